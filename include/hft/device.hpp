@@ -1,0 +1,191 @@
+// Devices: where a tensor's memory lies and which kernels run on it.
+//
+// A device is a policy type. A base device owns memory and is the tag by which an op finds its kernel,
+// `rms_norm_kernel(D{}, ...)`, unqualified, so that a device defined outside the library is found by argument-dependent
+// lookup. A decorated device (autodiff<D>, distributed<D, Comm>) wraps another one and names the base device beneath as
+// `base`.
+//
+// A base device provides
+//   using base = itself;  static constexpr bool tracked = false;
+//   template <class W> using activation = ...;                     the dtype that activations have beside weights of
+//   dtype W static buffer allocate(std::size_t bytes);                     uninitialised, aligned to 64 bytes static
+//   void copy_from_host(void* to, const void* from, std::size_t bytes); static void copy_to_host(void* to, const void*
+//   from, std::size_t bytes); static constexpr bool host_memory;                             the host may read and
+//   write its memory, so files map in place
+#pragma once
+#include <array>
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <hft/dtype.hpp>
+#include <hft/error.hpp>
+
+namespace hft {
+
+/// Reference-counted memory of any device. Copies share it; the last one releases it.
+class buffer {
+ public:
+  struct header {
+    std::atomic<isize> references{1};
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    void (*release)(header*) = nullptr;
+  };
+
+  buffer() = default;
+  explicit buffer(header* h) : header_(h) {}  // takes over one reference
+  buffer(const buffer& other) : header_(other.header_) {
+    if (header_) header_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  buffer(buffer&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
+  buffer& operator=(buffer other) noexcept {
+    std::swap(header_, other.header_);
+    return *this;
+  }
+  ~buffer() {
+    if (header_ && header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) header_->release(header_);
+  }
+
+  /// Memory that another object keeps alive, a mapped file for one.
+  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes) {
+    struct shared : header {
+      std::shared_ptr<const void> owner;
+    };
+    auto* h = new shared;
+    h->owner = std::move(owner);
+    h->data = const_cast<void*>(data);
+    h->bytes = bytes;
+    h->release = [](header* p) { delete static_cast<shared*>(p); };
+    return buffer(h);
+  }
+
+  void* data() const { return header_ ? header_->data : nullptr; }
+  std::size_t bytes() const { return header_ ? header_->bytes : 0; }
+  bool unique() const { return header_ && header_->references.load(std::memory_order_acquire) == 1; }
+  explicit operator bool() const { return header_ != nullptr; }
+
+ private:
+  header* header_ = nullptr;
+};
+
+/// What every device policy offers, decorated or not.
+template <class D>
+concept Device = requires {
+  typename D::base;
+  { D::tracked } -> std::convertible_to<bool>;
+};
+
+/// A device that owns memory and runs kernels.
+template <class D>
+concept BaseDevice = Device<D> && std::same_as<typename D::base, D> && !D::tracked;
+
+namespace detail {
+
+// Freed chunks are kept by size class and handed out again, so a steady decode loop asks the system for nothing.
+class cpu_allocator {
+ public:
+  static cpu_allocator& instance() {
+    static auto* allocator = new cpu_allocator;  // never destroyed: tensors in static objects may outlive it
+    return *allocator;
+  }
+
+  buffer allocate(std::size_t bytes) {
+    if (bytes > SIZE_MAX / 4) throw std::bad_alloc();
+    const auto [size, slot] = size_class(bytes);
+    if (slot < slots) {
+      std::lock_guard lock(mutex_);
+      auto& chunks = free_[slot];
+      if (!chunks.empty()) {
+        auto* h = chunks.back();
+        chunks.pop_back();
+        cached_ -= size;
+        h->references.store(1, std::memory_order_relaxed);
+        return buffer(h);
+      }
+    }
+    void* memory = ::operator new(offset + size, std::align_val_t(offset));
+    auto* h = new (memory) chunk;
+    h->data = static_cast<std::byte*>(memory) + offset;
+    h->bytes = size;
+    h->slot = slot;
+    h->release = [](buffer::header* p) { instance().take_back(static_cast<chunk*>(p)); };
+    return buffer(h);
+  }
+
+  /// Gives all cached chunks back to the system.
+  void trim() {
+    std::lock_guard lock(mutex_);
+    for (auto& chunks : free_) {
+      for (auto* h : chunks) destroy(h);
+      chunks.clear();
+    }
+    cached_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t offset = 64;  // the header's place in front of the data
+  static constexpr std::size_t slots = 96;
+  static constexpr std::size_t limit = std::size_t(48) << 20;  // bytes kept at most
+
+  struct chunk : buffer::header {
+    std::size_t slot = 0;
+  };
+  static_assert(sizeof(chunk) <= offset);
+
+  // Four classes for each power of two: at most a quarter of a chunk is unused.
+  static std::pair<std::size_t, std::size_t> size_class(std::size_t bytes) {
+    if (bytes <= 256) return {256, 0};
+    const int top = 63 - __builtin_clzll(bytes - 1);
+    const std::size_t step = std::size_t(1) << (top - 2);
+    const std::size_t size = (bytes + step - 1) / step * step;
+    return {size, std::size_t(top - 8) * 4 + (size - 1) / step - 3};
+  }
+
+  static void destroy(chunk* h) {
+    h->~chunk();
+    ::operator delete(h, std::align_val_t(offset));
+  }
+
+  void take_back(chunk* h) {
+    if (h->slot < slots) {
+      std::lock_guard lock(mutex_);
+      if (cached_ + h->bytes <= limit) {
+        cached_ += h->bytes;
+        free_[h->slot].push_back(h);
+        return;
+      }
+    }
+    destroy(h);
+  }
+
+  std::mutex mutex_;
+  std::array<std::vector<chunk*>, slots> free_;
+  std::size_t cached_ = 0;
+};
+
+}  // namespace detail
+
+/// The host's processors. Activations are f32 beside weights of every dtype (f64 beside f64).
+struct cpu {
+  using base = cpu;
+  static constexpr bool tracked = false;
+  static constexpr bool host_memory = true;
+  template <class W>
+  using activation = std::conditional_t<std::is_same_v<W, f64>, f64, f32>;
+
+  static buffer allocate(std::size_t bytes) { return detail::cpu_allocator::instance().allocate(bytes); }
+  static void copy_from_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  static void copy_to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  /// Gives memory that freed tensors left in the cache back to the system.
+  static void release_cached_memory() { detail::cpu_allocator::instance().trim(); }
+};
+
+}  // namespace hft

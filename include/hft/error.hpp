@@ -1,0 +1,120 @@
+// Every failure of the library is an hft::error: what failed, where, what was expected, what was found.
+// The library never aborts, exits or prints; it throws one of these types and leaves its arguments as they were.
+#pragma once
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace hft {
+
+namespace detail {
+
+inline void append(std::string& out, std::string_view s) { out += s; }
+inline void append(std::string& out, char c) { out += c; }
+template <std::same_as<bool> B>  // a template, so that no pointer converts to it
+void append(std::string& out, B b) {
+  out += b ? "true" : "false";
+}
+
+template <class N>
+requires((std::integral<N> || std::floating_point<N>)&&!std::same_as<N, bool> &&
+         !std::same_as<N, char>) void append(std::string& out, N n) {
+  char buffer[48];
+  auto end = std::to_chars(buffer, buffer + sizeof buffer, n).ptr;
+  out.append(buffer, end);
+}
+
+/// Joins strings, characters, booleans and numbers into one string, without locale or streams.
+template <class... Parts>
+std::string cat(const Parts&... parts) {
+  std::string out;
+  (append(out, parts), ...);
+  return out;
+}
+
+/// A shape as it is written in messages: `(2, 7, 512)`.
+template <class Extents>
+std::string shape_text(const Extents& extents) {
+  std::string out = "(";
+  bool first = true;
+  for (auto e : extents) {
+    if (!std::exchange(first, false)) out += ", ";
+    append(out, e);
+  }
+  return out += ")";
+}
+
+}  // namespace detail
+
+/// The base of all errors. Reads `[where] what: expected E, got G`; parts that do not apply are empty and left out.
+///   where     the op, file or class that found it: "linear", "model.safetensors", "LlamaConfig"
+///   what      the thing that is wrong: "tensor 'lm_head.weight'", "unexpected end of file"
+class error : public std::runtime_error {
+ public:
+  explicit error(std::string where, std::string what, std::string expected = {}, std::string got = {})
+      : std::runtime_error(text(where, what, expected, got)),
+        where_(std::move(where)),
+        what_(std::move(what)),
+        expected_(std::move(expected)),
+        got_(std::move(got)) {}
+
+  const std::string& where() const noexcept { return where_; }
+  const std::string& subject() const noexcept { return what_; }
+  const std::string& expected() const noexcept { return expected_; }
+  const std::string& got() const noexcept { return got_; }
+
+ private:
+  static std::string text(const std::string& where, const std::string& what, const std::string& expected,
+                          const std::string& got) {
+    std::string out = "[" + where + "]";
+    if (!what.empty()) out += " " + what;
+    if (!expected.empty()) out += (what.empty() ? " expected " : ": expected ") + expected;
+    if (!got.empty()) out += (expected.empty() && !what.empty() ? ": got " : ", got ") + got;
+    return out;
+  }
+  std::string where_, what_, expected_, got_;
+};
+
+/// A file or folder that cannot be found, opened, mapped, read or written, or a path that leaves its folder.
+struct file_error : error {
+  using error::error;
+};
+/// Bytes that are not what their format demands: truncated, overlapping, overflowing, malformed JSON, bad UTF-8.
+struct format_error : error {
+  using error::error;
+};
+/// A configuration whose values are missing, out of range, or contradict each other.
+struct config_error : error {
+  using error::error;
+};
+/// Tensors of a checkpoint that are missing, unexpected, or of another shape or dtype than the model's.
+struct weight_error : error {
+  using error::error;
+};
+/// Shapes that an op cannot combine.
+struct shape_error : error {
+  using error::error;
+};
+/// An argument outside its range: a token id, an option, a prompt longer than the context.
+struct value_error : error {
+  using error::error;
+};
+/// A chat template that is malformed, raises, or exceeds its limits.
+struct template_error : error {
+  using error::error;
+};
+/// Something that this build or this version cannot do: an unknown architecture, a component without support.
+struct unsupported_error : error {
+  using error::error;
+};
+/// A long call that was asked to stop through its std::stop_token.
+struct cancelled_error : error {
+  using error::error;
+};
+
+}  // namespace hft

@@ -1,0 +1,45 @@
+// Blocks: a norm, an attention and an MLP around the residual stream.
+#pragma once
+#include <hft/layers/norm.hpp>
+#include <hft/module.hpp>
+#include <hft/ops/elementwise.hpp>
+
+namespace hft {
+
+/// The pre-norm block of Llama and most decoders after it:
+///   h = x + attention(norm(x));  y = h + mlp(norm(h))
+/// It is built from config.norm(), config.attention(layer) and config.mlp(layer).
+/// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp.
+template <class Norm, class Attention, class Mlp>
+class PreNormBlock {
+ public:
+  using positions = typename Attention::positions;
+
+  template <class Config>
+  PreNormBlock(const Config& config, isize layer)
+      : input_layernorm(config.norm()),
+        self_attn(config.attention(layer)),
+        post_attention_layernorm(config.norm()),
+        mlp(config.mlp(layer)) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    const X h = add(x, self_attn(input_layernorm(x), context));
+    return add(h, mlp(post_attention_layernorm(h)));
+  }
+
+  void visit(visitor& v) {
+    v("input_layernorm", input_layernorm);
+    v("self_attn", self_attn);
+    v("post_attention_layernorm", post_attention_layernorm);
+    v("mlp", mlp);
+  }
+
+  Norm input_layernorm;
+  Attention self_attn;
+  Norm post_attention_layernorm;
+  Mlp mlp;
+};
+
+}  // namespace hft

@@ -1,0 +1,82 @@
+// The feed-forward layers: MLP, down(f(up(x))), and GatedMLP, down(f(gate(x)) * up(x)).
+#pragma once
+#include <hft/layers/linear.hpp>
+#include <hft/ops/activation.hpp>
+
+namespace hft {
+
+struct MLPOptions {
+  isize hidden_size;
+  isize intermediate_size;
+  Activation activation = Activation::silu;
+  bool bias = false;
+};
+
+// Activations as template arguments: MLP<B, gelu>. Without one, the config's hidden_act decides at run time.
+inline constexpr Activation gelu = Activation::gelu, gelu_new = Activation::gelu_new, quick_gelu = Activation::quick_gelu,
+                            relu = Activation::relu, relu2 = Activation::relu2, silu = Activation::silu;
+
+namespace detail {
+template <Activation... F>
+Activation chosen(Activation from_config) {
+  static_assert(sizeof...(F) <= 1, "hft: an MLP has one activation");
+  Activation f = from_config;
+  ((f = F), ...);
+  return f;
+}
+}  // namespace detail
+
+/// Checkpoint names: up_proj, down_proj.
+template <class B, Activation... F>
+class MLP {
+ public:
+  explicit MLP(const MLPOptions& o)
+      : up_proj(o.hidden_size, o.intermediate_size, o.bias),
+        down_proj(o.intermediate_size, o.hidden_size, o.bias),
+        activation_(detail::chosen<F...>(o.activation)) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X>
+  X operator()(const X& x) const {
+    return down_proj(activate(up_proj(x), activation_));
+  }
+  void visit(visitor& v) {
+    v("up_proj", up_proj);
+    v("down_proj", down_proj);
+  }
+
+  typename B::linear up_proj, down_proj;
+
+ private:
+  Activation activation_;
+};
+
+/// Shazeer 2020, arXiv 2002.05202; with silu it is SwiGLU, eq. (6). Checkpoint names: gate_proj, up_proj, down_proj.
+template <class B, Activation... F>
+class GatedMLP {
+ public:
+  explicit GatedMLP(const MLPOptions& o)
+      : gate_proj(o.hidden_size, o.intermediate_size, o.bias),
+        up_proj(o.hidden_size, o.intermediate_size, o.bias),
+        down_proj(o.intermediate_size, o.hidden_size, o.bias),
+        activation_(detail::chosen<F...>(o.activation)) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X>
+  X operator()(const X& x) const {
+    const auto [gate, up] = project(x, gate_proj, up_proj);
+    return down_proj(gated(gate, up, activation_));
+  }
+  void visit(visitor& v) {
+    v("gate_proj", gate_proj);
+    v("up_proj", up_proj);
+    v("down_proj", down_proj);
+  }
+
+  typename B::linear gate_proj, up_proj, down_proj;
+
+ private:
+  Activation activation_;
+};
+
+}  // namespace hft

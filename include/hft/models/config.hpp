@@ -1,0 +1,193 @@
+// Reading and writing configs: a config is a plain struct that lists its JSON fields once,
+//
+//   template <class Self, class F>
+//   static void fields(Self& c, F& field) { field("vocab_size", c.vocab_size); ... }
+//
+// and is read from config.json, written to it, and compared field by field through that list.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <hft/error.hpp>
+#include <hft/io/json.hpp>
+#include <hft/layers/rope_scaling.hpp>
+#include <hft/ops/activation_kind.hpp>
+#include <hft/short_string.hpp>
+
+namespace hft {
+
+/// Token ids of a config: JSON's null, one number, or a list.
+struct TokenIds {
+  std::vector<i64> ids;
+
+  constexpr TokenIds() = default;
+  TokenIds(i64 id) : ids{id} {}  // NOLINT: an id is a list of one
+  TokenIds(std::initializer_list<i64> list) : ids(list) {}
+  explicit TokenIds(std::vector<i64> list) : ids(std::move(list)) {}
+  bool empty() const { return ids.empty(); }
+  bool contains(i64 id) const {
+    for (i64 i : ids)
+      if (i == id) return true;
+    return false;
+  }
+  friend bool operator==(const TokenIds&, const TokenIds&) = default;
+};
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+T config_value(const json& value, std::string_view where, const char* key) {
+  if constexpr (std::is_same_v<T, short_string>) {
+    const auto text = json_as<std::string>(value, where, key);
+    if (text.size() > short_string::capacity)
+      throw config_error(std::string(where), key, cat("at most ", short_string::capacity, " bytes"), quote_text(text));
+    return short_string(text);
+  } else if constexpr (std::is_same_v<T, TokenIds>) {
+    return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key)) : TokenIds(json_as<i64>(value, where, key));
+  } else {
+    return json_as<T>(value, where, key);
+  }
+}
+
+template <class T>
+json config_json(const T& value) {
+  if constexpr (std::is_same_v<T, short_string>) {
+    return std::string(value.view());
+  } else if constexpr (std::is_same_v<T, TokenIds>) {
+    if (value.empty()) return nullptr;
+    return value.ids.size() == 1 ? json(value.ids[0]) : json(value.ids);
+  } else if constexpr (is_optional<T>) {
+    return value ? config_json(*value) : json(nullptr);
+  } else {
+    return value;
+  }
+}
+
+// Reads fields from a JSON object; absent and null ones keep their default.
+struct config_reader {
+  const json& object;
+  std::string_view where;
+  template <class T>
+  void operator()(const char* key, T& field) const {
+    const json* value = find_member(object, key, where);
+    if (!value) return;
+    if constexpr (is_optional<T>)
+      field = config_value<typename T::value_type>(*value, where, key);
+    else
+      field = config_value<T>(*value, where, key);
+  }
+  void operator()(const char* key, RopeParameters& rope) const;
+};
+
+// Removes nulls and empty lists: what is not set is not written.
+inline void remove_unset(json& object) {
+  for (auto it = object.begin(); it != object.end();)
+    if (it->is_null() || (it->is_array() && it->empty()))
+      it = object.erase(it);
+    else
+      ++it;
+}
+
+struct config_writer {
+  json& object;
+  template <class T>
+  void operator()(const char* key, const T& field) const {
+    object[key] = config_json(field);
+  }
+  void operator()(const char* key, const RopeParameters& rope) const;
+};
+
+template <class Self, class F>
+void rope_fields(Self& r, F& field) {
+  field("rope_theta", r.rope_theta);
+  field("factor", r.factor);
+  field("partial_rotary_factor", r.partial_rotary_factor);
+  field("original_max_position_embeddings", r.original_max_position_embeddings);
+  field("attention_factor", r.attention_factor);
+  field("beta_fast", r.beta_fast);
+  field("beta_slow", r.beta_slow);
+  field("mscale", r.mscale);
+  field("mscale_all_dim", r.mscale_all_dim);
+  field("truncate", r.truncate);
+  field("short_factor", r.short_factor);
+  field("long_factor", r.long_factor);
+  field("low_freq_factor", r.low_freq_factor);
+  field("high_freq_factor", r.high_freq_factor);
+}
+
+// v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called `type` or
+// `rope_type`, and some models keep the original length and the partial factor outside of both.
+inline void config_reader::operator()(const char* key, RopeParameters& rope) const {
+  (*this)("rope_theta", rope.rope_theta);
+  (*this)("partial_rotary_factor", rope.partial_rotary_factor);
+  (*this)("original_max_position_embeddings", rope.original_max_position_embeddings);
+  const json* parameters = find_member(object, key, where);
+  if (!parameters) parameters = find_member(object, "rope_scaling", where);
+  if (!parameters) return;
+  const config_reader inner{*parameters, where};
+  inner("type", rope.rope_type);
+  inner("rope_type", rope.rope_type);
+  rope_fields(rope, inner);
+}
+
+inline void config_writer::operator()(const char* key, const RopeParameters& rope) const {
+  json parameters = {{"rope_type", std::string(rope.rope_type.view())}};
+  const config_writer inner{parameters};
+  rope_fields(rope, inner);
+  remove_unset(parameters);
+  parameters.erase("truncate");
+  if (!rope.truncate) parameters["truncate"] = false;
+  object[key] = std::move(parameters);
+}
+
+inline void check_at_least(const char* where, const char* field, isize value, isize least) {
+  if (value < least) throw config_error(where, field, cat("at least ", least), cat(value));
+}
+// Extents beyond this are no model's; the product of a few of them still fits an isize.
+inline constexpr isize largest_extent = isize(1) << 28;
+inline void check_extent(const char* where, const char* field, isize value, isize least = 1) {
+  if (value < least || value > largest_extent)
+    throw config_error(where, field, cat(least, " to ", largest_extent), cat(value));
+}
+
+}  // namespace detail
+
+/// The activation that a config names; throws config_error for an unknown one.
+inline Activation find_activation(std::string_view name, const char* where) {
+  const auto a = activation_from_name(name);
+  if (!a) throw config_error(where, "hidden_act", "an activation of Transformers' ACT2FN", detail::quote_text(name));
+  return *a;
+}
+
+/// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error for
+/// values that do not fit each other.
+template <class Config>
+Config config_from_json(const json& object, std::string_view where) {
+  Config config;
+  const detail::config_reader reader{object, where};
+  Config::fields(config, reader);
+  if constexpr (requires { config.complete(); }) config.complete();
+  config.check();
+  return config;
+}
+
+/// The JSON object of a config, without `architectures` and `dtype`, which the model knows.
+template <class Config>
+json config_to_json(const Config& config) {
+  json object = json::object();
+  const detail::config_writer writer{object};
+  Config::fields(config, writer);
+  object["model_type"] = Config::model_type;
+  return object;
+}
+
+}  // namespace hft

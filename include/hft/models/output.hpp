@@ -1,0 +1,89 @@
+// What forward passes take and return, with the names of Transformers' forward.
+#pragma once
+#include <cmath>
+
+#include <hft/layers/context.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// The arguments of a forward pass beside input_ids (B,T). Empty tensors mean Transformers' None.
+template <Scalar A = f32, BaseDevice D = cpu>
+struct ForwardArgs {
+  Tensor<i64, 2> attention_mask;  // (B, cached + T): 0 hides a position; empty: all visible
+  Tensor<i64, 2> position_ids;    // (B,T); empty: counted from the cache's length, whatever the mask
+  Tensor<i64, 2> token_type_ids;  // (B,T), BERT
+  Cache<A, D>* past_key_values = nullptr;
+  isize logits_to_keep = 0;       // logits of the last so many positions only; 0: of all
+};
+
+template <Scalar A = f32, BaseDevice D = cpu>
+struct BaseModelOutput {
+  Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
+};
+template <Scalar A = f32, BaseDevice D = cpu>
+struct BaseModelOutputWithPooling {
+  Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
+  Tensor<A, 2, D> pooler_output;      // (B,C); empty without a pooler
+};
+template <Scalar A = f32, BaseDevice D = cpu>
+struct CausalLMOutput {
+  Tensor<A, 3, D> logits;  // (B,T,V)
+};
+template <Scalar A = f32, BaseDevice D = cpu>
+struct MaskedLMOutput {
+  Tensor<A, 3, D> logits;  // (B,T,V)
+};
+template <Scalar A = f32, BaseDevice D = cpu>
+struct SequenceClassifierOutput {
+  Tensor<A, 2, D> logits;  // (B,labels)
+};
+template <Scalar A = f32, BaseDevice D = cpu>
+struct TokenClassifierOutput {
+  Tensor<A, 3, D> logits;  // (B,T,labels)
+};
+
+/// Checks input_ids and args against each other and the model's longest sequence, and makes the context that layers share.
+///   max_positions  0 where the model has no limit of its own (rotary positions)
+/// Throws shape_error or value_error, naming `where`.
+template <Scalar A, BaseDevice D>
+ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
+                                  isize max_positions) {
+  const isize B = input_ids.extent(0), T = input_ids.extent(1);
+  const isize past = args.past_key_values ? args.past_key_values->get_seq_length() : 0;
+  if (B < 1 || T < 1) throw shape_error(where, "input_ids", "at least one token", detail::shape_text(input_ids.shape()));
+  ForwardContext<A, D> context;
+  context.cache = args.past_key_values;
+  context.key_length = past + T;
+  if (args.position_ids) {
+    if (args.position_ids.shape() != input_ids.shape())
+      throw shape_error(where, "position_ids", detail::shape_text(input_ids.shape()),
+                        detail::shape_text(args.position_ids.shape()));
+    context.position_ids = args.position_ids.dense();
+  } else {
+    context.position_ids = Tensor<i64, 2>({B, T});
+    for (isize i = 0; i < B * T; ++i) context.position_ids.data()[i] = past + i % T;
+  }
+  for (isize i = 0; i < B * T; ++i) {
+    const i64 p = context.position_ids.data()[i];
+    if (p < 0 || (max_positions && p >= max_positions))
+      throw value_error(where, "position", max_positions ? detail::cat("0 <= position < ", max_positions) : "position >= 0",
+                        detail::cat(p));
+  }
+  if (args.attention_mask) {
+    if (args.attention_mask.shape() != Shape<2>{B, past + T})
+      throw shape_error(where, "attention_mask", detail::shape_text(Shape<2>{B, past + T}),
+                        detail::shape_text(args.attention_mask.shape()));
+    const auto mask = args.attention_mask.dense();
+    bool all = true;
+    for (isize i = 0; i < mask.size(); ++i) all = all && mask.data()[i] != 0;
+    if (!all) {
+      std::vector<u8> bytes(std::size_t(mask.size()));
+      for (isize i = 0; i < mask.size(); ++i) bytes[std::size_t(i)] = mask.data()[i] != 0;
+      context.key_mask = Tensor<u8, 2, D>::from(bytes, mask.shape());
+    }
+  }
+  return context;
+}
+
+}  // namespace hft

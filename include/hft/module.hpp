@@ -1,0 +1,164 @@
+// Modules: structs with named members, `operator()`, and
+//
+//   void visit(visitor& v) { v("q_proj", q_proj); v("k_proj", k_proj); }
+//
+// A member's name is its checkpoint name, so the path that a visitor sees spells the key in the file. There is one
+// visitor type; loader, saver, counter, quantiser, optimizer are its subclasses, and see each tensor through the
+// type-erased `parameter`.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// A tensor of a module as visitors see it, whatever its type.
+class parameter {
+ public:
+  virtual ~parameter() = default;
+
+  /// Extents in the module, row-major. For `transposed()` ones the checkpoint stores them reversed.
+  const std::vector<isize>& shape() const { return shape_; }
+  bool transposed() const { return transposed_; }
+  isize size() const { return count(shape_); }
+
+  /// The dtype that the module's type demands; nothing where it takes any format (any_q).
+  virtual std::optional<dtype_id> required_format() const = 0;
+  /// The dtype it holds now; for any_q before loading f32.
+  virtual dtype_id format() const = 0;
+  /// Whether it has memory, and where; the device's, not always the host's.
+  virtual void* data() const = 0;
+  virtual isize bytes() const = 0;
+  /// Whether the host may use data().
+  virtual bool host_memory() const = 0;
+
+  /// Uses the memory that `owner` keeps alive, row-major and of `format`, as it is: no copy.
+  virtual void bind(buffer owner, const void* data, dtype_id format) = 0;
+  /// New uninitialised memory of `format`.
+  virtual void allocate(dtype_id format) = 0;
+  virtual void copy_from_host(const void* from, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* to, std::size_t bytes) const = 0;
+
+ protected:
+  parameter(std::vector<isize> shape, bool transposed) : shape_(std::move(shape)), transposed_(transposed) {}
+
+ private:
+  std::vector<isize> shape_;
+  bool transposed_;
+};
+
+namespace detail {
+
+template <class T, std::size_t Rank, BaseDevice D>
+class parameter_of final : public parameter {
+ public:
+  parameter_of(Tensor<T, Rank, D>& tensor, bool transposed)
+      : parameter({tensor.shape().begin(), tensor.shape().end()}, transposed), tensor_(tensor) {}
+
+  std::optional<dtype_id> required_format() const override {
+    if constexpr (dtype<T>::any)
+      return {};
+    else
+      return dtype<T>::id;
+  }
+  dtype_id format() const override { return tensor_.format(); }
+  void* data() const override { return tensor_.data(); }
+  isize bytes() const override { return tensor_.bytes(); }
+  bool host_memory() const override { return D::host_memory; }
+  void bind(buffer owner, const void* data, dtype_id format) override {
+    tensor_ = Tensor<T, Rank, D>::wrap(std::move(owner), data, tensor_.shape(), format);
+  }
+  void allocate(dtype_id format) override { tensor_.allocate(format); }
+  void copy_from_host(const void* from, std::size_t n) override { D::copy_from_host(tensor_.data(), from, n); }
+  void copy_to_host(void* to, std::size_t n) const override { D::copy_to_host(to, tensor_.data(), n); }
+
+ private:
+  Tensor<T, Rank, D>& tensor_;
+};
+
+}  // namespace detail
+
+/// Walks a module's parameters in the order of its members.
+class visitor {
+ public:
+  virtual ~visitor() = default;
+
+  /// A member: a module, a vector of modules (named "0", "1", ...), an optional one, or a tensor.
+  template <class Member>
+  void operator()(std::string_view name, Member& member) {
+    const auto keep = path_.size();
+    if (keep) path_ += '.';
+    path_ += name;
+    walk(member);
+    path_.resize(keep);
+  }
+
+  /// A (out, in) weight that checkpoints store as (in, out), as GPT-2's Conv1D does.
+  template <class T, class D>
+  void transposed(std::string_view name, Tensor<T, 2, D>& weight) {
+    transposed_ = true;
+    (*this)(name, weight);
+    transposed_ = false;
+  }
+
+ protected:
+  virtual void on_parameter(const std::string& path, parameter& p) = 0;
+
+ private:
+  template <class M>
+  void walk(M& member) {
+    if constexpr (requires { member.visit(*this); }) {
+      member.visit(*this);
+    } else if constexpr (requires { member.has_value(); }) {
+      if (member) walk(*member);
+    } else if constexpr (requires { member.begin(); }) {
+      isize i = 0;
+      for (auto& element : member) (*this)(std::to_string(i++), element);
+    } else {
+      leaf(member);
+    }
+  }
+
+  template <class T, std::size_t Rank, BaseDevice D>
+  void leaf(Tensor<T, Rank, D>& tensor) {
+    detail::parameter_of<T, Rank, D> p(tensor, transposed_);
+    on_parameter(path_, p);
+  }
+
+  std::string path_;
+  bool transposed_ = false;
+};
+
+/// A visitor made of a callable f(path, parameter&).
+template <class F>
+class visiting final : public visitor {
+ public:
+  explicit visiting(F f) : f_(std::move(f)) {}
+
+ private:
+  void on_parameter(const std::string& path, parameter& p) override { f_(path, p); }
+  F f_;
+};
+
+/// Calls f(const std::string& path, parameter&) for each parameter of a module.
+template <class Module, class F>
+void for_each_parameter(Module& module, F f) {
+  visiting<F> v(std::move(f));
+  module.visit(v);
+}
+
+/// The number of elements of all parameters.
+template <class Module>
+isize num_parameters(const Module& module) {
+  isize n = 0;
+  for_each_parameter(const_cast<Module&>(module), [&](const std::string&, parameter& p) { n += p.size(); });
+  return n;
+}
+
+}  // namespace hft

@@ -1,0 +1,29 @@
+// activate: f(x); gated: f(gate) * up, the middle of a gated MLP (Shazeer 2020, arXiv 2002.05202).
+#pragma once
+#include <hft/ops/activation_kind.hpp>
+#include <hft/ops/cpu/activation.hpp>
+#include <hft/ops/elementwise.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// The activation f, element by element.
+template <Scalar A, std::size_t R, BaseDevice D>
+Tensor<A, R, D> activate(const Tensor<A, R, D>& x, Activation f) {
+  const auto dense = x.collapsible();
+  Tensor<A, R, D> y(x.shape());
+  activation_kernel(D{}, y.rows(), matrix<const A>(dense.rows()), f);
+  return y;
+}
+
+/// f(gate) * up; throws shape_error unless their shapes are equal.
+template <Scalar A, std::size_t R, BaseDevice D>
+Tensor<A, R, D> gated(const Tensor<A, R, D>& gate, const Tensor<A, R, D>& up, Activation f) {
+  detail::check_same_shape("gated", gate, up);
+  const auto g = gate.collapsible(), u = up.collapsible();
+  Tensor<A, R, D> y(gate.shape());
+  gated_activation_kernel(D{}, y.rows(), matrix<const A>(g.rows()), matrix<const A>(u.rows()), f);
+  return y;
+}
+
+}  // namespace hft

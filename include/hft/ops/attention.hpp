@@ -1,0 +1,50 @@
+// attention: (B,T,H,D), (B,S,Hk,D), (B,S,Hk,Dv) => (B,T,H,Dv); no (T,S) matrix is ever in memory.
+#pragma once
+#include <hft/ops/cpu/attention.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// What an attention may see and how scores are formed; see attention_problem for each field.
+template <BaseDevice D = cpu>
+struct AttentionArgs {
+  f64 scale = 1;              // multiplies q k^T; usually 1 / sqrt(D)
+  bool causal = true;         // query t of T stands at key S - T + t, and sees that one and earlier ones
+  isize window = 0;           // sees at most so many keys, itself included; 0: all
+  f64 softcap = 0;            // 0: none
+  Tensor<u8, 2, D> key_mask;  // (B,S), 0 hides a key; empty: all visible
+  Tensor<f32, 1, D> alibi;    // (H) slopes; empty: none
+};
+
+/// softmax(scale * q k^T + bias) v over the visible keys (Vaswani et al. 2017, arXiv 1706.03762), grouped heads
+/// (Ainslie et al. 2023, arXiv 2305.13245): query head h reads key head h / (H / Hk). A query that sees no key gives
+/// zeros. Computed block by block with a running maximum (Dao et al. 2022, arXiv 2205.14135). Throws shape_error.
+template <Scalar A, BaseDevice D>
+Tensor<A, 4, D> attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, const Tensor<A, 4, D>& v,
+                          const AttentionArgs<D>& args) {
+  const isize B = q.extent(0), T = q.extent(1), H = q.extent(2), S = k.extent(1), Hk = k.extent(2);
+  if (k.extent(0) != B || v.extent(0) != B || v.extent(1) != S || v.extent(2) != Hk || k.extent(3) != q.extent(3) ||
+      Hk < 1 || H % Hk || S < T)
+    throw shape_error("attention", "", "q (B,T,H,D), k (B,S,Hk,D), v (B,S,Hk,Dv) with Hk dividing H and S >= T",
+                      detail::cat(detail::shape_text(q.shape()), ", ", detail::shape_text(k.shape()), ", ",
+                                  detail::shape_text(v.shape())));
+  if (args.key_mask && args.key_mask.shape() != Shape<2>{B, S})
+    throw shape_error("attention", "key_mask", detail::cat("(", B, ", ", S, ")"),
+                      detail::shape_text(args.key_mask.shape()));
+  if (args.alibi && args.alibi.extent(0) != H)
+    throw shape_error("attention", "alibi", detail::cat("(", H, ")"), detail::shape_text(args.alibi.shape()));
+  Tensor<A, 4, D> y({B, T, H, v.extent(3)});
+  attention_problem p{.q = heads(q), .k = heads(k), .v = heads(v), .y = heads(y)};
+  p.key_mask = args.key_mask.data();
+  p.mask_stride = args.key_mask ? args.key_mask.stride(0) : 0;
+  p.causal = args.causal;
+  p.window = args.window;
+  p.scale = f32(args.scale);
+  p.alibi_slopes = args.alibi.data();
+  p.softcap = f32(args.softcap);
+  attention_kernel(D{}, p);
+  return y;
+}
+
+}  // namespace hft

@@ -1,0 +1,330 @@
+// Tensor<T, Rank, D>: a handle to reference-counted memory with run-time extents and a static rank.
+//
+// Shape letters, used at the end of lines everywhere:
+//   B batch   T tokens of the input   S tokens attended to (cache and input)   C channels   H heads   D head size
+//   V vocabulary   L layers   E experts   M x K rows and columns of a product, N its output columns
+//
+// Copying a Tensor shares its memory; clone() copies it. The last dimension is contiguous; outer ones may be strided,
+// so slices, splits of fused projections, permutations of outer dimensions and mapped files are all the same handle.
+#pragma once
+#include <array>
+#include <concepts>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <hft/device.hpp>
+#include <hft/dtype.hpp>
+#include <hft/error.hpp>
+
+namespace hft {
+
+template <std::size_t Rank>
+using Shape = std::array<isize, Rank>;
+
+/// The number of elements of a shape; throws shape_error if an extent is negative or the product overflows.
+template <class Extents>
+isize count(const Extents& shape) {
+  isize n = 1;
+  for (const isize e : shape) {
+    if (e < 0 || (e && n > std::numeric_limits<isize>::max() / 64 / e))
+      throw shape_error("Tensor", "shape", "extents >= 0 whose product is a size", detail::shape_text(shape));
+    n *= e;
+  }
+  return n;
+}
+
+// ---- what kernels see: rows and columns, whatever the rank was
+
+/// Rows of elements; the columns of a row are contiguous, rows lie `stride` elements apart.
+template <class T>
+struct matrix {
+  T* data;
+  isize rows, cols, stride;
+  T* row(isize i) const { return data + i * stride; }
+  operator matrix<const T>() const requires(!std::is_const_v<T>) { return {data, rows, cols, stride}; }
+};
+
+/// A weight as kernels see it: `rows` x `cols` elements in storage units of dtype W; rows lie `stride` units apart.
+template <class W>
+struct weight_matrix {
+  const typename dtype<W>::storage* data;
+  isize rows, cols, stride;
+  const auto* row(isize i) const { return data + i * stride; }
+};
+template <>
+struct weight_matrix<any_q> {
+  const std::byte* data;
+  isize rows, cols, stride;  // stride in bytes
+  dtype_id format;
+  /// The same matrix as one of dtype W, which `format` names.
+  template <class W>
+  weight_matrix<W> as() const {
+    using unit = typename dtype<W>::storage;
+    return {reinterpret_cast<const unit*>(data), rows, cols, stride / isize(sizeof(unit))};
+  }
+};
+
+template <class T, std::size_t Rank, Device D = cpu>
+class Tensor;
+
+namespace detail {
+// any_q tensors carry their format; for all others it is their type, and takes no room.
+template <class T>
+struct format_of {
+  static constexpr dtype_id format() { return dtype<T>::id; }
+  static constexpr void set_format(dtype_id) {}
+};
+template <>
+struct format_of<any_q> {
+  dtype_id format() const { return format_; }
+  void set_format(dtype_id id) { format_ = id; }
+
+ private:
+  dtype_id format_ = dtype_id::f32;
+};
+}  // namespace detail
+
+template <class T, std::size_t Rank, BaseDevice D>
+class Tensor<T, Rank, D> : private detail::format_of<T> {
+ public:
+  using dtype_t = T;
+  using device = D;
+  using storage = typename dtype<T>::storage;
+  static constexpr std::size_t rank = Rank;
+
+  Tensor() = default;
+
+  /// Uninitialised memory of that shape. Block dtypes need the last extent to be a multiple of their block.
+  explicit Tensor(const Shape<Rank>& shape) requires(!dtype<T>::any) : Tensor(unallocated(shape)) { allocate(); }
+
+  /// A shape without memory, as parameters have before they are loaded.
+  static Tensor unallocated(const Shape<Rank>& shape) {
+    Tensor t;
+    t.shape_ = shape;
+    t.set_dense_strides();
+    return t;
+  }
+
+  /// A tensor over memory that `owner` keeps alive; `data` is its first storage unit.
+  static Tensor wrap(buffer owner, const void* data, const Shape<Rank>& shape, dtype_id format = dtype_id::f32) {
+    Tensor t = unallocated(shape);
+    t.set_format(format);
+    t.buffer_ = std::move(owner);
+    t.data_ = static_cast<storage*>(const_cast<void*>(data));
+    return t;
+  }
+
+  static Tensor filled(const Shape<Rank>& shape, T value) requires Scalar<T> {
+    static_assert(D::host_memory, "hft: Tensor::filled writes through the host");
+    Tensor t(shape);
+    std::fill_n(t.data(), t.size(), value);
+    return t;
+  }
+  static Tensor zeros(const Shape<Rank>& shape) requires Scalar<T> { return filled(shape, T{}); }
+  /// A copy of host values in row-major order; throws shape_error if their number is not the shape's.
+  static Tensor from(std::span<const T> values, const Shape<Rank>& shape) requires Scalar<T> {
+    if (isize(values.size()) != count(shape))
+      throw shape_error("Tensor::from", "", detail::cat(count(shape), " values for shape ", detail::shape_text(shape)),
+                        detail::cat(values.size()));
+    Tensor t(shape);
+    D::copy_from_host(t.data(), values.data(), values.size_bytes());
+    return t;
+  }
+  static Tensor from(std::initializer_list<T> values, const Shape<Rank>& shape) requires Scalar<T> {
+    return from(std::span<const T>(values.begin(), values.size()), shape);
+  }
+
+  const Shape<Rank>& shape() const { return shape_; }
+  isize extent(std::size_t dim) const { return shape_[dim]; }
+  isize size() const { return count(shape_); }                  // elements
+  isize stride(std::size_t dim) const { return stride_[dim]; }  // in elements
+  storage* data() const { return data_; }
+  /// The dtype's run-time name.
+  dtype_id format() const { return detail::format_of<T>::format(); }
+  /// Whether it has memory.
+  explicit operator bool() const { return data_ != nullptr; }
+  const buffer& memory() const { return buffer_; }
+
+  isize bytes() const {
+    const auto& d = info(format());
+    return size() / d.block * d.bytes;
+  }
+
+  /// Gives a tensor its memory, uninitialised; for any_q in the given format.
+  void allocate(dtype_id format = dtype_id::f32) {
+    this->set_format(format);
+    const isize block = info(this->format()).block;
+    if (shape_[Rank - 1] % block)
+      throw shape_error("Tensor", "last extent", detail::cat("a multiple of ", block, " for ", name(this->format())),
+                        detail::shape_text(shape_));
+    buffer_ = D::allocate(std::size_t(bytes()));
+    data_ = static_cast<storage*>(buffer_.data());
+  }
+
+  bool contiguous() const {
+    isize expected = 1;
+    for (std::size_t d = Rank; d-- > 0; expected *= shape_[d])
+      if (shape_[d] != 1 && stride_[d] != expected) return false;
+    return true;
+  }
+
+  /// The same memory under another shape of as many elements. Throws shape_error if this tensor is strided in a way
+  /// that the new shape cannot express.
+  template <std::size_t Rank2>
+  Tensor<T, Rank2, D> reshape(const Shape<Rank2>& shape) const {
+    if (count(shape) != size())
+      throw shape_error("reshape", "", detail::cat("a shape of ", size(), " elements"), detail::shape_text(shape));
+    auto t = Tensor<T, Rank2, D>::wrap(buffer_, data_, shape, format());
+    if (contiguous()) return t;
+    // Strides go over where both shapes have the same outer products: group dimensions from the right.
+    std::size_t from = Rank, to = Rank2;
+    while (from > 0 || to > 0) {
+      isize old_size = 1, new_size = 1, step = from ? stride_[from - 1] : 1, inner = step;
+      if (from) old_size = shape_[--from];
+      if (to) new_size = shape[--to], t.stride_[to] = inner;
+      while (old_size != new_size) {
+        if (old_size < new_size && from) {
+          if (shape_[from - 1] != 1 && stride_[from - 1] != step * shape_[from])
+            throw shape_error("reshape", "strided tensor", detail::shape_text(shape_), detail::shape_text(shape));
+          old_size *= shape_[--from];
+          step = stride_[from];
+        } else if (to) {
+          inner *= shape[to];
+          new_size *= shape[--to];
+          t.stride_[to] = inner;
+        } else {
+          break;
+        }
+      }
+    }
+    return t;
+  }
+
+  /// Elements [begin, end) of a dimension; for block dtypes whole blocks of the last one.
+  Tensor slice(std::size_t dim, isize begin, isize end) const {
+    if (begin < 0 || end < begin || end > shape_[dim])
+      throw shape_error("slice", detail::cat("dimension ", dim, " of ", detail::shape_text(shape_)),
+                        "0 <= begin <= end <= extent", detail::cat(begin, ", ", end));
+    Tensor t = *this;
+    t.shape_[dim] = end - begin;
+    t.data_ = at_offset(begin * stride_[dim]);
+    return t;
+  }
+
+  /// The sub-tensor at index i of the first dimension.
+  Tensor<T, Rank - 1, D> operator[](isize i) const requires(Rank > 1) {
+    if (i < 0 || i >= shape_[0])
+      throw shape_error("Tensor", "index", detail::cat("0 <= i < ", shape_[0]), detail::cat(i));
+    Tensor<T, Rank - 1, D> t;
+    t.set_format(format());
+    for (std::size_t d = 1; d < Rank; ++d) t.shape_[d - 1] = shape_[d], t.stride_[d - 1] = stride_[d];
+    t.buffer_ = buffer_;
+    t.data_ = at_offset(i * stride_[0]);
+    return t;
+  }
+  storage& operator[](isize i) const requires(Rank == 1 && Scalar<T>) { return data_[i]; }
+
+  /// Dimensions in another order; the last one stays last. permute({0, 2, 1, 3}) turns (B,T,H,D) into (B,H,T,D).
+  Tensor permute(const std::array<std::size_t, Rank>& order) const {
+    Tensor t = *this;
+    for (std::size_t d = 0; d < Rank; ++d) t.shape_[d] = shape_[order[d]], t.stride_[d] = stride_[order[d]];
+    return t;
+  }
+
+  /// A dense copy in new memory.
+  Tensor clone() const {
+    Tensor t = unallocated(shape_);
+    t.allocate(format());
+    if constexpr (Rank == 1) {
+      D::copy_from_host(t.data_, data_, std::size_t(bytes()));
+    } else {
+      if (contiguous())
+        D::copy_from_host(t.data_, data_, std::size_t(bytes()));
+      else
+        for (isize i = 0; i < shape_[0]; ++i) {
+          const auto from = (*this)[i].dense();
+          D::copy_from_host(t[i].data(), from.data(), std::size_t(from.bytes()));
+        }
+    }
+    return t;
+  }
+  /// This tensor if it is dense, else a dense copy.
+  Tensor dense() const { return contiguous() ? *this : clone(); }
+
+  /// This tensor if its outer dimensions lie at one distance, so that rows() can see them, else a dense copy.
+  Tensor collapsible() const {
+    isize n = 1, step = 0;
+    for (std::size_t d = Rank - 1; d-- > 0;) {
+      if (shape_[d] == 1) continue;
+      if (step && stride_[d] != step * n) return clone();
+      if (!step) step = stride_[d];
+      n *= shape_[d];
+    }
+    return *this;
+  }
+
+  /// All outer dimensions as rows. Throws shape_error if they do not lie at one distance; dense() them first.
+  matrix<storage> rows() const requires Scalar<T> {
+    const auto [n, step] = outer();
+    return {data_, n, shape_[Rank - 1], step};
+  }
+  weight_matrix<T> weight_rows() const {
+    const auto [n, step] = outer();
+    if constexpr (dtype<T>::any)
+      return {data_, n, shape_[Rank - 1], step / info(format()).block * info(format()).bytes, format()};
+    else
+      return {data_, n, shape_[Rank - 1], step / dtype<T>::block};
+  }
+
+ private:
+  template <class, std::size_t, Device>
+  friend class Tensor;
+
+  void set_dense_strides() {
+    isize step = 1;
+    for (std::size_t d = Rank; d-- > 0; step *= shape_[d]) stride_[d] = step;
+  }
+
+  storage* at_offset(isize elements) const {
+    const auto& d = info(format());
+    if constexpr (dtype<T>::any)
+      return data_ + elements / d.block * d.bytes;
+    else
+      return data_ + elements / dtype<T>::block;
+  }
+
+  // The number of rows and the distance between them.
+  std::pair<isize, isize> outer() const {
+    isize n = 1, step = shape_[Rank - 1];
+    bool first = true;
+    for (std::size_t d = Rank - 1; d-- > 0;) {
+      if (shape_[d] != 1) {
+        if (first)
+          step = stride_[d], first = false;
+        else if (stride_[d] != step * n)
+          throw shape_error("Tensor::rows", "strided tensor of shape " + detail::shape_text(shape_),
+                            "outer dimensions at one distance");
+      }
+      n *= shape_[d];
+    }
+    return {n, step};
+  }
+
+  Shape<Rank> shape_{}, stride_{};
+  buffer buffer_;
+  storage* data_ = nullptr;
+};
+
+/// The shape with its last extent replaced.
+template <std::size_t Rank>
+Shape<Rank> with_last(Shape<Rank> shape, isize last) {
+  shape[Rank - 1] = last;
+  return shape;
+}
+
+}  // namespace hft
