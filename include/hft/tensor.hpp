@@ -181,26 +181,25 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
       throw shape_error("reshape", "", detail::cat("a shape of ", size(), " elements"), detail::shape_text(shape));
     auto t = Tensor<T, Rank2, D>::wrap(buffer_, data_, shape, format());
     if (contiguous()) return t;
-    // Strides go over where both shapes have the same outer products: group dimensions from the right.
-    std::size_t from = Rank, to = Rank2;
-    while (from > 0 || to > 0) {
-      isize old_size = 1, new_size = 1, step = from ? stride_[from - 1] : 1, inner = step;
-      if (from) old_size = shape_[--from];
-      if (to) new_size = shape[--to], t.stride_[to] = inner;
-      while (old_size != new_size) {
-        if (old_size < new_size && from) {
-          if (shape_[from - 1] != 1 && stride_[from - 1] != step * shape_[from])
-            throw shape_error("reshape", "strided tensor", detail::shape_text(shape_), detail::shape_text(shape));
-          old_size *= shape_[--from];
-          step = stride_[from];
-        } else if (to) {
-          inner *= shape[to];
-          new_size *= shape[--to];
-          t.stride_[to] = inner;
-        } else {
-          break;
-        }
+    // From the right: each new dimension takes its extent off the old one at hand, merged with those further left where
+    // they lie at the distance that makes them one.
+    std::size_t from = Rank;
+    isize left = 1, step = 1;  // elements left of the old dimension at hand, and their distance
+    for (std::size_t to = Rank2; to-- > 0;) {
+      const isize wanted = shape[to];
+      if (wanted == 1) continue;
+      while (left % wanted != 0) {
+        while (from > 0 && shape_[from - 1] == 1) --from;
+        if (from == 0 || (left != 1 && stride_[from - 1] != step * left) || (left != 1 && wanted % left != 0))
+          throw shape_error("reshape", "strided tensor " + detail::shape_text(shape_), "a shape that its strides allow",
+                            detail::shape_text(shape));
+        --from;
+        if (left == 1) step = stride_[from];
+        left *= shape_[from];
       }
+      t.stride_[to] = step;
+      step *= wanted;
+      left /= wanted;
     }
     return t;
   }

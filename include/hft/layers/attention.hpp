@@ -15,12 +15,12 @@ struct AttentionOptions {
   isize num_heads;
   isize num_kv_heads;
   isize head_dim;
-  isize layer = 0;              // its place in the cache
-  bool bias = false;            // of the query, key and value projections
+  isize layer = 0;    // its place in the cache
+  bool bias = false;  // of the query, key and value projections
   bool output_bias = false;
   bool causal = true;
-  isize sliding_window = 0;     // 0: none
-  std::optional<f64> scale;     // of the scores; default 1 / sqrt(head_dim)
+  isize sliding_window = 0;  // 0: none
+  std::optional<f64> scale = {};  // of the scores; default 1 / sqrt(head_dim)
 };
 
 /// Throws config_error unless the heads fit each other. `where` names the config.
@@ -31,18 +31,22 @@ inline void check_heads(const AttentionOptions& o, const char* where) {
   if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::cat(o.head_dim));
 }
 
-/// The middle of self-attention, which every architecture shares: splits heads, applies positions, takes keys and values
-/// through the cache, attends, and merges heads again.
+/// The middle of self-attention, which every architecture shares: splits heads, applies positions, takes keys and
+/// values through the cache, attends, and merges heads again.
 ///   q (B,T,H*D), k and v (B,T,Hk*D) => (B,T,H*D)
 template <class Positions, Scalar A, BaseDevice D>
-Tensor<A, 3, D> attend(const Tensor<A, 3, D>& q, const Tensor<A, 3, D>& k, const Tensor<A, 3, D>& v, const AttentionOptions& o,
-                       const Tensor<f32, 1, D>& slopes, ForwardContext<A, D>& context) {
+Tensor<A, 3, D> attend(const Tensor<A, 3, D>& q, const Tensor<A, 3, D>& k, const Tensor<A, 3, D>& v,
+                       const AttentionOptions& o, const Tensor<f32, 1, D>& slopes, ForwardContext<A, D>& context) {
   const isize B = q.extent(0), T = q.extent(1), H = o.num_heads, Hk = o.num_kv_heads, C = o.head_dim;
-  auto [query, keys] = Positions::apply(q.template reshape<4>({B, T, H, C}), k.template reshape<4>({B, T, Hk, C}), context);
+  auto [query, keys] =
+      Positions::apply(q.template reshape<4>({B, T, H, C}), k.template reshape<4>({B, T, Hk, C}), context);
   auto values = v.template reshape<4>({B, T, Hk, C});
   if (context.cache) std::tie(keys, values) = context.cache->update(o.layer, keys, values);  // (B,S,Hk,D)
 
-  AttentionArgs<D> args{.scale = o.scale.value_or(1 / std::sqrt(f64(C))), .causal = o.causal, .window = o.sliding_window};
+  AttentionArgs<D> args;
+  args.scale = o.scale.value_or(1 / std::sqrt(f64(C)));
+  args.causal = o.causal;
+  args.window = o.sliding_window;
   args.alibi = slopes;
   if (context.key_mask) {  // a sliding cache has forgotten the first keys
     const isize S = context.key_mask.extent(1);
@@ -51,8 +55,8 @@ Tensor<A, 3, D> attend(const Tensor<A, 3, D>& q, const Tensor<A, 3, D>& k, const
   return attention(query, keys, values, args).template reshape<3>({B, T, H * C});
 }
 
-/// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj, o_proj.
-/// Positions: rope, alibi, no_positions, or a type like them (layers/positions.hpp).
+/// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
+/// o_proj. Positions: rope, alibi, no_positions, or a type like them (layers/positions.hpp).
 template <class B, class Positions>
 class SelfAttention {
  public:

@@ -15,7 +15,8 @@
 
 namespace hft {
 
-/// A known mix of weight dtypes: linear layers in one, embeddings (and the head, which is often tied to them) in another.
+/// A known mix of weight dtypes: linear layers in one, embeddings (and the head, which is often tied to them) in
+/// another.
 template <WeightDtype Linears, WeightDtype Embeddings>
 struct weights {};
 
@@ -39,7 +40,9 @@ struct plain {
 namespace detail {
 template <class W>
 struct split_weights {
-  static_assert(WeightDtype<W>, "hft: the weight dtype must be a floating dtype, a block format, any_q, or weights<Linears, Embeddings>");
+  static_assert(
+      WeightDtype<W>,
+      "hft: the weight dtype must be a floating dtype, a block format, any_q, or weights<Linears, Embeddings>");
   using linears = W;
   using embeddings = W;
 };

@@ -6,8 +6,8 @@
 
 namespace hft {
 
-/// Keys and values of the tokens seen so far, one pair of tensors for each layer. A cache belongs to one sequence batch;
-/// the model is const and shared. (transformers.cache_utils.Cache)
+/// Keys and values of the tokens seen so far, one pair of tensors for each layer. A cache belongs to one sequence
+/// batch; the model is const and shared. (transformers.cache_utils.Cache)
 template <Scalar A, BaseDevice D = cpu>
 class Cache {
  public:
@@ -15,8 +15,8 @@ class Cache {
 
   virtual ~Cache() = default;
 
-  /// Takes in the keys and values (B,T,Hk,D) of T new tokens of a layer, and returns all that a query may see, the new ones
-  /// last: (B,S,Hk,D) each.
+  /// Takes in the keys and values (B,T,Hk,D) of T new tokens of a layer, and returns all that a query may see, the new
+  /// ones last: (B,S,Hk,D) each.
   virtual std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) = 0;
 
   /// The number of tokens that have gone through layer 0, forgotten ones included: the next token's position.

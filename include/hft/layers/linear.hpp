@@ -49,8 +49,7 @@ class Conv1D : public Linear<B> {
 
 /// Applies several linear layers to one x; plain ones together, so that x is read once.
 template <class X, class L, class... Ls>
-  requires(std::is_same_v<L, Ls> && ...)
-auto project(const X& x, const L& first, const Ls&... others) {
+requires(std::is_same_v<L, Ls>&&...) auto project(const X& x, const L& first, const Ls&... others) {
   if constexpr (requires(const L& l) { [](const auto& p) -> decltype(linear(x, p.weight, p.bias)) { return {}; }(l); })
     return linears(x, std::array{first.weight, others.weight...}, std::array{first.bias, others.bias...});
   else

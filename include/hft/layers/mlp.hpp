@@ -13,8 +13,9 @@ struct MLPOptions {
 };
 
 // Activations as template arguments: MLP<B, gelu>. Without one, the config's hidden_act decides at run time.
-inline constexpr Activation gelu = Activation::gelu, gelu_new = Activation::gelu_new, quick_gelu = Activation::quick_gelu,
-                            relu = Activation::relu, relu2 = Activation::relu2, silu = Activation::silu;
+inline constexpr Activation gelu = Activation::gelu, gelu_new = Activation::gelu_new,
+                            quick_gelu = Activation::quick_gelu, relu = Activation::relu, relu2 = Activation::relu2,
+                            silu = Activation::silu;
 
 namespace detail {
 template <Activation... F>

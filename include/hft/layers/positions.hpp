@@ -67,7 +67,8 @@ class rope {
   RopeScaling scaling_;
 };
 
-/// Linear biases (Press et al. 2021, arXiv 2108.12409): head h adds slope_h * (key position - query position) to its scores.
+/// Linear biases (Press et al. 2021, arXiv 2108.12409): head h adds slope_h * (key position - query position) to its
+/// scores.
 struct alibi {
   template <class Config>
   explicit alibi(const Config&) {}
@@ -77,7 +78,8 @@ struct alibi {
   static std::pair<Q, Q> apply(const Q& q, const Q& k, const Context&) {
     return {q, k};
   }
-  /// 2^(-8/n), 2^(-16/n), ... for n heads, n a power of two; for other n the paper's interleaving of two such sequences.
+  /// 2^(-8/n), 2^(-16/n), ... for n heads, n a power of two; for other n the paper's interleaving of two such
+  /// sequences.
   template <BaseDevice D>
   static Tensor<f32, 1, D> slopes(isize heads) {
     isize n = 1;

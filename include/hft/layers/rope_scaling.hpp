@@ -35,7 +35,8 @@ class RopeScaling {
  public:
   /// `dim` elements of each head are rotated; `max_positions` is the config's max_position_embeddings.
   /// Throws config_error for an unknown rope_type or a field that it needs and does not have.
-  RopeScaling(RopeParameters p, isize dim, isize max_positions) : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
+  RopeScaling(RopeParameters p, isize dim, isize max_positions)
+      : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
     if (dim < 2 || dim % 2) fail("rotary dimension", "an even number of at least 2", detail::cat(dim));
     const auto kind = p_.rope_type.view();
     if (kind != "default" && kind != "linear" && kind != "dynamic" && kind != "yarn" && kind != "longrope" &&

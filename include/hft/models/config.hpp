@@ -37,6 +37,13 @@ struct TokenIds {
   friend bool operator==(const TokenIds&, const TokenIds&) = default;
 };
 
+/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0,
+/// ...
+struct ClassLabels {
+  std::vector<std::string> names{"LABEL_0", "LABEL_1"};  // Transformers' default: two
+  isize count() const { return isize(names.size()); }
+};
+
 namespace detail {
 
 template <class T>
@@ -52,7 +59,8 @@ T config_value(const json& value, std::string_view where, const char* key) {
       throw config_error(std::string(where), key, cat("at most ", short_string::capacity, " bytes"), quote_text(text));
     return short_string(text);
   } else if constexpr (std::is_same_v<T, TokenIds>) {
-    return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key)) : TokenIds(json_as<i64>(value, where, key));
+    return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key))
+                            : TokenIds(json_as<i64>(value, where, key));
   } else {
     return json_as<T>(value, where, key);
   }
@@ -86,6 +94,7 @@ struct config_reader {
       field = config_value<T>(*value, where, key);
   }
   void operator()(const char* key, RopeParameters& rope) const;
+  void operator()(const char* key, ClassLabels& labels) const;
 };
 
 // Removes nulls and empty lists: what is not set is not written.
@@ -104,6 +113,7 @@ struct config_writer {
     object[key] = config_json(field);
   }
   void operator()(const char* key, const RopeParameters& rope) const;
+  void operator()(const char* key, const ClassLabels& labels) const;
 };
 
 template <class Self, class F>
@@ -124,8 +134,8 @@ void rope_fields(Self& r, F& field) {
   field("high_freq_factor", r.high_freq_factor);
 }
 
-// v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called `type` or
-// `rope_type`, and some models keep the original length and the partial factor outside of both.
+// v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called
+// `type` or `rope_type`, and some models keep the original length and the partial factor outside of both.
 inline void config_reader::operator()(const char* key, RopeParameters& rope) const {
   (*this)("rope_theta", rope.rope_theta);
   (*this)("partial_rotary_factor", rope.partial_rotary_factor);
@@ -149,9 +159,29 @@ inline void config_writer::operator()(const char* key, const RopeParameters& rop
   object[key] = std::move(parameters);
 }
 
-inline void check_at_least(const char* where, const char* field, isize value, isize least) {
-  if (value < least) throw config_error(where, field, cat("at least ", least), cat(value));
+inline void config_reader::operator()(const char* key, ClassLabels& labels) const {
+  if (const auto n = get_optional<isize>(object, "num_labels", where)) {
+    if (*n < 0 || *n > 1 << 20) throw config_error(std::string(where), "num_labels", cat("0 to ", 1 << 20), cat(*n));
+    labels.names.clear();
+    for (isize i = 0; i < *n; ++i) labels.names.push_back(cat("LABEL_", i));
+  }
+  const json* map = find_member(object, key, where);
+  if (!map) return;
+  labels.names.assign(map->size(), "");
+  for (isize i = 0; i < labels.count(); ++i) labels.names[std::size_t(i)] = require<std::string>(*map, cat(i), where);
 }
+
+inline void config_writer::operator()(const char* key, const ClassLabels& labels) const {
+  if (labels.names == ClassLabels{}.names) return;
+  json id2label = json::object(), label2id = json::object();
+  for (isize i = 0; i < labels.count(); ++i) {
+    id2label[cat(i)] = labels.names[std::size_t(i)];
+    label2id[labels.names[std::size_t(i)]] = i;
+  }
+  object[key] = std::move(id2label);
+  object["label2id"] = std::move(label2id);
+}
+
 // Extents beyond this are no model's; the product of a few of them still fits an isize.
 inline constexpr isize largest_extent = isize(1) << 28;
 inline void check_extent(const char* where, const char* field, isize value, isize least = 1) {
@@ -168,8 +198,8 @@ inline Activation find_activation(std::string_view name, const char* where) {
   return *a;
 }
 
-/// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error for
-/// values that do not fit each other.
+/// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error
+/// for values that do not fit each other.
 template <class Config>
 Config config_from_json(const json& object, std::string_view where) {
   Config config;

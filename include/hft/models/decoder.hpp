@@ -1,5 +1,5 @@
-// DecoderModel and CausalLM: embedding, blocks, norm, and a head on top. The composition that decoder-only architectures are
-// made of, with the checkpoint names that most of them share.
+// DecoderModel and CausalLM: embedding, blocks, norm, and a head on top. The composition that decoder-only
+// architectures are made of, with the checkpoint names that most of them share.
 //
 //   template <class B> using MyBlock = PreNormBlock<LayerNorm<B>, SelfAttention<B, alibi>, MLP<B, gelu>>;
 //   template <class W, Device D = cpu> using MyLM = CausalLM<MyConfig, MyBlock, LayerNorm, build<W, D>>;
@@ -15,6 +15,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
+#include <hft/ops/copy.hpp>
 
 namespace hft {
 
@@ -55,7 +56,7 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = make_context(Config::class_prefix, input_ids, args, 0);
     positions_.prepare(context);
-    auto x = embed_tokens(input_ids);                       // (B,T,C)
+    auto x = embed_tokens(input_ids);  // (B,T,C)
     for (const auto& layer : layers) x = layer(x, context);
     return {norm(x)};
   }
@@ -77,7 +78,8 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   positions positions_;
 };
 
-/// A decoder with a head over the vocabulary. Checkpoint names: model, lm_head. (transformers.LlamaForCausalLM and its like)
+/// A decoder with a head over the vocabulary. Checkpoint names: model, lm_head. (transformers.LlamaForCausalLM and its
+/// like)
 template <class Config, template <class> class Block, template <class> class Norm, class B>
 class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
  public:
@@ -96,9 +98,7 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
 
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    auto x = model(input_ids, args).last_hidden_state;      // (B,T,C)
-    if (args.logits_to_keep) x = x.slice(1, std::max<isize>(0, x.extent(1) - args.logits_to_keep), x.extent(1));
-    return {lm_head(x)};
+    return {lm_head(last_positions(model(input_ids, args).last_hidden_state, args.logits_to_keep))};
   }
 
   void visit(visitor& v) {
@@ -116,6 +116,52 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
 
   DecoderModel<Config, Block, Norm, B> model;
   typename B::embeddings::linear lm_head;
+};
+
+/// A decoder whose last unpadded token is classified. Checkpoint names: model, score.
+/// (transformers.LlamaForSequenceClassification and its like)
+template <class Config, template <class> class Block, template <class> class Norm, class B>
+class DecoderForSequenceClassification
+    : public PreTrainedModel<DecoderForSequenceClassification<Config, Block, Norm, B>> {
+ public:
+  using config_type = Config;
+  using build_type = B;
+  using A = typename B::activation;
+  using D = typename B::base;
+  static constexpr std::string_view base_model_prefix = "model";
+  static std::string architecture() { return std::string(Config::class_prefix) + "ForSequenceClassification"; }
+
+  explicit DecoderForSequenceClassification(const Config& config)
+      : model(config), score(config.hidden_size, config.id2label.count()) {}
+
+  /// input_ids (B,T) => logits (B,labels) of each row's last token that is not the pad token.
+  /// Throws value_error for several rows where the config has no pad_token_id.
+  SequenceClassifierOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
+    const isize B_ = input_ids.extent(0), T = input_ids.extent(1);
+    if (B_ > 1 && !config().pad_token_id)
+      throw value_error(Config::class_prefix, "a batch", "a pad_token_id in the config, to find each row's last token");
+    const auto x = model(input_ids, args).last_hidden_state;  // (B,T,C)
+    Tensor<A, 3, D> last({B_, 1, x.extent(2)});
+    const auto ids = input_ids.dense();
+    for (isize b = 0; b < B_; ++b) {
+      isize t = T - 1;
+      if (config().pad_token_id)
+        for (t = T - 1; t > 0 && ids.data()[b * T + t] == *config().pad_token_id;) --t;
+      const auto row = x.slice(0, b, b + 1).slice(1, t, t + 1), to = last.slice(0, b, b + 1);
+      copy_into(to.template reshape<4>({1, 1, 1, x.extent(2)}), row.template reshape<4>({1, 1, 1, x.extent(2)}));
+    }
+    return {score(last.template reshape<2>({B_, x.extent(2)}))};
+  }
+
+  void visit(visitor& v) {
+    v("model", model);
+    v("score", score);
+  }
+  void tie_weights() {}
+  const Config& config() const { return model.config(); }
+
+  DecoderModel<Config, Block, Norm, B> model;
+  typename B::linear score;
 };
 
 }  // namespace hft

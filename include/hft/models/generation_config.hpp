@@ -61,8 +61,8 @@ struct GenerationConfig {
     field("seed", c.seed);
   }
 
-  /// Sets the fields that a JSON object names; others keep their values. Unknown ones are left alone, as Transformers' own
-  /// files hold many. Throws format_error for a value of a wrong type.
+  /// Sets the fields that a JSON object names; others keep their values. Unknown ones are left alone, as Transformers'
+  /// own files hold many. Throws format_error for a value of a wrong type.
   void update(const json& object, std::string_view where) {
     json settings = object;
     if (const json* stop = find_member(settings, "stop_strings", where); stop && stop->is_string())
@@ -81,10 +81,13 @@ struct GenerationConfig {
     if (top_k && *top_k < 0) fail("top_k", "at least 0", detail::cat(*top_k));
     if (top_p && !(*top_p >= 0 && *top_p <= 1)) fail("top_p", "0 to 1", detail::cat(*top_p));
     if (min_p && !(*min_p >= 0 && *min_p <= 1)) fail("min_p", "0 to 1", detail::cat(*min_p));
-    if (typical_p && !(*typical_p > 0 && *typical_p <= 1)) fail("typical_p", "above 0, at most 1", detail::cat(*typical_p));
-    if (repetition_penalty && !(*repetition_penalty > 0)) fail("repetition_penalty", "above 0", detail::cat(*repetition_penalty));
+    if (typical_p && !(*typical_p > 0 && *typical_p <= 1))
+      fail("typical_p", "above 0, at most 1", detail::cat(*typical_p));
+    if (repetition_penalty && !(*repetition_penalty > 0))
+      fail("repetition_penalty", "above 0", detail::cat(*repetition_penalty));
     if (num_beams && *num_beams != 1)
-      throw unsupported_error("GenerationConfig", "num_beams", "1 (beam search is not there yet)", detail::cat(*num_beams));
+      throw unsupported_error("GenerationConfig", "num_beams", "1 (beam search is not there yet)",
+                              detail::cat(*num_beams));
   }
 
   /// The JSON object of the fields that are set.

@@ -24,14 +24,15 @@ struct LlamaConfig {
   bool use_cache = true;
   std::optional<i64> pad_token_id;
   std::optional<i64> bos_token_id = 1;
-  TokenIds eos_token_id;                     // Transformers' default is 2; a config without any has none here
+  TokenIds eos_token_id;  // Transformers' default is 2; a config without any has none here
   isize pretraining_tp = 1;
   bool tie_word_embeddings = false;
   RopeParameters rope_parameters{};
   bool attention_bias = false;
   f64 attention_dropout = 0;
   bool mlp_bias = false;
-  std::optional<isize> head_dim;             // default: hidden_size / num_attention_heads
+  std::optional<isize> head_dim;  // default: hidden_size / num_attention_heads
+  ClassLabels id2label{};         // of LlamaForSequenceClassification
 
   static constexpr const char* model_type = "llama";
   static constexpr const char* class_prefix = "Llama";
@@ -59,6 +60,7 @@ struct LlamaConfig {
     field("attention_dropout", c.attention_dropout);
     field("mlp_bias", c.mlp_bias);
     field("head_dim", c.head_dim);
+    field("id2label", c.id2label);
   }
 
   constexpr isize key_value_heads() const { return num_key_value_heads.value_or(num_attention_heads); }
@@ -90,17 +92,21 @@ struct LlamaConfig {
 
   NormOptions norm() const { return {.size = hidden_size, .eps = rms_norm_eps}; }
   AttentionOptions attention(isize layer) const {
-    return {.hidden_size = hidden_size, .num_heads = num_attention_heads, .num_kv_heads = key_value_heads(),
-            .head_dim = head_size(), .layer = layer, .bias = attention_bias, .output_bias = attention_bias};
+    return {.hidden_size = hidden_size,
+            .num_heads = num_attention_heads,
+            .num_kv_heads = key_value_heads(),
+            .head_dim = head_size(),
+            .layer = layer,
+            .bias = attention_bias,
+            .output_bias = attention_bias};
   }
   MLPOptions mlp(isize) const {
-    return {.hidden_size = hidden_size, .intermediate_size = intermediate_size,
-            .activation = find_activation(hidden_act, model_type), .bias = mlp_bias};
+    return {.hidden_size = hidden_size,
+            .intermediate_size = intermediate_size,
+            .activation = find_activation(hidden_act, model_type),
+            .bias = mlp_bias};
   }
-  RopeScaling rope() const {
-    const f64 share = rope_parameters.partial_rotary_factor.value_or(1);
-    return {rope_parameters, isize(f64(head_size()) * share), max_position_embeddings};
-  }
+  RopeScaling rope() const { return {rope_parameters, head_size(), max_position_embeddings}; }
 
   // ---- GGUF: llama.cpp's keys and names
   static LlamaConfig from_gguf(const gguf_file& file) {
@@ -122,6 +128,16 @@ struct LlamaConfig {
     if (scaling && scaling->as_string() != "none") {
       c.rope_parameters.rope_type = short_string(scaling->as_string());
       c.rope_parameters.factor = file.get<f64>("llama.rope.scaling.factor", 1.0);
+    }
+    // llama.cpp computes llama3's and longrope's frequency factors when it converts; they are a longrope without its
+    // scale.
+    if (const auto* factors = file.find_tensor("rope_freqs.weight")) {
+      std::vector<f32> values(std::size_t(factors->numel()));
+      convert(dtype_id::f32, values.data(), factors->dtype, factors->bytes.data(), factors->numel());
+      c.rope_parameters.rope_type = "longrope";
+      c.rope_parameters.short_factor.assign(values.begin(), values.end());
+      c.rope_parameters.long_factor = c.rope_parameters.short_factor;
+      c.rope_parameters.attention_factor = 1;
     }
     const auto* embeddings = file.find_tensor("token_embd.weight");
     if (!embeddings || embeddings->shape.size() != 2)
@@ -168,5 +184,9 @@ using LlamaModel = DecoderModel<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L,
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForCausalLM = CausalLM<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using LlamaForSequenceClassification =
+    DecoderForSequenceClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
 }  // namespace hft

@@ -9,9 +9,10 @@
 
 namespace hft {
 
-/// Rules {foreign, ours}, tried in order; the first whose foreign pattern fits a name's beginning (up to a dot or its end)
-/// rewrites it. `*` stands for a number and is kept:
-///   {"blk.*.attn_q", "model.layers.*.self_attn.q_proj"} turns blk.3.attn_q.weight into model.layers.3.self_attn.q_proj.weight
+/// Rules {foreign, ours}, tried in order; the first whose foreign pattern fits a name's beginning (up to a dot or its
+/// end) rewrites it. `*` stands for a number and is kept:
+///   {"blk.*.attn_q", "model.layers.*.self_attn.q_proj"} turns blk.3.attn_q.weight into
+///   model.layers.3.self_attn.q_proj.weight
 class name_map {
  public:
   using rule = std::pair<std::string, std::string>;
@@ -27,7 +28,8 @@ class name_map {
   }
 
  private:
-  static std::optional<std::string> apply(std::string_view pattern, std::string_view replacement, std::string_view name) {
+  static std::optional<std::string> apply(std::string_view pattern, std::string_view replacement,
+                                          std::string_view name) {
     std::string_view number;
     std::size_t at = 0;
     for (const char c : pattern) {

@@ -14,7 +14,7 @@ struct ForwardArgs {
   Tensor<i64, 2> position_ids;    // (B,T); empty: counted from the cache's length, whatever the mask
   Tensor<i64, 2> token_type_ids;  // (B,T), BERT
   Cache<A, D>* past_key_values = nullptr;
-  isize logits_to_keep = 0;       // logits of the last so many positions only; 0: of all
+  isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
 };
 
 template <Scalar A = f32, BaseDevice D = cpu>
@@ -43,7 +43,15 @@ struct TokenClassifierOutput {
   Tensor<A, 3, D> logits;  // (B,T,labels)
 };
 
-/// Checks input_ids and args against each other and the model's longest sequence, and makes the context that layers share.
+/// The last `keep` positions of x (B,T,C), or all where keep is 0.
+template <Scalar A, BaseDevice D>
+Tensor<A, 3, D> last_positions(const Tensor<A, 3, D>& x, isize keep) {
+  const isize T = x.extent(1);
+  return keep > 0 && keep < T ? x.slice(1, T - keep, T) : x;
+}
+
+/// Checks input_ids and args against each other and the model's longest sequence, and makes the context that layers
+/// share.
 ///   max_positions  0 where the model has no limit of its own (rotary positions)
 /// Throws shape_error or value_error, naming `where`.
 template <Scalar A, BaseDevice D>
@@ -51,7 +59,8 @@ ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input
                                   isize max_positions) {
   const isize B = input_ids.extent(0), T = input_ids.extent(1);
   const isize past = args.past_key_values ? args.past_key_values->get_seq_length() : 0;
-  if (B < 1 || T < 1) throw shape_error(where, "input_ids", "at least one token", detail::shape_text(input_ids.shape()));
+  if (B < 1 || T < 1)
+    throw shape_error(where, "input_ids", "at least one token", detail::shape_text(input_ids.shape()));
   ForwardContext<A, D> context;
   context.cache = args.past_key_values;
   context.key_length = past + T;
@@ -67,7 +76,8 @@ ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input
   for (isize i = 0; i < B * T; ++i) {
     const i64 p = context.position_ids.data()[i];
     if (p < 0 || (max_positions && p >= max_positions))
-      throw value_error(where, "position", max_positions ? detail::cat("0 <= position < ", max_positions) : "position >= 0",
+      throw value_error(where, "position",
+                        max_positions ? detail::cat("0 <= position < ", max_positions) : "position >= 0",
                         detail::cat(p));
   }
   if (args.attention_mask) {

@@ -7,12 +7,13 @@
 //   void visit(visitor&)                         its parameters under their checkpoint names
 //   void tie_weights()                           shares what the config ties; called after loading
 //   static std::string architecture()            what config.json lists: "LlamaForCausalLM"
-//   static constexpr std::string_view base_model_prefix   the base model's name inside the headed one: "model"; a base model
+//   static constexpr std::string_view base_model_prefix   the base model's name inside the headed one: "model"; a base
+//   model
 //                                                itself has it too, and drops it from the names of a headed checkpoint
 // and its config
-//   static name_map names()                      optional: older checkpoints' names
-//   static name_map gguf_names(); static Config from_gguf(const gguf_file&); isize gguf_permuted_heads(path) const   optional
-//   static bool ignored(std::string_view name)   optional: tensors of old checkpoints that are no parameters
+//   static std::string current_name(std::string) optional: today's name of a tensor of an older checkpoint
+//   static name_map gguf_names(); static Config from_gguf(const gguf_file&); isize gguf_permuted_heads(path) const
+//   optional static bool ignored(std::string_view name)   optional: tensors of old checkpoints that are no parameters
 #pragma once
 #include <cstring>
 #include <filesystem>
@@ -36,12 +37,12 @@
 namespace hft {
 
 struct LoadOptions {
-  std::optional<dtype_id> dtype;    // for weights of type any_q: convert to this format; default: as stored
-  std::string revision = "main";    // of a hub id
+  std::optional<dtype_id> dtype;  // for weights of type any_q: convert to this format; default: as stored
+  std::string revision = "main";  // of a hub id
 };
 
 struct SaveOptions {
-  std::optional<dtype_id> dtype;    // f32, f16, bf16; default: the model's own, f32 for block formats
+  std::optional<dtype_id> dtype;  // f32, f16, bf16; default: the model's own, f32 for block formats
   std::uint64_t max_shard_size = 50'000'000'000;
 };
 
@@ -49,13 +50,14 @@ namespace detail {
 
 // What a loader needs to know of a model beside its parameters; erased, so that loading is compiled once.
 struct load_plan {
-  std::string where;                                      // names the checkpoint in errors
+  std::string where;  // names the checkpoint in errors
   std::string_view base_model_prefix;
-  bool headed = false;                                    // whether the model's own paths begin with that prefix
-  name_map names;
+  bool headed = false;  // whether the model's own paths begin with that prefix
+  name_map gguf_names;
+  std::string (*current_name)(std::string) = nullptr;
   bool (*ignored)(std::string_view) = nullptr;
-  std::vector<std::string> tied;                          // paths that the config ties to others: a stored copy is not read
-  std::map<std::string, isize> permuted_heads;            // rows that GGUF stores in another order, by path
+  std::vector<std::string> tied;                // paths that the config ties to others: a stored copy is not read
+  std::map<std::string, isize> permuted_heads;  // rows that GGUF stores in another order, by path
 };
 
 inline std::string rows_by_columns(std::span<const isize> shape, bool reversed) {
@@ -73,13 +75,16 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
                   from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
 }
 
-/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted copy.
-inline void assign(parameter& p, const stored_tensor& stored, const load_plan& plan, const std::string& path, bool transposed,
-                   std::optional<dtype_id> wanted) {
+/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
+/// copy.
+inline void assign(parameter& p, const stored_tensor& stored, const load_plan& plan, const std::string& path,
+                   bool transposed, std::optional<dtype_id> wanted) {
   const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
   if (!info(stored.dtype).floating)
-    throw weight_error(plan.where, "tensor " + quote_text(stored.name), "a floating or block dtype", std::string(name(stored.dtype)));
-  const dtype_id format = p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
+    throw weight_error(plan.where, "tensor " + quote_text(stored.name), "a floating or block dtype",
+                       std::string(name(stored.dtype)));
+  const dtype_id format =
+      p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
   if (cols % info(format).block)
     throw weight_error(plan.where, "tensor " + quote_text(stored.name),
                        cat("rows of a multiple of ", info(format).block, " for ", name(format)), shape_text(p.shape()));
@@ -127,7 +132,8 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
   for (const auto& t : source.tensors()) headed_file = headed_file || t.name.starts_with(prefix);
   for (const auto& t : source.tensors()) {
     if (plan.ignored && plan.ignored(t.name)) continue;
-    std::string path = plan.names.translate(t.name).value_or(t.name);
+    std::string path = plan.gguf_names.translate(t.name).value_or(t.name);
+    if (plan.current_name && !source.is_gguf()) path = plan.current_name(std::move(path));
     if (!source.is_gguf() && !plan.base_model_prefix.empty()) {
       if (!plan.headed && headed_file) {
         if (!path.starts_with(prefix)) continue;  // the head of a headed checkpoint
@@ -151,12 +157,13 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
     if (found == available.end()) return problem(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
     const stored_tensor& t = *found->second;
     available.erase(found);
-    source.find(t.name);  // throws for one whose type cannot be read
+    source.find(t.name);                                          // throws for one whose type cannot be read
     const bool transposed = p.transposed() && !source.is_gguf();  // GGUF stores all weights as (out, in)
     std::vector<isize> expected = p.shape();
     if (transposed) std::reverse(expected.begin(), expected.end());
     if (t.shape != expected)
-      return problem(cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
+      return problem(
+          cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
     if (problems.empty()) assign(p, t, plan, path, transposed, options.dtype);
   });
   visit(v);
@@ -209,10 +216,14 @@ inline void save_weights(const std::filesystem::path& folder, dtype_id dtype, st
 
 inline std::string_view torch_dtype_name(dtype_id id) {
   switch (id) {
-    case dtype_id::f16: return "float16";
-    case dtype_id::bf16: return "bfloat16";
-    case dtype_id::f64: return "float64";
-    default: return "float32";
+    case dtype_id::f16:
+      return "float16";
+    case dtype_id::bf16:
+      return "bfloat16";
+    case dtype_id::f64:
+      return "float64";
+    default:
+      return "float32";
   }
 }
 
@@ -233,7 +244,8 @@ Config read_config(const checkpoint& source) {
   const json object = read_json(file);
   const auto type = get<std::string>(object, "model_type", "", file.string());
   if (!type.empty() && type != Config::model_type)
-    throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type), detail::quote_text(type));
+    throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type),
+                            detail::quote_text(type));
   return config_from_json<Config>(object, file.string());
 }
 
@@ -263,7 +275,9 @@ class PreTrainedModel {
   void load_weights(const checkpoint& source, const LoadOptions& options = {}) {
     using Config = typename Derived::config_type;
     Derived& self = derived();
-    detail::load_plan plan{.where = source.path().string(), .base_model_prefix = Derived::base_model_prefix};
+    detail::load_plan plan;
+    plan.where = source.path().string();
+    plan.base_model_prefix = Derived::base_model_prefix;
     for_each_parameter(self, [&](const std::string& path, parameter&) {
       if constexpr (requires { self.config().gguf_permuted_heads(path); })
         if (source.is_gguf())
@@ -271,9 +285,8 @@ class PreTrainedModel {
       plan.headed = plan.headed || path.starts_with(std::string(Derived::base_model_prefix) + ".");
     });
     if constexpr (requires { Config::gguf_names(); })
-      if (source.is_gguf()) plan.names = Config::gguf_names();
-    if constexpr (requires { Config::names(); })
-      if (!source.is_gguf()) plan.names = Config::names();
+      if (source.is_gguf()) plan.gguf_names = Config::gguf_names();
+    if constexpr (requires { Config::current_name(""); }) plan.current_name = &Config::current_name;
     if constexpr (requires { self.tied_parameters(); }) plan.tied = self.tied_parameters();
     if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
     detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });

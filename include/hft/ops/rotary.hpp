@@ -11,7 +11,7 @@ namespace hft {
 ///   x (B,T,H,D); cos, sin (B*T, R/2); returns (B,T,H,D). Throws shape_error.
 template <Scalar A, BaseDevice D>
 Tensor<A, 4, D> apply_rotary(const Tensor<A, 4, D>& x, const Tensor<A, 2, D>& cos, const Tensor<A, 2, D>& sin,
-                     bool interleaved = false) {
+                             bool interleaved = false) {
   if (cos.shape() != sin.shape() || cos.extent(0) != x.extent(0) * x.extent(1) || 2 * cos.extent(1) > x.extent(3))
     throw shape_error("apply_rotary", "",
                       detail::cat("cos and sin (", x.extent(0) * x.extent(1), ", R/2) with R <= ", x.extent(3),

@@ -1,0 +1,137 @@
+// LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification against Transformers, and what loading refuses.
+#include <boost/test/unit_test.hpp>
+
+#include <hft/generation/cache.hpp>
+#include <hft/models/llama.hpp>
+
+#include "golden.hpp"
+
+using namespace hft;
+using namespace hft::test;
+
+BOOST_AUTO_TEST_SUITE(llama)
+
+BOOST_AUTO_TEST_CASE(causal_lm_gives_transformers_logits) {
+  for (const auto& folder : cases("llama", "LlamaForCausalLM")) {
+    BOOST_TEST_CONTEXT(folder.filename().string()) {
+      const auto model = LlamaForCausalLM<f32>::from_pretrained(folder.string());
+      const golden g(folder / "golden.safetensors");
+      for (const auto& pass : g.passes("logits")) {
+        const auto args = g.args(pass);
+        check_close(model(g.ids(pass + ".input_ids"), args).logits, g.at(pass + ".logits"), args.attention_mask);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_heads_give_transformers_outputs) {
+  for (const auto& folder : cases("llama", "LlamaModel")) {
+    const auto model = LlamaModel<f32>::from_pretrained(folder.string());
+    const golden g(folder / "golden.safetensors");
+    for (const auto& pass : g.passes("last_hidden_state")) {
+      const auto args = g.args(pass);
+      check_close(model(g.ids(pass + ".input_ids"), args).last_hidden_state, g.at(pass + ".last_hidden_state"),
+                  args.attention_mask);
+    }
+  }
+  for (const auto& folder : cases("llama", "LlamaForSequenceClassification")) {
+    const auto model = LlamaForSequenceClassification<f32>::from_pretrained(folder.string());
+    const golden g(folder / "golden.safetensors");
+    for (const auto& pass : g.passes("logits"))
+      check_close(model(g.ids(pass + ".input_ids"), g.args(pass)).logits, g.at(pass + ".logits"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_base_model_reads_a_headed_checkpoint) {
+  const auto folder = data("models/llama/base").string();
+  const auto base = LlamaModel<f32>::from_pretrained(folder);
+  const auto whole = LlamaForCausalLM<f32>::from_pretrained(folder);
+  const auto ids = Tensor<i64, 2>::from({5, 7, 11}, {1, 3});
+  const auto a = base(ids).last_hidden_state, b = whole.model(ids).last_hidden_state;
+  BOOST_TEST(std::equal(a.data(), a.data() + a.size(), b.data()));
+}
+
+BOOST_AUTO_TEST_CASE(gguf_gives_the_same_model) {
+  for (const auto& entry : std::filesystem::directory_iterator(data("gguf"))) {
+    const auto name = entry.path().stem().string();
+    if (entry.path().extension() != ".gguf" || !name.starts_with("llama_")) continue;
+    BOOST_TEST_CONTEXT(name) {
+      // Exact weights against Transformers' logits; f32 dequantises whatever the file holds.
+      const auto model = LlamaForCausalLM<f32>::from_pretrained(entry.path().string());
+      const golden g(data("gguf/" + name + ".golden.safetensors"));
+      for (const auto& pass : g.passes("logits"))
+        check_close(model(g.ids(pass + ".input_ids"), g.args(pass)).logits, g.at(pass + ".logits"));
+    }
+  }
+}
+
+template <class CacheType>
+void check_cache(CacheType& cache, const std::string& name) {
+  const auto folder = data("models/llama/" + name);
+  const auto model = LlamaForCausalLM<f32>::from_pretrained(folder.string());
+  const golden g(folder / "golden.safetensors");
+  const auto ids = g.ids("batch.input_ids");
+  ForwardArgs<> args;
+  args.past_key_values = &cache;
+  const isize T = ids.extent(1), V = model.config().vocab_size;
+  Tensor<f32, 3> y({ids.extent(0), T, V});
+  for (isize t = 0; t < T;) {  // three tokens, then one by one
+    const isize n = t == 0 ? 3 : 1;
+    const auto part = model(ids.slice(1, t, t + n), args).logits;
+    for (isize b = 0; b < ids.extent(0); ++b) std::copy_n(part.data() + b * n * V, n * V, y.data() + (b * T + t) * V);
+    t += n;
+  }
+  BOOST_TEST(cache.get_seq_length() == T);
+  check_close(y, g.at("batch.logits"));
+}
+
+BOOST_AUTO_TEST_CASE(caches_give_what_the_whole_sequence_gives) {
+  for (const std::string name : {"base", "mqa", "tied", "rope_yarn"}) {
+    DynamicCache<> dynamic;
+    check_cache(dynamic, name);
+    StaticCache<> fixed_room(7);
+    check_cache(fixed_room, name);
+    SlidingWindowCache<> wide(7);
+    check_cache(wide, name);
+  }
+  StaticCache<> small(6);
+  BOOST_CHECK_THROW(check_cache(small, "base"), value_error);
+}
+
+BOOST_AUTO_TEST_CASE(weights_in_other_dtypes_stay_close) {
+  const auto folder = data("models/llama/base");
+  const golden g(folder / "golden.safetensors");
+  const auto ids = g.ids("batch.input_ids");
+  check_close(LlamaForCausalLM<bf16>::from_pretrained(folder.string())(ids).logits, g.at("batch.logits"), {}, 5e-2);
+  check_close(LlamaForCausalLM<f16>::from_pretrained(folder.string())(ids).logits, g.at("batch.logits"), {}, 1e-2);
+  check_close(LlamaForCausalLM<any_q>::from_pretrained(folder.string())(ids).logits, g.at("batch.logits"));
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
+  const auto folder = data("models/llama/base").string();
+  const auto model = LlamaForCausalLM<f32>::from_pretrained(folder);
+  BOOST_CHECK_THROW(model(Tensor<i64, 2>::from({1, 999999}, {1, 2})), value_error);
+  BOOST_CHECK_THROW(model(Tensor<i64, 2>::from({1, -1}, {1, 2})), value_error);
+  ForwardArgs<> args;
+  args.attention_mask = Tensor<i64, 2>::from({1, 1, 1}, {1, 3});
+  BOOST_CHECK_THROW(model(Tensor<i64, 2>::from({1, 2}, {1, 2}), args), shape_error);
+}
+
+BOOST_AUTO_TEST_CASE(configs_that_contradict_themselves_are_refused) {
+  const auto refuse = [](const char* text) {
+    BOOST_CHECK_THROW(config_from_json<LlamaConfig>(parse_json(text, "config.json"), "config.json"), error);
+  };
+  refuse(R"({"hidden_size": 100, "num_attention_heads": 3})");
+  refuse(R"({"num_attention_heads": 8, "num_key_value_heads": 3})");
+  refuse(R"({"num_attention_heads": 0})");
+  refuse(R"({"num_key_value_heads": 0})");
+  refuse(R"({"hidden_size": -4})");
+  refuse(R"({"hidden_size": 1e3})");
+  refuse(R"({"hidden_size": 99999999999999999999})");
+  refuse(R"({"hidden_act": "no such"})");
+  refuse(R"({"rope_scaling": {"rope_type": "no such"}})");
+  refuse(R"({"rope_scaling": {"rope_type": "linear"}})");
+  refuse(R"({"vocab_size": "many"})");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,66 @@
+"""Tiny random GPT-2 checkpoints and their goldens: tests/data/models/gpt2/*."""
+
+import torch
+import transformers
+
+from common import BOS, EOS, PAD, causal_generations, causal_passes, ids, write_case
+
+SIZES = dict(
+    vocab_size=97,
+    n_positions=41,
+    n_embd=40,
+    n_layer=2,
+    n_head=4,
+    n_inner=56,
+    pad_token_id=PAD,
+    bos_token_id=BOS,
+    eos_token_id=EOS,
+)
+SPREAD = dict(gain=2.0, embedding=0.5)
+
+
+def gpt2(case, make=transformers.GPT2LMHeadModel, **options):
+    """A case with a language model head; options beyond write_case's own are config fields."""
+    own = {key: options.pop(key) for key in ("config_edit", "tensors_edit", "dtype") if key in options}
+    config = transformers.GPT2Config(**{**SIZES, **options})
+
+    def passes(rng, config):
+        # position 41 does not exist: the longest pass fills the table
+        named = causal_passes(rng, config.vocab_size, config.n_positions)
+        named["offset_positions"] = {
+            "input_ids": ids(rng, config.vocab_size, 1, 6),
+            "position_ids": torch.arange(20, 26)[None],
+        }
+        return named
+
+    def generations(rng, config):
+        return causal_generations(rng, config.vocab_size)
+
+    with_ids = generations if make is transformers.GPT2LMHeadModel else None
+    write_case("gpt2", case, lambda: make(config), passes, with_ids, weights=SPREAD, **own)
+
+
+def hub_names(tensors):
+    """The names of the checkpoint on the hub: no `transformer.` prefix, the causal mask stored as a buffer."""
+    renamed = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    for layer in range(SIZES["n_layer"]):
+        mask = torch.ones(SIZES["n_positions"], SIZES["n_positions"]).tril()
+        renamed[f"h.{layer}.attn.bias"] = mask[None, None]
+    return renamed
+
+
+def hub_config(content):
+    """The fields of the hub's config.json, n_ctx among them; those with defaults are absent."""
+    for key in ("dtype", "add_cross_attention", "scale_attn_weights", "tie_word_embeddings", "n_inner"):
+        content.pop(key, None)
+    content.update(n_ctx=SIZES["n_positions"], task_specific_params={"text-generation": {"do_sample": True}})
+
+
+if __name__ == "__main__":
+    gpt2("base")
+    gpt2("scaled_by_layer", n_layer=3, scale_attn_by_inverse_layer_idx=True, reorder_and_upcast_attn=True)
+    gpt2("relu_unscaled", activation_function="relu", n_inner=48, scale_attn_weights=False, layer_norm_epsilon=1e-3)
+    gpt2("gelu_untied", activation_function="gelu", tie_word_embeddings=False, n_head=5)
+    gpt2("hub_names", n_inner=None, n_embd=28, tensors_edit=hub_names, config_edit=hub_config)
+    gpt2("bf16", dtype=torch.bfloat16)
+    gpt2("model", transformers.GPT2Model)
