@@ -20,7 +20,9 @@ def ranges(predicate):
 def table(comment, name, rows, row_type):
     lines, line = [], "   "
     for row in rows:
-        item = " {" + ", ".join(f"0x{x:X}" for x in row) + "},"
+        head = row[:1] if row_type == "special_case" else row
+        item = " {" + ", ".join(f"0x{x:X}" for x in head)
+        item += ", {" + ", ".join(f"0x{x:X}" for x in row[1:]) + "}}," if row_type == "special_case" else "},"
         if len(line) + len(item) > 118:
             lines.append(line)
             line = "   "

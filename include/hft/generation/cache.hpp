@@ -2,6 +2,7 @@
 // A cache is an argument of the forward pass; the model stays const. (transformers.cache_utils)
 #pragma once
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -43,7 +44,36 @@ struct cached_layer {
     end -= begin;
     begin = 0;
   }
+  // Row i becomes what row rows[i] was.
+  void reorder(std::span<const isize> rows) {
+    const auto reordered = [&](const Tensor<A, 4, D>& old) {
+      Tensor<A, 4, D> t({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
+      for (isize b = 0; b < t.extent(0); ++b) {
+        const isize from = rows[std::size_t(b)];
+        copy_into(view(t.slice(0, b, b + 1), begin, end), view(old.slice(0, from, from + 1), begin, end));
+      }
+      return t;
+    };
+    keys = reordered(keys);
+    values = reordered(values);
+  }
 };
+
+// Whether rows is 0, 1, ..., batch - 1; and a value_error where it names rows that are not.
+inline bool checked_identity(const char* where, std::span<const isize> rows, isize batch) {
+  bool identity = isize(rows.size()) == batch;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < 0 || rows[i] >= batch) throw value_error(where, "row", cat("0 <= row < ", batch), cat(rows[i]));
+    identity = identity && rows[i] == isize(i);
+  }
+  return identity;
+}
+
+template <Scalar A, BaseDevice D>
+void reorder_layers(const char* where, std::vector<cached_layer<A, D>>& layers, std::span<const isize> rows) {
+  for (auto& l : layers)
+    if (l.keys && !checked_identity(where, rows, l.keys.extent(0))) l.reorder(rows);
+}
 
 template <class Layer, class T>
 void check_cache_input(const char* where, const Layer& layer, const T& k, const T& v) {
@@ -73,6 +103,7 @@ class DynamicCache final : public Cache<A, D> {
     l.append(keys, values);
     return l.used();
   }
+  void reorder(std::span<const isize> rows) override { detail::reorder_layers("DynamicCache::reorder", layers_, rows); }
   isize get_seq_length() const override { return layers_.empty() ? 0 : layers_[0].end; }
 
   /// Forgets all tokens from `length` on. Throws value_error if there are fewer.
@@ -109,6 +140,7 @@ class StaticCache final : public Cache<A, D> {
     l.append(keys, values);
     return l.used();
   }
+  void reorder(std::span<const isize> rows) override { detail::reorder_layers("StaticCache::reorder", layers_, rows); }
   isize get_seq_length() const override { return layers_.empty() ? 0 : layers_[0].end; }
   isize get_max_cache_shape() const override { return room_; }
   /// Forgets all tokens and keeps the memory.
@@ -143,6 +175,9 @@ class SlidingWindowCache final : public Cache<A, D> {
     l.append(keys, values);
     if (layer == 0) seen_ += T;
     return l.used();
+  }
+  void reorder(std::span<const isize> rows) override {
+    detail::reorder_layers("SlidingWindowCache::reorder", layers_, rows);
   }
   isize get_seq_length() const override { return seen_; }
   void reset() {

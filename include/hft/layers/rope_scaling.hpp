@@ -18,16 +18,16 @@ namespace hft {
 struct RopeParameters {
   short_string rope_type = "default";  // default, linear, dynamic, yarn, longrope, llama3
   f64 rope_theta = 10000;
-  std::optional<f64> factor;
-  std::optional<f64> partial_rotary_factor;
-  std::optional<isize> original_max_position_embeddings;
+  std::optional<f64> factor = {};
+  std::optional<f64> partial_rotary_factor = {};
+  std::optional<isize> original_max_position_embeddings = {};
   // yarn (Peng et al. 2023, arXiv 2309.00071); attention_factor also longrope's
-  std::optional<f64> attention_factor, beta_fast, beta_slow, mscale, mscale_all_dim;
+  std::optional<f64> attention_factor = {}, beta_fast = {}, beta_slow = {}, mscale = {}, mscale_all_dim = {};
   bool truncate = true;
   // longrope (Ding et al. 2024, arXiv 2402.13753): one factor for each pair
-  std::vector<f64> short_factor, long_factor;
+  std::vector<f64> short_factor = {}, long_factor = {};
   // llama3 (Dubey et al. 2024, arXiv 2407.21783)
-  std::optional<f64> low_freq_factor, high_freq_factor;
+  std::optional<f64> low_freq_factor = {}, high_freq_factor = {};
 };
 
 /// Computes inverse frequencies in f32, step by step as Transformers does, so that angles agree at far positions.

@@ -24,10 +24,10 @@ struct BertConfig {
   f64 initializer_range = 0.02;
   f64 layer_norm_eps = 1e-12;
   std::optional<i64> pad_token_id = 0;
-  std::optional<f64> classifier_dropout;
+  std::optional<f64> classifier_dropout = {};
   bool is_decoder = false;
   bool tie_word_embeddings = true;
-  ClassLabels id2label;  // of the classification heads
+  ClassLabels id2label = {};  // of the classification heads
 
   static constexpr const char* model_type = "bert";
 

@@ -37,11 +37,10 @@ struct TokenIds {
   friend bool operator==(const TokenIds&, const TokenIds&) = default;
 };
 
-/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0,
-/// ...
+/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0, ...
 struct ClassLabels {
-  std::vector<std::string> names{"LABEL_0", "LABEL_1"};  // Transformers' default: two
-  isize count() const { return isize(names.size()); }
+  std::vector<std::string> names = {};  // empty: Transformers' default, LABEL_0 and LABEL_1
+  isize count() const { return names.empty() ? 2 : isize(names.size()); }
 };
 
 namespace detail {
@@ -172,7 +171,7 @@ inline void config_reader::operator()(const char* key, ClassLabels& labels) cons
 }
 
 inline void config_writer::operator()(const char* key, const ClassLabels& labels) const {
-  if (labels.names == ClassLabels{}.names) return;
+  if (labels.names.empty()) return;
   json id2label = json::object(), label2id = json::object();
   for (isize i = 0; i < labels.count(); ++i) {
     id2label[cat(i)] = labels.names[std::size_t(i)];

@@ -18,7 +18,7 @@ struct GPT2Config {
   isize n_embd = 768;
   isize n_layer = 12;
   isize n_head = 12;
-  std::optional<isize> n_inner;  // default: 4 * n_embd
+  std::optional<isize> n_inner = {};  // default: 4 * n_embd
   short_string activation_function = "gelu_new";
   f64 resid_pdrop = 0.1, embd_pdrop = 0.1, attn_pdrop = 0.1;
   f64 layer_norm_epsilon = 1e-5;
@@ -29,7 +29,7 @@ struct GPT2Config {
   bool reorder_and_upcast_attn = false;  // a matter of half-precision rounding; scores are f32 here anyway
   std::optional<i64> bos_token_id = 50256;
   TokenIds eos_token_id = 50256;
-  std::optional<i64> pad_token_id;
+  std::optional<i64> pad_token_id = {};
   bool tie_word_embeddings = true;
 
   static constexpr const char* model_type = "gpt2";

@@ -16,23 +16,23 @@ struct LlamaConfig {
   isize intermediate_size = 11008;
   isize num_hidden_layers = 32;
   isize num_attention_heads = 32;
-  std::optional<isize> num_key_value_heads;  // default: num_attention_heads
+  std::optional<isize> num_key_value_heads = {};  // default: num_attention_heads
   short_string hidden_act = "silu";
   isize max_position_embeddings = 2048;
   f64 initializer_range = 0.02;
   f64 rms_norm_eps = 1e-6;
   bool use_cache = true;
-  std::optional<i64> pad_token_id;
+  std::optional<i64> pad_token_id = {};
   std::optional<i64> bos_token_id = 1;
-  TokenIds eos_token_id;  // Transformers' default is 2; a config without any has none here
+  TokenIds eos_token_id = {};  // Transformers' default is 2; a config without any has none here
   isize pretraining_tp = 1;
   bool tie_word_embeddings = false;
   RopeParameters rope_parameters{};
   bool attention_bias = false;
   f64 attention_dropout = 0;
   bool mlp_bias = false;
-  std::optional<isize> head_dim;  // default: hidden_size / num_attention_heads
-  ClassLabels id2label{};         // of LlamaForSequenceClassification
+  std::optional<isize> head_dim = {};  // default: hidden_size / num_attention_heads
+  ClassLabels id2label = {};           // of LlamaForSequenceClassification
 
   static constexpr const char* model_type = "llama";
   static constexpr const char* class_prefix = "Llama";

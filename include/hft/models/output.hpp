@@ -1,7 +1,11 @@
 // What forward passes take and return, with the names of Transformers' forward.
 #pragma once
 #include <cmath>
+#include <memory>
+#include <span>
+#include <vector>
 
+#include <hft/io/stored_tensor.hpp>
 #include <hft/layers/context.hpp>
 #include <hft/tensor.hpp>
 
@@ -10,9 +14,9 @@ namespace hft {
 /// The arguments of a forward pass beside input_ids (B,T). Empty tensors mean Transformers' None.
 template <Scalar A = f32, BaseDevice D = cpu>
 struct ForwardArgs {
-  Tensor<i64, 2> attention_mask;  // (B, cached + T): 0 hides a position; empty: all visible
-  Tensor<i64, 2> position_ids;    // (B,T); empty: counted from the cache's length, whatever the mask
-  Tensor<i64, 2> token_type_ids;  // (B,T), BERT
+  Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
+  Tensor<i64, 2> position_ids = {};    // (B,T); empty: counted from the cache's length, whatever the mask
+  Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT
   Cache<A, D>* past_key_values = nullptr;
   isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
 };
@@ -42,6 +46,31 @@ template <Scalar A = f32, BaseDevice D = cpu>
 struct TokenClassifierOutput {
   Tensor<A, 3, D> logits;  // (B,T,labels)
 };
+
+namespace detail {
+// A tensor under a name, its memory kept alive: as files and tools take it.
+template <Scalar A, std::size_t R, BaseDevice D>
+void add_named(std::vector<stored_tensor>& out, const char* name, const Tensor<A, R, D>& t) {
+  if (!t) return;
+  static_assert(D::host_memory, "hft: named outputs are read on the host");
+  const auto dense = std::make_shared<const Tensor<A, R, D>>(t.dense());
+  out.push_back({name,
+                 dtype<A>::id,
+                 {t.shape().begin(), t.shape().end()},
+                 std::as_bytes(std::span(dense->data(), std::size_t(dense->size()))),
+                 dense});
+}
+}  // namespace detail
+
+/// The outputs that are there, under the names of their fields.
+template <class Output>
+std::vector<stored_tensor> named_outputs(const Output& y) {
+  std::vector<stored_tensor> out;
+  if constexpr (requires { y.logits; }) detail::add_named(out, "logits", y.logits);
+  if constexpr (requires { y.last_hidden_state; }) detail::add_named(out, "last_hidden_state", y.last_hidden_state);
+  if constexpr (requires { y.pooler_output; }) detail::add_named(out, "pooler_output", y.pooler_output);
+  return out;
+}
 
 /// The last `keep` positions of x (B,T,C), or all where keep is 0.
 template <Scalar A, BaseDevice D>

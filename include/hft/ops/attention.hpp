@@ -9,12 +9,12 @@ namespace hft {
 /// What an attention may see and how scores are formed; see attention_problem for each field.
 template <BaseDevice D = cpu>
 struct AttentionArgs {
-  f64 scale = 1;              // multiplies q k^T; usually 1 / sqrt(D)
-  bool causal = true;         // query t of T stands at key S - T + t, and sees that one and earlier ones
-  isize window = 0;           // sees at most so many keys, itself included; 0: all
-  f64 softcap = 0;            // 0: none
-  Tensor<u8, 2, D> key_mask;  // (B,S), 0 hides a key; empty: all visible
-  Tensor<f32, 1, D> alibi;    // (H) slopes; empty: none
+  f64 scale = 1;                   // multiplies q k^T; usually 1 / sqrt(D)
+  bool causal = true;              // query t of T stands at key S - T + t, and sees that one and earlier ones
+  isize window = 0;                // sees at most so many keys, itself included; 0: all
+  f64 softcap = 0;                 // 0: none
+  Tensor<u8, 2, D> key_mask = {};  // (B,S), 0 hides a key; empty: all visible
+  Tensor<f32, 1, D> alibi = {};    // (H) slopes; empty: none
 };
 
 /// softmax(scale * q k^T + bias) v over the visible keys (Vaswani et al. 2017, arXiv 1706.03762), grouped heads

@@ -1,0 +1,138 @@
+// hft: the command line tool. Results go to standard output, everything else to standard error.
+// Exit status: 0 done; 1 the work failed; 2 wrong usage.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <string>
+
+#include <hft/error.hpp>
+#include <hft/version.hpp>
+
+#include "tool.hpp"
+
+using namespace tool;
+
+namespace {
+
+void add_model(CLI::App* verb, common_options& o) {
+  verb->add_option("model", o.model, "a Transformers folder, a .gguf file, or a hub id found in the hub cache")
+      ->required();
+  verb->add_option("--revision", o.revision, "branch, tag or commit of a hub id");
+}
+
+void add_common(CLI::App* verb, common_options& o) {
+  add_model(verb, o);
+  verb->add_option("--dtype", o.dtype, "f32, bf16, f16, q8_0, q4_0, ...; default: as stored");
+  verb->add_option("--device", o.device, "cpu");
+  verb->add_option("--threads", o.threads, "default: OMP_NUM_THREADS, else all processors")->check(CLI::PositiveNumber);
+  verb->add_option("--seed", o.seed, "of sampling and random inputs");
+}
+
+// One line, whatever the message holds.
+std::string one_line(std::string text) {
+  for (char& c : text)
+    if (c == '\n' || c == '\r') c = ' ';
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"hft: transformers in C++", "hft"};
+  app.set_version_flag("--version", hft::version_string);
+  app.require_subcommand(1);
+  std::function<int()> work;
+
+  run_options run_o;
+  auto* run_v = app.add_subcommand("run", "stream the continuation of a prompt, or the reply of a chat");
+  add_common(run_v, run_o);
+  auto* prompt = run_v->add_option("-p,--prompt", run_o.prompt, "the prompt; without one, a chat on the terminal");
+  run_v->add_option("-n", run_o.max_new_tokens, "tokens to generate at most")->check(CLI::PositiveNumber);
+  run_v->add_flag("--chat", run_o.chat, "put the prompt through the model's chat template");
+  run_v->add_option("--system", run_o.system, "the system message of a chat");
+  run_v->add_flag("--greedy", run_o.greedy, "always the likeliest token");
+  run_v->add_option("--temperature", run_o.temperature, "of sampling; 0 is greedy");
+  run_v->add_option("--top-k", run_o.top_k);
+  run_v->add_option("--top-p", run_o.top_p);
+  run_v->add_option("--min-p", run_o.min_p);
+  run_v->add_option("--typical-p", run_o.typical_p);
+  run_v->add_option("--repetition-penalty", run_o.repetition_penalty);
+  run_v->add_option("--stop", run_o.stop_strings, "end at this text (may be repeated)");
+  run_v->callback([&] {
+    run_o.has_prompt = prompt->count() > 0;
+    work = [&] { return run(run_o); };
+  });
+
+  forward_options forward_o;
+  for (const bool generates : {false, true}) {
+    auto* verb = generates ? app.add_subcommand("generate", "generate from the ids of a safetensors file")
+                           : app.add_subcommand("forward", "one forward pass of the class that config.json names");
+    add_common(verb, forward_o);
+    verb->add_option("--inputs", forward_o.inputs, "safetensors: input_ids, attention_mask, ...")->required();
+    verb->add_option("--outputs", forward_o.outputs, "the safetensors file to write")->required();
+    if (generates) verb->add_option("--config", forward_o.config, "GenerationConfig fields: JSON text or a file");
+    verb->callback(
+        [&, generates] { work = [&, generates] { return generates ? generate(forward_o) : forward(forward_o); }; });
+  }
+
+  tokenize_options tokenize_o;
+  auto* tokenize_v = app.add_subcommand("tokenize", "JSON lines of texts or pairs to encodings");
+  add_model(tokenize_v, tokenize_o);
+  tokenize_v->add_flag("--no-special", tokenize_o.no_special, "add no special tokens");
+  tokenize_v->callback([&] { work = [&] { return tokenize(tokenize_o); }; });
+  auto* detokenize_v = app.add_subcommand("detokenize", "JSON lists of ids to texts");
+  add_model(detokenize_v, tokenize_o);
+  detokenize_v->add_flag("--keep-special", tokenize_o.keep_special, "keep special tokens in the text");
+  detokenize_v->callback([&] { work = [&] { return detokenize(tokenize_o); }; });
+  common_options template_o;
+  auto* template_v =
+      app.add_subcommand("template", "JSON lines of chats to rendered texts; MODEL may be a .jinja file");
+  add_model(template_v, template_o);
+  template_v->callback([&] { work = [&] { return render_template(template_o); }; });
+
+  info_options info_o;
+  auto* info_v = app.add_subcommand("info", "architecture, parameters, dtypes, sizes, special tokens");
+  add_common(info_v, info_o);
+  info_v->add_flag("--json", info_o.as_json);
+  info_v->callback([&] { work = [&] { return info(info_o); }; });
+
+  bench_options bench_o;
+  auto* bench_v = app.add_subcommand("bench", "measure");
+  bench_v->require_subcommand(1);
+  auto* bench_generate_v =
+      bench_v->add_subcommand("generate", "prompt and decode tokens a second, load time, peak memory");
+  add_common(bench_generate_v, bench_o);
+  bench_generate_v->add_option("-p", bench_o.prompt, "prompt tokens; 0 leaves the part out");
+  bench_generate_v->add_option("-n", bench_o.tokens, "tokens to decode; 0 leaves the part out");
+  bench_generate_v->add_option("-r", bench_o.repeat, "repetitions");
+  bench_generate_v->add_option("--build", bench_o.build, "runtime, fixed (specialised to SmolLM2-135M) or both");
+  bench_generate_v->add_flag("--json", bench_o.as_json);
+  bench_generate_v->callback([&] { work = [&] { return bench_generate(bench_o); }; });
+  auto* bench_encode_v = bench_v->add_subcommand("encode", "sequences a second through an encoder");
+  add_common(bench_encode_v, bench_o);
+  bench_encode_v->add_option("--batch", bench_o.batch);
+  bench_encode_v->add_option("--seq", bench_o.seq);
+  bench_encode_v->add_flag("--json", bench_o.as_json);
+  bench_encode_v->callback([&] { work = [&] { return bench_encode(bench_o); }; });
+  auto* bench_tokenize_v =
+      bench_v->add_subcommand("tokenize", "MB a second through a tokenizer, line by line, one thread");
+  add_common(bench_tokenize_v, bench_o);
+  bench_tokenize_v->add_option("file", bench_o.file, "a text file")->required();
+  bench_tokenize_v->add_option("-r", bench_o.repeat, "repetitions; the best counts");
+  bench_tokenize_v->add_flag("--json", bench_o.as_json);
+  bench_tokenize_v->callback([&] { work = [&] { return bench_tokenize(bench_o); }; });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "hft: %s\n", one_line(e.what()).c_str());
+    return 1;
+  }
+}

@@ -1,0 +1,157 @@
+// hft run: streams a continuation, or a chat.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include <hft/generation/generate.hpp>
+#include <hft/generation/streamers.hpp>
+#include <hft/tokenizers/apply_chat_template.hpp>
+
+#include "model.hpp"
+
+namespace tool {
+
+using namespace hft;
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+f64 seconds_between(clock::time_point a, clock::time_point b) { return std::chrono::duration<f64>(b - a).count(); }
+
+// Writes text as it comes, and remembers when the first token was there.
+class console_streamer final : public TextStreamer {
+ public:
+  explicit console_streamer(const Tokenizer& tokenizer)
+      : TextStreamer(tokenizer, [this](std::string_view text) {
+          std::fwrite(text.data(), 1, text.size(), stdout);
+          std::fflush(stdout);
+          reply += text;
+        }) {}
+  void put(std::span<const i64> tokens) override {
+    if (started_) {
+      if (!count++) first = clock::now();
+    }
+    started_ = true;
+    TextStreamer::put(tokens);
+  }
+
+  std::string reply;
+  isize count = 0;
+  clock::time_point first;
+
+ private:
+  bool started_ = false;
+};
+
+GenerationConfig settings(const run_options& o) {
+  GenerationConfig c;
+  c.seed = o.seed;
+  c.temperature = o.temperature;
+  c.top_k = o.top_k;
+  c.top_p = o.top_p;
+  c.min_p = o.min_p;
+  c.typical_p = o.typical_p;
+  c.repetition_penalty = o.repetition_penalty;
+  c.stop_strings = o.stop_strings;
+  if (o.greedy || (o.temperature && *o.temperature == 0)) {
+    c.do_sample = false;
+    c.temperature.reset();
+  } else if (o.temperature || o.top_k || o.top_p || o.min_p || o.typical_p) {
+    c.do_sample = true;
+  }
+  return c;
+}
+
+// Generates from `ids` and streams the text; returns it.
+std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const std::vector<i64>& ids,
+                     const run_options& o) {
+  const isize room = context_length(model) - isize(ids.size());
+  if (room < 1)
+    throw value_error("run", "prompt",
+                      detail::cat("at most ", context_length(model) - 1, " tokens, for the model's context of ",
+                                  context_length(model)),
+                      detail::cat(ids.size()));
+  auto config = settings(o);
+  config.max_new_tokens = std::min<isize>(o.max_new_tokens.value_or(room), room);
+  // A chat ends where the tokenizer says a turn ends, too.
+  TokenIds ends = model.generation_config.eos_token_id.value_or(TokenIds{});
+  if (const auto id = tokenizer.eos_token_id(); id && !ends.contains(*id)) ends.ids.push_back(*id);
+  config.eos_token_id = ends;
+
+  console_streamer streamer(tokenizer.tokenizer());
+  GenerateOptions options;
+  options.streamer = &streamer;
+  options.decode = [&](std::span<const i64> tokens) { return tokenizer.decode(tokens); };
+  const auto begin = clock::now();
+  generate(model, Tensor<i64, 2>::from(ids, {1, isize(ids.size())}), config, options);
+  const auto end = clock::now();
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+  const f64 prompt_s = seconds_between(begin, streamer.first), decode_s = seconds_between(streamer.first, end);
+  std::fprintf(stderr, "prompt %zu tokens, %.1f tok/s; decode %td tokens, %.1f tok/s\n", ids.size(),
+               f64(ids.size()) / prompt_s, streamer.count,
+               streamer.count > 1 ? f64(streamer.count - 1) / decode_s : 0.0);
+  return std::move(streamer.reply);
+}
+
+std::vector<i64> chat_ids(const PreTrainedTokenizerFast& tokenizer, const json& messages) {
+  ChatTemplateOptions options;
+  options.add_generation_prompt = true;
+  return tokenizer.encode(apply_chat_template(tokenizer, messages, options), false);
+}
+
+json first_messages(const run_options& o) {
+  json messages = json::array();
+  if (!o.system.empty()) messages.push_back({{"role", "system"}, {"content", o.system}});
+  return messages;
+}
+
+int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const run_options& o) {
+  json messages = first_messages(o);
+  std::string line;
+  for (;;) {
+    std::fputs("> ", stderr);
+    line.clear();
+    int c;
+    while ((c = std::getchar()) != EOF && c != '\n') line += char(c);
+    if (c == EOF && line.empty()) return 0;
+    if (line.empty()) continue;
+    messages.push_back({{"role", "user"}, {"content", line}});
+    messages.push_back(
+        {{"role", "assistant"}, {"content", reply_to(model, tokenizer, chat_ids(tokenizer, messages), o)}});
+  }
+}
+
+}  // namespace
+
+int run(const run_options& o) {
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  const auto model = load_model(o);
+  if (!model.is_causal_lm()) throw unsupported_error("run", o.model, "a causal language model", model.architecture());
+  std::string prompt = o.prompt;
+  if (!o.has_prompt) {
+    if (isatty(STDIN_FILENO)) return chat_loop(model, tokenizer, o);
+    int c;
+    while ((c = std::getchar()) != EOF) prompt += char(c);
+  }
+  if (o.chat) {
+    json messages = first_messages(o);
+    messages.push_back({{"role", "user"}, {"content", prompt}});
+    reply_to(model, tokenizer, chat_ids(tokenizer, messages), o);
+    return 0;
+  }
+  auto ids = tokenizer.encode(prompt);
+  if (ids.empty()) {
+    const auto bos = model.generation_config.bos_token_id;
+    if (!bos) throw value_error("run", "prompt", "at least one token", "none");
+    ids.push_back(*bos);
+  }
+  std::fputs(prompt.c_str(), stdout);
+  reply_to(model, tokenizer, ids, o);
+  return 0;
+}
+
+}  // namespace tool

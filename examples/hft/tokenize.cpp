@@ -1,0 +1,119 @@
+// hft tokenize, detokenize and template: JSON lines in, JSON lines out.
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include <hft/tokenizers/apply_chat_template.hpp>
+#include <hft/tokenizers/pretrained.hpp>
+
+#include "tool.hpp"
+
+namespace tool {
+
+using namespace hft;
+
+namespace {
+
+constexpr dump_options one_line{.indent = -1, .sort_keys = false, .ensure_ascii = false};
+
+// One line of standard input without its end; false at the end of input.
+bool read_line(std::string& line) {
+  line.clear();
+  int c;
+  while ((c = std::getc(stdin)) != EOF && c != '\n') line += char(c);
+  if (c == EOF && line.empty()) return false;
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return true;
+}
+
+template <class F>
+void for_each_json_line(F f) {
+  std::string line;
+  for (isize n = 1; read_line(line); ++n) {
+    if (line.find_first_not_of(" \t") == line.npos) continue;
+    const std::string where = detail::cat("standard input, line ", n);
+    f(parse_json(line, where), where);
+  }
+}
+
+void print(const json& value) { std::fputs(dump(value, one_line).c_str(), stdout); }
+
+json to_json(const std::vector<std::optional<std::int64_t>>& ids) {
+  json out = json::array();
+  for (const auto& id : ids) out.push_back(id ? json(*id) : json(nullptr));
+  return out;
+}
+
+json to_json(const Encoding& e) {
+  json offsets = json::array(), overflowing = json::array();
+  for (const auto& o : e.offsets) offsets.push_back(json::array({o.start, o.end}));
+  for (const auto& o : e.overflowing) overflowing.push_back(o.ids);
+  auto sequence_ids = e.sequence_ids;
+  return {{"ids", e.ids},
+          {"tokens", e.tokens},
+          {"offsets", offsets},
+          {"type_ids", e.type_ids},
+          {"attention_mask", e.attention_mask},
+          {"special_tokens_mask", e.special_tokens_mask},
+          {"word_ids", to_json(e.word_ids)},
+          {"sequence_ids", to_json(sequence_ids)},
+          {"overflowing", overflowing}};
+}
+
+}  // namespace
+
+int tokenize(const tokenize_options& o) {
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  const Tokenizer& backend = tokenizer.backend_tokenizer();
+  for_each_json_line([&](const json& line, const std::string& where) {
+    if (line.is_string()) return print(to_json(backend.encode(line.get_ref<const std::string&>(), !o.no_special)));
+    const auto pair = json_as<std::vector<std::string>>(line, where, "");
+    if (pair.size() != 2)
+      throw format_error(where, "", "a string or a pair [a, b]", detail::cat("a list of ", pair.size()));
+    print(to_json(backend.encode(std::string_view(pair[0]), std::string_view(pair[1]), !o.no_special)));
+  });
+  return 0;
+}
+
+int detokenize(const tokenize_options& o) {
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  for_each_json_line([&](const json& line, const std::string& where) {
+    const auto ids = json_as<std::vector<std::int64_t>>(line, where, "ids");
+    print(tokenizer.backend_tokenizer().decode(ids, !o.keep_special));
+  });
+  return 0;
+}
+
+int render_template(const common_options& o) {
+  const std::filesystem::path path(o.model);
+  std::optional<PreTrainedTokenizerFast> tokenizer;
+  std::string source;
+  if (path.extension() == ".jinja" || path.extension() == ".j2") {
+    source = read_text(path, std::size_t(16) << 20);
+  } else {
+    tokenizer = AutoTokenizer::from_pretrained(o.model);
+    const auto text = tokenizer->chat_template();
+    if (!text) throw value_error(o.model, "chat template", "one in the tokenizer's files", "none");
+    source = *text;
+  }
+  const chat_template compiled(source);
+  bool failed = false;
+  for_each_json_line([&](const json& line, const std::string& where) {
+    if (!line.is_object()) throw format_error(where, "", "an object with 'messages'", detail::describe(line));
+    try {
+      json variables = line;
+      if (tokenizer) {
+        ChatTemplateOptions options;
+        options.variables = line;
+        variables = chat_template_variables(*tokenizer, json::array(), options);
+      }
+      print(compiled.render(variables));
+    } catch (const error& e) {
+      failed = true;
+      print({{"error", e.what()}});
+    }
+  });
+  return failed ? 1 : 0;
+}
+
+}  // namespace tool

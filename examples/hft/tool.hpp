@@ -1,0 +1,68 @@
+// The verbs of the hft tool. main.cpp reads the command line into these structs; each verb has a file of its own.
+// Models are instantiated in model.cpp alone; every other file sees them as AnyModel.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <hft/io/json.hpp>
+
+namespace tool {
+
+/// What goes with every model: how it is loaded, and on what it runs.
+struct common_options {
+  std::string model;
+  std::string dtype;  // empty: as stored
+  std::string device = "cpu";
+  std::string revision = "main";
+  int threads = 0;  // 0: OMP_NUM_THREADS, else all
+  std::uint64_t seed = 0;
+};
+
+struct run_options : common_options {
+  std::string prompt;
+  bool has_prompt = false;
+  std::optional<std::int64_t> max_new_tokens;
+  bool chat = false;
+  std::string system;
+  bool greedy = false;
+  std::optional<double> temperature, top_p, min_p, typical_p, repetition_penalty;
+  std::optional<std::int64_t> top_k;
+  std::vector<std::string> stop_strings;
+};
+int run(const run_options&);
+
+struct forward_options : common_options {
+  std::string inputs, outputs, config;
+};
+int forward(const forward_options&);
+int generate(const forward_options&);
+
+struct tokenize_options : common_options {
+  bool no_special = false, keep_special = false;
+};
+int tokenize(const tokenize_options&);
+int detokenize(const tokenize_options&);
+int render_template(const common_options&);
+
+struct info_options : common_options {
+  bool as_json = false;
+};
+int info(const info_options&);
+
+struct bench_options : common_options {
+  std::int64_t prompt = 512, tokens = 128, repeat = 1;  // generate
+  std::string build = "runtime";                        // runtime, fixed, both
+  std::int64_t batch = 1, seq = 128;                    // encode
+  std::string file;                                     // tokenize
+  bool as_json = false;
+};
+int bench_generate(const bench_options&);
+int bench_encode(const bench_options&);
+int bench_tokenize(const bench_options&);
+
+/// Applies threads and checks the device. Throws unsupported_error for a device that this build does not have.
+void set_up(const common_options&);
+
+}  // namespace tool

@@ -1,0 +1,247 @@
+// The run-time facade: a checkpoint's own config decides which model class is loaded, out of a closed list of
+// architectures that the user may extend.
+//
+//   auto model = AutoModelForCausalLM<>::from_pretrained("smollm2");                  // any of the default list, dtype
+//   as stored auto mine  = AutoModelForCausalLM<bf16, cpu, archs<llama, my_arch>>::from_pretrained(folder);
+//
+// An architecture is a tag type:
+//   struct llama {
+//     static constexpr const char* model_type = "llama";                      of config.json, and GGUF's
+//     general.architecture template <class W, class D> using causal_lm = LlamaForCausalLM<W, D>;   where it has one
+//     template <class W, class D> using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;   all its classes
+//   };
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hft/models/bert.hpp>
+#include <hft/models/gpt2.hpp>
+#include <hft/models/llama.hpp>
+
+namespace hft {
+
+template <class... Ts>
+struct type_list {};
+
+struct llama {
+  static constexpr const char* model_type = "llama";
+  template <class W, class D>
+  using causal_lm = LlamaForCausalLM<W, D>;
+  template <class W, class D>
+  using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>, LlamaForSequenceClassification<W, D>>;
+};
+
+struct gpt2 {
+  static constexpr const char* model_type = "gpt2";
+  template <class W, class D>
+  using causal_lm = GPT2LMHeadModel<W, D>;
+  template <class W, class D>
+  using models = type_list<GPT2LMHeadModel<W, D>, GPT2Model<W, D>>;
+};
+
+struct bert {
+  static constexpr const char* model_type = "bert";
+  template <class W, class D>
+  using models = type_list<BertModel<W, D>, BertForMaskedLM<W, D>, BertForSequenceClassification<W, D>,
+                           BertForTokenClassification<W, D>>;
+};
+
+/// A list of architectures, tried in order.
+template <class... Archs>
+struct archs {};
+
+using default_archs = archs<llama, gpt2, bert>;
+
+/// A model of any class of the list, behind one type. Copies share it.
+template <Scalar Activation_ = f32, BaseDevice Device_ = cpu>
+class AnyModel {
+ public:
+  using A = Activation_;
+  using D = Device_;
+
+  /// The config values that code above models asks for, whatever the architecture calls them.
+  struct Config {
+    std::string model_type;
+    json fields;               // as config.json has them
+    isize context_length = 0;  // positions the model was made for
+    bool hard_limit = false;   // whether it has no positions beyond them (a learned table)
+    isize vocab_size = 0;
+    /// Positions beyond which a forward pass fails; 0 where there are none.
+    isize max_positions() const { return hard_limit ? context_length : 0; }
+  };
+
+  template <class Model>
+  explicit AnyModel(Model model) : generation_config(model.generation_config), config_(describe(model)) {
+    model_ = std::make_shared<holder<Model>>(std::move(model));
+  }
+
+  /// The name of its class in Transformers.
+  std::string architecture() const { return model_->architecture(); }
+  const Config& config() const { return config_; }
+  bool is_causal_lm() const { return model_->is_causal_lm(); }
+
+  /// The logits of a causal model. Throws unsupported_error for a model of another kind.
+  CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
+    return model_->logits(input_ids, args);
+  }
+  /// All outputs of the forward pass under the names that Transformers gives them.
+  std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
+    return model_->forward(input_ids, args);
+  }
+  void visit(visitor& v) const { model_->visit(v); }
+  void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
+    model_->save_pretrained(folder, options);
+  }
+
+  GenerationConfig generation_config;
+
+ private:
+  struct interface {
+    virtual ~interface() = default;
+    virtual std::string architecture() const = 0;
+    virtual bool is_causal_lm() const = 0;
+    virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
+    virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
+    virtual void visit(visitor&) = 0;
+    virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
+  };
+
+  template <class Model>
+  struct holder final : interface {
+    using output = decltype(std::declval<const Model&>()(Tensor<i64, 2>{}));
+    static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
+
+    explicit holder(Model m) : model(std::move(m)) {}
+    std::string architecture() const override { return Model::architecture(); }
+    bool is_causal_lm() const override { return causal; }
+    CausalLMOutput<A, D> logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
+      if constexpr (causal)
+        return model(input_ids, args);
+      else
+        throw unsupported_error(Model::architecture(), "generation", "a causal language model");
+    }
+    std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
+      return named_outputs(model(input_ids, args));
+    }
+    void visit(visitor& v) override { model.visit(v); }
+    void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
+      model.save_pretrained(folder, options);
+    }
+
+    Model model;
+  };
+
+  template <class Model>
+  static Config describe(const Model& model) {
+    const auto& c = model.config();
+    Config out{c.model_type, config_to_json(c)};
+    out.vocab_size = c.vocab_size;
+    if constexpr (requires { c.max_positions(); })
+      out.context_length = c.max_positions(), out.hard_limit = true;
+    else
+      out.context_length = c.max_position_embeddings;
+    return out;
+  }
+
+  Config config_;
+  std::shared_ptr<interface> model_;
+};
+
+namespace detail {
+
+/// What a checkpoint says of itself: its model_type and the class that wrote it (none for GGUF files).
+struct checkpoint_kind {
+  std::string where, model_type, architecture;
+
+  explicit checkpoint_kind(const checkpoint& source) : where(source.path().string()) {
+    if (source.is_gguf()) {
+      model_type = source.gguf().at("general.architecture").as_string();
+      return;
+    }
+    const auto file = source.path() / "config.json";
+    const json config = read_json(file);
+    model_type = require<std::string>(config, "model_type", file.string());
+    const auto names = get<std::vector<std::string>>(config, "architectures", {}, file.string());
+    if (!names.empty()) architecture = names[0];
+  }
+
+  template <class... Archs>
+  [[noreturn]] void fail(archs<Archs...>, const char* what) const {
+    std::string known;
+    ((known += (known.empty() ? "" : ", ") + std::string(Archs::model_type)), ...);
+    throw unsupported_error(where, what, "a model_type of this list: " + known,
+                            quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
+  }
+};
+
+}  // namespace detail
+
+/// transformers.AutoModelForCausalLM. W any_q keeps each weight in the dtype that the file has, or LoadOptions::dtype.
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForCausalLM;
+
+template <class W, BaseDevice D, class... Archs>
+struct AutoModelForCausalLM<W, D, archs<Archs...>> {
+  using model = AnyModel<typename build<W, D>::activation, D>;
+
+  /// Throws unsupported_error for an architecture outside the list or without a causal model, and what loading throws.
+  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  static model load(const checkpoint& source, const LoadOptions& options = {}) {
+    const detail::checkpoint_kind kind(source);
+    std::optional<model> found;
+    (try_arch<Archs>(kind, source, options, found), ...);
+    if (!found) kind.fail(archs<Archs...>{}, "AutoModelForCausalLM");
+    return *std::move(found);
+  }
+
+ private:
+  template <class Arch>
+  static void try_arch(const detail::checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options,
+                       std::optional<model>& found) {
+    if constexpr (requires { typename Arch::template causal_lm<W, D>; })
+      if (!found && kind.model_type == Arch::model_type)
+        found.emplace(Arch::template causal_lm<W, D>::load(source, options));
+  }
+};
+
+/// The class that a checkpoint's config.json names in `architectures`, or the first of its architecture's where it
+/// names none (a GGUF file's causal model).
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModel;
+
+template <class W, BaseDevice D, class... Archs>
+struct AutoModel<W, D, archs<Archs...>> {
+  using model = AnyModel<typename build<W, D>::activation, D>;
+
+  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
+  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  static model load(const checkpoint& source, const LoadOptions& options = {}) {
+    const detail::checkpoint_kind kind(source);
+    std::optional<model> found;
+    ((kind.model_type == Archs::model_type
+          ? try_classes(typename Archs::template models<W, D>{}, kind, source, options, found)
+          : void()),
+     ...);
+    if (!found) kind.fail(archs<Archs...>{}, "AutoModel");
+    return *std::move(found);
+  }
+
+ private:
+  template <class... Models>
+  static void try_classes(type_list<Models...>, const detail::checkpoint_kind& kind, const checkpoint& source,
+                          const LoadOptions& options, std::optional<model>& found) {
+    const auto attempt = [&]<class M>(std::type_identity<M>) {
+      if (!found && (kind.architecture.empty() || kind.architecture == M::architecture()))
+        found.emplace(M::load(source, options));
+    };
+    (attempt(std::type_identity<Models>{}), ...);
+  }
+};
+
+}  // namespace hft

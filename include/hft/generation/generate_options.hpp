@@ -1,0 +1,46 @@
+// What generate takes beside a model, a prompt and a config, and what it gives back.
+#pragma once
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include <hft/generation/base_streamer.hpp>
+#include <hft/generation/logits_process.hpp>
+#include <hft/generation/stopping_criteria.hpp>
+#include <hft/layers/cache.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+struct GenerateOptions {
+  /// (B,T): 0 for padding, on either side. Default: where the prompt contains pad_token_id, and that is no end of
+  /// sequence, all of it is padding; else there is none.
+  Tensor<i64, 2> attention_mask{};
+  /// A cache of the model's activation type and device, which afterwards holds all tokens but the last. Where it holds
+  /// some already, input_ids begins with these. Default: a DynamicCache for this call.
+  CacheBase* past_key_values = nullptr;
+  /// For one sequence only.
+  BaseStreamer* streamer = nullptr;
+  /// Looked at before each token; what there is by then is returned.
+  std::stop_token stop{};
+  /// Called after each token with their number so far and the largest possible.
+  std::function<void(isize, isize)> progress{};
+  /// The text of tokens, for GenerationConfig::stop_strings.
+  std::function<std::string(std::span<const i64>)> decode{};
+  /// Applied after the config's, but before what sampling does; one of a built-in class takes that one's place.
+  LogitsProcessorList logits_processor{};
+  StoppingCriteriaList stopping_criteria{};
+  /// The tokens that prompt b may go on with. (De Cao et al. 2020)
+  std::function<std::vector<i64>(isize, std::span<const i64>)> prefix_allowed_tokens_fn{};
+};
+
+struct GenerateOutput {
+  /// (B * num_return_sequences, T + new tokens): the prompt and what follows; shorter rows end with pad_token_id, or
+  /// the first end-of-sequence token where there is none.
+  Tensor<i64, 2> sequences;
+  /// (B * num_return_sequences): log probability divided by length^length_penalty; empty without beams.
+  Tensor<f32, 1> sequences_scores;
+};
+
+}  // namespace hft

@@ -1,0 +1,191 @@
+// What greedy search, sampling and beam search share: settings resolved and checked, the batch, and its forward passes.
+#pragma once
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include <hft/generation/generate_options.hpp>
+#include <hft/generation/generation_inputs.hpp>
+#include <hft/generation/generation_step.hpp>
+#include <hft/models/generation_config.hpp>
+
+namespace hft::detail {
+
+/// One call of generate.
+class generation_loop {
+ public:
+  /// config: the call's settings; those it leaves unset come from model_config, then from Transformers' defaults.
+  generation_loop(generation_step& model, const Tensor<i64, 2>& prompt, GenerationConfig settings,
+                  const GenerationConfig& model_config, const GenerateOptions& call)
+      : config(resolved(std::move(settings), model_config)),
+        options(call),
+        input_ids(prompt_or_bos(prompt, config)),
+        past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
+        inputs(input_ids, mask_or_padding(input_ids, config, call), past == 0),
+        model_(model) {
+    resolve_length();
+    if (!*config.use_cache && options.past_key_values)
+      throw value_error("generate", "past_key_values", "use_cache = true", "false");
+    if (past >= inputs.prompt_length())
+      throw value_error("generate", "past_key_values",
+                        cat("fewer tokens than input_ids, ", inputs.prompt_length(), ", which begins with them"),
+                        cat(past));
+    if (options.streamer && (rows() != 1 || group() != 1))
+      throw value_error("generate", "streamer", "one sequence",
+                        cat(rows(), " prompts, ", group(), " beams or samples of each"));
+    make_criteria();
+  }
+
+  GenerationConfig config;  // all resolved
+  const GenerateOptions& options;
+  Tensor<i64, 2> input_ids;  // (B,T) as given
+  isize past = 0;            // tokens that the cache held before
+  generation_inputs inputs;
+  LogitsProcessorList processors;
+  StoppingCriteriaList criteria;
+  isize max_length = 0;
+
+  isize rows() const { return inputs.ids.rows(); }
+  isize new_tokens() const { return inputs.ids.length() - inputs.prompt_length(); }
+  /// Rows of one prompt: beams or samples.
+  isize group() const { return *config.num_beams > 1 ? *config.num_beams : *config.num_return_sequences; }
+  i64 pad_id() const {
+    if (config.pad_token_id) return *config.pad_token_id;
+    return eos().empty() ? 0 : eos()[0];
+  }
+  const std::vector<i64>& eos() const { return config.eos_token_id->ids; }
+  bool stopped() const { return options.stop.stop_requested(); }
+
+  /// The scores (rows, V) of the token after the prompts, each `group()` times, which the rows then are.
+  matrix<f32> prefill() {
+    auto scores = forward(past);
+    const isize n = group();
+    std::vector<isize> expanded;
+    for (isize b = 0; b < rows(); ++b) expanded.insert(expanded.end(), std::size_t(n), b);
+    make_processors(expanded);
+    if (n == 1) return scores;
+    expanded_scores_.resize(expanded.size() * std::size_t(scores.cols));
+    for (std::size_t i = 0; i < expanded.size(); ++i)
+      std::copy_n(scores.row(expanded[i]), scores.cols, expanded_scores_.data() + isize(i) * scores.cols);
+    reorder(expanded);
+    return {expanded_scores_.data(), isize(expanded.size()), scores.cols, scores.cols};
+  }
+
+  /// The scores (rows, V) of the token after the last one.
+  matrix<f32> next() { return forward(inputs.ids.length() - 1); }
+
+  void reorder(std::span<const isize> rows) {
+    inputs.reorder(rows);
+    if (*config.use_cache) model_.cache().reorder(rows);
+  }
+
+  void report() const {
+    if (options.progress) options.progress(new_tokens(), max_length - inputs.prompt_length());
+  }
+
+ private:
+  static GenerationConfig resolved(GenerationConfig config, const GenerationConfig& model_config) {
+    config.fill_unset(model_config);
+    config.fill_unset(GenerationConfig::defaults());
+    if (!config.eos_token_id) config.eos_token_id = TokenIds();
+    config.check();
+    return config;
+  }
+
+  static Tensor<i64, 2> prompt_or_bos(const Tensor<i64, 2>& prompt, const GenerationConfig& config) {
+    if (prompt.extent(1) > 0) {
+      if (prompt.extent(0) < 1)
+        throw shape_error("generate", "input_ids", "at least one row", shape_text(prompt.shape()));
+      return prompt;
+    }
+    if (!config.bos_token_id)
+      throw value_error("generate", "input_ids", "at least one token, or a bos_token_id to start with", "none");
+    return Tensor<i64, 2>::filled({std::max<isize>(1, prompt.extent(0)), 1}, *config.bos_token_id);
+  }
+
+  // The mask that was given, or pad tokens as padding where none of them can be an end. (Transformers'
+  // _prepare_attention_mask_for_generation)
+  static Tensor<i64, 2> mask_or_padding(const Tensor<i64, 2>& ids, const GenerationConfig& config,
+                                        const GenerateOptions& options) {
+    if (options.attention_mask || !config.pad_token_id || config.eos_token_id->contains(*config.pad_token_id))
+      return options.attention_mask;
+    Tensor<i64, 2> mask = ids.clone();
+    bool all = true;
+    for (isize i = 0; i < mask.size(); ++i) {
+      mask.data()[i] = mask.data()[i] != *config.pad_token_id;
+      all = all && mask.data()[i];
+    }
+    return all ? Tensor<i64, 2>{} : mask;
+  }
+
+  void resolve_length() {
+    constexpr isize most = isize(1) << 40;  // so that sums stay far from overflow
+    const isize T = inputs.prompt_length();
+    const isize context = model_.max_positions ? model_.max_positions : model_.max_position_embeddings;
+    if (config.max_new_tokens) {
+      max_length = T + std::min(*config.max_new_tokens, most);
+    } else if (config.max_length) {
+      max_length = std::min(*config.max_length, most);
+    } else {
+      max_length = T + 20;  // Transformers' default
+      if (context) max_length = std::min(max_length, context);
+    }
+    if (T >= max_length)
+      throw value_error("generate", "input_ids",
+                        cat("fewer tokens than ", config.max_length ? "max_length = " : "the context of ", max_length),
+                        cat(T));
+    if (config.min_new_tokens) config.min_length = T + std::min(*config.min_new_tokens, most);
+    // The last token is given out, not taken in. Transformers fails within the embedding once it gets that far.
+    const isize taken_in = inputs.longest_prompt() + max_length - T - 1;
+    if (model_.max_positions && taken_in > model_.max_positions)
+      throw value_error(
+          "generate", cat("a prompt of ", inputs.longest_prompt(), " tokens and ", max_length - T, " new ones"),
+          cat("at most ", model_.max_positions, " positions, which is what the model has"), cat(taken_in));
+    const isize room = options.past_key_values ? options.past_key_values->get_max_cache_shape() : 0;
+    if (room && max_length - 1 > room)
+      throw value_error("generate", cat("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
+                        cat("a cache with room for ", max_length - 1), cat(room));
+  }
+
+  void make_criteria() {
+    criteria.push_back(std::make_shared<MaxLengthCriteria>(max_length));
+    if (config.max_time) criteria.push_back(std::make_shared<MaxTimeCriteria>(*config.max_time));
+    if (!config.stop_strings.empty())
+      criteria.push_back(std::make_shared<StopStringCriteria>(config.stop_strings, options.decode));
+    if (!eos().empty()) criteria.push_back(std::make_shared<EosTokenCriteria>(eos()));
+    merge_custom(criteria, options.stopping_criteria);
+  }
+
+  // Before the batch is expanded; `expanded` gives the prompt of each row to come.
+  void make_processors(std::span<const isize> expanded) {
+    LogitsProcessorContext context;
+    context.input_ids = inputs.ids.view();
+    context.prompt_length = inputs.prompt_length();
+    context.rows_per_prompt = group();
+    context.max_length = max_length;
+    if (const auto padding = inputs.padding(); !padding.empty())
+      for (const isize b : expanded) context.padding.push_back(padding[std::size_t(b)]);
+    context.custom = options.logits_processor;
+    context.prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn;
+    processors = make_logits_processors(config, context);
+  }
+
+  matrix<f32> forward(isize cached) {
+    if (!*config.use_cache) cached = 0;
+    return model_(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache);
+  }
+
+  generation_step& model_;
+  std::vector<f32> expanded_scores_;
+};
+
+/// Rows of ids as a tensor, the prompts as they were given.
+inline Tensor<i64, 2> sequences_tensor(const generation_loop& loop, isize rows, isize length, isize rows_per_prompt) {
+  auto out = Tensor<i64, 2>::filled({rows, length}, loop.pad_id());
+  const auto prompts = loop.input_ids.dense();
+  const isize T = prompts.extent(1);
+  for (isize i = 0; i < rows; ++i) std::copy_n(prompts.data() + i / rows_per_prompt * T, T, out.data() + i * length);
+  return out;
+}
+
+}  // namespace hft::detail

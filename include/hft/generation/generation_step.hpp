@@ -1,0 +1,30 @@
+// generation_step: the one thing that generation asks of a model, a forward pass for the scores of the next token. All
+// else in generation/ is compiled once, whatever the number of architectures.
+#pragma once
+#include <span>
+
+#include <hft/layers/cache.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft::detail {
+
+class generation_step {
+ public:
+  virtual ~generation_step() = default;
+
+  /// The scores (B,V) of the token after `input_ids` (B,T), valid until the next call and for change by the caller.
+  ///   attention_mask  (B, past + T) or empty;  position_ids (B,T) or empty
+  ///   cached          whether the keys and values go to the cache: then only what it lacks is given
+  virtual matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
+                                 const Tensor<i64, 2>& position_ids, bool cached) = 0;
+
+  /// The cache; what it holds after a cached call is one entry for each row of input_ids.
+  virtual CacheBase& cache() = 0;
+
+  /// Positions at which the model ends: 0 where it has no such limit, as with rotary positions.
+  isize max_positions = 0;
+  /// The length it was trained for, where its config says it, else 0.
+  isize max_position_embeddings = 0;
+};
+
+}  // namespace hft::detail

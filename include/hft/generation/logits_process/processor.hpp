@@ -1,0 +1,67 @@
+// LogitsProcessor: changes the scores of the next token before one is chosen. (transformers.LogitsProcessor)
+#pragma once
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hft/error.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// The score that rules a token out.
+inline constexpr f32 filter_value = -std::numeric_limits<f32>::infinity();
+
+class LogitsProcessor {
+ public:
+  virtual ~LogitsProcessor() = default;
+
+  /// Changes the scores (rows, V) of the next token in place.
+  ///   input_ids  (rows, T), what each row says so far, the prompt and its padding included
+  /// The rows are the sequences of the batch; in beam search the num_beams of the first, then those of the second, ...
+  virtual void operator()(matrix<const i64> input_ids, matrix<f32> scores) = 0;
+};
+
+/// A processor that looks at one row at a time.
+class RowLogitsProcessor : public LogitsProcessor {
+ public:
+  void operator()(matrix<const i64> input_ids, matrix<f32> scores) final {
+    for (isize row = 0; row < scores.rows; ++row)
+      process({input_ids.row(row), std::size_t(input_ids.cols)}, {scores.row(row), std::size_t(scores.cols)}, row);
+  }
+
+ protected:
+  virtual void process(std::span<const i64> input_ids, std::span<f32> scores, isize row) = 0;
+};
+
+/// Applied in their order. (transformers.LogitsProcessorList)
+using LogitsProcessorList = std::vector<std::shared_ptr<LogitsProcessor>>;
+
+inline void apply(const LogitsProcessorList& processors, matrix<const i64> input_ids, matrix<f32> scores) {
+  for (const auto& p : processors) (*p)(input_ids, scores);
+}
+
+namespace detail {
+
+inline void rule_out(std::span<f32> scores, std::span<const i64> ids) {
+  for (const i64 id : ids)
+    if (id >= 0 && std::size_t(id) < scores.size()) scores[std::size_t(id)] = filter_value;
+}
+
+/// Rules out all tokens but `ids`, whose score becomes 0.
+inline void force(const char* where, std::span<f32> scores, std::span<const i64> ids) {
+  for (f32& s : scores) s = filter_value;
+  for (const i64 id : ids) {
+    if (id < 0 || std::size_t(id) >= scores.size())
+      throw value_error(where, "token id", cat("0 <= id < ", scores.size()), cat(id));
+    scores[std::size_t(id)] = 0;
+  }
+}
+
+}  // namespace detail
+
+}  // namespace hft

@@ -1,0 +1,48 @@
+// Greedy search and sampling: one token for each row at a time. (GenerationMixin._sample)
+#pragma once
+#include <hft/generation/generation_loop.hpp>
+#include <hft/generation/sampling.hpp>
+
+namespace hft::detail {
+
+inline GenerateOutput generate_by_token(generation_loop& loop) {
+  const bool drawn = *loop.config.do_sample;
+  const isize rows = loop.rows() * loop.group();
+  std::vector<i64> tokens(std::size_t(rows), 0);  // the next column
+  std::vector<u8> done(std::size_t(rows), 0);
+  auto* streamer = loop.options.streamer;
+  if (streamer) streamer->put(loop.inputs.ids.row(0));
+  for (isize n = 0, open = rows; open > 0 && !loop.stopped(); ++n) {
+    const auto scores = n == 0 ? loop.prefill() : loop.next();
+    apply(loop.processors, loop.inputs.ids.view(), scores);
+    for (isize b = 0; b < rows; ++b) {
+      const std::span<const f32> row(scores.row(b), std::size_t(scores.cols));
+      i64& token = tokens[std::size_t(b)];
+      if (done[std::size_t(b)])
+        token = loop.pad_id();
+      else
+        token = drawn ? sample(row, random_stream(*loop.config.seed, std::uint64_t(b)).uniform(std::uint64_t(n)))
+                      : argmax(row);
+    }
+    loop.inputs.ids.append(tokens);
+    if (streamer) streamer->put(tokens);
+    for (isize b = 0; b < rows; ++b)
+      if (!done[std::size_t(b)] && is_done(loop.criteria, loop.inputs.ids.row(b))) {
+        done[std::size_t(b)] = 1;
+        --open;
+      }
+    loop.report();
+  }
+  if (streamer) streamer->end();
+
+  const bool started = loop.rows() == rows;  // else stopped before the prompts were expanded
+  const auto& ids = loop.inputs.ids;
+  GenerateOutput out;
+  out.sequences = sequences_tensor(loop, rows, ids.length(), loop.group());
+  const isize T = loop.inputs.prompt_length();
+  for (isize i = 0; started && i < rows; ++i)
+    std::copy(ids.row(i).begin() + T, ids.row(i).end(), out.sequences.data() + i * ids.length() + T);
+  return out;
+}
+
+}  // namespace hft::detail

@@ -1,0 +1,64 @@
+// Validation of UTF-8 text that comes from files.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace hft::detail {
+
+/// The offset of the first byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no
+/// surrogates, nothing above U+10FFFF), or `npos` where all of the text is.
+inline std::size_t find_invalid_utf8(std::string_view text) {
+  const auto* s = reinterpret_cast<const unsigned char*>(text.data());
+  const std::size_t n = text.size();
+  std::size_t i = 0;
+  while (i < n) {
+    if (n - i >= 8) {  // eight ASCII bytes at a time: most names and most vocabularies
+      std::uint64_t word;
+      std::memcpy(&word, s + i, 8);
+      if (!(word & 0x8080808080808080u)) {
+        i += 8;
+        continue;
+      }
+    }
+    const unsigned char c = s[i];
+    if (c < 0x80) {
+      ++i;
+      continue;
+    }
+    // The second byte's range carries all restrictions; the following ones are plain continuation bytes.
+    const std::size_t length = c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    if (length == 0 || length > n - i) return i;
+    const unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    const unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    if (s[i + 1] < low || s[i + 1] > high) return i;
+    for (std::size_t k = 2; k < length; ++k)
+      if ((s[i + k] & 0xc0) != 0x80) return i;
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
+inline bool valid_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
+
+/// Text of a file as it may stand in an error message: control and non-ASCII bytes escaped, long text cut.
+inline std::string quote_text(std::string_view text, std::size_t limit = 80) {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string out = "'";
+  for (std::size_t i = 0; i < text.size() && i < limit; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c < 0x7f) {
+      out += text[i];
+    } else {
+      out += "\\x";
+      out += hex[c >> 4];
+      out += hex[c & 15];
+    }
+  }
+  if (text.size() > limit) out += "...";
+  return out += "'";
+}
+
+}  // namespace hft::detail

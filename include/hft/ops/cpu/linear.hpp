@@ -1,0 +1,200 @@
+// Products with weights of every dtype: y (M, N) = x (M, K) w (N, K)^T + bias.
+//
+// How a product is computed depends on the dtype and on M, the number of tokens:
+//   f32            dot products without packing where AVX-512 is, else Eigen from M = 16 on; never less than f32
+//   f16, bf16      widened to f32 as they load, exactly; a panel at a time where many tokens share it
+//   block formats  few tokens (at most 4 with VNNI, 8 with AVX2): activations in 8 bits, integer dot products, each
+//   weight
+//                  read once, where it lies
+//                  more: the same integers from unpacked panels (VNNI), else panels widened to f32
+//   any_q          what its format says
+// Integer products have the error of 8-bit activations with a scale for each 32 values, some 0.4 % of a group's largest
+// value at most, as ggml's have; the widened ones have none.
+//
+// The output columns are split over the threads in one parallel region; several products of one x share that region and
+// the 8-bit x. The result does not depend on the number of threads, but for the last bits of Eigen's.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <hft/ops/cpu/dot_blocks.hpp>
+#include <hft/ops/cpu/dot_float.hpp>
+#include <hft/ops/cpu/gemm.hpp>
+#include <hft/ops/cpu/gemm_blocks.hpp>
+#include <hft/parallel.hpp>
+#include <hft/quantization/convert.hpp>
+
+namespace hft {
+
+namespace detail {
+
+/// The largest number of tokens for which weights are read in place; beyond it, unpacking a panel of them pays.
+template <class Isa>
+inline constexpr isize few_tokens = std::derived_from<Isa, isa::avx512vnni> ? 4 : 8;
+
+/// One product, its dtype erased into `run`: rows [begin, end) of w, so columns [begin, end) of y.
+struct linear_job {
+  matrix<f32> y;
+  const void* w;
+  isize rows, stride;  // of w
+  const f32* bias;
+  void (*run)(const linear_job&, matrix<const f32> x, const q8_rows* x8, isize begin, isize end);
+  bool integer;  // wants x8
+
+  matrix<f32> columns(isize begin, isize end) const { return {y.data + begin, y.rows, end - begin, y.stride}; }
+  template <class W>
+  weight_matrix<W> weights(isize begin, isize end, isize cols) const {
+    return {static_cast<const typename dtype<W>::storage*>(w) + begin * stride, end - begin, cols, stride};
+  }
+};
+
+/// Products of f32 weights on the calling thread.
+template <class Isa>
+void linear_f32(Isa isa, matrix<f32> y, matrix<const f32> x, matrix<const f32> w, const f32* bias) {
+  if constexpr (std::derived_from<Isa, isa::avx512>)
+    dot_rows(isa, y, x, w, bias);
+  else if (std::same_as<Isa, isa::generic> || x.rows < 16)
+    dot_rows(isa, y, x, w, bias);
+  else
+    gemm<f32>(y, x, w, bias);
+}
+
+/// Widens the weights a panel at a time, so that all tokens share the widening.
+template <class Isa, class W>
+void linear_widened(Isa isa, matrix<f32> y, matrix<const f32> x, weight_matrix<W> w, const f32* bias) {
+  constexpr isize panel = 16;
+  const buffer memory = cpu::allocate(std::size_t(panel * w.cols) * sizeof(f32));
+  auto* wide = static_cast<f32*>(memory.data());
+  for (isize n = 0; n < w.rows; n += panel) {
+    const isize rows = std::min(panel, w.rows - n);
+    for (isize r = 0; r < rows; ++r) to_f32<W>(w.row(n + r), wide + r * w.cols, w.cols);
+    dot_rows(isa, matrix<f32>{y.data + n, y.rows, rows, y.stride}, x, matrix<const f32>{wide, rows, w.cols, w.cols},
+             bias ? bias + n : nullptr);
+  }
+}
+
+template <class Isa, class W>
+void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, isize begin, isize end) {
+  const Isa isa;
+  const auto y = job.columns(begin, end);
+  const auto w = job.template weights<W>(begin, end, x.cols);
+  const f32* bias = job.bias ? job.bias + begin : nullptr;
+  constexpr bool simd = std::derived_from<Isa, isa::avx2>;
+  if constexpr (BlockFormat<W>) {
+    if constexpr (simd) {
+      if (x.rows <= few_tokens<Isa>) return dot_blocks(isa, y, *x8, w, bias);
+#if defined(HFT_ISA_AVX512VNNI)
+      if constexpr (std::derived_from<Isa, isa::avx512vnni>) return gemm_blocks(isa, y, *x8, w, bias);
+#endif
+    }
+    linear_widened(isa, y, x, w, bias);
+  } else {
+    const matrix<const W> dense{w.data, w.rows, w.cols, w.stride};
+    if constexpr (std::is_same_v<W, f32>)
+      linear_f32(isa, y, x, dense, bias);
+    else if (std::derived_from<Isa, isa::avx512> || (simd && x.rows <= few_tokens<Isa>))
+      dot_rows(isa, y, x, dense, bias);
+    else
+      linear_widened(isa, y, x, w, bias);
+  }
+}
+
+template <class Isa, class W>
+linear_job make_linear_job(Isa, matrix<f32> y, weight_matrix<W> w, const f32* bias) {
+  constexpr bool simd = std::derived_from<Isa, isa::avx2>, vnni = std::derived_from<Isa, isa::avx512vnni>;
+  return {y,
+          w.data,
+          w.rows,
+          w.stride,
+          bias,
+          run_linear<Isa, W>,
+          BlockFormat<W> && simd && (vnni || y.rows <= few_tokens<Isa>)};
+}
+template <class Isa>
+linear_job make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const f32* bias) {
+  return with_weight_dtype(
+      w.format, [&]<class W>(std::type_identity<W>) { return make_linear_job(isa, y, w.template as<W>(), bias); },
+      [&]() -> linear_job {
+        throw unsupported_error("linear", "weight", "a floating or block dtype", std::string(name(w.format)));
+      });
+}
+
+// All products of one x, their output columns laid end to end and split over the threads.
+template <class Isa>
+void run_linear_jobs(Isa isa, matrix<const f32> x, std::span<const linear_job> jobs) {
+  isize columns = 0;
+  bool integer = false;
+  for (const auto& job : jobs) columns += job.rows, integer |= job.integer;
+  if (columns == 0 || x.rows == 0) return;
+
+  std::optional<q8_rows> x8;
+  if (integer) {
+    x8.emplace(x.rows, x.cols);
+    const auto quantize = [&](isize begin, isize end) {
+      for (isize t = begin; t < end; ++t) quantize_q8_row(isa, x.row(t), x.cols, *x8, t);
+    };
+    if (x.rows <= 8)
+      quantize(0, x.rows);  // less work than a parallel region
+    else
+      parallel_for(x.rows, 8, quantize);
+  }
+  parallel_for(columns, 32, [&](isize begin, isize end) {
+    isize first = 0;
+    for (const auto& job : jobs) {
+      const isize from = std::max(begin - first, isize(0)), to = std::min(end - first, job.rows);
+      if (from < to) job.run(job, x, x8 ? &*x8 : nullptr, from, to);
+      first += job.rows;
+    }
+  });
+}
+
+template <class Isa, class W, std::size_t N>
+void linears(Isa isa, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
+             const std::array<weight_matrix<W>, N>& w, const std::array<const f32*, N>& bias) {
+  std::array<linear_job, N> jobs;
+  for (std::size_t i = 0; i < N; ++i) jobs[i] = make_linear_job(isa, y[i], w[i], bias[i]);
+  run_linear_jobs(isa, x, jobs);
+}
+
+}  // namespace detail
+
+/// Several products of one x: y[i] (M, N_i) = x (M, K) w[i] (N_i, K)^T + bias[i] (N_i, or null), in one parallel
+/// region. Rows of x and y may be strided. Throws unsupported_error if an any_q weight is of a format that holds no
+/// weights.
+template <class W, std::size_t N>
+requires(!std::is_same_v<W, f64>) void linears_kernel(cpu, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
+                                                      const std::array<weight_matrix<W>, N>& w,
+                                                      const std::array<const f32*, N>& bias) {
+  detail::linears(isa::native{}, y, x, w, bias);
+}
+
+/// y (M, N) = x (M, K) w (N, K)^T + bias (N, or null); k = K. As linears_kernel.
+template <class W, class E>
+requires(!std::is_same_v<W, f64>) void linear_kernel(cpu, matrix<f32> y, matrix<const f32> x, weight_matrix<W> w,
+                                                     const f32* bias, E k) {
+  x.cols = k;
+  detail::linears(isa::native{}, std::array{y}, x, std::array{w}, std::array{bias});
+}
+
+/// The same in f64, for checks and small models.
+template <std::size_t N>
+void linears_kernel(cpu, const std::array<matrix<f64>, N>& y, matrix<const f64> x,
+                    const std::array<weight_matrix<f64>, N>& w, const std::array<const f64*, N>& bias) {
+  for (std::size_t i = 0; i < N; ++i)
+    parallel_for(w[i].rows, 32, [&](isize begin, isize end) {
+      detail::gemm<f64>(matrix<f64>{y[i].data + begin, y[i].rows, end - begin, y[i].stride}, x,
+                        matrix<const f64>{w[i].row(begin), end - begin, x.cols, w[i].stride},
+                        bias[i] ? bias[i] + begin : nullptr);
+    });
+}
+template <class E>
+void linear_kernel(cpu, matrix<f64> y, matrix<const f64> x, weight_matrix<f64> w, const f64* bias, E k) {
+  x.cols = k;
+  linears_kernel(cpu{}, std::array{y}, x, std::array{w}, std::array{bias});
+}
+
+}  // namespace hft

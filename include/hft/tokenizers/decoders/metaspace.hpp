@@ -1,0 +1,24 @@
+// Metaspace: the visible character back to spaces; the one that was prepended vanishes.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../pre_tokenizers/metaspace.hpp"
+#include "decoder.hpp"
+#include "wordpiece.hpp"
+
+namespace hft::decoders {
+
+struct Metaspace final : Decoder {
+  std::string replacement = "\xe2\x96\x81";
+  PrependScheme prepend_scheme = PrependScheme::Always;
+
+  std::vector<std::string> decode_chain(std::vector<std::string> tokens) const override {
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      detail::replace_all(tokens[i], replacement, i == 0 && prepend_scheme != PrependScheme::Never ? "" : " ");
+    return tokens;
+  }
+};
+
+}  // namespace hft::decoders

@@ -1,0 +1,240 @@
+// Encoding: what a tokenizer makes of an input. Truncation and padding act on it.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../error.hpp"
+
+namespace hft {
+
+/// Code points [start, end) of the input.
+struct Offsets {
+  std::int64_t start = 0, end = 0;
+  friend bool operator==(const Offsets&, const Offsets&) = default;
+};
+
+enum class TruncationDirection { Left, Right };
+enum class TruncationStrategy { LongestFirst, OnlyFirst, OnlySecond };
+enum class PaddingDirection { Left, Right };
+
+struct TruncationParams {
+  std::size_t max_length = 512;
+  std::size_t stride = 0;  // tokens that neighbouring overflowing parts share
+  TruncationStrategy strategy = TruncationStrategy::LongestFirst;
+  TruncationDirection direction = TruncationDirection::Right;
+};
+
+struct PaddingParams {
+  std::optional<std::size_t> fixed_length = {};  // none: to the longest of the batch
+  std::size_t pad_to_multiple_of = 0;            // 0: no rounding up
+  PaddingDirection direction = PaddingDirection::Right;
+  std::int64_t pad_id = 0;
+  std::int64_t pad_type_id = 0;
+  std::string pad_token = "[PAD]";
+};
+
+/// The tokens of one input (tokenizers' Encoding): parallel vectors, one entry per token.
+struct Encoding {
+  std::vector<std::int64_t> ids;
+  std::vector<std::string> tokens;
+  std::vector<Offsets> offsets;
+  std::vector<std::int64_t> type_ids;
+  std::vector<std::int64_t> attention_mask;       // 0: padding
+  std::vector<std::int64_t> special_tokens_mask;  // 1: added by the post-processor or by padding
+  std::vector<std::optional<std::int64_t>> word_ids;
+  std::vector<std::optional<std::int64_t>> sequence_ids;
+  std::vector<Encoding> overflowing;  // what truncation cut off
+
+  std::size_t size() const noexcept { return ids.size(); }
+  bool empty() const noexcept { return ids.empty(); }
+
+  void push_back(std::int64_t id, std::string token, Offsets offset, std::optional<std::int64_t> word,
+                 std::int64_t type_id, bool special = false) {
+    ids.push_back(id);
+    tokens.push_back(std::move(token));
+    offsets.push_back(offset);
+    type_ids.push_back(type_id);
+    attention_mask.push_back(1);
+    special_tokens_mask.push_back(special);
+    word_ids.push_back(word);
+  }
+
+  void set_type_ids(std::int64_t type_id) { type_ids.assign(size(), type_id); }
+  /// All tokens belong to sequence `id`.
+  void set_sequence_id(std::size_t id) { set_sequence_range(id, 0, size()); }
+  void set_sequence_range(std::size_t id, std::size_t begin, std::size_t end) {
+    for (auto& r : sequence_ranges_)
+      if (r.id == id) return void(r = {id, begin, end});
+    sequence_ranges_.push_back({id, begin, end});
+  }
+  void clear_sequence_ranges() { sequence_ranges_.clear(); }
+
+  /// Appends `other`; overflowing parts of both sides are combined each with each.
+  void merge_with(const Encoding& other) {
+    std::vector<Encoding> combined;
+    for (const auto& mine : overflowing) {
+      combined.push_back(mine);
+      combined.back().merge_with(other);
+      for (const auto& theirs : other.overflowing) {
+        combined.push_back(mine);
+        combined.back().merge_with(theirs);
+      }
+    }
+    for (const auto& theirs : other.overflowing) {
+      combined.push_back(*this);
+      combined.back().merge_with(theirs);
+    }
+    const std::size_t before = size();
+    for (const auto& r : other.sequence_ranges_) set_sequence_range(r.id, before + r.begin, before + r.end);
+    const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    append(ids, other.ids);
+    append(tokens, other.tokens);
+    append(offsets, other.offsets);
+    append(type_ids, other.type_ids);
+    append(attention_mask, other.attention_mask);
+    append(special_tokens_mask, other.special_tokens_mask);
+    append(word_ids, other.word_ids);
+    overflowing = std::move(combined);
+  }
+
+  /// Keeps `max_length` tokens; the rest goes to `overflowing` in parts that share `stride` tokens.
+  /// Throws value_error where the stride leaves no progress.
+  void truncate(std::size_t max_length, std::size_t stride, TruncationDirection direction) {
+    const std::size_t n = size();
+    if (max_length >= n) return;
+    if (max_length == 0) {
+      Encoding rest = std::move(*this);
+      *this = {};
+      overflowing.push_back(std::move(rest));
+      return;
+    }
+    if (stride >= max_length)
+      throw value_error("truncation", "stride",
+                        detail::cat("less than max_length without special tokens, ", max_length), detail::cat(stride));
+    const std::size_t step = max_length - stride;
+    std::vector<Encoding> parts;
+    if (direction == TruncationDirection::Right) {
+      for (std::size_t start = 0;; start += step) {
+        parts.push_back(part(start, std::min(start + max_length, n)));
+        if (start + max_length >= n) break;
+      }
+    } else {
+      for (std::size_t stop = n;; stop -= step) {
+        const std::size_t start = stop > max_length ? stop - max_length : 0;
+        parts.push_back(part(start, stop));
+        if (start == 0) break;
+      }
+    }
+    Encoding first = std::move(parts.front());
+    parts.erase(parts.begin());
+    first.overflowing = std::move(parts);
+    *this = std::move(first);
+  }
+
+  /// Fills up to `length` tokens, overflowing parts too.
+  void pad(std::size_t length, const PaddingParams& p) {
+    for (auto& o : overflowing) o.pad(length, p);
+    if (size() >= length) return;
+    const std::size_t n = length - size();
+    const bool left = p.direction == PaddingDirection::Left;
+    const auto fill = [&](auto& v, const auto& value) { v.insert(left ? v.begin() : v.end(), n, value); };
+    fill(ids, p.pad_id);
+    fill(tokens, p.pad_token);
+    fill(offsets, Offsets{});
+    fill(type_ids, p.pad_type_id);
+    fill(attention_mask, std::int64_t{0});
+    fill(special_tokens_mask, std::int64_t{1});
+    fill(word_ids, std::optional<std::int64_t>{});
+    if (left)
+      for (auto& r : sequence_ranges_) r.begin += n, r.end += n;
+  }
+
+  /// Fills sequence_ids from what the pipeline knows, here and in the overflowing parts.
+  void finish() {
+    sequence_ids.assign(size(), {});
+    const std::size_t n = sequence_ranges_.empty() ? 1 : sequence_ranges_.size();
+    for (std::size_t id = 0; id < n; ++id) {
+      std::size_t begin = 0, end = size();
+      for (const auto& r : sequence_ranges_)
+        if (r.id == id) begin = r.begin, end = std::min(r.end, size());
+      for (std::size_t i = begin; i < end; ++i) sequence_ids[i] = std::int64_t(id);
+    }
+    for (auto& o : overflowing) o.finish();
+  }
+
+ private:
+  struct sequence_range {
+    std::size_t id, begin, end;
+  };
+
+  Encoding part(std::size_t begin, std::size_t end) const {
+    const auto cut = [&](const auto& v) {
+      using vector = std::remove_cvref_t<decltype(v)>;
+      return vector(v.begin() + std::ptrdiff_t(begin), v.begin() + std::ptrdiff_t(end));
+    };
+    Encoding out;
+    out.ids = cut(ids);
+    out.tokens = cut(tokens);
+    out.offsets = cut(offsets);
+    out.type_ids = cut(type_ids);
+    out.attention_mask = cut(attention_mask);
+    out.special_tokens_mask = cut(special_tokens_mask);
+    out.word_ids = cut(word_ids);
+    return out;
+  }
+
+  std::vector<sequence_range> sequence_ranges_;
+};
+
+/// Cuts an encoding, or a pair of them (`pair` may be null), to max_length tokens together.
+/// Throws value_error where the strategy cannot reach that.
+inline void truncate_encodings(Encoding& encoding, Encoding* pair, const TruncationParams& p) {
+  if (p.max_length == 0) {
+    encoding.truncate(0, p.stride, p.direction);
+    if (pair) pair->truncate(0, p.stride, p.direction);
+    return;
+  }
+  const std::size_t total = encoding.size() + (pair ? pair->size() : 0);
+  if (total <= p.max_length) return;
+  const std::size_t excess = total - p.max_length;
+  if (p.strategy == TruncationStrategy::LongestFirst) {
+    if (!pair) return encoding.truncate(p.max_length, p.stride, p.direction);
+    // The shorter side keeps what it has while the longer one can give enough; then they share evenly.
+    std::size_t n1 = encoding.size(), n2 = pair->size();
+    const bool swapped = n1 > n2;
+    if (swapped) std::swap(n1, n2);
+    n2 = n1 > p.max_length ? n1 : std::max(n1, p.max_length - n1);
+    if (n1 + n2 > p.max_length) {
+      n1 = p.max_length / 2;
+      n2 = n1 + p.max_length % 2;
+    }
+    if (swapped) std::swap(n1, n2);
+    encoding.truncate(n1, p.stride, p.direction);
+    pair->truncate(n2, p.stride, p.direction);
+    return;
+  }
+  Encoding* target = p.strategy == TruncationStrategy::OnlyFirst ? &encoding : pair;
+  if (!target) throw value_error("truncation", "OnlySecond", "a pair", "a single sequence");
+  if (target->size() <= excess)
+    throw value_error("truncation", "sequence to truncate", detail::cat("more than ", excess, " tokens"),
+                      detail::cat(target->size()));
+  target->truncate(target->size() - excess, p.stride, p.direction);
+}
+
+/// Pads all encodings to the length that the parameters give.
+inline void pad_encodings(std::vector<Encoding>& encodings, const PaddingParams& p) {
+  std::size_t length = 0;
+  for (const auto& e : encodings) length = std::max(length, e.size());
+  if (p.fixed_length) length = *p.fixed_length;
+  if (p.pad_to_multiple_of && length % p.pad_to_multiple_of)
+    length += p.pad_to_multiple_of - length % p.pad_to_multiple_of;
+  for (auto& e : encodings) e.pad(length, p);
+}
+
+}  // namespace hft

@@ -1,0 +1,13 @@
+// The interface of normalizers: they edit a text before it is cut into pieces.
+#pragma once
+#include "../normalized_string.hpp"
+
+namespace hft::normalizers {
+
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+  virtual void normalize(NormalizedString& text) const = 0;
+};
+
+}  // namespace hft::normalizers

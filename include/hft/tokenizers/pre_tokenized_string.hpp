@@ -1,0 +1,143 @@
+// A text on its way to tokens: the pieces pre-tokenizers cut it into, each with the tokens found for it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "normalized_string.hpp"
+
+namespace hft {
+
+/// A token of a piece: bytes [begin, end) of the piece's text. `value` is set where it is not the vocabulary's string
+/// (an added token that took white space with it).
+struct Token {
+  std::uint32_t id = 0;
+  std::size_t begin = 0, end = 0;
+  std::string value = {};
+};
+
+/// What happens to the delimiters a pattern finds. For '-' and "the-final--countdown":
+/// Removed "the" "final" "countdown"; Isolated "the" "-" "final" "-" "-" "countdown";
+/// MergedWithPrevious "the-" "final-" "-" "countdown"; MergedWithNext "the" "-final" "-" "-countdown";
+/// Contiguous "the" "-" "final" "--" "countdown".
+enum class SplitDelimiterBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous };
+
+namespace detail {
+
+/// The pieces that are left of a text after `behavior` is applied to what a pattern found in it.
+inline std::vector<pattern_match> apply_behavior(std::vector<pattern_match> matches, SplitDelimiterBehavior behavior) {
+  using B = SplitDelimiterBehavior;
+  std::vector<pattern_match> out;
+  out.reserve(matches.size());
+  bool previous = false;
+  switch (behavior) {
+    case B::Isolated:
+      return matches;
+    case B::Removed:
+      for (const auto& m : matches)
+        if (!m.is_match) out.push_back(m);
+      break;
+    case B::Contiguous:
+      for (const auto& m : matches) {
+        if (m.is_match == previous && !out.empty()) {
+          out.back().end = m.end;
+        } else {
+          out.push_back(m);
+        }
+        previous = m.is_match;
+      }
+      break;
+    case B::MergedWithPrevious:
+      for (const auto& m : matches) {
+        if (m.is_match && !previous && !out.empty()) {
+          out.back().end = m.end;
+        } else {
+          out.push_back(m);
+        }
+        previous = m.is_match;
+      }
+      break;
+    case B::MergedWithNext:
+      for (auto m = matches.rbegin(); m != matches.rend(); ++m) {
+        if (m->is_match && !previous && !out.empty()) {
+          out.back().begin = m->begin;
+        } else {
+          out.push_back(*m);
+        }
+        previous = m->is_match;
+      }
+      return {out.rbegin(), out.rend()};
+  }
+  return out;
+}
+
+/// What a predicate on characters finds: each such character is a match of its own.
+template <class Predicate>
+std::vector<pattern_match> find_chars(std::string_view text, Predicate predicate) {
+  std::vector<pattern_match> out;
+  std::size_t last = 0;
+  unicode::for_each(text, [&](char32_t c, std::size_t i, unsigned n) {
+    if (!predicate(c)) return;
+    if (last < i) out.push_back({last, i, false});
+    out.push_back({i, i + n, true});
+    last = i + n;
+  });
+  if (last < text.size()) out.push_back({last, text.size(), false});
+  return out;
+}
+
+}  // namespace detail
+
+/// The pieces of one input (tokenizers' PreTokenizedString). Pieces that have their tokens already (added tokens) are
+/// not touched again; empty pieces vanish.
+class PreTokenizedString {
+ public:
+  struct piece {
+    NormalizedString text;
+    std::vector<Token> tokens = {};
+    bool tokenized = false;
+  };
+  std::vector<piece> pieces;
+
+  explicit PreTokenizedString(std::string_view text, bool aligned = true) {
+    pieces.push_back({NormalizedString(text, aligned)});
+  }
+
+  /// Calls cut(NormalizedString&&, emit) for each piece without tokens; emit(piece) takes the parts in order.
+  template <class Cut>
+  void split(Cut cut) {
+    std::vector<piece> out;
+    out.reserve(pieces.size());
+    const auto emit = [&out](piece&& p) {
+      if (!p.text.empty()) out.push_back(std::move(p));
+    };
+    for (auto& p : pieces) {
+      if (p.tokenized) {
+        out.push_back(std::move(p));
+      } else {
+        cut(std::move(p.text), emit);
+      }
+    }
+    pieces = std::move(out);
+  }
+
+  /// Splits each piece where find(text) -> matches says, keeping delimiters as `behavior` says.
+  template <class Find>
+  void split(Find find, SplitDelimiterBehavior behavior) {
+    split([&](NormalizedString&& text, auto& emit) {
+      for (const auto& m : detail::apply_behavior(find(std::string_view(text.get())), behavior))
+        if (m.begin < m.end) emit(piece{text.slice(m.begin, m.end)});
+    });
+  }
+
+  template <class F>
+  void normalize(F f) {
+    for (auto& p : pieces)
+      if (!p.tokenized) f(p.text);
+  }
+};
+
+}  // namespace hft

@@ -1,0 +1,41 @@
+// ByteLevel: splits as GPT-2 does and spells bytes as printable characters (byte_alphabet.hpp).
+#pragma once
+#include <vector>
+
+#include "../byte_alphabet.hpp"
+#include "pre_tokenizer.hpp"
+#include "scanners.hpp"
+
+namespace hft {
+namespace detail {
+
+/// Spells each byte of the text as a character.
+inline void spell_bytes(NormalizedString& text) {
+  std::vector<char_change> dest;
+  dest.reserve(text.size());
+  for (char c : text.get())
+    dest.push_back({byte_alphabet.to_char[static_cast<unsigned char>(c)], unicode::is_continuation(c)});
+  text.transform(dest);
+}
+
+}  // namespace detail
+
+namespace pre_tokenizers {
+
+struct ByteLevel final : PreTokenizer {
+  bool add_prefix_space = true;  // a text that does not start with a space gets one
+  bool use_regex = true;         // split with GPT-2's pattern
+
+  void pre_tokenize(PreTokenizedString& text) const override {
+    text.split([this](NormalizedString&& part, auto& emit) {
+      if (add_prefix_space && !part.get().starts_with(' ')) part.prepend(" ");
+      if (!use_regex) return emit({std::move(part)});
+      detail::scan(detail::split_pattern::gpt2, part.get(),
+                   [&](std::size_t begin, std::size_t end) { emit({part.slice(begin, end)}); });
+    });
+    text.normalize(detail::spell_bytes);
+  }
+};
+
+}  // namespace pre_tokenizers
+}  // namespace hft

@@ -1,0 +1,19 @@
+// Digits: numbers apart from what surrounds them, whole or digit by digit.
+#pragma once
+#include "pre_tokenizer.hpp"
+
+namespace hft::pre_tokenizers {
+
+struct Digits final : PreTokenizer {
+  bool individual_digits = false;
+
+  void pre_tokenize(PreTokenizedString& text) const override {
+    text.split(
+        [](std::string_view s) {
+          return detail::find_chars(s, [](char32_t c) { return detail::unicode::is(c, detail::unicode::numeric); });
+        },
+        individual_digits ? SplitDelimiterBehavior::Isolated : SplitDelimiterBehavior::Contiguous);
+  }
+};
+
+}  // namespace hft::pre_tokenizers

@@ -1,0 +1,19 @@
+// Punctuation: splits at punctuation characters.
+#pragma once
+#include "pre_tokenizer.hpp"
+
+namespace hft::pre_tokenizers {
+
+struct Punctuation final : PreTokenizer {
+  SplitDelimiterBehavior behavior = SplitDelimiterBehavior::Isolated;
+
+  void pre_tokenize(PreTokenizedString& text) const override {
+    text.split(
+        [](std::string_view s) {
+          return detail::find_chars(s, [](char32_t c) { return detail::unicode::is(c, detail::unicode::punctuation); });
+        },
+        behavior);
+  }
+};
+
+}  // namespace hft::pre_tokenizers

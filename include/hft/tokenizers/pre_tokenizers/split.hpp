@@ -1,0 +1,27 @@
+// Split: cuts a text where a pattern matches, or, inverted, where it does not.
+#pragma once
+#include <utility>
+
+#include "../pattern.hpp"
+#include "pre_tokenizer.hpp"
+
+namespace hft::pre_tokenizers {
+
+struct Split final : PreTokenizer {
+  Pattern pattern;
+  SplitDelimiterBehavior behavior = SplitDelimiterBehavior::Isolated;
+  bool invert = false;
+
+  void pre_tokenize(PreTokenizedString& text) const override {
+    text.split(
+        [this](std::string_view s) {
+          auto matches = pattern.find(s);
+          if (invert)
+            for (auto& m : matches) m.is_match = !m.is_match;
+          return matches;
+        },
+        behavior);
+  }
+};
+
+}  // namespace hft::pre_tokenizers

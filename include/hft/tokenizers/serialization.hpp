@@ -1,0 +1,547 @@
+// tokenizer.json (tokenizers 0.23) to the components of a pipeline. What is wrong with a file is said with its path.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../error.hpp"
+#include "../io/large_json.hpp"
+#include "added_vocabulary.hpp"
+#include "decoders/byte_fallback.hpp"
+#include "decoders/byte_level.hpp"
+#include "decoders/metaspace.hpp"
+#include "decoders/strip.hpp"
+#include "decoders/utils.hpp"
+#include "decoders/wordpiece.hpp"
+#include "encoding.hpp"
+#include "models/bpe.hpp"
+#include "models/wordlevel.hpp"
+#include "models/wordpiece.hpp"
+#include "normalizers/bert.hpp"
+#include "normalizers/byte_level.hpp"
+#include "normalizers/prepend.hpp"
+#include "normalizers/replace.hpp"
+#include "normalizers/strip.hpp"
+#include "normalizers/unicode.hpp"
+#include "normalizers/utils.hpp"
+#include "pre_tokenizers/bert.hpp"
+#include "pre_tokenizers/byte_level.hpp"
+#include "pre_tokenizers/digits.hpp"
+#include "pre_tokenizers/metaspace.hpp"
+#include "pre_tokenizers/punctuation.hpp"
+#include "pre_tokenizers/sequence.hpp"
+#include "pre_tokenizers/split.hpp"
+#include "pre_tokenizers/whitespace.hpp"
+#include "processors/bert.hpp"
+#include "processors/byte_level.hpp"
+#include "processors/sequence.hpp"
+#include "processors/template.hpp"
+
+namespace hft {
+namespace detail {
+
+/// The stages of a tokenizer; all but the model may be absent.
+struct tokenizer_components {
+  std::unique_ptr<const normalizers::Normalizer> normalizer;
+  std::unique_ptr<const pre_tokenizers::PreTokenizer> pre_tokenizer;
+  std::unique_ptr<const models::Model> model;
+  std::unique_ptr<const processors::PostProcessor> post_processor;
+  std::unique_ptr<const decoders::Decoder> decoder;
+  std::vector<AddedToken> added_tokens;
+  std::optional<TruncationParams> truncation;
+  std::optional<PaddingParams> padding;
+};
+
+/// A value of the document that knows where it stands.
+class json_node {
+ public:
+  json_node(simdjson::dom::element value, std::string where) : value_(value), where_(std::move(where)) {}
+
+  const std::string& where() const noexcept { return where_; }
+  simdjson::dom::element value() const noexcept { return value_; }
+  std::string inside(std::string_view key) const { return cat(where_, where_.ends_with(": ") ? "" : ".", key); }
+
+  /// The member `key`; throws where it is missing or null.
+  json_node at(std::string_view key) const { return {require_member(value_, key, where_), inside(key)}; }
+  /// The member `key`, or nothing where it is missing or null.
+  std::optional<json_node> find(std::string_view key) const {
+    const auto m = find_member(value_, key, where_);
+    return m ? std::optional<json_node>({*m, inside(key)}) : std::nullopt;
+  }
+  std::vector<json_node> elements() const {
+    std::vector<json_node> out;
+    for (const auto e : as_array(value_, where_)) out.push_back({e, cat(where_, "[", out.size(), "]")});
+    return out;
+  }
+
+  std::string string() const { return std::string(as_string(value_, where_)); }
+  bool boolean() const { return as_bool(value_, where_); }
+  std::size_t size(std::uint64_t limit = SIZE_MAX) const {
+    const std::int64_t n = as_i64(value_, where_);
+    if (n < 0 || std::uint64_t(n) > limit) throw format_error(where_, "", cat("a number from 0 to ", limit), cat(n));
+    return std::size_t(n);
+  }
+  std::uint32_t id() const { return std::uint32_t(size(Vocabulary::max_id)); }
+  std::string character() const {
+    auto s = string();
+    if (unicode::count(s) != 1) throw format_error(where_, "", "one character", quote_text(s));
+    return s;
+  }
+  bool boolean(std::string_view key, bool fallback) const {
+    const auto n = find(key);
+    return n ? n->boolean() : fallback;
+  }
+  bool boolean(std::string_view key) const { return at(key).boolean(); }
+  std::string string(std::string_view key) const { return at(key).string(); }
+
+  template <class T>
+  T choice(std::initializer_list<std::pair<std::string_view, T>> choices) const {
+    const auto s = string();
+    std::string names;
+    for (const auto& [name, v] : choices) {
+      if (s == name) return v;
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    throw format_error(where_, "", "one of " + names, quote_text(s));
+  }
+  [[noreturn]] void unknown_component(std::string_view stage) const {
+    throw unsupported_error(where_, cat(stage, " ", quote_text(string("type"))), "one that this version knows");
+  }
+
+ private:
+  simdjson::dom::element value_;
+  std::string where_;
+};
+
+// One function a stage. Sequences nest no deeper than the JSON they stand in, and its depth is capped.
+
+inline Pattern read_pattern(const json_node& n) {
+  if (const auto s = n.find("String")) return Pattern::literal(s->string());
+  if (const auto r = n.find("Regex")) return Pattern::regex(r->string(), r->where());
+  throw format_error(n.where(), "pattern", "'String' or 'Regex'");
+}
+
+inline SplitDelimiterBehavior read_behavior(const json_node& n) {
+  using B = SplitDelimiterBehavior;
+  return n.choice<B>({{"Removed", B::Removed},
+                      {"Isolated", B::Isolated},
+                      {"MergedWithPrevious", B::MergedWithPrevious},
+                      {"MergedWithNext", B::MergedWithNext},
+                      {"Contiguous", B::Contiguous}});
+}
+
+inline PrependScheme read_prepend_scheme(const json_node& n) {
+  auto scheme = PrependScheme::Always;
+  if (const auto s = n.find("prepend_scheme"))
+    scheme = s->choice<PrependScheme>(
+        {{"always", PrependScheme::Always}, {"first", PrependScheme::First}, {"never", PrependScheme::Never}});
+  if (const auto old = n.find("add_prefix_space"); old && !old->boolean()) {
+    if (scheme != PrependScheme::Never && n.find("prepend_scheme"))
+      throw format_error(n.where(), "add_prefix_space false", "prepend_scheme never");
+    scheme = PrependScheme::Never;
+  }
+  return scheme;
+}
+
+inline std::unique_ptr<const normalizers::Normalizer> read_normalizer(const json_node& n) {
+  using namespace normalizers;
+  const auto type = n.string("type");
+  if (type == "NFC") return std::make_unique<NFC>();
+  if (type == "NFD") return std::make_unique<NFD>();
+  if (type == "NFKC") return std::make_unique<NFKC>();
+  if (type == "NFKD") return std::make_unique<NFKD>();
+  if (type == "Lowercase") return std::make_unique<Lowercase>();
+  if (type == "StripAccents") return std::make_unique<StripAccents>();
+  if (type == "ByteLevel") return std::make_unique<normalizers::ByteLevel>();
+  if (type == "BertNormalizer") {
+    auto out = std::make_unique<BertNormalizer>();
+    out->clean_text = n.boolean("clean_text");
+    out->handle_chinese_chars = n.boolean("handle_chinese_chars");
+    if (const auto s = n.find("strip_accents")) out->strip_accents = s->boolean();
+    out->lowercase = n.boolean("lowercase");
+    return out;
+  }
+  if (type == "Strip") {
+    auto out = std::make_unique<normalizers::Strip>();
+    out->strip_left = n.boolean("strip_left");
+    out->strip_right = n.boolean("strip_right");
+    return out;
+  }
+  if (type == "Replace") {
+    auto out = std::make_unique<normalizers::Replace>();
+    out->pattern = read_pattern(n.at("pattern"));
+    out->content = n.string("content");
+    return out;
+  }
+  if (type == "Prepend") {
+    auto out = std::make_unique<Prepend>();
+    out->prepend = n.string("prepend");
+    return out;
+  }
+  if (type == "Sequence") {
+    auto out = std::make_unique<normalizers::Sequence>();
+    for (const auto& e : n.at("normalizers").elements()) out->normalizers.push_back(read_normalizer(e));
+    return out;
+  }
+  n.unknown_component("normalizer");
+}
+
+inline std::unique_ptr<const pre_tokenizers::PreTokenizer> read_pre_tokenizer(const json_node& n) {
+  using namespace pre_tokenizers;
+  const auto type = n.string("type");
+  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
+  if (type == "Whitespace") return std::make_unique<Whitespace>();
+  if (type == "WhitespaceSplit") return std::make_unique<WhitespaceSplit>();
+  if (type == "ByteLevel") {
+    auto out = std::make_unique<pre_tokenizers::ByteLevel>();
+    out->add_prefix_space = n.boolean("add_prefix_space");
+    out->use_regex = n.boolean("use_regex", true);
+    return out;
+  }
+  if (type == "Split") {
+    auto out = std::make_unique<Split>();
+    out->pattern = read_pattern(n.at("pattern"));
+    out->behavior = read_behavior(n.at("behavior"));
+    out->invert = n.boolean("invert");
+    return out;
+  }
+  if (type == "Digits") {
+    auto out = std::make_unique<Digits>();
+    out->individual_digits = n.boolean("individual_digits");
+    return out;
+  }
+  if (type == "Punctuation") {
+    auto out = std::make_unique<Punctuation>();
+    if (const auto b = n.find("behavior")) out->behavior = read_behavior(*b);
+    return out;
+  }
+  if (type == "Metaspace") {
+    auto out = std::make_unique<pre_tokenizers::Metaspace>();
+    out->replacement = n.at("replacement").character();
+    out->prepend_scheme = read_prepend_scheme(n);
+    out->split = n.boolean("split", true);
+    return out;
+  }
+  if (type == "Sequence") {
+    auto out = std::make_unique<pre_tokenizers::Sequence>();
+    for (const auto& e : n.at("pretokenizers").elements()) out->pre_tokenizers.push_back(read_pre_tokenizer(e));
+    return out;
+  }
+  n.unknown_component("pre-tokenizer");
+}
+
+inline special_token read_token_and_id(const json_node& n) {
+  const auto pair = n.elements();
+  if (pair.size() != 2) throw format_error(n.where(), "", "[token, id]", cat("an array of ", pair.size()));
+  return {pair[0].string(), std::int64_t(pair[1].id())};
+}
+
+inline std::vector<processors::TemplateProcessing::piece> read_template(
+    const json_node& n, const std::vector<std::pair<std::string, std::vector<special_token>>>& special, bool pair) {
+  std::vector<processors::TemplateProcessing::piece> out;
+  for (const auto& e : n.elements()) {
+    processors::TemplateProcessing::piece piece;
+    if (const auto sequence = e.find("Sequence")) {
+      piece.is_sequence = true;
+      piece.sequence = sequence->at("id").choice<std::size_t>({{"A", 0}, {"B", 1}});
+      if (piece.sequence == 1 && !pair) throw format_error(sequence->where(), "template for one input", "A", "B");
+      piece.type_id = sequence->at("type_id").id();
+    } else {
+      const auto token = e.at("SpecialToken");
+      const auto id = token.string("id");
+      const std::pair<std::string, std::vector<special_token>>* found = nullptr;
+      for (const auto& s : special)
+        if (s.first == id) found = &s;
+      if (!found) throw format_error(token.where(), "special token " + quote_text(id), "one of special_tokens");
+      piece.tokens = found->second;
+      piece.type_id = token.at("type_id").id();
+    }
+    out.push_back(std::move(piece));
+  }
+  return out;
+}
+
+inline std::unique_ptr<const processors::PostProcessor> read_post_processor(const json_node& n) {
+  using namespace processors;
+  const auto type = n.string("type");
+  if (type == "ByteLevel") {
+    auto out = std::make_unique<processors::ByteLevel>();
+    out->add_prefix_space = n.boolean("add_prefix_space");
+    out->trim_offsets = n.boolean("trim_offsets");
+    return out;
+  }
+  if (type == "BertProcessing") {
+    auto out = std::make_unique<BertProcessing>();
+    out->sep = read_token_and_id(n.at("sep"));
+    out->cls = read_token_and_id(n.at("cls"));
+    return out;
+  }
+  if (type == "RobertaProcessing") {
+    auto out = std::make_unique<RobertaProcessing>();
+    out->sep = read_token_and_id(n.at("sep"));
+    out->cls = read_token_and_id(n.at("cls"));
+    out->trim_offsets = n.boolean("trim_offsets");
+    out->add_prefix_space = n.boolean("add_prefix_space");
+    return out;
+  }
+  if (type == "TemplateProcessing") {
+    std::vector<std::pair<std::string, std::vector<special_token>>> special;
+    const auto table = n.at("special_tokens");
+    for (const auto field : as_object(table.value(), table.where())) {
+      const json_node entry(field.value, table.inside(field.key));
+      const auto ids = entry.at("ids").elements(), tokens = entry.at("tokens").elements();
+      if (ids.size() != tokens.size())
+        throw format_error(entry.where(), "", "as many ids as tokens", cat(ids.size(), " and ", tokens.size()));
+      std::vector<special_token> list;
+      for (std::size_t i = 0; i < ids.size(); ++i) list.push_back({tokens[i].string(), std::int64_t(ids[i].id())});
+      special.emplace_back(field.key, std::move(list));
+    }
+    auto out = std::make_unique<TemplateProcessing>();
+    out->single = read_template(n.at("single"), special, false);
+    out->pair = read_template(n.at("pair"), special, true);
+    return out;
+  }
+  if (type == "Sequence") {
+    auto out = std::make_unique<processors::Sequence>();
+    for (const auto& e : n.at("processors").elements()) out->processors.push_back(read_post_processor(e));
+    return out;
+  }
+  n.unknown_component("post-processor");
+}
+
+inline std::unique_ptr<const decoders::Decoder> read_decoder(const json_node& n) {
+  using namespace decoders;
+  const auto type = n.string("type");
+  if (type == "ByteLevel") return std::make_unique<decoders::ByteLevel>();
+  if (type == "ByteFallback") return std::make_unique<ByteFallback>();
+  if (type == "Fuse") return std::make_unique<Fuse>();
+  if (type == "WordPiece") {
+    auto out = std::make_unique<decoders::WordPiece>();
+    out->prefix = n.string("prefix");
+    out->cleanup = n.boolean("cleanup");
+    return out;
+  }
+  if (type == "Metaspace") {
+    auto out = std::make_unique<decoders::Metaspace>();
+    out->replacement = n.at("replacement").character();
+    out->prepend_scheme = read_prepend_scheme(n);
+    return out;
+  }
+  if (type == "Strip") {
+    auto out = std::make_unique<decoders::Strip>();
+    out->content = n.at("content").character();
+    out->start = n.at("start").size();
+    out->stop = n.at("stop").size();
+    return out;
+  }
+  if (type == "Replace") {
+    auto out = std::make_unique<decoders::Replace>();
+    out->pattern = read_pattern(n.at("pattern"));
+    out->content = n.string("content");
+    return out;
+  }
+  if (type == "BPEDecoder") {
+    auto out = std::make_unique<BPEDecoder>();
+    out->suffix = n.string("suffix");
+    return out;
+  }
+  if (type == "Sequence") {
+    auto out = std::make_unique<decoders::Sequence>();
+    for (const auto& e : n.at("decoders").elements()) out->decoders.push_back(read_decoder(e));
+    return out;
+  }
+  n.unknown_component("decoder");
+}
+
+/// Reports a vocabulary that is not one to one.
+inline void finish_vocabulary(Vocabulary& v, const std::string& where) {
+  if (const auto twice = v.finish()) throw format_error(where, cat("id ", *twice), "one token", "two");
+}
+
+inline Vocabulary read_vocabulary(const json_node& n) {
+  const auto object = as_object(n.value(), n.where());
+  Vocabulary out;
+  std::size_t bytes = 0, tokens = 0;
+  for (const auto field : object) bytes += field.key.size(), ++tokens;
+  out.reserve(tokens, bytes);
+  for (const auto field : object) {
+    std::int64_t id = -1;
+    if (field.value.get(id) != simdjson::SUCCESS || id < 0 || id > std::int64_t(Vocabulary::max_id))
+      json_node(field.value, n.inside(field.key)).id();  // throws
+    if (out.insert(field.key, std::uint32_t(id)) != Vocabulary::inserted::yes)
+      throw format_error(n.where(), "token " + quote_text(field.key), "to appear once");
+  }
+  finish_vocabulary(out, n.where());
+  return out;
+}
+
+/// Adds the merge of two tokens with a rank. Throws format_error where one of the three is no token.
+class merge_reader {
+ public:
+  merge_reader(const Vocabulary& vocabulary, std::size_t prefix_length)
+      : vocabulary_(vocabulary), prefix_length_(prefix_length) {}
+
+  template <class Where>
+  void add(pair_table& merges, std::string_view a, std::string_view b, std::uint32_t rank, const Where& where) {
+    merged_ = a;
+    merged_ += b.substr(std::min(prefix_length_, b.size()));
+    const auto left = vocabulary_.find(a), right = vocabulary_.find(b), result = vocabulary_.find(merged_);
+    if (!left || !right || !result)
+      throw format_error(where(), "merge", "tokens of the vocabulary",
+                         quote_text(!left    ? a
+                                    : !right ? b
+                                             : std::string_view(merged_)));
+    merges.insert(*left, *right, {rank, *result});  // a pair that is listed again takes the later rank
+  }
+
+ private:
+  const Vocabulary& vocabulary_;
+  std::size_t prefix_length_;
+  std::string merged_;
+};
+
+/// A merge written as one string, "a b"; false where it is not two parts.
+inline bool split_merge(std::string_view line, std::string_view& a, std::string_view& b) {
+  const auto space = line.find(' ');
+  if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) return false;
+  a = line.substr(0, space), b = line.substr(space + 1);
+  return true;
+}
+
+inline pair_table read_merges(const json_node& n, const Vocabulary& vocabulary, std::size_t prefix_length) {
+  const auto array = as_array(n.value(), n.where());
+  pair_table out;
+  out.reserve(array.size());
+  merge_reader reader(vocabulary, prefix_length);
+  std::size_t i = 0;
+  std::uint32_t rank = 0;
+  for (const auto e : array) {
+    const auto where = [&] { return cat(n.where(), "[", i, "]"); };
+    std::string_view a, b, line;
+    simdjson::dom::array pair;
+    if (e.get(line) == simdjson::SUCCESS) {
+      if (!line.starts_with("#version")) {
+        if (!split_merge(line, a, b)) throw format_error(where(), "merge", "two tokens", quote_text(line));
+        reader.add(out, a, b, rank++, where);
+      }
+    } else if (e.get(pair) == simdjson::SUCCESS) {
+      if (pair.size() != 2) throw format_error(where(), "merge", "two tokens", cat(pair.size()));
+      auto it = pair.begin();
+      a = as_string(*it, n.where());
+      b = as_string(*++it, n.where());
+      reader.add(out, a, b, rank++, where);
+    } else {
+      throw format_error(where(), "merge", "a string or a pair", std::string(describe(e)));
+    }
+    ++i;
+  }
+  return out;
+}
+
+inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
+  std::string type;
+  if (const auto t = n.find("type")) {
+    type = t->string();
+  } else {  // files older than the field
+    type = n.find("merges") ? "BPE" : n.find("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
+  }
+  if (type == "BPE") {
+    models::BPE::options o;
+    if (const auto unk = n.find("unk_token")) o.unk_token = unk->string();
+    if (const auto prefix = n.find("continuing_subword_prefix")) o.continuing_subword_prefix = prefix->string();
+    if (const auto suffix = n.find("end_of_word_suffix")) o.end_of_word_suffix = suffix->string();
+    o.fuse_unk = n.boolean("fuse_unk", false);
+    o.byte_fallback = n.boolean("byte_fallback", false);
+    o.ignore_merges = n.boolean("ignore_merges", false);
+    if (const auto dropout = n.find("dropout"))
+      if (const double p = as_f64(dropout->value(), dropout->where()); p != 0)
+        throw unsupported_error(dropout->where(), "BPE dropout", "none", cat(p));
+    auto vocabulary = read_vocabulary(n.at("vocab"));
+    auto merges = read_merges(n.at("merges"), vocabulary, o.continuing_subword_prefix.size());
+    return std::make_unique<models::BPE>(std::move(vocabulary), std::move(merges), std::move(o));
+  }
+  if (type == "WordPiece")
+    return std::make_unique<models::WordPiece>(read_vocabulary(n.at("vocab")), n.string("unk_token"),
+                                               n.string("continuing_subword_prefix"),
+                                               n.at("max_input_chars_per_word").size());
+  if (type == "WordLevel")
+    return std::make_unique<models::WordLevel>(read_vocabulary(n.at("vocab")), n.string("unk_token"));
+  n.unknown_component("model");
+}
+
+inline std::vector<AddedToken> read_added_tokens(const json_node& n) {
+  std::vector<AddedToken> out;
+  std::vector<std::pair<std::uint32_t, std::size_t>> ids;
+  for (const auto& e : n.elements()) {
+    AddedToken t;
+    ids.push_back({e.at("id").id(), out.size()});
+    t.content = e.string("content");
+    t.single_word = e.boolean("single_word");
+    t.lstrip = e.boolean("lstrip");
+    t.rstrip = e.boolean("rstrip");
+    t.normalized = e.boolean("normalized");
+    t.special = e.boolean("special");
+    out.push_back(std::move(t));
+  }
+  std::sort(ids.begin(), ids.end());
+  for (std::size_t i = 1; i < ids.size(); ++i)
+    if (ids[i].first == ids[i - 1].first && out[ids[i].second].content != out[ids[i - 1].second].content)
+      throw format_error(cat(n.where(), "[", ids[i].second, "]"), cat("id ", ids[i].first), "one token", "two");
+  return out;
+}
+
+inline TruncationParams read_truncation(const json_node& n) {
+  TruncationParams p;
+  p.max_length = n.at("max_length").size();
+  p.stride = n.at("stride").size();
+  using S = TruncationStrategy;
+  p.strategy =
+      n.at("strategy")
+          .choice<S>({{"LongestFirst", S::LongestFirst}, {"OnlyFirst", S::OnlyFirst}, {"OnlySecond", S::OnlySecond}});
+  using D = TruncationDirection;
+  if (const auto d = n.find("direction")) p.direction = d->choice<D>({{"Left", D::Left}, {"Right", D::Right}});
+  return p;
+}
+
+inline PaddingParams read_padding(const json_node& n) {
+  constexpr std::size_t limit = std::size_t{1} << 17;  // what a file may make every input cost
+  PaddingParams p;
+  const auto strategy = n.at("strategy");
+  if (strategy.value().is_object()) {
+    p.fixed_length = strategy.at("Fixed").size(limit);
+  } else {
+    strategy.choice<int>({{"BatchLongest", 0}});
+  }
+  using D = PaddingDirection;
+  p.direction = n.at("direction").choice<D>({{"Left", D::Left}, {"Right", D::Right}});
+  if (const auto m = n.find("pad_to_multiple_of")) p.pad_to_multiple_of = m->size(limit);
+  p.pad_id = n.at("pad_id").id();
+  p.pad_type_id = n.at("pad_type_id").id();
+  p.pad_token = n.string("pad_token");
+  return p;
+}
+
+/// Reads a parsed tokenizer.json.
+inline tokenizer_components read_components(const large_json& document) {
+  const json_node root(document.root(), document.where() + ": ");
+  tokenizer_components out;
+  if (const auto version = root.find("version"); version && version->string() != "1.0")
+    throw unsupported_error(version->where(), "tokenizer version", "1.0", version->string());
+  if (const auto n = root.find("truncation")) out.truncation = read_truncation(*n);
+  if (const auto n = root.find("padding")) out.padding = read_padding(*n);
+  if (const auto n = root.find("normalizer")) out.normalizer = read_normalizer(*n);
+  if (const auto n = root.find("pre_tokenizer")) out.pre_tokenizer = read_pre_tokenizer(*n);
+  if (const auto n = root.find("post_processor")) out.post_processor = read_post_processor(*n);
+  if (const auto n = root.find("decoder")) out.decoder = read_decoder(*n);
+  if (const auto n = root.find("added_tokens")) out.added_tokens = read_added_tokens(*n);
+  out.model = read_model(root.at("model"));
+  return out;
+}
+
+}  // namespace detail
+}  // namespace hft

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# From a fresh clone to all tests passed: installs what is missing, configures, builds everything, runs the tests.
+#   scripts/test.sh [CTEST_ARGUMENT...]     for instance -R tokenizers
+# What a machine lacks (a compiler, an instruction set, a GPU) is listed as skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+start=$SECONDS
+scripts/install_dependencies.sh tests
+scripts/build.sh ci
+rc=0
+(cd build && ctest --output-on-failure --parallel "$(nproc)" "$@") || rc=$?
+# The words of the tests that were skipped, and the figures of the measured ones.
+log=build/Testing/Temporary/LastTest.log
+if [ -f "$log" ]; then grep -hE '^skipped: |^[a-z+]+: .* (s to compile|headers in) |to compile with' "$log" | sort -u || true; fi
+echo "test: $((SECONDS - start)) s in all"
+exit $rc

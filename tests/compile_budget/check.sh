@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Compiles one program as a user would and compares time and memory with its budget; fails at twice the budget.
+#   check.sh CASE.cpp FLAGS_FILE COMPILER MEASURE INCLUDE_DIR
+# The first line of a case is `// budget: N s, N MB`. Exits with 77 (skipped) where a header of hft that the case
+# includes does not exist yet.
+set -euo pipefail
+case=$1 flags_file=$2 compiler=$3 measure=$4 include=$5
+
+if ! [[ $(head -n 1 "$case") =~ ^//\ budget:\ ([0-9.]+)\ s,\ ([0-9]+)\ MB ]]; then
+  echo "$case: expected the first line to be // budget: N s, N MB; got: $(head -n 1 "$case")"
+  exit 1
+fi
+budget_s=${BASH_REMATCH[1]} budget_mb=${BASH_REMATCH[2]}
+while read -r header; do
+  [ -e "$include/$header" ] || { echo "skipped: there is no $header yet"; exit 77; }
+done < <(sed -nE 's|^#include <(hft/[^>]*)>.*|\1|p' "$case")
+
+mapfile -t flags < "$flags_file"
+object=$(mktemp --suffix .o)
+trap 'rm -f "$object"' EXIT
+if ! output=$(CCACHE_DISABLE=1 "$measure" "$compiler" "${flags[@]}" -O2 -c "$case" -o "$object" 2>&1); then
+  printf '%s: does not compile:\n%s\n' "$case" "$(head -n 40 <<< "$output")"
+  exit 1
+fi
+read -r seconds megabytes <<< "$(tail -n 1 <<< "$output")"
+size=$(stat -c %s "$object")
+echo "$(basename "$case" .cpp): $seconds s, $megabytes MB to compile with -O2 (budget $budget_s s, $budget_mb MB); object of $((size / 1024)) KB"
+awk -v s="$seconds" -v m="$megabytes" -v bs="$budget_s" -v bm="$budget_mb" 'BEGIN { exit !(s <= 2 * bs && m <= 2 * bm) }' || {
+  echo "over twice the budget"
+  exit 1
+}

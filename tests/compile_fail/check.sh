@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Checks one misuse: the case compiles with -DGOOD, and without it the compiler fails and says what was expected.
+#   check.sh CASE.cpp FLAGS_FILE COMPILER
+# The first line of a case is `// expect: REGEX`, an extended regular expression for one line of the compiler's output.
+set -euo pipefail
+case=$1 flags_file=$2 compiler=$3
+
+expected=$(sed -n '1s|^// expect: *||p' "$case")
+if [ -z "$expected" ]; then
+  echo "$case: expected the first line to be // expect: REGEX, got: $(head -n 1 "$case")"
+  exit 1
+fi
+mapfile -t flags < "$flags_file"
+command=("$compiler" "${flags[@]}" -Wall -Wextra -fsyntax-only -fmessage-length=0 "$case")
+
+if ! output=$("${command[@]}" -DGOOD 2>&1); then
+  printf '%s: expected to compile with -DGOOD, got:\n%s\n' "$case" "$(head -n 40 <<< "$output")"
+  exit 1
+fi
+if output=$("${command[@]}" 2>&1); then
+  echo "$case: expected an error that matches: $expected; got: it compiles"
+  exit 1
+fi
+if ! grep -qE -- "$expected" <<< "$output"; then
+  printf '%s: expected an error that matches: %s; got:\n%s\n' "$case" "$expected" "$(head -n 40 <<< "$output")"
+  exit 1
+fi
+grep -m 1 -E -- "$expected" <<< "$output"

@@ -1,0 +1,152 @@
+// hft/io/checkpoint.hpp: what a path offers, and folders that lie.
+#include "hft/io/checkpoint.hpp"
+
+#include "hft/io/gguf_writer.hpp"
+#include "hft/io/safetensors_writer.hpp"
+#include "io_test.hpp"
+
+using namespace hft;
+using namespace io_test;
+
+namespace {
+
+void write_shard(const fs::path& path, std::vector<std::string> names) {
+  std::vector<stored_tensor> tensors;
+  auto data = std::make_shared<std::vector<std::byte>>(4);
+  for (auto& name : names) tensors.push_back({std::move(name), dtype_id::f32, {1}, *data, data});
+  write_safetensors(path, tensors);
+}
+
+// A sound folder of two shards: x, y | z.
+struct sharded_folder : temporary_folder {
+  sharded_folder() {
+    write_shard(path() / "1.safetensors", {"x", "y"});
+    write_shard(path() / "2.safetensors", {"z"});
+    index(R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "z": "2.safetensors"}})");
+  }
+  void index(std::string_view text) const { write_file_atomically(path() / "model.safetensors.index.json", text); }
+  template <class E, class... Parts>
+  void check_refused(Parts... parts) const {
+    check_fails<E>([&] { checkpoint::open(path()); }, {parts...});
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(checkpoint_)
+
+BOOST_AUTO_TEST_CASE(opens_what_transformers_saved) {
+  const auto whole = checkpoint::open(golden("whole"));
+  const auto sharded = checkpoint::open(golden("sharded"));
+  BOOST_TEST(!whole.is_gguf());
+  BOOST_TEST(sharded.shards().size() == 5u);
+  BOOST_TEST(whole.tensors().size() == 21u);
+  BOOST_TEST(sharded.tensors().size() == 21u);
+  for (const stored_tensor& a : whole.tensors()) {
+    const stored_tensor* b = sharded.find(a.name);
+    BOOST_REQUIRE(b != nullptr);
+    BOOST_TEST((a.dtype == b->dtype && a.shape == b->shape));
+    BOOST_TEST(std::equal(a.bytes.begin(), a.bytes.end(), b->bytes.begin(), b->bytes.end()));
+  }
+  BOOST_TEST(sharded.find("absent") == nullptr);
+  BOOST_TEST(whole.find("absent") == nullptr);
+  check_fails<value_error>([&] { whole.gguf(); }, {"a GGUF file"});
+}
+
+BOOST_AUTO_TEST_CASE(opens_single_files) {
+  const auto one = checkpoint::open(golden("whole/model.safetensors"));
+  BOOST_TEST(one.find("lm_head.weight") == &one.tensors()[0]);
+  const auto gguf = checkpoint::open(golden("values.gguf"));
+  BOOST_TEST(gguf.is_gguf());
+  BOOST_TEST(gguf.find("f32") != nullptr);
+  BOOST_TEST(gguf.gguf().at("general.architecture").as_string() == "llama");
+  BOOST_TEST(gguf.path() == golden("values.gguf"));
+  check_fails<unsupported_error>([] { checkpoint::open(golden("unknown_type.gguf")).find("iq4_nl"); }, {"type 20"});
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_of_one_gguf_file_is_that_file) {
+  temporary_folder folder;
+  write_gguf(folder / "a.gguf", gguf_metadata().set("general.architecture", "llama"), {});
+  BOOST_TEST(checkpoint::open(folder.path()).is_gguf());
+  write_gguf(folder / "b.gguf", gguf_metadata(), {});
+  check_fails<file_error>([&] { checkpoint::open(folder.path()); }, {"2 .gguf files"});
+}
+
+BOOST_AUTO_TEST_CASE(pickle_is_never_read) {
+  for (const char* name : {"pytorch_model.bin", "model.pt", "model.pth", "last.ckpt"}) {
+    temporary_folder folder;
+    write_file_atomically(folder / "config.json", "{}");
+    write_file_atomically(folder / name, "\x80\x02");
+    check_fails<file_error>([&] { checkpoint::open(folder.path()); }, {name, "pickle is never read", "safetensors"});
+    check_fails<file_error>([&] { checkpoint::open(folder / name); }, {name, "pickle is never read", "safetensors"});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(paths_without_weights) {
+  temporary_folder folder;
+  check_fails<file_error>([&] { checkpoint::open(folder.path()); }, {"no weights", "model.safetensors"});
+  check_fails<file_error>([&] { checkpoint::open(folder / "absent"); }, {"no such file"});
+  write_file_atomically(folder / "x.onnx", "");
+  check_fails<file_error>([&] { checkpoint::open(folder / "x.onnx"); }, {"a .gguf file, got '.onnx'"});
+}
+
+BOOST_AUTO_TEST_CASE(shards_may_be_links_as_in_the_hub_cache) {
+  sharded_folder folder;
+  BOOST_TEST(checkpoint::open(folder.path()).tensors().size() == 3u);
+  fs::create_directory(folder / "blobs");
+  fs::rename(folder / "2.safetensors", folder / "blobs/abc");
+  fs::create_symlink("blobs/abc", folder / "2.safetensors");
+  BOOST_TEST(checkpoint::open(folder.path()).find("z") != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(shard_names_stay_in_the_folder) {
+  temporary_folder outer;
+  write_shard(outer / "s.safetensors", {"x"});
+  fs::create_directory(outer / "model");
+  const std::string absolute = (outer / "s.safetensors").string();
+  for (const std::string& name :
+       {std::string("../s.safetensors"), absolute, std::string("sub/s.safetensors"), std::string(".."),
+        std::string("."), std::string(), std::string("..\\\\s.safetensors"), std::string("C:s.safetensors"),
+        std::string("s\\u0000.safetensors"), std::string("config.json")}) {
+    write_file_atomically(outer / "model/model.safetensors.index.json",
+                          detail::cat(R"({"weight_map": {"x": ")", name, R"("}})"));
+    check_fails<format_error>([&] { checkpoint::open(outer / "model"); },
+                              {"model.safetensors.index.json", "'x'", "in the same folder"});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(index_and_shards_must_agree) {
+  sharded_folder folder;
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "z": "2.safetensors"}})");
+  folder.check_refused<format_error>("'y' is not in weight_map, but in '1.safetensors'");
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "2.safetensors", "z": "2.safetensors"}})");
+  folder.check_refused<format_error>("'y' is not in weight_map, but in '1.safetensors'");
+  folder.index(
+      R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "a": "2.safetensors", "z": "2.safetensors"}})");
+  folder.check_refused<format_error>("'a' is not in its file '2.safetensors'");
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "z": "3.safetensors"}})");
+  folder.check_refused<file_error>("3.safetensors", "No such file");
+}
+
+BOOST_AUTO_TEST_CASE(the_index_must_be_sound) {
+  sharded_folder folder;
+  for (const char* text : {"{}", R"({"weight_map": null})", R"({"weight_map": []})", R"({"weight_map": {}})"}) {
+    folder.index(text);
+    folder.check_refused<format_error>("model.safetensors.index.json", "'weight_map'");
+  }
+  folder.index(R"({"weight_map": {"x": 1}})");
+  folder.check_refused<format_error>("weight_map.x", "a string, got 1");
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "x": "2.safetensors"}})");
+  folder.check_refused<format_error>("'weight_map.x' appears twice");
+  folder.index(R"({"weight_map")");
+  folder.check_refused<format_error>("malformed JSON");
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_shard_is_named) {
+  sharded_folder folder;
+  const std::string shard = contents(folder / "2.safetensors");
+  write_file_atomically(folder / "2.safetensors", shard.substr(0, shard.size() - 1));
+  folder.check_refused<format_error>("2.safetensors", "cut short");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

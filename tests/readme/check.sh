@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Compiles the code blocks of a page.
+#   check.sh PAGE.md FLAGS_FILE LINK_FLAGS_FILE COMPILER WORK_DIR
+# A ```cpp block is taken after a line `<!-- compile -->` or, to be run as well, `<!-- run -->`. A block with no `main`
+# is given one, and may stand on what the blocks before it on the page declare.
+set -euo pipefail
+page=$1 flags_file=$2 link_flags_file=$3 compiler=$4 work=$5
+
+mapfile -t flags < "$flags_file"
+mapfile -t link_flags < "$link_flags_file"
+rm -rf "$work"
+mkdir -p "$work"
+awk -v work="$work" '
+  /^<!-- (compile|run) -->$/ { mark = $2; next }
+  /^```cpp/ && mark { ++n; file = sprintf("%s/block_%02d.%s.cpp", work, n, mark); line = NR + 1; open = 1
+                      printf "#line %d \"%s\"\n", line, FILENAME > file; next }
+  /^```/ && open { open = 0; mark = ""; close(file); next }
+  open { print > file; next }
+  NF { mark = "" }
+' "$page"
+
+shopt -s nullglob
+declarations=$work/declarations.hpp
+: > "$declarations"
+count=0
+for block in "$work"/block_*.cpp; do
+  count=$((count + 1))
+  program=$work/program_$count
+  if grep -qE '^int main' "$block"; then
+    cp "$block" "$program.cpp"
+  else
+    cat "$block" >> "$declarations"
+    { cat "$declarations"; echo 'int main() {}'; } > "$program.cpp"
+  fi
+  "$compiler" "${flags[@]}" -Wall -Wextra -O1 "$program.cpp" -o "$program" "${link_flags[@]}"
+  case $block in
+    *.run.cpp) "$program" ;;
+  esac
+done
+echo "$(basename "$page"): $count blocks compiled"
+[ "$count" -gt 0 ]
