@@ -19,11 +19,9 @@
 #include <hft/models/bert.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/type_list.hpp>
 
 namespace hft {
-
-template <class... Ts>
-struct type_list {};
 
 struct llama {
   static constexpr const char* model_type = "llama";

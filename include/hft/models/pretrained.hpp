@@ -15,8 +15,10 @@
 //   static name_map gguf_names(); static Config from_gguf(const gguf_file&); isize gguf_permuted_heads(path) const
 //   optional static bool ignored(std::string_view name)   optional: tensors of old checkpoints that are no parameters
 #pragma once
+#include <concepts>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -234,7 +236,7 @@ inline std::string_view torch_dtype_name(dtype_id id) {
 template <class Config>
 Config read_config(const checkpoint& source) {
   if (source.is_gguf()) {
-    if constexpr (requires { Config::from_gguf(source.gguf()); }) {
+    if constexpr (requires { requires std::same_as<decltype(Config::from_gguf(source.gguf())), Config>; }) {
       return Config::from_gguf(source.gguf());
     } else {
       throw unsupported_error(source.path().string(), detail::cat(Config::model_type, " from a GGUF file"));

@@ -68,7 +68,7 @@ class chat_template {
   rendering render_with_spans(const template_value& variables) const {
     using namespace detail::jinja;
     if (!variables.is(kind::dict)) throw template_error(name_, "the variables", "an object", type_name(variables));
-    runtime rt(limits_);
+    detail::jinja::runtime rt(limits_);
     rt.clock = clock;
     try {
       interpreter run(rt, tree_, variables);

@@ -20,7 +20,10 @@ void dot_rows(isa::generic, matrix<f32> y, matrix<const f32> x, matrix<const T> 
   for (isize n = 0; n < w.rows; ++n)
     for (isize t = 0; t < x.rows; ++t) {
       f32 part[8] = {};
-      for (isize k = 0; k < x.cols; ++k) part[k % 8] += f32(w.row(n)[k]) * x.row(t)[k];
+      const isize whole = x.cols / 8 * 8;
+      for (isize k = 0; k < whole; k += 8)
+        for (isize i = 0; i < 8; ++i) part[i] += f32(w.row(n)[k + i]) * x.row(t)[k + i];
+      for (isize k = whole; k < x.cols; ++k) part[k - whole] += f32(w.row(n)[k]) * x.row(t)[k];
       const f32 sum = ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
       y.row(t)[n] = bias ? sum + bias[n] : sum;
     }

@@ -1,7 +1,7 @@
 // Products with weights of every dtype: y (M, N) = x (M, K) w (N, K)^T + bias.
 //
 // How a product is computed depends on the dtype and on M, the number of tokens:
-//   f32            dot products without packing where AVX-512 is, else Eigen from M = 16 on; never less than f32
+//   f32            dot products without packing where AVX-512 is; else Eigen from some tokens on
 //   f16, bf16      widened to f32 as they load, exactly; a panel at a time where many tokens share it
 //   block formats  few tokens (at most 4 with VNNI, 8 with AVX2): activations in 8 bits, integer dot products, each
 //   weight
@@ -52,28 +52,31 @@ struct linear_job {
   }
 };
 
-/// Products of f32 weights on the calling thread.
+/// Products of f32 weights on the calling thread. Where AVX-512 is, dot products are as fast as Eigen's product on any
+/// number of tokens; else Eigen's packing of both sides pays from some on.
 template <class Isa>
 void linear_f32(Isa isa, matrix<f32> y, matrix<const f32> x, matrix<const f32> w, const f32* bias) {
-  if constexpr (std::derived_from<Isa, isa::avx512>)
-    dot_rows(isa, y, x, w, bias);
-  else if (std::same_as<Isa, isa::generic> || x.rows < 16)
-    dot_rows(isa, y, x, w, bias);
-  else
-    gemm<f32>(y, x, w, bias);
+  if constexpr (!std::derived_from<Isa, isa::avx512>)
+    if (x.rows >= (std::derived_from<Isa, isa::avx2> ? 16 : 4)) return gemm<f32>(y, x, w, bias);
+  dot_rows(isa, y, x, w, bias);
 }
 
 /// Widens the weights a panel at a time, so that all tokens share the widening.
 template <class Isa, class W>
 void linear_widened(Isa isa, matrix<f32> y, matrix<const f32> x, weight_matrix<W> w, const f32* bias) {
-  constexpr isize panel = 16;
+  constexpr bool simd = std::derived_from<Isa, isa::avx2>;
+  constexpr isize panel = simd ? 16 : 64;
   const buffer memory = cpu::allocate(std::size_t(panel * w.cols) * sizeof(f32));
   auto* wide = static_cast<f32*>(memory.data());
   for (isize n = 0; n < w.rows; n += panel) {
     const isize rows = std::min(panel, w.rows - n);
     for (isize r = 0; r < rows; ++r) to_f32<W>(w.row(n + r), wide + r * w.cols, w.cols);
-    dot_rows(isa, matrix<f32>{y.data + n, y.rows, rows, y.stride}, x, matrix<const f32>{wide, rows, w.cols, w.cols},
-             bias ? bias + n : nullptr);
+    const matrix<f32> columns{y.data + n, y.rows, rows, y.stride};
+    const matrix<const f32> part{wide, rows, w.cols, w.cols};
+    if constexpr (simd)  // a panel is too narrow for Eigen's packing to pay
+      dot_rows(isa, columns, x, part, bias ? bias + n : nullptr);
+    else
+      linear_f32(isa, columns, x, part, bias ? bias + n : nullptr);
   }
 }
 

@@ -45,7 +45,7 @@ struct ascii_scan_classes {
     for (int c = 'a'; c <= 'z'; ++c) of[c] = of[c - 32] = scan_letter;
     for (int c = '0'; c <= '9'; ++c) of[c] = scan_number;
     for (int c = 9; c <= 13; ++c) of[c] = scan_space;
-    of[32] = scan_space;  // the space itself
+    of[32] = scan_space;                          // the space itself
     of[10] = of[13] = scan_space | scan_newline;  // \n and \r
   }
 };
@@ -59,8 +59,7 @@ class scan_cursor {
   std::size_t size() const { return std::size_t(end_ - begin_); }
   bool ascii(std::size_t i, char c) const { return i < size() && begin_[i] == c; }
 
-  /// The class of the character at i, and its bytes; at the end, nothing: class `scan_space` of no bytes is never
-  /// asked for, callers check i < size().
+  /// The class of the character at i < size(); `n` receives its bytes.
   unsigned at(std::size_t i, unsigned& n) const {
     const auto lead = static_cast<unsigned char>(begin_[i]);
     if (lead < 0x80) {

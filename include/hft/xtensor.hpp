@@ -1,0 +1,32 @@
+// to_xtensor: a tensor as an xtensor array, for the user's side of things. No copy. Opt-in header; needs xtensor.
+#pragma once
+#include <array>
+#include <type_traits>
+#include <utility>
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xstrided_view.hpp>
+
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// An xtensor view of the tensor's memory, strides and all; writing to it writes to the tensor. The tensor must outlive
+/// it.
+template <Scalar T, std::size_t Rank>
+requires std::is_arithmetic_v<T>
+auto to_xtensor(const Tensor<T, Rank>& t) {
+  std::array<std::size_t, Rank> shape{};
+  std::array<std::ptrdiff_t, Rank> strides{};
+  std::size_t reach = t.size() ? 1 : 0;  // elements from the first to the last
+  for (std::size_t d = 0; d < Rank; ++d) {
+    shape[d] = std::size_t(t.extent(d));
+    strides[d] = shape[d] == 1 ? 0 : t.stride(d);  // xtensor's own convention, on which its broadcasting rests
+    if (t.size()) reach += std::size_t((t.extent(d) - 1) * t.stride(d));
+  }
+  // An adaptor wants memory of exactly its shape's size, so a strided view lies over a flat one.
+  auto flat = xt::adapt(t.data(), reach, xt::no_ownership(), std::array<std::size_t, 1>{reach});
+  using view = xt::xstrided_view<decltype(flat), std::array<std::size_t, Rank>, xt::layout_type::dynamic>;
+  return view(std::move(flat), shape, strides, 0, xt::layout_type::dynamic);
+}
+
+}  // namespace hft
