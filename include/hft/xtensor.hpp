@@ -26,7 +26,7 @@ auto to_xtensor(const Tensor<T, Rank>& t) {
   // An adaptor wants memory of exactly its shape's size, so a strided view lies over a flat one.
   auto flat = xt::adapt(t.data(), reach, xt::no_ownership(), std::array<std::size_t, 1>{reach});
   using view = xt::xstrided_view<decltype(flat), std::array<std::size_t, Rank>, xt::layout_type::dynamic>;
-  return view(std::move(flat), shape, strides, 0, xt::layout_type::dynamic);
+  return view(std::move(flat), std::move(shape), std::move(strides), 0, xt::layout_type::dynamic);
 }
 
 }  // namespace hft

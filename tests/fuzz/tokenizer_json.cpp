@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const auto tokenizer = hft::Tokenizer::from_json(text);
-    for (const std::string_view input : {"", "Hello, world's 123 \n\n é e\xcc\x81 \xf0\x9f\x98\x80 <mask> a", "aaaaaaaa ##a"}) {
+    for (const std::string_view input :
+         {"", "Hello, world's 123 \n\n é e\xcc\x81 \xf0\x9f\x98\x80 <mask> a", "aaaaaaaa ##a"}) {
       try {
         const auto encoding = tokenizer.encode(input);
         const auto ids = tokenizer.encode_ids(input);

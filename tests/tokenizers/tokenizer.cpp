@@ -74,11 +74,10 @@ BOOST_AUTO_TEST_CASE(ids_without_offsets_are_the_same_ids) {
         BOOST_TEST(t.encode(c["input"].get<std::string>(), false).ids == want, boost::test_tools::per_element());
       }
     for (const auto& c : golden["encode"])
-      if (c["input"].is_string() && c.contains("encoding"))
-        BOOST_TEST_CONTEXT(kind << " " << c["input"].dump())
-        BOOST_TEST(widened(t.encode_ids(c["input"].get<std::string>())) ==
-                       c["encoding"]["ids"].get<std::vector<std::int64_t>>(),
-                   boost::test_tools::per_element());
+      if (c["input"].is_string() && c.contains("encoding")) BOOST_TEST_CONTEXT(kind << " " << c["input"].dump())
+    BOOST_TEST(
+        widened(t.encode_ids(c["input"].get<std::string>())) == c["encoding"]["ids"].get<std::vector<std::int64_t>>(),
+        boost::test_tools::per_element());
   }
 }
 

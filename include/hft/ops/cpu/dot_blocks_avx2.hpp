@@ -145,7 +145,7 @@ void dot_blocks_tile(isa::avx2, matrix<f32> y, const q8_rows& x, isize t, weight
   const __m256i ones = _mm256_set1_epi16(1);
   for (isize b = 0; b < w.cols / block; ++b) HFT_UNROLL for (int r = 0; r < 4; ++r) {
       const reader open = reader::open(wr[r] + b);
-      _mm_prefetch(reinterpret_cast<const char*>(wr[r] + b + 4 * w.stride), _MM_HINT_T0);
+      for (isize c = 0; c < block / 32; c += 4) prefetch_ahead(reinterpret_cast<const char*>(wr[r] + b) + 16 * c);
       HFT_UNROLL for (int c = 0; c < block / 32; ++c) {
         const chunk256 v = open.chunk(c);
         const isize g = b * (block / 32) + c;

@@ -265,7 +265,6 @@ void dot_blocks_tile(isa::avx512vnni, matrix<f32> y, const q8_rows& x, isize t, 
   constexpr isize block = dtype<W>::block, unit = reader::unit;
   const typename dtype<W>::storage* wr[4];
   for (int r = 0; r < 4; ++r) wr[r] = w.row(n + std::min<isize>(r, rows - 1));
-  const isize ahead = 4 * w.stride;  // the rows of the next tile
   q8_row xr[Tokens];
   for (int i = 0; i < Tokens; ++i) xr[i] = x.row(t + i);
 
@@ -278,8 +277,7 @@ void dot_blocks_tile(isa::avx512vnni, matrix<f32> y, const q8_rows& x, isize t, 
     const typename dtype<W>::storage* at[4];
     HFT_UNROLL for (int r = 0; r < 4; ++r) {
       at[r] = wr[r] + k / block;
-      const auto* next = reinterpret_cast<const char*>(at[r] + ahead);
-      HFT_UNROLL for (isize c = 0; c < unit / 64; ++c) _mm_prefetch(next + 64 * c, _MM_HINT_T0);
+      HFT_UNROLL for (isize c = 0; c < unit / 64; ++c) prefetch_ahead(reinterpret_cast<const char*>(at[r]) + 64 * c);
     }
     const reader four(at, w.cols - k < 64);
     HFT_UNROLL for (int i = 0; i < Tokens; ++i) {

@@ -1,0 +1,185 @@
+// The hft tool as a user calls it: results, exit statuses, one line for a failure, no half-written file.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <hft/io/safetensors_writer.hpp>
+
+#include "../models/golden.hpp"
+
+using namespace hft;
+using namespace hft::test;
+
+namespace {
+
+struct outcome {
+  int status;
+  std::string out, err;
+};
+
+class workspace {
+ public:
+  workspace() : folder_(std::filesystem::temp_directory_path() / ("hft_tool_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~workspace() { std::filesystem::remove_all(folder_); }
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Runs the tool with `arguments`; `input` is its standard input.
+  outcome run(const std::string& arguments, const std::string& input = "") const {
+    const char* tool = std::getenv("HFT_TOOL");
+    BOOST_TEST_REQUIRE(tool != nullptr, "HFT_TOOL must name the tool");
+    std::ofstream(file("in")) << input;
+    const std::string command =
+        std::string(tool) + " " + arguments + " <'" + file("in") + "' >'" + file("out") + "' 2>'" + file("err") + "'";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(file("out"), 1 << 26),
+            read_text(file("err"), 1 << 26)};
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+bool has_tool() { return std::getenv("HFT_TOOL") != nullptr; }
+
+// The inputs of a golden pass as a file.
+void write_inputs(const std::string& path, const std::filesystem::path& golden_file, const std::string& pass) {
+  const auto file = safetensors_file::open(golden_file);
+  std::vector<stored_tensor> inputs;
+  for (const char* name : {"input_ids", "attention_mask", "token_type_ids", "position_ids"})
+    if (const auto* t = file.find(pass + "." + name)) {
+      inputs.push_back(*t);
+      inputs.back().name = name;
+    }
+  write_safetensors(path, inputs, {});
+}
+
+Tensor<f32, 3> as_tensor(const stored_tensor& t) {
+  return Tensor<f32, 3>::wrap(buffer::share(t.owner, t.bytes.data(), t.bytes.size()), t.bytes.data(),
+                              {t.shape[0], t.shape[1], t.shape[2]});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition([](auto) -> boost::test_tools::assertion_result {
+                        return has_tool();
+                      }))
+
+BOOST_AUTO_TEST_CASE(forward_gives_transformers_outputs) {
+  const workspace w;
+  for (const std::string name : {"llama/gqa_odd", "gpt2/base", "bert/base", "bert/masked_lm"}) {
+    BOOST_TEST_CONTEXT(name) {
+      const auto folder = data("models/" + name);
+      write_inputs(w.file("in.safetensors"), folder / "golden.safetensors", "right_padded");
+      const auto r = w.run("forward '" + folder.string() + "' --inputs '" + w.file("in.safetensors") + "' --outputs '" +
+                           w.file("y.safetensors") + "'");
+      BOOST_TEST_REQUIRE(r.status == 0, r.err);
+      BOOST_TEST(r.out.empty());
+      const golden g(folder / "golden.safetensors");
+      const auto y = safetensors_file::open(w.file("y.safetensors"));
+      for (const auto& t : y.tensors())
+        if (t.shape.size() == 3)
+          check_close(as_tensor(t), g.at("right_padded." + t.name), g.ids("right_padded.attention_mask"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(generate_gives_transformers_ids) {
+  const workspace w;
+  for (const std::string name : {"llama/base", "gpt2/base"}) {
+    const auto folder = data("models/" + name);
+    write_inputs(w.file("in.safetensors"), folder / "golden.safetensors", "greedy_batch");
+    const golden g(folder / "golden.safetensors");
+    const auto& expected = g.at("greedy_batch.sequences");
+    const isize prompt = g.ids("greedy_batch.input_ids").extent(1);
+    const auto r = w.run("generate '" + folder.string() + "' --inputs '" + w.file("in.safetensors") + "' --outputs '" +
+                         w.file("y.safetensors") + "' --config '{\"do_sample\": false, \"max_new_tokens\": " +
+                         std::to_string(expected.shape[1] - prompt) + "}'");
+    BOOST_TEST_REQUIRE(r.status == 0, r.err);
+    const auto y = safetensors_file::open(w.file("y.safetensors"));
+    const auto* ids = y.find("sequences");
+    BOOST_TEST_REQUIRE(ids != nullptr);
+    BOOST_TEST((ids->dtype == dtype_id::i64));
+    BOOST_TEST(ids->shape == expected.shape, boost::test_tools::per_element());
+    BOOST_TEST(std::equal(ids->bytes.begin(), ids->bytes.end(), expected.bytes.begin(), expected.bytes.end()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(failures_say_one_line_and_leave_no_file) {
+  const workspace w;
+  const auto llama = data("models/llama/base").string();
+  const auto one_line = [](const outcome& r) {
+    BOOST_TEST(r.status == 1);
+    BOOST_TEST(r.err.starts_with("hft: "), r.err);
+    BOOST_TEST(std::count(r.err.begin(), r.err.end(), '\n') == 1, r.err);
+    BOOST_TEST(r.out.empty(), r.out);
+  };
+  one_line(w.run("info /no/such/folder"));
+  one_line(w.run("forward '" + llama + "' --inputs /no/such.safetensors --outputs '" + w.file("y.safetensors") + "'"));
+  // an id outside the vocabulary
+  const i64 ids[] = {1, 2, 1 << 30};
+  write_safetensors(
+      w.file("bad.safetensors"),
+      std::vector<stored_tensor>{{"input_ids", dtype_id::i64, {1, 3}, std::as_bytes(std::span(ids)), nullptr}}, {});
+  const auto r = w.run("forward '" + llama + "' --inputs '" + w.file("bad.safetensors") + "' --outputs '" +
+                       w.file("y.safetensors") + "'");
+  one_line(r);
+  BOOST_TEST(r.err.find("1073741824") != std::string::npos, r.err);
+  BOOST_TEST(!std::filesystem::exists(w.file("y.safetensors")));
+  one_line(w.run("info '" + llama + "' --dtype q9_9"));
+  one_line(w.run("info '" + llama + "' --device tpu"));
+  one_line(w.run("run '" + data("models/bert/base").string() + "' -p x"));
+}
+
+BOOST_AUTO_TEST_CASE(wrong_usage_is_status_2) {
+  const workspace w;
+  BOOST_TEST(w.run("").status == 2);
+  BOOST_TEST(w.run("nonsense").status == 2);
+  BOOST_TEST(w.run("forward model").status == 2);
+  BOOST_TEST(w.run("bench generate model --threads 0").status == 2);
+  BOOST_TEST(w.run("--help").status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(info_and_bench_print_json) {
+  const workspace w;
+  auto r = w.run("info '" + data("models/llama/base").string() + "' --json");
+  BOOST_TEST_REQUIRE(r.status == 0, r.err);
+  const auto info = parse_json(r.out, "info");
+  BOOST_TEST(info["architecture"] == "LlamaForCausalLM");
+  BOOST_TEST(info["parameters"].get<isize>() > 1000);
+  r = w.run("bench generate '" + data("models/llama/base").string() + "' -p 8 -n 4 --json");
+  BOOST_TEST_REQUIRE(r.status == 0, r.err);
+  const auto generate = parse_json(r.out, "bench");
+  for (const char* key : {"pp_tok_s", "tg_tok_s", "load_s", "first_token_s", "rss_mb"})
+    BOOST_TEST(generate.contains(key), key);
+  BOOST_TEST(!parse_json(w.run("bench generate '" + data("models/gpt2/base").string() + "' -p 0 -n 4 --json").out, "")
+                  .contains("pp_tok_s"));
+  r = w.run("bench encode '" + data("models/bert/base").string() + "' --batch 2 --seq 5 --json");
+  BOOST_TEST_REQUIRE(r.status == 0, r.err);
+  BOOST_TEST(parse_json(r.out, "bench").contains("seq_s"));
+}
+
+BOOST_AUTO_TEST_CASE(template_renders_each_line_and_reports_failures) {
+  const workspace w;
+  std::ofstream(w.file("t.jinja")) << "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+                                      "{% if not messages %}{{ raise_exception('no messages') }}{% endif %}";
+  const auto good =
+      w.run("template '" + w.file("t.jinja") + "'", R"({"messages": [{"role": "user", "content": "Grüße"}]})");
+  BOOST_TEST(good.status == 0);
+  BOOST_TEST(parse_json(good.out, "") == "user: Grüße\n");
+  const auto bad = w.run("template '" + w.file("t.jinja") + "'",
+                         "{\"messages\": []}\n{\"messages\": [{\"role\": \"a\", \"content\": \"b\"}]}");
+  BOOST_TEST(bad.status == 1);
+  BOOST_TEST(bad.out.find("\"error\"") != std::string::npos);
+  BOOST_TEST(bad.out.find("no messages") != std::string::npos);
+  BOOST_TEST(bad.out.find("\"a: b\\n\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
