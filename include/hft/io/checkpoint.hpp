@@ -13,13 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "gguf.hpp"
-#include "hub.hpp"
-#include "json.hpp"
-#include "safetensors.hpp"
-#include "stored_tensor.hpp"
-#include "utf8.hpp"
+#include <hft/error.hpp>
+#include <hft/io/gguf.hpp>
+#include <hft/io/hub.hpp>
+#include <hft/io/json.hpp>
+#include <hft/io/safetensors.hpp>
+#include <hft/io/stored_tensor.hpp>
+#include <hft/io/utf8.hpp>
 
 namespace hft {
 

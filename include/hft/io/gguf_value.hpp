@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "../dtype.hpp"
-#include "../error.hpp"
-#include "utf8.hpp"
+#include <hft/dtype.hpp>
+#include <hft/error.hpp>
+#include <hft/io/utf8.hpp>
 
 namespace hft {
 

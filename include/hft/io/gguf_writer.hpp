@@ -13,14 +13,14 @@
 #include <utility>
 #include <vector>
 
-#include "../dtype.hpp"
-#include "../error.hpp"
-#include "checked.hpp"
-#include "gguf.hpp"
-#include "gguf_value.hpp"
-#include "mapped_file.hpp"
-#include "stored_tensor.hpp"
-#include "utf8.hpp"
+#include <hft/dtype.hpp>
+#include <hft/error.hpp>
+#include <hft/io/checked.hpp>
+#include <hft/io/gguf.hpp>
+#include <hft/io/gguf_value.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/stored_tensor.hpp>
+#include <hft/io/utf8.hpp>
 
 namespace hft {
 

@@ -15,9 +15,9 @@
 #include <system_error>
 #include <vector>
 
-#include "../error.hpp"
-#include "mapped_file.hpp"
-#include "utf8.hpp"
+#include <hft/error.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/utf8.hpp>
 
 namespace hft {
 

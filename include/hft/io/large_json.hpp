@@ -27,10 +27,10 @@
 #endif
 #include <simdjson.h>
 
-#include "../error.hpp"
-#include "json.hpp"
-#include "mapped_file.hpp"
-#include "utf8.hpp"
+#include <hft/error.hpp>
+#include <hft/io/json.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/utf8.hpp>
 
 namespace hft {
 

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-#include "../error.hpp"
+#include <hft/error.hpp>
 
 namespace hft {
 

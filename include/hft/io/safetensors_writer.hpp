@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "../dtype.hpp"
-#include "../error.hpp"
-#include "checked.hpp"
-#include "json.hpp"
-#include "mapped_file.hpp"
-#include "safetensors.hpp"
-#include "stored_tensor.hpp"
+#include <hft/dtype.hpp>
+#include <hft/error.hpp>
+#include <hft/io/checked.hpp>
+#include <hft/io/json.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/safetensors.hpp>
+#include <hft/io/stored_tensor.hpp>
 
 namespace hft {
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "../dtype.hpp"
-#include "checked.hpp"
+#include <hft/dtype.hpp>
+#include <hft/io/checked.hpp>
 
 namespace hft {
 

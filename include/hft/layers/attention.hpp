@@ -19,7 +19,7 @@ struct AttentionOptions {
   bool bias = false;  // of the query, key and value projections
   bool output_bias = false;
   bool causal = true;
-  isize sliding_window = 0;  // 0: none
+  isize sliding_window = 0;       // 0: none
   std::optional<f64> scale = {};  // of the scores; default 1 / sqrt(head_dim)
 };
 

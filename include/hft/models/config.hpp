@@ -37,7 +37,8 @@ struct TokenIds {
   friend bool operator==(const TokenIds&, const TokenIds&) = default;
 };
 
-/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0, ...
+/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0,
+/// ...
 struct ClassLabels {
   std::vector<std::string> names = {};  // empty: Transformers' default, LABEL_0 and LABEL_1
   isize count() const { return names.empty() ? 2 : isize(names.size()); }

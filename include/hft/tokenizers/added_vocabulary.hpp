@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "models/model.hpp"
-#include "normalizers/normalizer.hpp"
-#include "pre_tokenized_string.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/models/model.hpp>
+#include <hft/tokenizers/normalizers/normalizer.hpp>
+#include <hft/tokenizers/pre_tokenized_string.hpp>
 
 namespace hft {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "unicode.hpp"
+#include <hft/tokenizers/unicode.hpp>
 
 namespace hft::detail {
 

@@ -19,9 +19,9 @@
 #include <utility>
 #include <vector>
 
-#include "hft/tokenizers/jinja/interpreter.hpp"
-#include "hft/tokenizers/jinja/parser.hpp"
-#include "hft/tokenizers/jinja/symbols.hpp"
+#include <hft/tokenizers/jinja/interpreter.hpp>
+#include <hft/tokenizers/jinja/parser.hpp>
+#include <hft/tokenizers/jinja/symbols.hpp>
 
 namespace hft {
 

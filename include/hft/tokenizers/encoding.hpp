@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
+#include <hft/error.hpp>
 
 namespace hft {
 

@@ -14,16 +14,16 @@
 #include <utility>
 #include <vector>
 
-#include "models/bpe.hpp"
-#include "models/wordpiece.hpp"
-#include "normalizers/bert.hpp"
-#include "normalizers/normalizer.hpp"
-#include "normalizers/unicode.hpp"
-#include "pre_tokenizers/bert.hpp"
-#include "pre_tokenizers/byte_level.hpp"
-#include "pre_tokenizers/digits.hpp"
-#include "pre_tokenizers/sequence.hpp"
-#include "pre_tokenizers/split.hpp"
+#include <hft/tokenizers/models/bpe.hpp>
+#include <hft/tokenizers/models/wordpiece.hpp>
+#include <hft/tokenizers/normalizers/bert.hpp>
+#include <hft/tokenizers/normalizers/normalizer.hpp>
+#include <hft/tokenizers/normalizers/unicode.hpp>
+#include <hft/tokenizers/pre_tokenizers/bert.hpp>
+#include <hft/tokenizers/pre_tokenizers/byte_level.hpp>
+#include <hft/tokenizers/pre_tokenizers/digits.hpp>
+#include <hft/tokenizers/pre_tokenizers/sequence.hpp>
+#include <hft/tokenizers/pre_tokenizers/split.hpp>
 
 namespace hft::detail {
 

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "../io/gguf.hpp"
-#include "tokenizer.hpp"
+#include <hft/error.hpp>
+#include <hft/io/gguf.hpp>
+#include <hft/tokenizers/tokenizer.hpp>
 
 namespace hft {
 namespace detail {

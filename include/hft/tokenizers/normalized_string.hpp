@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "unicode.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/unicode.hpp>
 
 namespace hft {
 

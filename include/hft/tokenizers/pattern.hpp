@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "pre_tokenizers/regex.hpp"
-#include "pre_tokenizers/scanners.hpp"
+#include <hft/tokenizers/pre_tokenizers/regex.hpp>
+#include <hft/tokenizers/pre_tokenizers/scanners.hpp>
 
 namespace hft {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "normalized_string.hpp"
+#include <hft/tokenizers/normalized_string.hpp>
 
 namespace hft {
 

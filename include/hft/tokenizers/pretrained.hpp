@@ -15,13 +15,13 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "../io/gguf.hpp"
-#include "../io/hub.hpp"
-#include "../io/json.hpp"
-#include "../io/mapped_file.hpp"
-#include "gguf.hpp"
-#include "tokenizer.hpp"
+#include <hft/error.hpp>
+#include <hft/io/gguf.hpp>
+#include <hft/io/hub.hpp>
+#include <hft/io/json.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/tokenizers/gguf.hpp>
+#include <hft/tokenizers/tokenizer.hpp>
 
 namespace hft {
 

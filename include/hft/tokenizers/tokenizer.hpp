@@ -20,11 +20,11 @@
 #include <utility>
 #include <vector>
 
-#include "../error.hpp"
-#include "../io/utf8.hpp"
-#include "encoding.hpp"
-#include "fast_path.hpp"
-#include "serialization.hpp"
+#include <hft/error.hpp>
+#include <hft/io/utf8.hpp>
+#include <hft/tokenizers/encoding.hpp>
+#include <hft/tokenizers/fast_path.hpp>
+#include <hft/tokenizers/serialization.hpp>
 
 namespace hft {
 

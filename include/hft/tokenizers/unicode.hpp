@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "unicode_data.hpp"
+#include <hft/tokenizers/unicode_data.hpp>
 
 namespace hft::detail::unicode {
 

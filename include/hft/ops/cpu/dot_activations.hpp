@@ -108,6 +108,20 @@ void quantize_q8_row(Isa isa, const f32* x, isize k, const q8_rows& rows, isize 
   }
 }
 
+/// Quantises a row and then what that left over, into rows `row` and `row` + 1, whose sum is x to some 15 bits of the
+/// largest value of each group. `scratch` holds k values.
+template <class Isa>
+void quantize_q8_pair(Isa isa, const f32* x, isize k, const q8_rows& rows, isize row, f32* scratch) {
+  quantize_q8_row(isa, x, k, rows, row);
+  const q8_row first = rows.row(row);
+  for (isize g = 0; g < k / 32; ++g) {
+    const f32 d = first.ds[2 * g];
+    const i8* q = first.q + 32 * g;
+    for (isize i = 0; i < 32; ++i) scratch[32 * g + i] = x[32 * g + i] - d * f32(q[i]);
+  }
+  quantize_q8_row(isa, scratch, k, rows, row + 1);
+}
+
 }  // namespace hft::detail
 
 HFT_INTRINSICS_END

@@ -80,6 +80,43 @@ void linear_widened(Isa isa, matrix<f32> y, matrix<const f32> x, weight_matrix<W
   }
 }
 
+// Whether block formats meet M tokens by integer products.
+template <class Isa>
+constexpr bool uses_integers(isize M) {
+  return std::derived_from<Isa, isa::avx512vnni> || (std::derived_from<Isa, isa::avx2> && M <= few_tokens<Isa>);
+}
+
+// A token is two rows of x8, its value in 8 bits and the remainder in 8 bits more, whose products are added: 8 bits
+// alone lose what shares a group with one of the large outliers that transformers have, and change the chosen tokens.
+template <class Isa, class W>
+void linear_integer(Isa isa, matrix<f32> y, const q8_rows& x8, weight_matrix<W> w, const f32* bias) {
+  // Columns in parts, so that both products stay in cache until they are added.
+  const isize part = std::max<isize>(64, (isize(1) << 16) / y.rows / 32 * 32);
+  const buffer memory = cpu::allocate(std::size_t(2 * y.rows * std::min(part, y.cols)) * sizeof(f32));
+  for (isize n = 0; n < y.cols; n += part) {
+    const isize cols = std::min(part, y.cols - n);
+    const matrix<f32> both{static_cast<f32*>(memory.data()), 2 * y.rows, cols, cols};
+    const weight_matrix<W> rows{w.row(n), cols, w.cols, w.stride};
+#if defined(HFT_ISA_AVX512VNNI)
+    if constexpr (std::derived_from<Isa, isa::avx512vnni>) {
+      if (y.rows > few_tokens<Isa>)
+        gemm_blocks(isa, both, x8, rows, nullptr);
+      else
+        dot_blocks(isa, both, x8, rows, nullptr);
+    } else
+#endif
+      dot_blocks(isa, both, x8, rows, nullptr);
+    for (isize t = 0; t < y.rows; ++t) {
+      const f32 *value = both.row(2 * t), *remainder = both.row(2 * t + 1);
+      f32* out = y.row(t) + n;
+      if (bias)
+        for (isize j = 0; j < cols; ++j) out[j] = value[j] + remainder[j] + bias[n + j];
+      else
+        for (isize j = 0; j < cols; ++j) out[j] = value[j] + remainder[j];
+    }
+  }
+}
+
 template <class Isa, class W>
 void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, isize begin, isize end) {
   const Isa isa;
@@ -88,12 +125,8 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
   const f32* bias = job.bias ? job.bias + begin : nullptr;
   constexpr bool simd = std::derived_from<Isa, isa::avx2>;
   if constexpr (BlockFormat<W>) {
-    if constexpr (simd) {
-      if (x.rows <= few_tokens<Isa>) return dot_blocks(isa, y, *x8, w, bias);
-#if defined(HFT_ISA_AVX512VNNI)
-      if constexpr (std::derived_from<Isa, isa::avx512vnni>) return gemm_blocks(isa, y, *x8, w, bias);
-#endif
-    }
+    if constexpr (simd)
+      if (uses_integers<Isa>(x.rows)) return linear_integer(isa, y, *x8, w, bias);
     linear_widened(isa, y, x, w, bias);
   } else {
     const matrix<const W> dense{w.data, w.rows, w.cols, w.stride};
@@ -108,14 +141,7 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
 
 template <class Isa, class W>
 linear_job make_linear_job(Isa, matrix<f32> y, weight_matrix<W> w, const f32* bias) {
-  constexpr bool simd = std::derived_from<Isa, isa::avx2>, vnni = std::derived_from<Isa, isa::avx512vnni>;
-  return {y,
-          w.data,
-          w.rows,
-          w.stride,
-          bias,
-          run_linear<Isa, W>,
-          BlockFormat<W> && simd && (vnni || y.rows <= few_tokens<Isa>)};
+  return {y, w.data, w.rows, w.stride, bias, run_linear<Isa, W>, BlockFormat<W> && uses_integers<Isa>(y.rows)};
 }
 template <class Isa>
 linear_job make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const f32* bias) {
@@ -136,9 +162,11 @@ void run_linear_jobs(Isa isa, matrix<const f32> x, std::span<const linear_job> j
 
   std::optional<q8_rows> x8;
   if (integer) {
-    x8.emplace(x.rows, x.cols);
+    x8.emplace(2 * x.rows, x.cols);
     const auto quantize = [&](isize begin, isize end) {
-      for (isize t = begin; t < end; ++t) quantize_q8_row(isa, x.row(t), x.cols, *x8, t);
+      const buffer memory = cpu::allocate(std::size_t(x.cols) * sizeof(f32));
+      for (isize t = begin; t < end; ++t)
+        quantize_q8_pair(isa, x.row(t), x.cols, *x8, 2 * t, static_cast<f32*>(memory.data()));
     };
     if (x.rows <= 8)
       quantize(0, x.rows);  // less work than a parallel region

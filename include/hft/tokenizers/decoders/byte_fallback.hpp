@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "../../io/utf8.hpp"
-#include "decoder.hpp"
+#include <hft/io/utf8.hpp>
+#include <hft/tokenizers/decoders/decoder.hpp>
 
 namespace hft::decoders {
 

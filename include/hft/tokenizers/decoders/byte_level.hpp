@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "../byte_alphabet.hpp"
-#include "decoder.hpp"
+#include <hft/tokenizers/byte_alphabet.hpp>
+#include <hft/tokenizers/decoders/decoder.hpp>
 
 namespace hft {
 namespace detail {

@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "../pre_tokenizers/metaspace.hpp"
-#include "decoder.hpp"
-#include "wordpiece.hpp"
+#include <hft/tokenizers/decoders/decoder.hpp>
+#include <hft/tokenizers/decoders/wordpiece.hpp>
+#include <hft/tokenizers/pre_tokenizers/metaspace.hpp>
 
 namespace hft::decoders {
 

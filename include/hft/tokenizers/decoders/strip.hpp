@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "decoder.hpp"
+#include <hft/tokenizers/decoders/decoder.hpp>
 
 namespace hft::decoders {
 

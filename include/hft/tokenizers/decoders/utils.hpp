@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "../../error.hpp"
-#include "../pattern.hpp"
-#include "decoder.hpp"
-#include "wordpiece.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/decoders/decoder.hpp>
+#include <hft/tokenizers/decoders/wordpiece.hpp>
+#include <hft/tokenizers/pattern.hpp>
 
 namespace hft::decoders {
 

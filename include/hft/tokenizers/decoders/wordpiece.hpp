@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "decoder.hpp"
+#include <hft/tokenizers/decoders/decoder.hpp>
 
 namespace hft {
 namespace detail {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "hft/tokenizers/jinja/json.hpp"
-#include "hft/tokenizers/jinja/tests.hpp"
+#include <hft/tokenizers/jinja/json.hpp>
+#include <hft/tokenizers/jinja/tests.hpp>
 
 namespace hft::detail::jinja {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "hft/tokenizers/jinja/operations.hpp"
+#include <hft/tokenizers/jinja/operations.hpp>
 
 namespace hft::detail::jinja {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "hft/tokenizers/jinja/value.hpp"
+#include <hft/tokenizers/jinja/value.hpp>
 
 namespace hft {
 

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "hft/error.hpp"
-#include "hft/tokenizers/jinja/text.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/jinja/text.hpp>
 
 namespace hft::detail::jinja {
 

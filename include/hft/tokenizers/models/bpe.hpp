@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "../../error.hpp"
-#include "../byte_alphabet.hpp"
-#include "model.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/byte_alphabet.hpp>
+#include <hft/tokenizers/models/model.hpp>
 
 namespace hft {
 namespace detail {

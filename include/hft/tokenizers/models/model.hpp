@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "../pre_tokenized_string.hpp"
-#include "../vocabulary.hpp"
+#include <hft/tokenizers/pre_tokenized_string.hpp>
+#include <hft/tokenizers/vocabulary.hpp>
 
 namespace hft::models {
 

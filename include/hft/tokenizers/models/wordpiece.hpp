@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "../../error.hpp"
-#include "model.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/models/model.hpp>
 
 namespace hft::models {
 

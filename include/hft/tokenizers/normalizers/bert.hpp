@@ -3,8 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "normalizer.hpp"
-#include "unicode.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
+#include <hft/tokenizers/normalizers/unicode.hpp>
 
 namespace hft {
 namespace detail {

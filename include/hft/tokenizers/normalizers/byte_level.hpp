@@ -1,7 +1,7 @@
 // ByteLevel: spells bytes as printable characters before anything is split.
 #pragma once
-#include "../pre_tokenizers/byte_level.hpp"
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
+#include <hft/tokenizers/pre_tokenizers/byte_level.hpp>
 
 namespace hft::normalizers {
 

@@ -1,6 +1,6 @@
 // The interface of normalizers: they edit a text before it is cut into pieces.
 #pragma once
-#include "../normalized_string.hpp"
+#include <hft/tokenizers/normalized_string.hpp>
 
 namespace hft::normalizers {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
 
 namespace hft::normalizers {
 

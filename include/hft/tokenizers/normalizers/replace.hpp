@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
-#include "../pattern.hpp"
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
+#include <hft/tokenizers/pattern.hpp>
 
 namespace hft::normalizers {
 

@@ -1,6 +1,6 @@
 // Strip: drops white space at the ends. StripAccents: drops combining marks.
 #pragma once
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
 
 namespace hft::normalizers {
 

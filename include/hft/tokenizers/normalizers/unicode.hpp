@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
 
 namespace hft {
 namespace detail {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "normalizer.hpp"
+#include <hft/tokenizers/normalizers/normalizer.hpp>
 
 namespace hft::normalizers {
 

@@ -1,6 +1,6 @@
 // BertPreTokenizer: white space separates words, each punctuation character is a word of its own.
 #pragma once
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

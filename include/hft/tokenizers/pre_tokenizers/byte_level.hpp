@@ -2,9 +2,9 @@
 #pragma once
 #include <vector>
 
-#include "../byte_alphabet.hpp"
-#include "pre_tokenizer.hpp"
-#include "scanners.hpp"
+#include <hft/tokenizers/byte_alphabet.hpp>
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
+#include <hft/tokenizers/pre_tokenizers/scanners.hpp>
 
 namespace hft {
 namespace detail {

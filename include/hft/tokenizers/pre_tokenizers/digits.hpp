@@ -1,6 +1,6 @@
 // Digits: numbers apart from what surrounds them, whole or digit by digit.
 #pragma once
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -1,6 +1,6 @@
 // The interface of pre-tokenizers: they cut a text into the pieces that a model encodes one by one.
 #pragma once
-#include "../pre_tokenized_string.hpp"
+#include <hft/tokenizers/pre_tokenized_string.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -1,6 +1,6 @@
 // Punctuation: splits at punctuation characters.
 #pragma once
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "../../error.hpp"
-#include "../pre_tokenized_string.hpp"
+#include <hft/error.hpp>
+#include <hft/tokenizers/pre_tokenized_string.hpp>
 
 namespace hft::detail {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "../unicode.hpp"
+#include <hft/tokenizers/unicode.hpp>
 
 namespace hft::detail {
 

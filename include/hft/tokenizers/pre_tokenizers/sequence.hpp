@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -2,8 +2,8 @@
 #pragma once
 #include <utility>
 
-#include "../pattern.hpp"
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pattern.hpp>
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "pre_tokenizer.hpp"
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "byte_level.hpp"
-#include "post_processor.hpp"
+#include <hft/tokenizers/processors/byte_level.hpp>
+#include <hft/tokenizers/processors/post_processor.hpp>
 
 namespace hft {
 namespace detail {

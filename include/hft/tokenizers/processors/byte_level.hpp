@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "../byte_alphabet.hpp"
-#include "post_processor.hpp"
+#include <hft/tokenizers/byte_alphabet.hpp>
+#include <hft/tokenizers/processors/post_processor.hpp>
 
 namespace hft {
 namespace detail {

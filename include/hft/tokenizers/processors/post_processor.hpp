@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "../encoding.hpp"
+#include <hft/tokenizers/encoding.hpp>
 
 namespace hft::processors {
 

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "post_processor.hpp"
+#include <hft/tokenizers/processors/post_processor.hpp>
 
 namespace hft::processors {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "bert.hpp"
-#include "post_processor.hpp"
+#include <hft/tokenizers/processors/bert.hpp>
+#include <hft/tokenizers/processors/post_processor.hpp>
 
 namespace hft::processors {
 
