@@ -7,6 +7,7 @@
 // Copying a Tensor shares its memory; clone() copies it. The last dimension is contiguous; outer ones may be strided,
 // so slices, splits of fused projections, permutations of outer dimensions and mapped files are all the same handle.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <hft/device.hpp>
 #include <hft/dtype.hpp>
@@ -318,6 +320,19 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   buffer buffer_;
   storage* data_ = nullptr;
 };
+
+/// Rows of ids, as a tokenizer gives them, as a (B,T) tensor. Throws shape_error unless all rows are of one length.
+inline Tensor<i64, 2> ids_tensor(const std::vector<std::vector<i64>>& rows) {
+  const isize T = rows.empty() ? 0 : isize(rows[0].size());
+  Tensor<i64, 2> t({isize(rows.size()), T});
+  for (std::size_t b = 0; b < rows.size(); ++b) {
+    if (isize(rows[b].size()) != T)
+      throw shape_error("ids_tensor", detail::cat("row ", b), detail::cat(T, " ids, as in row 0 (pad the batch)"),
+                        detail::cat(rows[b].size()));
+    std::copy(rows[b].begin(), rows[b].end(), t.data() + isize(b) * T);
+  }
+  return t;
+}
 
 /// The shape with its last extent replaced.
 template <std::size_t Rank>

@@ -97,4 +97,16 @@ Tensor<i64, 2> generate(const Model& model, const Tensor<i64, 2>& input_ids, con
   return generate_detailed(model, input_ids, config, options).sequences;
 }
 
+/// The same for what a tokenizer returns: a batch with input_ids and attention_mask, each a row of ids for each text.
+template <class Model, class Batch>
+requires requires(const Batch& b) {
+  ids_tensor(b.input_ids);
+  ids_tensor(b.attention_mask);
+}
+Tensor<i64, 2> generate(const Model& model, const Batch& batch, const GenerationConfig& config = {},
+                        GenerateOptions options = {}) {
+  options.attention_mask = ids_tensor(batch.attention_mask);
+  return generate(model, ids_tensor(batch.input_ids), config, options);
+}
+
 }  // namespace hft

@@ -136,6 +136,16 @@ class PreTrainedTokenizerFast {
     if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
     return text;
   }
+  /// One sequence in a tensor: (T), or (1, T) as generate returns it. Throws shape_error for several rows.
+  template <class Ids>
+  requires(Ids::rank == 1 || Ids::rank == 2) std::string decode(const Ids& ids, bool skip_special_tokens = false)
+  const {
+    if (Ids::rank == 2 && ids.extent(0) != 1)
+      throw shape_error("decode", "", "one row of ids; use batch_decode for several",
+                        detail::cat(ids.extent(0), " rows"));
+    const auto dense = ids.dense();
+    return decode(std::span<const std::int64_t>(dense.data(), std::size_t(dense.size())), skip_special_tokens);
+  }
   template <class Id>
   std::string decode(const std::vector<Id>& ids, bool skip_special_tokens = false) const {
     return decode(std::span<const Id>(ids), skip_special_tokens);
