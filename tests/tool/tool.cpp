@@ -47,7 +47,11 @@ class workspace {
   std::filesystem::path folder_;
 };
 
-bool has_tool() { return std::getenv("HFT_TOOL") != nullptr; }
+boost::test_tools::assertion_result has_tool(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result r(std::getenv("HFT_TOOL") != nullptr);
+  r.message() << "HFT_TOOL names no tool";
+  return r;
+}
 
 // The inputs of a golden pass as a file.
 void write_inputs(const std::string& path, const std::filesystem::path& golden_file, const std::string& pass) {
@@ -68,9 +72,7 @@ Tensor<f32, 3> as_tensor(const stored_tensor& t) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition([](auto) -> boost::test_tools::assertion_result {
-                        return has_tool();
-                      }))
+BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition(has_tool))
 
 BOOST_AUTO_TEST_CASE(forward_gives_transformers_outputs) {
   const workspace w;
