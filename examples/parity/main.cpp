@@ -1,0 +1,95 @@
+// Prints README's table of models: each tiny checkpoint of tests/data/models against the outputs and the greedy ids
+// that Transformers gave for it.
+//   parity tests/data/models
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <hft/auto.hpp>
+#include <hft/generation/generate.hpp>
+
+using namespace hft;
+
+namespace {
+
+struct row {
+  std::set<std::string> classes;
+  int checkpoints = 0, generations = 0, equal = 0;
+  f64 worst = 0;  // of all outputs: the largest difference over the largest value
+};
+
+Tensor<i64, 2> ids(const safetensors_file& file, const std::string& name) {
+  const auto* t = file.find(name);
+  if (!t) return {};
+  return Tensor<i64, 2>::wrap(buffer::share(t->owner, t->bytes.data(), t->bytes.size()), t->bytes.data(),
+                              {t->shape[0], t->shape[1]});
+}
+
+f64 difference(const stored_tensor& y, const stored_tensor& expected, const Tensor<i64, 2>& mask) {
+  const auto* a = reinterpret_cast<const f32*>(y.bytes.data());
+  std::vector<f32> b(std::size_t(expected.numel()));
+  std::memcpy(b.data(), expected.bytes.data(), expected.bytes.size());
+  const bool masked = mask && y.shape.size() == 3;
+  f64 worst = 0, largest = 0;
+  for (isize i = 0; i < y.numel(); ++i) {
+    if (masked && !mask.data()[i / y.shape.back()]) continue;
+    largest = std::max(largest, std::abs(f64(b[std::size_t(i)])));
+    worst = std::max(worst, std::abs(f64(a[i]) - b[std::size_t(i)]));
+  }
+  return worst / largest;
+}
+
+void compare(const std::filesystem::path& folder, row& r) {
+  const auto model = AutoModel<>::from_pretrained(folder.string(), {.dtype = dtype_id::f32});
+  const auto golden = safetensors_file::open(folder / "golden.safetensors");
+  r.classes.insert(model.architecture());
+  ++r.checkpoints;
+  for (const auto& t : golden.tensors()) {
+    const auto dot = t.name.find('.');
+    const auto pass = t.name.substr(0, dot), what = t.name.substr(dot + 1);
+    ForwardArgs<> args{.attention_mask = ids(golden, pass + ".attention_mask"),
+                       .position_ids = ids(golden, pass + ".position_ids"),
+                       .token_type_ids = ids(golden, pass + ".token_type_ids")};
+    if (what == "sequences") {
+      const auto prompt = ids(golden, pass + ".input_ids"), expected = ids(golden, t.name);
+      GenerateOptions options;
+      options.attention_mask = args.attention_mask;
+      const auto y = generate(model, prompt,
+                              {.max_new_tokens = expected.extent(1) - prompt.extent(1), .do_sample = false}, options);
+      ++r.generations;
+      r.equal += y.shape() == expected.shape() && std::equal(y.data(), y.data() + y.size(), expected.data());
+    } else if (what == "last_hidden_state" || what == "logits" || (what == "pooler_output" && pass != "left_padded")) {
+      for (const auto& y : model.forward(ids(golden, pass + ".input_ids"), args))
+        if (y.name == what) r.worst = std::max(r.worst, difference(y, t, args.attention_mask));
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::filesystem::path models = argc > 1 ? argv[1] : "tests/data/models";
+  std::puts(
+      "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");
+  for (const auto& [name, folder] :
+       {std::pair{"Llama", "llama"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"}}) {
+    row r;
+    for (const auto& entry : std::filesystem::directory_iterator(models / folder)) compare(entry.path(), r);
+    std::string classes;
+    for (const auto& c : r.classes) classes += (classes.empty() ? "`" : ", `") + c + "`";
+    std::printf("| %s | %s | %d | %.1e | ", name, classes.c_str(), r.checkpoints, r.worst);
+    if (r.generations)
+      std::printf("%d of %d |\n", r.equal, r.generations);
+    else
+      std::puts("none generate |");
+  }
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Writes README's tables anew, each between its `<!-- table: NAME -->` and `<!-- end -->`:
+#   models         parity with Transformers, by build/examples/parity
+#   compile        what one program costs the compiler, by tests/compile_budget
+#   specialised    run-time and specialised build side by side, by build/hft bench generate
+#   scripts/update_readme.sh MODEL.gguf        SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it
+# Needs the preset default built (cmake --preset default && cmake --build build) and a quiet machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+model=$1
+tables=$(mktemp -d)
+trap 'rm -rf "$tables"' EXIT
+cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) threads"
+
+build/examples/parity tests/data/models > "$tables/models"
+
+{
+  echo "| Program | Seconds | Memory | Budget |"
+  echo "|---|---|---|---|"
+  ctest --test-dir build -R '^compile_budget\.' --verbose |
+    sed -nE 's/^[0-9]+: ([a-z_]+): ([0-9.]+) s, ([0-9]+) MB to compile.*budget ([0-9.]+ s, [0-9]+ MB).*/| `tests\/compile_budget\/\1.cpp` | \2 | \3 MB | \4 |/p'
+} > "$tables/compile"
+
+{
+  echo "| $cpu | Prompt of 512, tok/s | Decode of 128, tok/s |"
+  echo "|---|---|---|"
+  median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
+  for build in runtime fixed; do
+    for round in 1 2 3 4 5; do
+      build/hft bench generate "$model" -p 512 -n 128 -r 3 --build $build --json
+    done > "$tables/runs"
+    echo "| \`$build\` | $(sed -E 's/.*"pp_tok_s": ([0-9.]+).*/\1/' "$tables/runs" | median) |" \
+      "$(sed -E 's/.*"tg_tok_s": ([0-9.]+).*/\1/' "$tables/runs" | median) |"
+  done
+} > "$tables/specialised"
+
+for name in models compile specialised; do
+  awk -v name="$name" -v file="$tables/$name" '
+    $0 == "<!-- table: " name " -->" { print; while ((getline line < file) > 0) print line; skip = 1; next }
+    skip && $0 == "<!-- end -->" { skip = 0 }
+    !skip { print }' README.md > "$tables/README.md"
+  cp "$tables/README.md" README.md
+done

@@ -1,0 +1,10 @@
+// budget: 8 s, 1000 MB
+// Loads a tokenizer, encodes and decodes.
+#include <cstdio>
+#include <hft/tokenizers/pretrained.hpp>
+
+int main(int argc, char** argv) {
+  using namespace hft;
+  const auto tok = AutoTokenizer::from_pretrained(argc > 1 ? argv[1] : "smollm2");
+  std::puts(tok.decode(tok.encode("Hello, world")).c_str());
+}
