@@ -129,7 +129,7 @@ int bench_generate(const bench_options& o) {
   json out = json::object();
   if (o.build != "fixed") {
     const f64 started = seconds();
-    const auto model = load_model(o);
+    const auto model = load_causal_model(o);
     const auto figures = measure(o, model, started, seconds());
     out = figures_json(figures);
     if (!o.as_json) print_row("runtime", o, figures);
@@ -186,7 +186,9 @@ int bench_encode(const bench_options& o) {
 
 int bench_tokenize(const bench_options& o) {
   set_up(o);
-  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  Tokenizer tokenizer = AutoTokenizer::from_pretrained(o.model).tokenizer();
+  tokenizer.no_truncation();
+  tokenizer.no_padding();
   const std::string text = read_text(o.file, std::size_t(1) << 32);
   f64 best = 1e300;
   std::size_t tokens = 0;
@@ -195,7 +197,7 @@ int bench_tokenize(const bench_options& o) {
     const f64 t = seconds();
     for (std::size_t begin = 0; begin <= text.size();) {
       const auto end = std::min(text.find('\n', begin), text.size());
-      tokens += tokenizer.tokenizer().encode_ids(std::string_view(text).substr(begin, end - begin), false).size();
+      tokens += tokenizer.encode_ids(std::string_view(text).substr(begin, end - begin), false).size();
       begin = end + 1;
     }
     best = std::min(best, seconds() - t);

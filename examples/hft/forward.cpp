@@ -9,10 +9,9 @@ namespace tool {
 using namespace hft;
 
 // A (B,T) input as int64, whatever integer or boolean dtype the file has.
-static Tensor<i64, 2> read_ids(const safetensors_file& file, const std::string& path, const stored_tensor& t) {
+static Tensor<i64, 2> read_ids(const std::string& path, const stored_tensor& t) {
   if (t.shape.size() != 2)
     throw shape_error(path, detail::cat("'", t.name, "'"), "(batch, tokens)", detail::shape_text(t.shape));
-  (void)file;
   Tensor<i64, 2> ids({t.shape[0], t.shape[1]});
   const auto read = [&]<class T>(std::type_identity<T>) {
     for (isize i = 0; i < ids.size(); ++i) {
@@ -54,13 +53,13 @@ static inputs read_inputs(const std::string& path) {
   inputs in;
   for (const auto& t : file.tensors()) {
     if (t.name == "input_ids")
-      in.input_ids = read_ids(file, path, t);
+      in.input_ids = read_ids(path, t);
     else if (t.name == "attention_mask")
-      in.args.attention_mask = read_ids(file, path, t);
+      in.args.attention_mask = read_ids(path, t);
     else if (t.name == "position_ids")
-      in.args.position_ids = read_ids(file, path, t);
+      in.args.position_ids = read_ids(path, t);
     else if (t.name == "token_type_ids")
-      in.args.token_type_ids = read_ids(file, path, t);
+      in.args.token_type_ids = read_ids(path, t);
     else
       throw value_error(path, "input", "input_ids, attention_mask, position_ids or token_type_ids", t.name);
   }
@@ -77,14 +76,13 @@ int forward(const forward_options& o) {
 
 int generate(const forward_options& o) {
   const auto in = read_inputs(o.inputs);
-  const auto model = load_model(o);
+  const auto model = load_causal_model(o);
   GenerationConfig config;
   config.seed = o.seed;
   if (!o.config.empty()) {
-    const bool inline_text = o.config.find_first_not_of(" \t\r\n") != o.config.npos &&
-                             o.config[o.config.find_first_not_of(" \t\r\n")] == '{';
-    config.update(inline_text ? parse_json(o.config, "--config") : read_json(o.config),
-                  inline_text ? "--config" : o.config);
+    const auto first = o.config.find_first_not_of(" \t\r\n");
+    const bool is_text = first != o.config.npos && o.config[first] == '{';
+    config.update(is_text ? parse_json(o.config, "--config") : read_json(o.config), is_text ? "--config" : o.config);
   }
   GenerateOptions options;
   options.attention_mask = in.args.attention_mask;

@@ -29,6 +29,11 @@ AnyModel<> load_model(const common_options& o) {
   return AutoModel<any_q>::from_pretrained(o.model, load_options(o));
 }
 
+AnyModel<> load_causal_model(const common_options& o) {
+  set_up(o);
+  return AutoModelForCausalLM<any_q>::from_pretrained(o.model, load_options(o));
+}
+
 std::optional<AnyModel<>> load_fixed_model(const common_options& o) {
   set_up(o);
   const auto source = checkpoint::open(resolve_model(o.model, o.revision));

@@ -9,6 +9,9 @@ namespace tool {
 /// The model that its checkpoint names; weights stay as stored unless --dtype says otherwise.
 hft::AnyModel<> load_model(const common_options&);
 
+/// Its causal language model, for generation.
+hft::AnyModel<> load_causal_model(const common_options&);
+
 /// The same checkpoint as a build that is specialised to SmolLM2-135M's extents, or nothing where it is another model.
 std::optional<hft::AnyModel<>> load_fixed_model(const common_options&);
 

@@ -129,8 +129,7 @@ int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer,
 
 int run(const run_options& o) {
   const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
-  const auto model = load_model(o);
-  if (!model.is_causal_lm()) throw unsupported_error("run", o.model, "a causal language model", model.architecture());
+  const auto model = load_causal_model(o);
   std::string prompt = o.prompt;
   if (!o.has_prompt) {
     if (isatty(STDIN_FILENO)) return chat_loop(model, tokenizer, o);

@@ -26,6 +26,8 @@ namespace hft {
 struct llama {
   static constexpr const char* model_type = "llama";
   template <class W, class D>
+  using base_model = LlamaModel<W, D>;
+  template <class W, class D>
   using causal_lm = LlamaForCausalLM<W, D>;
   template <class W, class D>
   using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>, LlamaForSequenceClassification<W, D>>;
@@ -34,6 +36,8 @@ struct llama {
 struct gpt2 {
   static constexpr const char* model_type = "gpt2";
   template <class W, class D>
+  using base_model = GPT2Model<W, D>;
+  template <class W, class D>
   using causal_lm = GPT2LMHeadModel<W, D>;
   template <class W, class D>
   using models = type_list<GPT2LMHeadModel<W, D>, GPT2Model<W, D>>;
@@ -41,6 +45,8 @@ struct gpt2 {
 
 struct bert {
   static constexpr const char* model_type = "bert";
+  template <class W, class D>
+  using base_model = BertModel<W, D>;
   template <class W, class D>
   using models = type_list<BertModel<W, D>, BertForMaskedLM<W, D>, BertForSequenceClassification<W, D>,
                            BertForTokenClassification<W, D>>;
@@ -206,8 +212,8 @@ struct AutoModelForCausalLM<W, D, archs<Archs...>> {
   }
 };
 
-/// The class that a checkpoint's config.json names in `architectures`, or the first of its architecture's where it
-/// names none (a GGUF file's causal model).
+/// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
+/// files, which name none, hold causal models.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModel;
 
@@ -222,21 +228,29 @@ struct AutoModel<W, D, archs<Archs...>> {
   static model load(const checkpoint& source, const LoadOptions& options = {}) {
     const detail::checkpoint_kind kind(source);
     std::optional<model> found;
-    ((kind.model_type == Archs::model_type
-          ? try_classes(typename Archs::template models<W, D>{}, kind, source, options, found)
-          : void()),
-     ...);
+    (try_arch<Archs>(kind, source, options, found), ...);
     if (!found) kind.fail(archs<Archs...>{}, "AutoModel");
     return *std::move(found);
   }
 
  private:
+  template <class Arch>
+  static void try_arch(const detail::checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options,
+                       std::optional<model>& found) {
+    if (found || kind.model_type != Arch::model_type) return;
+    if (!kind.architecture.empty())
+      return try_classes(typename Arch::template models<W, D>{}, kind, source, options, found);
+    if constexpr (requires { typename Arch::template causal_lm<W, D>; })
+      if (source.is_gguf()) return void(found.emplace(Arch::template causal_lm<W, D>::load(source, options)));
+    if constexpr (requires { typename Arch::template base_model<W, D>; })
+      found.emplace(Arch::template base_model<W, D>::load(source, options));
+  }
+
   template <class... Models>
   static void try_classes(type_list<Models...>, const detail::checkpoint_kind& kind, const checkpoint& source,
                           const LoadOptions& options, std::optional<model>& found) {
     const auto attempt = [&]<class M>(std::type_identity<M>) {
-      if (!found && (kind.architecture.empty() || kind.architecture == M::architecture()))
-        found.emplace(M::load(source, options));
+      if (!found && kind.architecture == M::architecture()) found.emplace(M::load(source, options));
     };
     (attempt(std::type_identity<Models>{}), ...);
   }

@@ -145,6 +145,7 @@ struct LlamaConfig {
     c.vocab_size = embeddings->shape[0];
     c.tie_word_embeddings = !file.find_tensor("output.weight");
     c.attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
+    c.mlp_bias = file.find_tensor("blk.0.ffn_down.bias") != nullptr;
     if (const auto* id = file.find("tokenizer.ggml.bos_token_id")) c.bos_token_id = id->as_i64();
     if (const auto* id = file.find("tokenizer.ggml.eos_token_id")) c.eos_token_id = id->as_i64();
     if (const auto* id = file.find("tokenizer.ggml.padding_token_id")) c.pad_token_id = id->as_i64();

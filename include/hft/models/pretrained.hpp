@@ -111,7 +111,8 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
     from = reordered.data(), from_format = dtype_id::f32;
   } else if (permuted) {
     reordered.resize(stored.bytes.size());
-    unpermute_rows(reordered.data(), from, rows, stored.bytes.size() / std::size_t(rows), heads->second);
+    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
+    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), heads->second);
     from = reordered.data();
   }
   p.allocate(format);
