@@ -41,8 +41,8 @@ int info(const info_options& o) {
         const auto id = tokenizer.convert_tokens_to_ids(*token);
         special[key] = json::object({{"token", *token}, {"id", id ? json(*id) : json(nullptr)}});
       }
-  } catch (const file_error&) {
-    // A folder without a tokenizer is a model all the same.
+  } catch (const file_error&) {         // a folder without a tokenizer is a model all the same,
+  } catch (const unsupported_error&) {  // and so is one whose tokenizer is of another kind
   }
   out["special_tokens"] = special;
   out["config"] = model.config().fields;
