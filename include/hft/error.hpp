@@ -31,7 +31,7 @@ requires((std::integral<N> || std::floating_point<N>)&&!std::same_as<N, bool> &&
 
 /// Joins strings, characters, booleans and numbers into one string, without locale or streams.
 template <class... Parts>
-std::string cat(const Parts&... parts) {
+[[gnu::cold, gnu::noinline]] std::string cat(const Parts&... parts) {
   std::string out;
   (append(out, parts), ...);
   return out;
@@ -39,7 +39,7 @@ std::string cat(const Parts&... parts) {
 
 /// A shape as it is written in messages: `(2, 7, 512)`.
 template <class Extents>
-std::string shape_text(const Extents& extents) {
+[[gnu::cold, gnu::noinline]] std::string shape_text(const Extents& extents) {
   std::string out = "(";
   bool first = true;
   for (auto e : extents) {
@@ -56,12 +56,14 @@ std::string shape_text(const Extents& extents) {
 ///   what      the thing that is wrong: "tensor 'lm_head.weight'", "unexpected end of file"
 class error : public std::runtime_error {
  public:
-  explicit error(std::string where, std::string what, std::string expected = {}, std::string got = {})
+  // Views, and out of line: an error is made in hundreds of places, and should cost each of them little code.
+  [[gnu::cold, gnu::noinline]] explicit error(std::string_view where, std::string_view what,
+                                              std::string_view expected = {}, std::string_view got = {})
       : std::runtime_error(text(where, what, expected, got)),
-        where_(std::move(where)),
-        what_(std::move(what)),
-        expected_(std::move(expected)),
-        got_(std::move(got)) {}
+        where_(where),
+        what_(what),
+        expected_(expected),
+        got_(got) {}
 
   const std::string& where() const noexcept { return where_; }
   const std::string& subject() const noexcept { return what_; }
@@ -69,12 +71,13 @@ class error : public std::runtime_error {
   const std::string& got() const noexcept { return got_; }
 
  private:
-  static std::string text(const std::string& where, const std::string& what, const std::string& expected,
-                          const std::string& got) {
-    std::string out = "[" + where + "]";
-    if (!what.empty()) out += " " + what;
-    if (!expected.empty()) out += (what.empty() ? " expected " : ": expected ") + expected;
-    if (!got.empty()) out += (expected.empty() && !what.empty() ? ": got " : ", got ") + got;
+  static std::string text(std::string_view where, std::string_view what, std::string_view expected,
+                          std::string_view got) {
+    std::string out = "[";
+    out.append(where).append("]");
+    if (!what.empty()) out.append(" ").append(what);
+    if (!expected.empty()) out.append(what.empty() ? " expected " : ": expected ").append(expected);
+    if (!got.empty()) out.append(expected.empty() && !what.empty() ? ": got " : ", got ").append(got);
     return out;
   }
   std::string where_, what_, expected_, got_;
