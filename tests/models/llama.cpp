@@ -126,6 +126,8 @@ BOOST_AUTO_TEST_CASE(configs_that_contradict_themselves_are_refused) {
   refuse(R"({"num_attention_heads": 0})");
   refuse(R"({"num_key_value_heads": 0})");
   refuse(R"({"hidden_size": -4})");
+  refuse(R"({"num_hidden_layers": 200000000})");
+  refuse(R"({"num_labels": 2000000000})");
   refuse(R"({"hidden_size": 1e3})");
   refuse(R"({"hidden_size": 99999999999999999999})");
   refuse(R"({"hidden_act": "no such"})");

@@ -46,6 +46,16 @@ struct ClassLabels {
 
 namespace detail {
 
+// Extents beyond this are no model's; the product of a few of them still fits an isize.
+inline constexpr isize largest_extent = isize(1) << 28;
+inline void check_extent(const char* where, const char* field, isize value, isize least = 1,
+                         isize most = largest_extent) {
+  if (value < least || value > most) throw config_error(where, field, cat(least, " to ", most), cat(value));
+}
+// Layers are built before the file's tensors are compared with them, so their number is bounded by what any model has.
+inline constexpr isize most_layers = 4096;
+inline constexpr isize most_labels = 1 << 16;
+
 template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
@@ -161,7 +171,7 @@ inline void config_writer::operator()(const char* key, const RopeParameters& rop
 
 inline void config_reader::operator()(const char* key, ClassLabels& labels) const {
   if (const auto n = get_optional<isize>(object, "num_labels", where)) {
-    if (*n < 0 || *n > 1 << 20) throw config_error(std::string(where), "num_labels", cat("0 to ", 1 << 20), cat(*n));
+    check_extent(std::string(where).c_str(), "num_labels", *n, 0, most_labels);
     labels.names.clear();
     for (isize i = 0; i < *n; ++i) labels.names.push_back(cat("LABEL_", i));
   }
@@ -180,13 +190,6 @@ inline void config_writer::operator()(const char* key, const ClassLabels& labels
   }
   object[key] = std::move(id2label);
   object["label2id"] = std::move(label2id);
-}
-
-// Extents beyond this are no model's; the product of a few of them still fits an isize.
-inline constexpr isize largest_extent = isize(1) << 28;
-inline void check_extent(const char* where, const char* field, isize value, isize least = 1) {
-  if (value < least || value > largest_extent)
-    throw config_error(where, field, cat(least, " to ", largest_extent), cat(value));
 }
 
 }  // namespace detail

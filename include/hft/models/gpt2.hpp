@@ -64,7 +64,7 @@ struct GPT2Config {
     detail::check_extent(model_type, "vocab_size", vocab_size);
     detail::check_extent(model_type, "n_positions", n_positions);
     detail::check_extent(model_type, "n_embd", n_embd);
-    detail::check_extent(model_type, "n_layer", n_layer, 0);
+    detail::check_extent(model_type, "n_layer", n_layer, 0, detail::most_layers);
     detail::check_extent(model_type, "n_head", n_head);
     detail::check_extent(model_type, "n_inner", inner());
     if (n_embd % n_head)

@@ -76,7 +76,7 @@ struct LlamaConfig {
     detail::check_extent(model_type, "vocab_size", vocab_size);
     detail::check_extent(model_type, "hidden_size", hidden_size);
     detail::check_extent(model_type, "intermediate_size", intermediate_size);
-    detail::check_extent(model_type, "num_hidden_layers", num_hidden_layers, 0);
+    detail::check_extent(model_type, "num_hidden_layers", num_hidden_layers, 0, detail::most_layers);
     detail::check_extent(model_type, "num_attention_heads", num_attention_heads);
     detail::check_extent(model_type, "num_key_value_heads", key_value_heads());
     detail::check_extent(model_type, "max_position_embeddings", max_position_embeddings);
