@@ -2,6 +2,7 @@
 #pragma once
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +14,12 @@
 namespace hft::test {
 
 inline std::filesystem::path data(const std::string& path) { return std::filesystem::path(HFT_TEST_DATA) / path; }
+
+/// A real model's place in the folder that HFT_TEST_MODELS names; an empty path where it names none.
+inline std::filesystem::path real_model(const char* name) {
+  const char* folder = std::getenv("HFT_TEST_MODELS");
+  return folder ? std::filesystem::path(folder) / name : std::filesystem::path();
+}
 
 /// The case folders of an architecture whose config.json names `architecture`.
 inline std::vector<std::filesystem::path> cases(const std::string& arch, const std::string& architecture) {

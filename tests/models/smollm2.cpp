@@ -1,6 +1,5 @@
 // The real SmolLM2-135M-Instruct, where HFT_TEST_MODELS names a folder with smollm2/ (and its Q4_1 GGUF beside it).
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 
 #include <hft/generation/generate.hpp>
 #include <hft/models/smollm2.hpp>
@@ -12,10 +11,6 @@ using namespace hft::test;
 
 namespace {
 
-std::filesystem::path real_model(const char* name) {
-  const char* folder = std::getenv("HFT_TEST_MODELS");
-  return folder ? std::filesystem::path(folder) / name : std::filesystem::path();
-}
 constexpr const char* gguf = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
 boost::test_tools::assertion_result has_models(boost::unit_test::test_unit_id) {

@@ -1,6 +1,5 @@
 // Pooling on numbers a reader can redo, and the real all-MiniLM-L6-v2 where HFT_TEST_MODELS names a folder with it.
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 
 #include <hft/pipelines/sentence_transformer.hpp>
 
@@ -10,11 +9,6 @@ using namespace hft;
 using namespace hft::test;
 
 namespace {
-
-std::filesystem::path real_model(const char* name) {
-  const char* folder = std::getenv("HFT_TEST_MODELS");
-  return folder ? std::filesystem::path(folder) / name : std::filesystem::path();
-}
 
 boost::test_tools::assertion_result has_minilm(boost::unit_test::test_unit_id) {
   boost::test_tools::assertion_result r(std::filesystem::exists(real_model("minilm") / "model.safetensors"));

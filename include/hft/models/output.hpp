@@ -1,6 +1,5 @@
 // What forward passes take and return, with the names of Transformers' forward.
 #pragma once
-#include <cmath>
 #include <memory>
 #include <span>
 #include <vector>

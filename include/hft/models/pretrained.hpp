@@ -68,6 +68,12 @@ inline std::string rows_by_columns(std::span<const isize> shape, bool reversed) 
   return shape_text(s);
 }
 
+// (rows, cols) => (cols, rows)
+inline void transpose(f32* to, const f32* from, isize rows, isize cols) {
+  for (isize r = 0; r < rows; ++r)
+    for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+}
+
 // llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
 inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std::size_t row_bytes, isize heads) {
   const isize D = rows / heads;
@@ -106,8 +112,7 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
     convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows)
     reordered.resize(values.size() * sizeof(f32));
     auto* out = reinterpret_cast<f32*>(reordered.data());
-    for (isize r = 0; r < rows; ++r)
-      for (isize c = 0; c < cols; ++c) out[r * cols + c] = values[std::size_t(c * rows + r)];
+    transpose(out, values.data(), cols, rows);
     from = reordered.data(), from_format = dtype_id::f32;
   } else if (permuted) {
     reordered.resize(stored.bytes.size());
@@ -202,8 +207,7 @@ inline void save_weights(const std::filesystem::path& folder, dtype_id dtype, st
       std::vector<f32> values(std::size_t(p.size())), turned(values.size());
       convert(dtype_id::f32, values.data(), p.format(), from, p.size());
       const isize rows = p.shape()[0], cols = p.shape()[1];
-      for (isize r = 0; r < rows; ++r)
-        for (isize c = 0; c < cols; ++c) turned[std::size_t(c * rows + r)] = values[std::size_t(r * cols + c)];
+      transpose(turned.data(), values.data(), rows, cols);
       convert(dtype, take(size), dtype_id::f32, turned.data(), p.size());
     } else if (p.format() == dtype && staged.empty()) {
       t.bytes = {from, size};
