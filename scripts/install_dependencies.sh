@@ -6,7 +6,7 @@
 # On another system, install the same libraries with its package manager; CMake finds them.
 set -euo pipefail
 
-tool=(g++ cmake make pkg-config libeigen3-dev nlohmann-json3-dev libsimdjson-dev libutf8proc-dev libpcre2-dev libcli11-dev)
+tool=(g++ cmake make pkg-config libeigen3-dev libsimdjson-dev libutf8proc-dev libpcre2-dev libcli11-dev)
 tests=(libboost-test-dev libxtensor-dev clang clang-format)
 case ${1:-tests} in
   tool) packages=("${tool[@]}") ;;

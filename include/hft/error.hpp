@@ -4,6 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -29,12 +30,69 @@ requires((std::integral<N> || std::floating_point<N>)&&!std::same_as<N, bool> &&
   out.append(buffer, end);
 }
 
+/// A part of a message, before it is text. Messages are put together in hundreds of places; with the types of their
+/// parts erased the joining is compiled once.
+class message_part {
+ public:
+  message_part(std::string_view s) : text_(s), kind_(text) {}    // NOLINT: parts are what cat takes
+  message_part(const char* s) : text_(s), kind_(text) {}         // NOLINT
+  message_part(const std::string& s) : text_(s), kind_(text) {}  // NOLINT
+  template <class N>
+  requires std::is_arithmetic_v<N> message_part(N n) {  // NOLINT
+    if constexpr (std::is_same_v<N, char>)
+      integer_ = n, kind_ = character;
+    else if constexpr (std::is_same_v<N, bool>)
+      text_ = n ? "true" : "false", kind_ = text;
+    else if constexpr (std::is_same_v<N, float>)
+      single_ = n, kind_ = single;
+    else if constexpr (std::is_floating_point_v<N>)
+      floating_ = double(n), kind_ = floating;
+    else if constexpr (std::is_signed_v<N>)
+      integer_ = n, kind_ = integer;
+    else
+      unsigned_ = n, kind_ = natural;
+  }
+
+  [[gnu::cold, gnu::noinline]] static std::string join(std::initializer_list<message_part> parts) {
+    std::string out;
+    for (const auto& p : parts) switch (p.kind_) {
+        case text:
+          append(out, p.text_);
+          break;
+        case character:
+          append(out, char(p.integer_));
+          break;
+        case integer:
+          append(out, p.integer_);
+          break;
+        case natural:
+          append(out, p.unsigned_);
+          break;
+        case single:  // with its own shortest digits
+          append(out, p.single_);
+          break;
+        case floating:
+          append(out, p.floating_);
+          break;
+      }
+    return out;
+  }
+
+ private:
+  union {
+    std::string_view text_;
+    long long integer_;
+    unsigned long long unsigned_;
+    float single_;
+    double floating_;
+  };
+  enum { text, character, integer, natural, single, floating } kind_;
+};
+
 /// Joins strings, characters, booleans and numbers into one string, without locale or streams.
 template <class... Parts>
-[[gnu::cold, gnu::noinline]] std::string cat(const Parts&... parts) {
-  std::string out;
-  (append(out, parts), ...);
-  return out;
+[[gnu::always_inline]] inline std::string cat(const Parts&... parts) {
+  return message_part::join({message_part(parts)...});
 }
 
 /// A shape as it is written in messages: `(2, 7, 512)`.

@@ -1,5 +1,5 @@
-// budget: 16 s, 1000 MB
-// Loads a Llama checkpoint and generates. The goal is 8 s; what it takes today is in README.
+// budget: 8 s, 1000 MB
+// Loads a Llama checkpoint and generates. What it takes today is in README.
 #include <cstdio>
 #include <hft/generation/generate.hpp>
 #include <hft/models/llama.hpp>

@@ -1,5 +1,5 @@
-// budget: 16 s, 1000 MB
-// Loads a tokenizer, encodes and decodes. The goal is 8 s; what it takes today is in README.
+// budget: 8 s, 1000 MB
+// Loads a tokenizer, encodes and decodes. What it takes today is in README.
 #include <cstdio>
 #include <hft/tokenizers/pretrained.hpp>
 

@@ -7,9 +7,9 @@
 
 #include <Eigen/Core>
 #include <cstdio>
+#include <hft/io/json.hpp>
 #include <hft/tensor.hpp>
 #include <hft/version.hpp>
-#include <nlohmann/json.hpp>
 #if __has_include(<hft/models/llama.hpp>)
 #include <hft/models/llama.hpp>
 #endif
@@ -20,7 +20,7 @@ int main() {
   pcre2_config(PCRE2_CONFIG_VERSION, pcre2_version);
   simdjson::dom::parser parser;
   const bool parsed = parser.parse(std::string("[1, 2]")).error() == simdjson::SUCCESS;
-  const auto json = nlohmann::json::parse("{\"rows\": 2}");
+  const auto json = hft::json::parse("{\"rows\": 2}");
   std::printf("hft %s with utf8proc %s, PCRE2 %s, simdjson %s, Eigen %d.%d: a tensor of %td x %td\n",
               hft::version_string, utf8proc_version(), pcre2_version, parsed ? "works" : "fails", EIGEN_WORLD_VERSION,
               EIGEN_MAJOR_VERSION, x.extent(0), x.extent(1));

@@ -2,13 +2,14 @@
 // tests/oracle/chat_templates.py.
 #include "hft/tokenizers/chat_template.hpp"
 
+#include "hft/io/json.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <ctime>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,9 +17,9 @@
 namespace {
 
 using hft::chat_template;
+using hft::json;
 using hft::template_error;
 using hft::template_value;
-using json = nlohmann::ordered_json;
 
 const std::string folder = std::string(HFT_TEST_DATA) + "/chat_templates/";
 
@@ -52,7 +53,7 @@ BOOST_AUTO_TEST_CASE(published_templates_render_as_in_transformers) {
   const json golden = json::parse(read(folder + "renderings.json"));
   std::map<std::string, std::unique_ptr<chat_template>> templates;
   for (const auto& row : golden["rows"]) {
-    const std::string name = row["template"];
+    const auto name = row["template"].get<std::string>();
     BOOST_TEST_CONTEXT(name << ", conversation " << row["conversation"]) {
       auto& compiled = templates[name];
       if (!compiled) {

@@ -1,22 +1,19 @@
 // The Jinja of chat templates, feature by feature: more than a thousand snippets with jinja2's results. Goldens by
 // tests/oracle/chat_templates.py from tests/oracle/chat_template_snippets.py.
 #include <boost/test/unit_test.hpp>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "hft/io/json.hpp"
 #include "hft/tokenizers/chat_template.hpp"
 
 BOOST_AUTO_TEST_SUITE(jinja_language)
 
 BOOST_AUTO_TEST_CASE(snippets_give_what_jinja2_gives) {
-  using json = nlohmann::ordered_json;
-  std::ifstream in(std::string(HFT_TEST_DATA) + "/chat_templates/snippets.json");
-  BOOST_REQUIRE(in);
-  const json golden = json::parse(in);
+  using hft::json;
+  const json golden = hft::read_json(std::string(HFT_TEST_DATA) + "/chat_templates/snippets.json");
   const hft::template_value variables = hft::to_template_value(golden["variables"]);
   for (const auto& c : golden["cases"]) {
-    const std::string source = c["t"];
+    const auto source = c["t"].get<std::string>();
     BOOST_TEST_CONTEXT(source) {
       try {
         const auto got = hft::chat_template(source).render_with_spans(variables);

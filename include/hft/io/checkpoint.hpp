@@ -117,8 +117,8 @@ class checkpoint {
     std::vector<std::string_view> held;
     for (const auto& t : shard.tensors()) held.push_back(t.name);
     for (const auto& t : shard.unreadable()) held.push_back(t.name);
-    std::sort(held.begin(), held.end());
-    std::sort(indexed.begin(), indexed.end());
+    detail::sort_names(held);
+    detail::sort_names(indexed);
     const auto [a, b] = std::mismatch(held.begin(), held.end(), indexed.begin(), indexed.end());
     if (a == held.end() && b == indexed.end()) return;
     const bool missing = a == held.end() || (b != indexed.end() && *b < *a);

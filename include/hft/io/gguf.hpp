@@ -265,12 +265,14 @@ class gguf_file {
     void locate_data() {
       const auto aligned = detail::checked_align(at_, file_.alignment_);
       const std::uint64_t data = aligned ? std::min<std::uint64_t>(*aligned, bytes_.size()) : bytes_.size();
-      std::sort(placed_.begin(), placed_.end(), [](const placed& a, const placed& b) {
+      const auto order = detail::sorted_positions(placed_.size(), [&](std::size_t i, std::size_t k) {
+        const placed &a = placed_[i], &b = placed_[k];
         return a.offset != b.offset ? a.offset < b.offset : a.bytes < b.bytes;
       });
       std::uint64_t end = 0;
       const placed* last = nullptr;
-      for (const placed& p : placed_) {
+      for (const std::size_t i : order) {
+        const placed& p = placed_[i];
         stored_tensor& tensor = file_.tensors_[p.tensor];
         if (!detail::within(p.offset, p.bytes, bytes_.size() - data))
           throw format_error(

@@ -1,6 +1,5 @@
 // JSON for configurations and other small files: strict parsing, typed access with errors that say where, and writing
-// as Python's json.dumps writes. The one header that includes nlohmann. Large files (tokenizer.json) are
-// large_json.hpp's.
+// as Python's json.dumps writes. Large files (tokenizer.json) are large_json.hpp's.
 #pragma once
 #include <algorithm>
 #include <charconv>
@@ -9,7 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,13 +16,12 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/json_value.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/io/utf8.hpp>
 
 namespace hft {
-
-/// A JSON value. Objects keep their keys in the order they were written in; finding a key is linear in their number.
-using json = nlohmann::ordered_json;
 
 inline constexpr std::size_t json_max_depth = 64;
 
@@ -52,113 +49,255 @@ inline std::string describe(const json& value) {
   }
 }
 
-/// Builds a json value from the parser's events, with the checks that nlohmann's own builder does not make. It keeps
-/// where it is, so that an error can name the path.
-class json_builder {
+/// A strict parser (RFC 8259) of text that is known to be UTF-8. It keeps the containers it is in, so that an error can
+/// name the path.
+class json_parser {
  public:
-  using number_integer_t = json::number_integer_t;
-  using number_unsigned_t = json::number_unsigned_t;
-  using number_float_t = json::number_float_t;
-  using string_t = json::string_t;
-  using binary_t = json::binary_t;
+  json_parser(std::string_view text, std::string_view where, std::size_t max_depth)
+      : text_(text), where_(where), max_depth_(max_depth) {}
 
-  json_builder(std::string_view where, std::size_t max_depth) : where_(where), max_depth_(max_depth) {}
-  json take() { return std::move(root_); }
-
-  bool null() { return add(nullptr); }
-  bool boolean(bool value) { return add(value); }
-  bool number_integer(number_integer_t value) { return add(value); }
-  bool number_unsigned(number_unsigned_t value) { return add(value); }
-  bool number_float(number_float_t value, const string_t&) { return add(value); }
-  bool string(string_t& value) { return add(std::move(value)); }
-  bool binary(binary_t&) { return false; }  // not part of JSON text
-  bool start_object(std::size_t) { return open(json::object()); }
-  bool start_array(std::size_t) { return open(json::array()); }
-  bool key(string_t& name) {
-    // Behind the object's own insertion, which would search for the key each time: duplicates are found at its end.
-    members(*open_.back()).emplace_back(std::move(name), nullptr);
-    return true;
-  }
-  bool end_object() {
-    const auto& all = members(*open_.back());
-    std::vector<std::string_view> names;
-    names.reserve(all.size());
-    for (const auto& member : all) names.push_back(member.first);
-    std::sort(names.begin(), names.end());
-    const auto twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end())
-      throw format_error(where_, "JSON key " + quote_text(path(std::string(*twice))) + " appears twice");
-    open_.pop_back();
-    return true;
-  }
-  bool end_array() {
-    open_.pop_back();
-    return true;
-  }
-  bool parse_error(std::size_t byte, const std::string&, const nlohmann::detail::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 3, column 7: syntax error while ...": the tag says nothing
-    // to our reader.
-    std::string_view text = e.what();
-    if (const auto tag = text.find("] "); tag != text.npos) text.remove_prefix(tag + 2);
-    const std::string at = path({});
-    throw format_error(
-        where_, cat("malformed JSON at byte ", byte, at.empty() ? "" : " in " + quote_text(at), ": ", printable(text)));
+  json document() {
+    json root;
+    read(root);
+    skip_space();
+    if (at_ != text_.size()) fail("expected the end of the document");
+    return root;
   }
 
  private:
-  static std::vector<std::pair<const std::string, json>>& members(json& object) {
-    return object.get_ref<json::object_t&>();
-  }
-  // nlohmann quotes the offending bytes; control and non-ASCII ones would spoil a message.
-  static std::string printable(std::string_view text) {
-    std::string out;
-    for (char c : text.substr(0, 300)) out += c >= 0x20 && c < 0x7f ? c : '?';
-    return out;
+  void read(json& out) {
+    skip_space();
+    switch (peek()) {
+      case '{':
+        return read_object(out);
+      case '[':
+        return read_array(out);
+      case '"': {
+        std::string text;
+        read_string(text);
+        out = std::move(text);
+        return;
+      }
+      case 't':
+        return read_word("true", out, true);
+      case 'f':
+        return read_word("false", out, false);
+      case 'n':
+        return read_word("null", out, nullptr);
+      default:
+        return read_number(out);
+    }
   }
 
-  template <class Value>
-  bool add(Value&& value) {
-    place(json(std::forward<Value>(value)));
-    return true;
+  void read_object(json& out) {
+    enter(out, json::object());
+    auto& members = out.get_ref<json::object_t&>();
+    if (!next_is('}')) {
+      do {
+        skip_space();
+        if (peek() != '"') fail("expected a key");
+        std::string key;
+        read_string(key);
+        skip_space();
+        if (!take(':')) fail("expected ':'");
+        // Not by operator[], which would search for the key each time: duplicates are found at the object's end.
+        members.emplace_back(std::move(key), json());
+        read(members.back().second);
+        skip_space();
+      } while (take(','));
+      if (!take('}')) fail("expected ',' or '}'");
+    }
+    check_keys(members);
+    open_.pop_back();
   }
-  bool open(json container) {
+
+  void read_array(json& out) {
+    enter(out, json::array());
+    auto& elements = out.get_ref<json::array_t&>();
+    if (!next_is(']')) {
+      do {
+        json element;
+        read(element);
+        elements.push_back(std::move(element));
+        skip_space();
+      } while (take(','));
+      if (!take(']')) fail("expected ',' or ']'");
+    }
+    open_.pop_back();
+  }
+
+  void read_word(std::string_view word, json& out, json value) {
+    if (text_.substr(at_, word.size()) != word) fail("expected a value");
+    at_ += word.size();
+    out = std::move(value);
+  }
+
+  void read_number(json& out) {
+    const std::size_t begin = at_;
+    const bool negative = take('-');
+    if (!take('0') && !digits()) fail(negative ? "expected a digit" : "expected a value");
+    bool integer = true;
+    if (take('.')) {
+      integer = false;
+      if (!digits()) fail("expected a digit");
+    }
+    if (peek() == 'e' || peek() == 'E') {
+      integer = false;
+      ++at_;
+      if (!take('+')) take('-');
+      if (!digits()) fail("expected a digit");
+    }
+    const char *first = text_.data() + begin, *last = text_.data() + at_;
+    if (integer && negative) {
+      std::int64_t n;
+      if (std::from_chars(first, last, n).ec == std::errc()) return void(out = n);
+    } else if (integer) {
+      std::uint64_t n;
+      if (std::from_chars(first, last, n).ec == std::errc()) return void(out = n);
+    }
+    double x = 0;
+    if (std::from_chars(first, last, x).ec != std::errc()) {  // beyond double: infinite, or next to nothing
+      if (magnitude(text_.substr(begin, at_ - begin)) > 0) fail("expected a number that a double holds");
+      x = negative ? -0.0 : 0.0;
+    }
+    out = x;
+  }
+  // About log10 of a number's absolute value.
+  static long magnitude(std::string_view number) {
+    const auto e = number.find_first_of("eE");
+    const std::string_view digits = number.substr(0, e);
+    const auto first = digits.find_first_of("123456789");
+    const auto point = std::min(digits.find('.'), digits.size());
+    long exponent = 0;
+    if (e != number.npos) {
+      const bool plus = number[e + 1] == '+';
+      const auto end = number.data() + number.size();
+      if (std::from_chars(number.data() + e + 1 + plus, end, exponent).ec != std::errc())
+        exponent = number[e + 1] == '-' ? -1'000'000'000 : 1'000'000'000;
+    }
+    return first == digits.npos ? -1 : exponent + long(point) - long(first);
+  }
+
+  void read_string(std::string& out) {
+    const std::size_t begin = at_++;
+    for (;;) {
+      const std::size_t plain = at_;
+      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+             static_cast<unsigned char>(text_[at_]) >= 0x20)
+        ++at_;
+      out.append(text_, plain, at_ - plain);
+      if (at_ == text_.size()) {
+        at_ = begin;
+        fail("the string that begins here has no end");
+      }
+      const char c = text_[at_];
+      if (c != '"' && c != '\\') fail("control characters in a string are written as \\uXXXX");
+      ++at_;
+      if (c == '"') return;
+      read_escape(out);
+    }
+  }
+  void read_escape(std::string& out) {
+    constexpr std::string_view letters = "\"\\/bfnrt", meaning = "\"\\/\b\f\n\r\t";
+    const char c = peek();
+    if (const auto i = letters.find(c); c != 0 && i != letters.npos) {
+      ++at_;
+      out += meaning[i];
+      return;
+    }
+    if (!take('u')) fail("expected an escape");
+    char32_t code = hex4();
+    if (code >= 0xdc00 && code < 0xe000) fail("expected the first half of a surrogate pair before its second");
+    if (code >= 0xd800 && code < 0xdc00) {
+      const char32_t low = take('\\') && take('u') ? hex4() : 0;
+      if (low < 0xdc00 || low >= 0xe000) fail("expected the second half of a surrogate pair");
+      code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    }
+    append_utf8(out, code);
+  }
+  char32_t hex4() {
+    unsigned value = 0;
+    const auto digits = text_.substr(at_, 4);
+    const auto end = digits.data() + digits.size();
+    if (digits.size() != 4 || std::from_chars(digits.data(), end, value, 16).ptr != end || digits[0] == '-')
+      fail("expected four hexadecimal digits");
+    at_ += 4;
+    return value;
+  }
+
+  void enter(json& out, json container) {
     if (open_.size() >= max_depth_)
       throw format_error(where_, "JSON is nested too deeply in " + quote_text(path({})),
                          cat("at most ", max_depth_, " levels"));
-    open_.push_back(&place(std::move(container)));
+    ++at_;
+    out = std::move(container);
+    open_.push_back(&out);
+  }
+  void check_keys(const json::object_t& members) {
+    std::vector<std::string_view> names;
+    names.reserve(members.size());
+    for (const auto& m : members) names.push_back(m.first);
+    sort_names(names);
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end())
+      throw format_error(where_, "JSON key " + quote_text(path(std::string(*twice))) + " appears twice");
+  }
+
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  bool take(char c) {
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
     return true;
   }
-  // A container does not grow while a member of it is open, so the pointers in open_ stay valid.
-  json& place(json value) {
-    if (open_.empty()) return root_ = std::move(value);
-    json& parent = *open_.back();
-    if (parent.is_array()) {
-      auto& elements = parent.get_ref<json::array_t&>();
-      return elements.emplace_back(std::move(value));
-    }
-    return members(parent).back().second = std::move(value);
+  bool next_is(char c) {
+    skip_space();
+    return take(c);
   }
-  // The path of what is being read: the last member of each open container, then `last`.
+  bool digits() {
+    const std::size_t begin = at_;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+    return at_ != begin;
+  }
+  void skip_space() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] void fail(std::string_view expected) const {
+    const auto before = text_.substr(0, at_);
+    const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+    const std::string inside = path({});
+    throw format_error(where_,
+                       cat("malformed JSON at line ", 1 + std::count(before.begin(), before.end(), '\n'), ", column ",
+                           before.size() - line_start + 1, " (byte ", at_, ")",
+                           inside.empty() ? "" : " in " + quote_text(inside), ": ", expected),
+                       "", at_ == text_.size() ? "the end of the text" : quote_text(text_.substr(at_, 1)));
+  }
+  // The path of what was read last: the last member of each open container, then `last`.
   std::string path(std::string_view last) const {
     std::string out;
     for (std::size_t i = 0; i < open_.size(); ++i) {
       const json& container = *open_[i];
       // The innermost container's current member is named by the caller, if at all.
       if (i + 1 == open_.size() && !last.empty()) break;
-      if (container.empty()) break;
-      if (container.is_array())
-        out += cat("[", container.size() - 1, "]");
-      else
+      if (container.is_array()) {
+        // An element that is still open is not in its array yet.
+        const bool innermost = i + 1 == open_.size();
+        if (innermost && container.empty()) break;
+        out += cat("[", container.size() - innermost, "]");
+      } else if (!container.empty()) {
         out += cat(out.empty() ? "" : ".", container.get_ref<const json::object_t&>().back().first);
+      }
     }
     if (!last.empty()) out += cat(out.empty() ? "" : ".", last);
     return out;
   }
 
+  std::string_view text_;
+  std::size_t at_ = 0;
   std::string where_;
   std::size_t max_depth_;
-  json root_;
-  std::vector<json*> open_;
+  std::vector<const json*> open_;
 };
 
 }  // namespace detail
@@ -173,10 +312,9 @@ inline json parse_json(std::string_view text, std::string_view where, std::size_
         detail::cat("invalid UTF-8 in JSON at line ",
                     1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
         "", detail::quote_text(text.substr(bad, 4)));
-  detail::json_builder builder(where, max_depth);
-  json::sax_parse(text.data(), text.data() + text.size(), &builder);
-  return builder.take();
+  return detail::json_parser(text, where, max_depth).document();
 }
+inline json json::parse(std::string_view text) { return parse_json(text, "JSON"); }
 
 /// Reads and parses a JSON file of at most `max_bytes`.
 inline json read_json(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{100} << 20) {
@@ -367,17 +505,17 @@ inline void append_json(std::string& out, const json& value, const dump_options&
   };
   switch (value.type()) {
     case json::value_t::object: {
-      std::vector<const std::pair<const std::string, json>*> members;
-      for (const auto& member : value.get_ref<const json::object_t&>()) members.push_back(&member);
-      if (options.sort_keys)  // UTF-8 sorts as its code points do
-        std::sort(members.begin(), members.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+      const auto& members = value.get_ref<const json::object_t&>();
+      const auto order = sorted_positions(members.size(), [&](std::size_t a, std::size_t b) {
+        return options.sort_keys && members[a].first < members[b].first;  // UTF-8 sorts as its code points do
+      });
       out += '{';
       bool first = true;
-      for (const auto* member : members) {
+      for (const std::size_t i : order) {
         separator(first);
-        append_json_string(out, member->first, options.ensure_ascii);
+        append_json_string(out, members[i].first, options.ensure_ascii);
         out += ": ";
-        append_json(out, member->second, options, level + 1);
+        append_json(out, members[i].second, options, level + 1);
       }
       if (!first) new_line(level);
       out += '}';
@@ -423,6 +561,9 @@ inline std::string dump(const json& value, const dump_options& options = {}) {
   detail::append_json(out, value, options, 0);
   if (options.trailing_newline) out += '\n';
   return out;
+}
+inline std::string json::dump() const {
+  return hft::dump(*this, {.indent = -1, .sort_keys = false, .ensure_ascii = false, .trailing_newline = false});
 }
 
 }  // namespace hft

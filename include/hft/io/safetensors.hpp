@@ -107,8 +107,8 @@ class safetensors_file {
       else
         entries.push_back(read_entry(name, value));
     }
-    check_coverage(entries, data.size());
-    for (entry& e : entries) {
+    for (const std::size_t i : in_order_of_bytes(entries, data.size())) {
+      entry& e = entries[i];
       const auto dtype = dtype_from_safetensors(e.dtype);
       if (!dtype) {
         unreadable_.push_back({std::string(e.name), std::string(e.dtype)});
@@ -178,12 +178,14 @@ class safetensors_file {
   }
 
   // In the order of their bytes, each tensor begins where the one before it ends, and the last one ends the file.
-  void check_coverage(std::vector<entry>& entries, std::uint64_t data_size) const {
-    std::stable_sort(entries.begin(), entries.end(), [](const entry& a, const entry& b) {
+  std::vector<std::size_t> in_order_of_bytes(const std::vector<entry>& entries, std::uint64_t data_size) const {
+    auto order = detail::sorted_positions(entries.size(), [&](std::size_t i, std::size_t k) {
+      const entry &a = entries[i], &b = entries[k];
       return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     });
     std::uint64_t at = 0;
-    for (const entry& e : entries) {
+    for (const std::size_t i : order) {
+      const entry& e = entries[i];
       if (e.begin != at)
         throw format_error(
             where_,
@@ -195,6 +197,7 @@ class safetensors_file {
       throw format_error(where_,
                          at > data_size ? "the file is cut short" : "the file has bytes that belong to no tensor",
                          detail::cat(at, " bytes of data"), detail::cat(data_size));
+    return order;
   }
 
   safetensors_file() = default;

@@ -47,10 +47,13 @@ inline std::string safetensors_header(const std::string& where, std::vector<cons
       throw value_error(where, what, cat(bytes ? *bytes : 0, " bytes for ", d.name, " ", shape_text(t->shape)),
                         cat(t->bytes.size()));
   }
-  std::sort(tensors.begin(), tensors.end(), [](const stored_tensor* a, const stored_tensor* b) {
-    const int left = safetensors_order(a->dtype), right = safetensors_order(b->dtype);
-    return left != right ? left < right : a->name < b->name;
+  const auto order = sorted_positions(tensors.size(), [&](std::size_t a, std::size_t b) {
+    const int left = safetensors_order(tensors[a]->dtype), right = safetensors_order(tensors[b]->dtype);
+    return left != right ? left < right : tensors[a]->name < tensors[b]->name;
   });
+  std::vector<const stored_tensor*> sorted;
+  for (const std::size_t i : order) sorted.push_back(tensors[i]);
+  tensors = std::move(sorted);
 
   std::string header = "{";
   const auto comma = [&] {
@@ -89,7 +92,7 @@ inline void write_safetensors(const std::filesystem::path& path, std::vector<con
   const std::string header = safetensors_header(path.string(), tensors, metadata);
   std::vector<std::string_view> names;
   for (const stored_tensor* t : tensors) names.push_back(t->name);
-  std::sort(names.begin(), names.end());
+  sort_names(names);
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
     throw value_error(path.string(), "tensor " + quote_text(*twice) + " is given twice");
 

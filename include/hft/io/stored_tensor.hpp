@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include <hft/dtype.hpp>
 #include <hft/io/checked.hpp>
+#include <hft/io/sorting.hpp>
 
 namespace hft {
 
@@ -57,13 +57,10 @@ class name_index {
 
   /// `name(items[i])` gives the name of an item as a std::string_view.
   template <class Items, class Name>
-  name_index(const Items& items, Name name) : order_(items.size()) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-      const int sign = std::string_view(name(items[a])).compare(name(items[b]));
-      return sign != 0 ? sign < 0 : a < b;
-    });
-  }
+  name_index(const Items& items, Name name)
+      : order_(sorted_positions(items.size(), [&](std::size_t a, std::size_t b) {
+          return std::string_view(name(items[a])) < std::string_view(name(items[b]));
+        })) {}
 
   template <class Items, class Name>
   auto find(const Items& items, std::string_view wanted, Name name) const -> decltype(&items[0]) {

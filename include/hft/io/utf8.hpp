@@ -43,6 +43,21 @@ inline std::size_t find_invalid_utf8(std::string_view text) {
 
 inline bool valid_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
 
+/// Appends a code point, which must be one that UTF-8 has.
+inline void append_utf8(std::string& out, char32_t code) {
+  const auto byte = [&](char32_t bits) { out += static_cast<char>(bits); };
+  if (code < 0x80) return byte(code);
+  if (code < 0x800) return byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f));
+  if (code < 0x10000) {
+    byte(0xe0 | code >> 12);
+  } else {
+    byte(0xf0 | code >> 18);
+    byte(0x80 | (code >> 12 & 0x3f));
+  }
+  byte(0x80 | (code >> 6 & 0x3f));
+  byte(0x80 | (code & 0x3f));
+}
+
 /// Text of a file as it may stand in an error message: control and non-ASCII bytes escaped, long text cut.
 inline std::string quote_text(std::string_view text, std::size_t limit = 80) {
   static constexpr char hex[] = "0123456789abcdef";

@@ -109,11 +109,9 @@ struct config_reader {
 
 // Removes nulls and empty lists: what is not set is not written.
 inline void remove_unset(json& object) {
-  for (auto it = object.begin(); it != object.end();)
-    if (it->is_null() || (it->is_array() && it->empty()))
-      it = object.erase(it);
-    else
-      ++it;
+  std::erase_if(object.get_ref<json::object_t&>(), [](const json::member& m) {
+    return m.second.is_null() || (m.second.is_array() && m.second.empty());
+  });
 }
 
 struct config_writer {

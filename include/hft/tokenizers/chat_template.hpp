@@ -29,7 +29,8 @@ namespace hft {
 ///   template_value::dict({{"role", "user"}, {"content", "Hi"}})
 using template_value = detail::jinja::value;
 
-/// nlohmann::ordered_json -> template_value. (With nlohmann::json the keys of objects come sorted, not as written.)
+/// JSON -> template_value: hft::json, or nlohmann::ordered_json, which has the same members. (With nlohmann::json the
+/// keys of objects come sorted, not as written.)
 template <detail::jinja::json_document J>
 template_value to_template_value(const J& json) {
   return detail::jinja::from_json(json);

@@ -12,7 +12,7 @@
 
 namespace hft::detail::jinja {
 
-/// nlohmann's basic_json of any kind, without including it. ordered_json keeps the order of keys, which tojson shows.
+/// hft::json, or nlohmann's basic_json of any kind, without including either. tojson shows keys in their order.
 template <class J>
 concept json_document = requires(const J& j) {
   { j.is_object() } -> std::convertible_to<bool>;
