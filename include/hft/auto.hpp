@@ -1,14 +1,16 @@
 // The run-time facade: a checkpoint's own config decides which model class is loaded, out of a closed list of
 // architectures that the user may extend.
 //
-//   auto model = AutoModelForCausalLM<>::from_pretrained("smollm2");                  // any of the default list, dtype
-//   as stored auto mine  = AutoModelForCausalLM<bf16, cpu, archs<llama, my_arch>>::from_pretrained(folder);
+//   auto any  = AutoModelForCausalLM<>::from_pretrained("smollm2");  // of the default list, dtype as stored
+//   auto mine = AutoModelForCausalLM<bf16, cpu, archs<llama, my_arch>>::from_pretrained(folder);
 //
 // An architecture is a tag type:
 //   struct llama {
-//     static constexpr const char* model_type = "llama";                      of config.json, and GGUF's
-//     general.architecture template <class W, class D> using causal_lm = LlamaForCausalLM<W, D>;   where it has one
-//     template <class W, class D> using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;   all its classes
+//     static constexpr const char* model_type = "llama";  // in config.json, and GGUF's general.architecture
+//     template <class W, class D>
+//     using causal_lm = LlamaForCausalLM<W, D>;  // where it has one
+//     template <class W, class D>
+//     using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;  // all its classes
 //   };
 #pragma once
 #include <memory>

@@ -6,12 +6,14 @@
 // `base`.
 //
 // A base device provides
-//   using base = itself;  static constexpr bool tracked = false;
-//   template <class W> using activation = ...;                     the dtype that activations have beside weights of
-//   dtype W static buffer allocate(std::size_t bytes);                     uninitialised, aligned to 64 bytes static
-//   void copy_from_host(void* to, const void* from, std::size_t bytes); static void copy_to_host(void* to, const void*
-//   from, std::size_t bytes); static constexpr bool host_memory;                             the host may read and
-//   write its memory, so files map in place
+//   using base = itself;
+//   static constexpr bool tracked = false;
+//   static constexpr bool host_memory;  // the host may read and write its memory, so files map in place
+//   template <class W>
+//   using activation = ...;             // the dtype that activations have beside weights of dtype W
+//   static buffer allocate(std::size_t bytes);  // uninitialised, aligned to 64 bytes
+//   static void copy_from_host(void* to, const void* from, std::size_t bytes);
+//   static void copy_to_host(void* to, const void* from, std::size_t bytes);
 #pragma once
 #include <array>
 #include <atomic>
