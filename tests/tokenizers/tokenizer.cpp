@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(decoding_and_streams_equal_the_tokenizers_library) {
           BOOST_CHECK_THROW(for (auto id : ids) stream.step(id), hft::value_error);
           continue;
         }
-        for (auto id : ids) pieces.push_back(stream.step(id));
+        for (auto id : ids) pieces.push_back(stream.step(id).value_or(""));
         BOOST_TEST(pieces == c["pieces"].get<std::vector<std::string>>(), boost::test_tools::per_element());
       }
     }
@@ -109,13 +109,13 @@ BOOST_AUTO_TEST_CASE(a_stream_never_splits_a_character_and_loses_nothing) {
   auto stream = t.decode_stream();
   std::string all;
   for (auto id : t.encode(text).ids) {
-    const auto piece = stream.step(id);
+    const auto piece = stream.step(id).value_or("");
     BOOST_TEST(hft::detail::valid_utf8(piece));
     all += piece;
   }
   BOOST_TEST(all + stream.finish() == text);
   // A character that never ends is U+FFFD at the end, and only there.
-  BOOST_TEST(stream.step(t.encode("😀").ids[0]) == "");
+  BOOST_TEST(!stream.step(t.encode("😀").ids[0]).has_value());
   BOOST_TEST(stream.finish() == "\xef\xbf\xbd");
   BOOST_TEST(stream.finish() == "");
 }

@@ -25,7 +25,8 @@ class TextStreamer : public BaseStreamer {
 
   void put(std::span<const i64> tokens) override {
     if (std::exchange(next_is_prompt_, false) && options_.skip_prompt) return;
-    for (const i64 id : tokens) give(stream_.step(id));
+    for (const i64 id : tokens)
+      if (const auto text = stream_.step(id)) give(*text);
   }
   void end() override {
     next_is_prompt_ = true;

@@ -55,7 +55,10 @@ class json {
   json(const char* text) : json(std::string(text)) {}                                            // NOLINT
   json(array_t elements) : type_(value_t::array), array_(new array_t(std::move(elements))) {}    // NOLINT
   template <class A, class B>
-  json(const std::pair<A, B>& pair) : json(array({pair.first, pair.second})) {}  // NOLINT
+  json(const std::pair<A, B>& pair) : json(array_t()) {  // NOLINT
+    array_->emplace_back(pair.first);
+    array_->emplace_back(pair.second);
+  }
   template <class Range>
   requires(requires(const Range& r) {
     r.begin();

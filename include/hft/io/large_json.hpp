@@ -39,39 +39,42 @@ namespace detail {
 /// Finds a key that an object has twice, in time linear in the number of keys of the whole document.
 class duplicate_finder {
  public:
-  /// Calls report(path) where `root` or anything below it has a key twice. The depth is bounded by the parser's.
-  template <class Report>
-  void check(simdjson::dom::element root, const Report& report) {
-    std::string path;
-    visit(root, path, report);
-  }
+  /// `trusted` is the path of an object that the reader checks, with all that is in it.
+  explicit duplicate_finder(std::string_view trusted = {}) : trusted_(trusted) {}
+
+  /// The path of a key that `root` or anything below it has twice. The depth is bounded by the parser's.
+  std::optional<std::string> find(simdjson::dom::element root) { return find(root, 0); }
 
  private:
-  template <class Report>
-  void visit(simdjson::dom::element value, std::string& path, const Report& report) {
+  // `known` bytes of trusted_ lead here; npos: this is not on the way there. Paths are put together once there is
+  // something to tell.
+  std::optional<std::string> find(simdjson::dom::element value, std::size_t known) {
     simdjson::dom::object object;
     simdjson::dom::array array;
-    const std::size_t length = path.size();
     if (value.get(object) == simdjson::SUCCESS) {
-      if (const auto twice = duplicate(object)) report(cat(path, path.empty() ? "" : ".", *twice));
-      for (const auto field : object) {
-        if (!field.value.is_object() && !field.value.is_array()) continue;
-        if (!path.empty()) path += '.';
-        path += field.key;
-        visit(field.value, path, report);
-        path.resize(length);
-      }
+      if (!trusted_.empty() && known == trusted_.size()) return {};
+      if (const auto twice = duplicate(object)) return std::string(*twice);
+      for (const auto field : object)
+        if (field.value.is_object() || field.value.is_array())
+          if (auto path = find(field.value, step(known, field.key)))
+            return cat(field.key, path->starts_with('[') ? "" : ".", *path);
     } else if (value.get(array) == simdjson::SUCCESS) {
       std::size_t i = 0;
       for (const auto element : array) {
-        if (element.is_object() || element.is_array()) {
-          path += cat("[", i, "]");
-          visit(element, path, report);
-          path.resize(length);
-        }
+        if (element.is_object() || element.is_array())
+          if (auto path = find(element, std::string_view::npos))
+            return cat("[", i, path->starts_with('[') ? "]" : "].", *path);
         ++i;
       }
     }
+    return {};
+  }
+  std::size_t step(std::size_t known, std::string_view key) const {
+    if (known == std::string_view::npos) return known;
+    if (known != 0) ++known;  // a dot
+    if (known > trusted_.size() || !trusted_.substr(known).starts_with(key)) return std::string_view::npos;
+    known += key.size();
+    return known == trusted_.size() || trusted_[known] == '.' ? known : std::string_view::npos;
   }
 
   std::optional<std::string_view> duplicate(simdjson::dom::object object) {
@@ -104,6 +107,7 @@ class duplicate_finder {
     return twice != keys_.end() ? std::optional(*twice) : std::nullopt;
   }
 
+  std::string_view trusted_;
   std::vector<std::string_view> keys_;
   std::vector<std::uint32_t> table_;
 };
@@ -115,12 +119,15 @@ class large_json {
  public:
   /// Reads and parses a file. Throws file_error where it cannot be read, format_error (with line, byte and path) where
   /// it is malformed, has bad UTF-8, nests deeper than `max_depth`, or gives a key twice in one object.
-  static large_json open(const std::filesystem::path& path, std::size_t max_depth = json_max_depth) {
+  /// `trusted` is the path of an object ("model.vocab") that the reader checks itself.
+  static large_json open(const std::filesystem::path& path, std::size_t max_depth = json_max_depth,
+                         std::string_view trusted = {}) {
     const auto file = mapped_file::open(path);
-    return parse(file->text(), path.string(), max_depth);
+    return parse(file->text(), path.string(), max_depth, trusted);
   }
   /// The same for text in memory, which is not needed afterwards; `where` names it in errors.
-  static large_json parse(std::string_view text, std::string where, std::size_t max_depth = json_max_depth) {
+  static large_json parse(std::string_view text, std::string where, std::size_t max_depth = json_max_depth,
+                          std::string_view trusted = {}) {
     large_json out;
     out.where_ = std::move(where);
     out.parser_ = std::make_unique<simdjson::dom::parser>();
@@ -133,9 +140,8 @@ class large_json {
       parse_json(text, out.where_, max_depth);
       throw format_error(out.where_, simdjson::error_message(code));
     }
-    detail::duplicate_finder().check(out.root_, [&](const std::string& path) {
-      throw format_error(out.where_, "JSON key " + detail::quote_text(path) + " appears twice");
-    });
+    if (const auto twice = detail::duplicate_finder(trusted).find(out.root_))
+      throw format_error(out.where_, "JSON key " + detail::quote_text(*twice) + " appears twice");
     return out;
   }
 

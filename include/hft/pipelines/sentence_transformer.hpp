@@ -160,6 +160,7 @@ class SentenceTransformer {
     TokenizerCallOptions options;
     options.padding = PaddingStrategy::longest;
     options.truncation = true;
+    options.return_token_type_ids = true;
     if (longest_ > 0) options.max_length = std::size_t(longest_);
     const auto batch = tokenizer_(texts, options);
     ForwardArgs<> args;

@@ -108,8 +108,12 @@ class string_matcher {
 
 class AddedVocabulary {
  public:
+  /// Special tokens are not looked for: they are text like any other.
+  bool encode_special_tokens = false;
+
   /// Adds tokens in order. Each takes the id its text has already, or the next free one, as in the tokenizers library.
-  /// Throws format_error where two of them are the same text to the matcher.
+  /// Of several that the normalizer makes one text the first is found. One that it leaves nothing of is found between
+  /// all characters; throws format_error where that one takes white space or looks for words.
   void add_tokens(const std::vector<AddedToken>& tokens, const models::Model& model,
                   const normalizers::Normalizer* normalizer, const std::string& where) {
     auto next = std::uint32_t(model.vocabulary().size());
@@ -130,11 +134,14 @@ class AddedVocabulary {
       tokens_[id] = t;
     }
     raw_matcher_ = normalized_matcher_ = {};
-    for (const auto& [id, t] : tokens_) {
+    between_characters_ = false;
+    for (const auto& [id, t] : sorted()) {
       const std::string& text = t.normalized ? decoded_form(id, t) : t.content;
-      if (!(t.normalized ? normalized_matcher_ : raw_matcher_).add(text, id))
-        throw format_error(where, "added token '" + t.content + "'", "a text of its own",
-                           text.empty() ? "an empty one" : "one that another added token has");
+      (t.normalized ? normalized_matcher_ : raw_matcher_).add(text, id);
+      if (!text.empty()) continue;
+      between_characters_ = true;
+      if (t.single_word || t.lstrip || t.rstrip)
+        throw format_error(where, "added token '" + t.content + "'", "a text when normalized", "an empty one");
     }
   }
 
@@ -155,7 +162,7 @@ class AddedVocabulary {
   bool is_special(const std::string& token) const { return special_.count(token) != 0; }
 
   bool any_in_raw_text() const noexcept { return !raw_matcher_.empty(); }
-  bool any_in_normalized_text() const noexcept { return !normalized_matcher_.empty(); }
+  bool any_in_normalized_text() const noexcept { return !normalized_matcher_.empty() || between_characters_; }
 
   /// Calls f(id, token) for all added tokens, in no particular order.
   template <class F>
@@ -163,24 +170,37 @@ class AddedVocabulary {
     for (const auto& [id, t] : tokens_) f(id, t);
   }
 
+  /// (id, token) of all added tokens, smallest id first.
+  std::vector<std::pair<std::uint32_t, AddedToken>> sorted() const {
+    std::vector<std::pair<std::uint32_t, AddedToken>> out(tokens_.begin(), tokens_.end());
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    return out;
+  }
+
   /// Cuts `text` at the added tokens in it: text(begin, end) for what is between, token(id, begin, end) for each.
   template <class Text, class Found>
   void split(std::string_view text, bool normalized, Text on_text, Found on_token) const {
     const auto& matcher = normalized ? normalized_matcher_ : raw_matcher_;
-    std::size_t done = 0;
+    std::size_t done = 0, spaces_begin = 1, spaces_end = 0;
     for (std::size_t from = 0; const auto m = matcher.find(text, from);) {
       from = m->end;
       std::size_t begin = m->begin, end = m->end;
       const AddedToken& t = tokens_.at(m->id);
+      if (encode_special_tokens && is_special(t.content)) continue;
       if (t.single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
       unsigned n;
       using namespace detail::unicode;
       if (t.lstrip) {
-        while (begin > 0 && is(decode_before(text.data() + begin, n), space)) begin -= n;
+        while (begin > done && is(decode_before(text.data() + begin, n), space)) begin -= n;
         begin = std::max(begin, done);  // an earlier token may have taken the space already
       }
-      if (t.rstrip)
-        while (end < text.size() && is(decode(text.data() + end, n), space)) end += n;
+      if (t.rstrip) {
+        if (end < spaces_begin || end > spaces_end)  // not in the run that was walked through already
+          for (spaces_begin = spaces_end = end;
+               spaces_end < text.size() && is(decode(text.data() + spaces_end, n), space);)
+            spaces_end += n;
+        end = spaces_end;
+      }
       if (done < begin) on_text(done, begin);
       on_token(m->id, begin, end);
       done = end;
@@ -194,7 +214,14 @@ class AddedVocabulary {
     using piece = PreTokenizedString::piece;
     const auto cut = [this](const NormalizedString& s, bool normalized, auto& emit) {
       split(
-          s.get(), normalized, [&](std::size_t begin, std::size_t end) { emit(piece{s.slice(begin, end)}); },
+          s.get(), normalized,
+          [&](std::size_t begin, std::size_t end) {
+            if (!(normalized && between_characters_)) return emit(piece{s.slice(begin, end)});
+            for (std::size_t n; begin < end; begin += n) {
+              n = detail::unicode::length(static_cast<unsigned char>(s.get()[begin]));
+              emit(piece{s.slice(begin, begin + n)});
+            }
+          },
           [&](std::uint32_t id, std::size_t begin, std::size_t end) {
             piece p{s.slice(begin, end)};
             p.tokens.push_back({id, 0, p.text.size(), p.text.get()});
@@ -206,6 +233,7 @@ class AddedVocabulary {
     out.split([&](NormalizedString&& s, auto& emit) {
       if (normalizer) normalizer->normalize(s);
       if (any_in_normalized_text()) return cut(s, true, emit);
+      s.narrow();
       emit(piece{std::move(s)});
     });
     return out;
@@ -231,6 +259,7 @@ class AddedVocabulary {
   std::unordered_map<std::uint32_t, std::string> normalized_;  // where it differs from the content
   std::unordered_set<std::string> special_;
   detail::string_matcher raw_matcher_, normalized_matcher_;
+  bool between_characters_ = false;  // a normalized token is the empty text
 };
 
 }  // namespace hft

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +41,23 @@ struct PaddingParams {
   std::string pad_token = "[PAD]";
 };
 
+/// A sequence of the input (0: the text, 1: its pair) and what was found in it.
+struct SequenceOffsets {
+  std::size_t sequence = 0;
+  Offsets offsets;
+  friend bool operator==(const SequenceOffsets&, const SequenceOffsets&) = default;
+};
+struct SequenceWord {
+  std::size_t sequence = 0;
+  std::int64_t word = 0;
+  friend bool operator==(const SequenceWord&, const SequenceWord&) = default;
+};
+/// Tokens [start, end) of an encoding.
+struct TokenSpan {
+  std::size_t start = 0, end = 0;
+  friend bool operator==(const TokenSpan&, const TokenSpan&) = default;
+};
+
 /// The tokens of one input (tokenizers' Encoding): parallel vectors, one entry per token.
 struct Encoding {
   std::vector<std::int64_t> ids;
@@ -54,6 +73,15 @@ struct Encoding {
   std::size_t size() const noexcept { return ids.size(); }
   bool empty() const noexcept { return ids.empty(); }
 
+  void reserve(std::size_t n) {
+    ids.reserve(n);
+    tokens.reserve(n);
+    offsets.reserve(n);
+    type_ids.reserve(n);
+    attention_mask.reserve(n);
+    special_tokens_mask.reserve(n);
+    word_ids.reserve(n);
+  }
   void push_back(std::int64_t id, std::string token, Offsets offset, std::optional<std::int64_t> word,
                  std::int64_t type_id, bool special = false) {
     ids.push_back(id);
@@ -75,24 +103,98 @@ struct Encoding {
   }
   void clear_sequence_ranges() { sequence_ranges_.clear(); }
 
+  /// How many sequences the input has: 1, or 2 for a pair.
+  std::size_t n_sequences() const noexcept { return sequence_ranges_.empty() ? 1 : sequence_ranges_.size(); }
+  /// The tokens of a sequence, without special tokens; all of them where the sequence is not known.
+  TokenSpan sequence_range(std::size_t sequence) const {
+    for (const auto& r : sequence_ranges_)
+      if (r.id == sequence) return {r.begin, std::max(r.begin, std::min(r.end, size()))};
+    return {0, size()};
+  }
+
+  // From characters (code points) and words of the input to tokens and back. Nothing where there is no such thing:
+  // special tokens and padding have no words, spaces that no token covers have no token.
+
+  /// The sequence that a token belongs to; none for special tokens.
+  std::optional<std::size_t> token_to_sequence(std::size_t token) const {
+    if (token >= size()) return {};
+    if (sequence_ranges_.empty()) return 0;
+    for (const auto& r : sequence_ranges_)
+      if (token >= r.begin && token < r.end) return r.id;
+    return {};
+  }
+  std::optional<SequenceOffsets> token_to_chars(std::size_t token) const {
+    const auto sequence = token_to_sequence(token);
+    if (!sequence) return {};
+    return SequenceOffsets{*sequence, offsets[token]};
+  }
+  std::optional<SequenceWord> token_to_word(std::size_t token) const {
+    const auto sequence = token_to_sequence(token);
+    if (!sequence || !word_ids[token]) return {};
+    return SequenceWord{*sequence, *word_ids[token]};
+  }
+  /// The tokens of a word.
+  std::optional<TokenSpan> word_to_tokens(std::int64_t word, std::size_t sequence = 0) const {
+    const auto range = sequence_range(sequence);
+    std::optional<TokenSpan> out;
+    for (std::size_t i = range.start; i < range.end && !(word_ids[i] > word); ++i)
+      if (word_ids[i] == word) out = {out ? out->start : i, i + 1};
+    return out;
+  }
+  std::optional<Offsets> word_to_chars(std::int64_t word, std::size_t sequence = 0) const {
+    const auto span = word_to_tokens(word, sequence);
+    if (!span) return {};
+    return Offsets{offsets[span->start].start, offsets[span->end - 1].end};
+  }
+  /// The first token that covers a character.
+  std::optional<std::size_t> char_to_token(std::int64_t character, std::size_t sequence = 0) const {
+    const auto range = sequence_range(sequence);
+    for (std::size_t i = range.start; i < range.end; ++i)
+      if (character >= offsets[i].start && character < offsets[i].end) return i;
+    return {};
+  }
+  std::optional<std::int64_t> char_to_word(std::int64_t character, std::size_t sequence = 0) const {
+    const auto token = char_to_token(character, sequence);
+    const auto word = token ? token_to_word(*token) : std::nullopt;
+    return word ? std::optional(word->word) : std::nullopt;
+  }
+
+  /// Several encodings as one. With `growing_offsets` each goes on where the one before it ended.
+  static Encoding merge(std::span<const Encoding> encodings, bool growing_offsets = true) {
+    Encoding out;
+    for (const auto& e : encodings) out.merge_with(e, growing_offsets);
+    out.finish();
+    return out;
+  }
+
   /// Appends `other`; overflowing parts of both sides are combined each with each.
-  void merge_with(const Encoding& other) {
+  void merge_with(Encoding other, bool growing_offsets = false) {
+    if (empty() && overflowing.empty() && sequence_ranges_.empty()) return void(*this = std::move(other));
+    const std::int64_t shift = growing_offsets && !offsets.empty() ? offsets.back().end : 0;
     std::vector<Encoding> combined;
     for (const auto& mine : overflowing) {
       combined.push_back(mine);
-      combined.back().merge_with(other);
+      combined.back().merge_with(other, growing_offsets);
       for (const auto& theirs : other.overflowing) {
         combined.push_back(mine);
-        combined.back().merge_with(theirs);
+        combined.back().merge_with(theirs, growing_offsets);
       }
     }
     for (const auto& theirs : other.overflowing) {
       combined.push_back(*this);
-      combined.back().merge_with(theirs);
+      combined.back().merge_with(theirs, growing_offsets);
     }
     const std::size_t before = size();
     for (const auto& r : other.sequence_ranges_) set_sequence_range(r.id, before + r.begin, before + r.end);
-    const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    for (auto& o : other.offsets) o.start += shift, o.end += shift;
+    const auto append = [](auto& to, auto& from) {
+      if (from.size() > to.size()) {  // the shorter one moves
+        from.insert(from.begin(), std::make_move_iterator(to.begin()), std::make_move_iterator(to.end()));
+        to = std::move(from);
+      } else {
+        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+      }
+    };
     append(ids, other.ids);
     append(tokens, other.tokens);
     append(offsets, other.offsets);
@@ -169,7 +271,7 @@ struct Encoding {
   }
 
  private:
-  struct sequence_range {
+  struct range_of_sequence {
     std::size_t id, begin, end;
   };
 
@@ -189,7 +291,7 @@ struct Encoding {
     return out;
   }
 
-  std::vector<sequence_range> sequence_ranges_;
+  std::vector<range_of_sequence> sequence_ranges_;
 };
 
 /// Cuts an encoding, or a pair of them (`pair` may be null), to max_length tokens together.
@@ -228,7 +330,7 @@ inline void truncate_encodings(Encoding& encoding, Encoding* pair, const Truncat
 }
 
 /// Pads all encodings to the length that the parameters give.
-inline void pad_encodings(std::vector<Encoding>& encodings, const PaddingParams& p) {
+inline void pad_encodings(std::span<Encoding> encodings, const PaddingParams& p) {
   std::size_t length = 0;
   for (const auto& e : encodings) length = std::max(length, e.size());
   if (p.fixed_length) length = *p.fixed_length;

@@ -78,6 +78,14 @@ class NormalizedString {
     return out;
   }
 
+  /// The same as slice(0, size()) in place: only what the text stands for is left of the original.
+  void narrow() {
+    if (!aligned_ || text_.empty()) return;
+    const std::size_t from = alignments_.front().begin, to = alignments_.back().end;
+    if (from == 0 && to == original_size_) return;
+    *this = slice(0, text_.size());
+  }
+
   /// Replaces the text that stands for the original by `dest`; `removed` characters at its start are dropped.
   void transform(const std::vector<char_change>& dest, std::size_t removed = 0) {
     std::size_t begin = 0, end = text_.size();
@@ -214,14 +222,15 @@ class NormalizedString {
     transform(dest, removed);
   }
 
- private:
-  // Replacements of replacements grow exponentially; no honest normalizer comes near this.
+  /// Throws value_error where a text of `size` bytes is far too much for this one. Replacements of replacements grow
+  /// exponentially; no honest normalizer comes near this.
   void check_growth(std::size_t size) const {
     if (size > (std::size_t{1} << 24) && size / 64 > original_size_)
       throw value_error("normalizer", "text", detail::cat("at most 64 times its ", original_size_, " bytes"),
                         detail::cat(size, " bytes"));
   }
 
+ private:
   // The bytes that stand for the whole original: all of them, but for what is aligned with nothing at the start.
   bool original_range(std::size_t& begin, std::size_t& end) const {
     begin = end = 0;

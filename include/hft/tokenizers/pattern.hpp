@@ -33,6 +33,7 @@ class Pattern {
   static Pattern known(detail::split_pattern pattern) {
     Pattern p;
     p.known_ = pattern;
+    p.text_ = detail::regex_of(pattern);
     return p;
   }
 
@@ -66,6 +67,9 @@ class Pattern {
     return out;
   }
 
+  /// The literal string, or the regular expression.
+  const std::string& text() const noexcept { return text_; }
+  bool is_regex() const noexcept { return regex_ || known_; }
   /// The scanner that does the work, where the expression is a known one.
   std::optional<detail::split_pattern> known() const { return known_; }
 

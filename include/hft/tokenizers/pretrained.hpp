@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,34 +21,13 @@
 #include <hft/io/hub.hpp>
 #include <hft/io/json.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/tokenizers/batch_encoding.hpp>
+#include <hft/tokenizers/convert/convert.hpp>
 #include <hft/tokenizers/gguf.hpp>
+#include <hft/tokenizers/special_tokens.hpp>
 #include <hft/tokenizers/tokenizer.hpp>
 
 namespace hft {
-
-/// What a call makes of one or more inputs: a row each, and the encodings they come from.
-struct BatchEncoding {
-  std::vector<std::vector<std::int64_t>> input_ids;       // (B, T); rows of equal length where padding is on
-  std::vector<std::vector<std::int64_t>> attention_mask;  // (B, T); 0: padding
-  std::vector<std::vector<std::int64_t>> token_type_ids;  // (B, T)
-  std::vector<Encoding> encodings;
-
-  std::size_t size() const noexcept { return input_ids.size(); }
-};
-
-enum class PaddingStrategy { do_not_pad, longest, max_length };
-
-/// The arguments of a tokenizer call, named as in Transformers.
-struct TokenizerCallOptions {
-  bool add_special_tokens = true;
-  PaddingStrategy padding = PaddingStrategy::do_not_pad;
-  bool truncation = false;
-  TruncationStrategy truncation_strategy = TruncationStrategy::LongestFirst;
-  std::optional<std::size_t> max_length = {};  // none: model_max_length
-  std::size_t stride = 0;
-  std::size_t pad_to_multiple_of = 0;
-  std::optional<PaddingDirection> padding_side = {};  // none: the tokenizer's
-};
 
 /// A tokenizer as Transformers gives it. Copies share the pipeline; const calls are safe from several threads.
 class PreTrainedTokenizerFast {
@@ -60,39 +40,54 @@ class PreTrainedTokenizerFast {
   TruncationDirection truncation_side = TruncationDirection::Right;
   std::int64_t model_max_length = no_max_length;
   bool clean_up_tokenization_spaces = false;
+  /// The columns that a call returns where it is not told otherwise.
+  std::vector<std::string> model_input_names{"input_ids", "attention_mask"};
 
-  /// Reads tokenizer.json of a folder and, where they exist, tokenizer_config.json, special_tokens_map.json and the
-  /// chat templates. Throws file_error, format_error, unsupported_error, naming file and path.
+  /// Reads a folder: tokenizer.json, or else the vocabulary's files as Transformers converts them (convert/kinds.hpp);
+  /// and, where they exist, tokenizer_config.json, special_tokens_map.json, added_tokens.json and the chat templates.
+  /// Throws file_error, format_error, unsupported_error, naming file and path.
   static PreTrainedTokenizerFast from_folder(const std::filesystem::path& folder) {
-    const auto file = folder / "tokenizer.json";
-    if (!std::filesystem::exists(file)) throw file_error(folder.string(), "tokenizer", "tokenizer.json", "none");
+    const detail::tokenizer_folder files(folder);
+    auto special = files.read_special_tokens();
     PreTrainedTokenizerFast out;
-    auto parts = detail::read_components(large_json::open(file));
-    if (const auto path = folder / "special_tokens_map.json"; std::filesystem::exists(path))
-      out.read_special_tokens(read_json(path), path.string(), parts);
-    if (const auto path = folder / "tokenizer_config.json"; std::filesystem::exists(path))
-      out.read_config(read_json(path), path.string(), parts);
-    out.finish(std::move(parts), file.string());
+    detail::tokenizer_components parts;
+    const bool has_pipeline = files.has("tokenizer.json");
+    const detail::tokenizer_kind* kind = has_pipeline ? files.named_kind() : &files.kind();
+    if (has_pipeline) {
+      parts = detail::read_components(folder / "tokenizer.json");
+      if (kind) detail::set_default_special_tokens(*kind, special);
+      special.add_to(parts.added_tokens);
+    } else {
+      parts = detail::convert_tokenizer(files, *kind, special);
+    }
+    if (kind) {
+      if (kind->pads_left) out.padding_side = PaddingDirection::Left;
+      if (kind->max_length) out.model_max_length = kind->max_length;
+      if (kind->pre_tokenizer == detail::word_split::clip) out.word_suffix_ = kind->word_suffix;
+    }
+    out.read_config(files.config, files.where("tokenizer_config.json"));
+    out.config_ = files.config;
+    if (kind && files.named_kind() != kind) {  // the model_type decided, or the files
+      const auto name = detail::class_name(*kind);
+      if (detail::has_token_types(name)) out.model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
+      out.config_["tokenizer_class"] = name;
+    }
+    out.take_special_tokens(special);
+    out.finish(std::move(parts), has_pipeline ? files.where("tokenizer.json") : folder.string());
     out.read_chat_template_files(folder);
     return out;
   }
   /// A tokenizer.json alone: no named special tokens, no chat template.
   static PreTrainedTokenizerFast from_file(const std::filesystem::path& file) {
     PreTrainedTokenizerFast out;
-    out.finish(detail::read_components(large_json::open(file)), file.string());
+    out.finish(detail::read_components(file), file.string());
     return out;
   }
   static PreTrainedTokenizerFast from_gguf(const gguf_file& file) {
     PreTrainedTokenizerFast out;
-    auto parts = detail::read_gguf_components(file);
-    for (const auto& [name, key] : detail::gguf_special_tokens) {
-      const gguf_value* value = file.find(key);
-      if (!value) continue;
-      const auto id = value->as_i64();
-      const auto token = parts.model->vocabulary().token(std::uint64_t(id));
-      if (!token.data()) throw format_error(file.where(), std::string(key), "the id of a token", detail::cat(id));
-      out.set_special_token(name, std::string(token), parts);
-    }
+    detail::special_tokens special;
+    auto parts = detail::read_gguf_components(file, special);
+    out.take_special_tokens(special);
     if (const gguf_value* t = file.find("tokenizer.chat_template"))
       out.chat_templates_.push_back({"default", std::string(t->as_string())});
     out.finish(std::move(parts), file.where());
@@ -102,7 +97,7 @@ class PreTrainedTokenizerFast {
     return from_gguf(gguf_file::open(path));
   }
 
-  /// Encodes one text: one row.
+  /// Encodes one text: one row. Throws value_error for padding without a pad_token, and for text that is not UTF-8.
   BatchEncoding operator()(std::string_view text, const TokenizerCallOptions& options = {}) const {
     return call(std::array{text}, options);
   }
@@ -112,15 +107,44 @@ class PreTrainedTokenizerFast {
   BatchEncoding operator()(const std::string& text, const TokenizerCallOptions& options = {}) const {
     return (*this)(std::string_view(text), options);
   }
-  /// Encodes a pair of texts as one input: one row.
-  BatchEncoding operator()(std::string_view text, std::string_view pair,
+  /// Encodes a pair of texts as one input: one row. An empty second text is none, as in Transformers.
+  BatchEncoding operator()(std::string_view text, std::string_view text_pair,
                            const TokenizerCallOptions& options = {}) const {
-    return call(std::array{std::pair{text, pair}}, options);
+    if (text_pair.empty()) return (*this)(text, options);
+    return call(std::array{std::pair{text, text_pair}}, options);
   }
-  /// Encodes a batch: of texts, or of std::pair of texts.
+  /// Encodes a batch: of texts, of vectors of words, or of std::pair of either. With is_split_into_words a vector of
+  /// strings is one input.
   template <class Text>
   BatchEncoding operator()(const std::vector<Text>& texts, const TokenizerCallOptions& options = {}) const {
+    if constexpr (std::is_same_v<Text, std::string>)
+      if (options.is_split_into_words) return call(std::array{InputSequence(texts)}, options);
     return call(texts, options);
+  }
+  /// The same for pairs: texts[i] with text_pairs[i]. Throws value_error for different numbers of them.
+  template <class Text>
+  BatchEncoding operator()(const std::vector<Text>& texts, const std::vector<Text>& text_pairs,
+                           const TokenizerCallOptions& options = {}) const {
+    if constexpr (std::is_same_v<Text, std::string>)
+      if (options.is_split_into_words)
+        return call(std::array{std::pair{InputSequence(texts), InputSequence(text_pairs)}}, options);
+    if (texts.size() != text_pairs.size())
+      throw value_error("tokenizer", "text_pair", detail::cat("as many as texts, ", texts.size()),
+                        detail::cat(text_pairs.size()));
+    std::vector<std::pair<InputSequence, InputSequence>> pairs;
+    for (std::size_t i = 0; i < texts.size(); ++i) pairs.emplace_back(texts[i], text_pairs[i]);
+    return call(pairs, options);
+  }
+
+  /// Fills the rows of a batch up to equal length: ids, masks and types. Throws value_error without a pad_token.
+  BatchEncoding pad(BatchEncoding batch, const PadOptions& options = {}) const {
+    const auto length = padded_length(options.padding, options.max_length);
+    const bool attention_mask = options.return_attention_mask.value_or(is_model_input("attention_mask"));
+    if (attention_mask && batch.attention_mask.empty())
+      for (const auto& r : batch.input_ids) batch.attention_mask.emplace_back(r.size(), 1);
+    detail::pad_batch(batch, length, options.padding, options.pad_to_multiple_of, pad_token_id().value_or(0),
+                      options.padding_side.value_or(padding_side), attention_mask);
+    return batch;
   }
 
   /// The ids of one text.
@@ -132,6 +156,7 @@ class PreTrainedTokenizerFast {
   template <class Id>
   std::string decode(std::span<const Id> ids, bool skip_special_tokens = false) const {
     auto text = tokenizer().decode(ids, skip_special_tokens);
+    if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
     // Made for WordPiece; on byte-level text it would take spaces that are part of it.
     if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
     return text;
@@ -221,6 +246,60 @@ class PreTrainedTokenizerFast {
   /// (name, Jinja text) of all chat templates.
   const std::vector<std::pair<std::string, std::string>>& chat_templates() const noexcept { return chat_templates_; }
 
+  /// Adds tokens that are found in texts as a whole; those that the vocabulary lacks get new ids, for which a model's
+  /// embeddings must be resized. Returns how many were added. Other copies of the tokenizer stay as they are.
+  std::size_t add_tokens(const std::vector<AddedToken>& tokens) {
+    backend_->add_tokens(tokens);
+    return tokenizer_->add_tokens(tokens);
+  }
+  std::size_t add_tokens(const std::vector<std::string>& tokens) {
+    std::vector<AddedToken> out;
+    for (const auto& t : tokens) out.push_back({t});
+    return add_tokens(out);
+  }
+  /// Gives names to special tokens, {{"pad_token", "<pad>"}, ...}, and adds them, and others without a name, where the
+  /// vocabulary lacks them. Returns how many were added. `extra` takes the place of the additional ones there were,
+  /// unless it is empty.
+  std::size_t add_special_tokens(const std::vector<std::pair<std::string, std::string>>& named,
+                                 const std::vector<std::string>& extra = {}) {
+    detail::special_tokens names;
+    for (const auto& [n, t] : special_tokens_) names.set(n, {t, false, false, false, false, true}, true);
+    std::vector<AddedToken> tokens;
+    for (const auto& [n, t] : named) {
+      if (!std::string_view(n).ends_with("_token"))
+        throw value_error("add_special_tokens", detail::quote_text(n), "a name as pad_token");
+      tokens.push_back({t, false, false, false, false, true});
+      names.set(n, tokens.back(), true);
+    }
+    for (const auto& t : extra) tokens.push_back({t, false, false, false, false, true});
+    special_tokens_.clear();
+    for (const auto& n : names.named()) special_tokens_.emplace_back(n.name, n.token.content);
+    if (!extra.empty()) additional_special_tokens_ = extra;
+    return add_tokens(tokens);
+  }
+  /// The same around another pipeline, in which special tokens may have new texts, {{"<s>", "<bos>"}, ...}, and others
+  /// without a name may be new (train_new_from_iterator).
+  PreTrainedTokenizerFast with_tokenizer(Tokenizer tokenizer,
+                                         const std::vector<std::pair<std::string, std::string>>& renamed = {},
+                                         const std::vector<std::string>& extra = {}) const {
+    auto out = *this;
+    out.backend_ = std::move(tokenizer);
+    out.tokenizer_ = out.backend_;
+    out.tokenizer_->no_truncation();
+    out.tokenizer_->no_padding();
+    const auto rename = [&](std::string& token) {
+      for (const auto& [from, to] : renamed)
+        if (token == from) return void(token = to);
+    };
+    for (auto& [name, token] : out.special_tokens_) rename(token);
+    for (auto& token : out.additional_special_tokens_) rename(token);
+    out.additional_special_tokens_.insert(out.additional_special_tokens_.end(), extra.begin(), extra.end());
+    return out;
+  }
+  /// Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the chat templates, for
+  /// AutoTokenizer here and in Transformers. Throws file_error.
+  void save_pretrained(const std::filesystem::path& folder) const;
+
   std::size_t vocab_size() const { return tokenizer().vocab_size(false); }
   std::size_t size() const { return tokenizer().vocab_size(true); }
   std::size_t num_special_tokens_to_add(bool pair = false) const { return tokenizer().num_special_tokens_to_add(pair); }
@@ -232,9 +311,6 @@ class PreTrainedTokenizerFast {
  private:
   PreTrainedTokenizerFast() = default;
 
-  static constexpr std::string_view special_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                                       "pad_token", "cls_token", "mask_token"};
-
   std::optional<std::string> special_token(std::string_view name) const {
     for (const auto& [n, token] : special_tokens_)
       if (n == name) return token;
@@ -245,99 +321,56 @@ class PreTrainedTokenizerFast {
     return token ? tokenizer().token_to_id(*token) : std::nullopt;
   }
 
+  bool is_model_input(std::string_view name) const {
+    return std::find(model_input_names.begin(), model_input_names.end(), name) != model_input_names.end();
+  }
+  /// The longest input that the tokenizer knows of.
+  std::optional<std::size_t> known_max_length() const {
+    if (model_max_length <= 0 || model_max_length == no_max_length) return {};
+    return std::size_t(model_max_length);
+  }
+  /// What rows are filled up to, 0 for the longest of them; nothing where they are not.
+  std::optional<std::size_t> padded_length(PaddingStrategy padding, std::optional<std::size_t> max_length) const {
+    if (!max_length) max_length = known_max_length();
+    if (padding == PaddingStrategy::do_not_pad || (padding == PaddingStrategy::max_length && !max_length)) return {};
+    if (!pad_token_id()) throw value_error("tokenizer", "padding", "a pad_token", "none");
+    return padding == PaddingStrategy::longest ? 0 : *max_length;
+  }
+
   template <class Texts>
   BatchEncoding call(const Texts& texts, const TokenizerCallOptions& o) const {
     Tokenizer t = tokenizer();
-    std::size_t limit = 0;  // 0: none
-    if (model_max_length > 0 && model_max_length < no_max_length) limit = std::size_t(model_max_length);
-    if (o.max_length) limit = *o.max_length;
-    if (o.truncation && (limit || o.max_length))
-      t.enable_truncation({limit, o.stride, o.truncation_strategy, truncation_side});
-    if (o.padding != PaddingStrategy::do_not_pad) {
+    const auto limit = o.max_length ? o.max_length : known_max_length();
+    const bool truncation = o.truncation.value_or(o.max_length && o.padding == PaddingStrategy::do_not_pad);
+    if (truncation && limit) t.enable_truncation({*limit, o.stride, o.truncation_strategy, truncation_side});
+    if (const auto length = padded_length(o.padding, o.max_length)) {
+      if (t.truncation() && o.pad_to_multiple_of && *limit % o.pad_to_multiple_of)
+        throw value_error("tokenizer", "max_length, with truncation and padding,",
+                          detail::cat("a multiple of ", o.pad_to_multiple_of), detail::cat(*limit));
       PaddingParams p;
-      const auto id = pad_token_id();
-      if (!id) throw value_error("tokenizer", "padding", "a pad_token", "none");
-      p.pad_id = *id;
+      p.pad_id = *pad_token_id();
       p.pad_token = *pad_token();
       p.direction = o.padding_side.value_or(padding_side);
       p.pad_to_multiple_of = o.pad_to_multiple_of;
-      if (o.padding == PaddingStrategy::max_length && (limit || o.max_length)) p.fixed_length = limit;
+      if (o.padding == PaddingStrategy::max_length) p.fixed_length = *length;
       t.enable_padding(std::move(p));
     }
-    BatchEncoding out;
-    out.encodings = t.encode_batch(texts, o.add_special_tokens);
-    for (const auto& e : out.encodings) {
-      out.input_ids.push_back(e.ids);
-      out.attention_mask.push_back(e.attention_mask);
-      out.token_type_ids.push_back(e.type_ids);
-    }
+    if (o.split_special_tokens) t.set_encode_special_tokens(true);
+    auto out = detail::make_batch(t.encode_batch(texts, o.add_special_tokens), o,
+                                  o.return_token_type_ids.value_or(is_model_input("token_type_ids")),
+                                  o.return_attention_mask.value_or(is_model_input("attention_mask")));
+    if (!o.text_target.empty())
+      for (auto& e : t.encode_batch(o.text_target, o.add_special_tokens)) out.labels.push_back(std::move(e.ids));
     return out;
   }
 
-  // A token is a string, or an object with its flags (AddedToken).
-  static AddedToken read_token(const json& value, const std::string& where) {
-    AddedToken t;
-    t.normalized = false;
-    t.special = true;
-    if (value.is_string()) {
-      t.content = value.get<std::string>();
-      return t;
-    }
-    const auto flag = [&](const char* key, bool fallback) {
-      const auto it = value.find(key);
-      if (it == value.end() || it->is_null()) return fallback;
-      if (!it->is_boolean()) throw format_error(where, key, "a boolean", detail::describe(*it));
-      return it->get<bool>();
-    };
-    if (!value.is_object() || !value.contains("content") || !value["content"].is_string())
-      throw format_error(where, "", "a token: a string, or an object with 'content'", detail::describe(value));
-    t.content = value["content"].get<std::string>();
-    t.single_word = flag("single_word", false);
-    t.lstrip = flag("lstrip", false);
-    t.rstrip = flag("rstrip", false);
-    t.normalized = flag("normalized", false);
-    t.special = flag("special", true);
-    return t;
+  void take_special_tokens(const detail::special_tokens& special) {
+    for (const auto& n : special.named()) special_tokens_.emplace_back(n.name, n.token.content);
+    for (const auto& t : special.extra().empty() ? special.additional() : special.extra())
+      additional_special_tokens_.push_back(t.content);
   }
 
-  static void add_if_new(const AddedToken& token, detail::tokenizer_components& parts) {
-    if (token.content.empty()) return;
-    for (const auto& t : parts.added_tokens)
-      if (t.content == token.content) return;
-    parts.added_tokens.push_back(token);
-  }
-  void set_special_token(std::string_view name, const std::string& token, detail::tokenizer_components& parts) {
-    set_special_token(name, AddedToken{token, false, false, false, false, true}, parts);
-  }
-  void set_special_token(std::string_view name, const AddedToken& token, detail::tokenizer_components& parts) {
-    add_if_new(token, parts);
-    for (auto& [n, t] : special_tokens_)
-      if (n == name) return void(t = token.content);
-    special_tokens_.emplace_back(name, token.content);
-  }
-
-  void read_special_tokens(const json& config, const std::string& where, detail::tokenizer_components& parts) {
-    if (!config.is_object()) throw format_error(where, "", "an object", detail::describe(config));
-    for (const auto name : special_names)
-      if (const auto it = config.find(std::string(name)); it != config.end() && !it->is_null())
-        set_special_token(name, read_token(*it, detail::cat(where, ": ", name)), parts);
-    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-      const auto it = config.find(key);
-      if (it == config.end() || it->is_null()) continue;
-      if (!it->is_array() && !it->is_object())
-        throw format_error(detail::cat(where, ": ", key), "", "a list of tokens", detail::describe(*it));
-      for (const auto& item : *it) {  // version 5 also writes an object of named tokens
-        const auto token = read_token(item, detail::cat(where, ": ", key));
-        add_if_new(token, parts);
-        if (std::find(additional_special_tokens_.begin(), additional_special_tokens_.end(), token.content) ==
-            additional_special_tokens_.end())
-          additional_special_tokens_.push_back(token.content);
-      }
-    }
-  }
-
-  void read_config(const json& config, const std::string& where, detail::tokenizer_components& parts) {
-    if (!config.is_object()) throw format_error(where, "", "an object", detail::describe(config));
+  void read_config(const json& config, const std::string& where) {
     const auto member = [&](const char* key) -> const json* {
       const auto it = config.find(key);
       return it == config.end() || it->is_null() ? nullptr : &*it;
@@ -355,13 +388,7 @@ class PreTrainedTokenizerFast {
       if (*v != "left" && *v != "right") throw format_error(at(key), "", "'left' or 'right'", detail::describe(*v));
       return *v == "left";
     };
-    if (const json* decoder = member("added_tokens_decoder")) {
-      if (!decoder->is_object()) throw format_error(at("added_tokens_decoder"), "", "an object");
-      for (const auto& [id, token] : decoder->items())
-        add_if_new(read_token(token, at("added_tokens_decoder." + id)), parts);
-    }
-    read_special_tokens(config, where, parts);
-    if (left("padding_side")) padding_side = PaddingDirection::Left;
+    if (member("padding_side")) padding_side = left("padding_side") ? PaddingDirection::Left : PaddingDirection::Right;
     if (left("truncation_side")) truncation_side = TruncationDirection::Left;
     clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
     if (const json* v = member("model_max_length")) {
@@ -369,8 +396,12 @@ class PreTrainedTokenizerFast {
       const double n = v->get<double>();  // "no limit" is written as 1e30
       if (n >= 1 && n < 9e18) model_max_length = std::int64_t(n);
     }
-    const auto add_bos = boolean("add_bos_token"), add_eos = boolean("add_eos_token");
-    if (add_bos || add_eos) bos_eos_ = {add_bos.value_or(false), add_eos.value_or(false)};
+    if (const json* v = member("tokenizer_class"); v && v->is_string() && detail::has_token_types(v->get<std::string>()))
+      model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
+    if (const json* v = member("model_input_names")) {
+      if (!v->is_array()) throw format_error(at("model_input_names"), "", "a list", detail::describe(*v));
+      model_input_names = json_as<std::vector<std::string>>(*v, where, "model_input_names");
+    }
     if (const json* v = member("chat_template")) {
       if (v->is_string()) {
         chat_templates_.push_back({"default", v->get<std::string>()});
@@ -405,36 +436,23 @@ class PreTrainedTokenizerFast {
   }
 
   void finish(detail::tokenizer_components parts, const std::string& where) {
-    std::stable_sort(special_tokens_.begin(), special_tokens_.end(), [](const auto& a, const auto& b) {
-      const auto place = [](const std::string& n) {
-        return std::find(std::begin(special_names), std::end(special_names), n);
-      };
-      return place(a.first) < place(b.first);
-    });
-    if (bos_eos_) {  // Transformers rebuilds the post-processor where the config says what to add
-      const auto token = [&](bool wanted, std::string_view name, detail::special_token& out) {
-        if (!wanted) return false;
-        const auto text = special_token(name);
-        const auto id = text ? parts.model->vocabulary().find(*text) : std::nullopt;
-        if (!id) throw config_error(where, detail::cat("add_", name), detail::cat("a ", name, " of the vocabulary"));
-        out = {*text, std::int64_t(*id)};
-        return true;
-      };
-      detail::special_token bos, eos;
-      const bool add_bos = token(bos_eos_->first, "bos_token", bos),
-                 add_eos = token(bos_eos_->second, "eos_token", eos);
-      parts.post_processor = detail::make_bos_eos_processor(add_bos ? &bos : nullptr, add_eos ? &eos : nullptr);
-    }
     backend_.emplace(std::move(parts), where);
     tokenizer_ = backend_;
     tokenizer_->no_truncation();
     tokenizer_->no_padding();
+    if (!tokenizer_->post_processor()) {  // Transformers gives it one, without special tokens
+      auto pair = std::make_shared<processors::TemplateProcessing>();
+      pair->single = {{.is_sequence = true}};
+      pair->pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
+      tokenizer_->set_post_processor(std::move(pair));
+    }
   }
 
   std::optional<Tokenizer> tokenizer_, backend_;
   std::vector<std::pair<std::string, std::string>> special_tokens_, chat_templates_;
   std::vector<std::string> additional_special_tokens_;
-  std::optional<std::pair<bool, bool>> bos_eos_;
+  std::string word_suffix_;  // of CLIP: in decoded text it is a space
+  json config_ = json::object();  // tokenizer_config.json as it was read
 };
 
 struct AutoTokenizer {
@@ -448,3 +466,5 @@ struct AutoTokenizer {
 };
 
 }  // namespace hft
+
+#include <hft/tokenizers/save_pretrained.hpp>

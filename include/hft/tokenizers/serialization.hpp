@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,20 +11,25 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/base64.hpp>
 #include <hft/io/large_json.hpp>
 #include <hft/tokenizers/added_vocabulary.hpp>
 #include <hft/tokenizers/decoders/byte_fallback.hpp>
 #include <hft/tokenizers/decoders/byte_level.hpp>
+#include <hft/tokenizers/decoders/ctc.hpp>
 #include <hft/tokenizers/decoders/metaspace.hpp>
 #include <hft/tokenizers/decoders/strip.hpp>
 #include <hft/tokenizers/decoders/utils.hpp>
 #include <hft/tokenizers/decoders/wordpiece.hpp>
 #include <hft/tokenizers/encoding.hpp>
 #include <hft/tokenizers/models/bpe.hpp>
+#include <hft/tokenizers/models/unigram.hpp>
 #include <hft/tokenizers/models/wordlevel.hpp>
 #include <hft/tokenizers/models/wordpiece.hpp>
 #include <hft/tokenizers/normalizers/bert.hpp>
 #include <hft/tokenizers/normalizers/byte_level.hpp>
+#include <hft/tokenizers/normalizers/nmt.hpp>
+#include <hft/tokenizers/normalizers/precompiled.hpp>
 #include <hft/tokenizers/normalizers/prepend.hpp>
 #include <hft/tokenizers/normalizers/replace.hpp>
 #include <hft/tokenizers/normalizers/strip.hpp>
@@ -31,11 +37,14 @@
 #include <hft/tokenizers/normalizers/utils.hpp>
 #include <hft/tokenizers/pre_tokenizers/bert.hpp>
 #include <hft/tokenizers/pre_tokenizers/byte_level.hpp>
+#include <hft/tokenizers/pre_tokenizers/char_delimiter_split.hpp>
 #include <hft/tokenizers/pre_tokenizers/digits.hpp>
+#include <hft/tokenizers/pre_tokenizers/fixed_length.hpp>
 #include <hft/tokenizers/pre_tokenizers/metaspace.hpp>
 #include <hft/tokenizers/pre_tokenizers/punctuation.hpp>
 #include <hft/tokenizers/pre_tokenizers/sequence.hpp>
 #include <hft/tokenizers/pre_tokenizers/split.hpp>
+#include <hft/tokenizers/pre_tokenizers/unicode_scripts.hpp>
 #include <hft/tokenizers/pre_tokenizers/whitespace.hpp>
 #include <hft/tokenizers/processors/bert.hpp>
 #include <hft/tokenizers/processors/byte_level.hpp>
@@ -45,13 +54,13 @@
 namespace hft {
 namespace detail {
 
-/// The stages of a tokenizer; all but the model may be absent.
+/// The stages of a tokenizer, which copies share; all but the model may be absent.
 struct tokenizer_components {
-  std::unique_ptr<const normalizers::Normalizer> normalizer;
-  std::unique_ptr<const pre_tokenizers::PreTokenizer> pre_tokenizer;
-  std::unique_ptr<const models::Model> model;
-  std::unique_ptr<const processors::PostProcessor> post_processor;
-  std::unique_ptr<const decoders::Decoder> decoder;
+  std::shared_ptr<const normalizers::Normalizer> normalizer;
+  std::shared_ptr<const pre_tokenizers::PreTokenizer> pre_tokenizer;
+  std::shared_ptr<const models::Model> model;
+  std::shared_ptr<const processors::PostProcessor> post_processor;
+  std::shared_ptr<const decoders::Decoder> decoder;
   std::vector<AddedToken> added_tokens;
   std::optional<TruncationParams> truncation;
   std::optional<PaddingParams> padding;
@@ -158,6 +167,11 @@ inline std::unique_ptr<const normalizers::Normalizer> read_normalizer(const json
   if (type == "Lowercase") return std::make_unique<Lowercase>();
   if (type == "StripAccents") return std::make_unique<StripAccents>();
   if (type == "ByteLevel") return std::make_unique<normalizers::ByteLevel>();
+  if (type == "Nmt") return std::make_unique<Nmt>();
+  if (type == "Precompiled") {
+    const auto map = n.at("precompiled_charsmap");
+    return std::make_unique<Precompiled>(decode_base64(as_string(map.value(), map.where()), map.where()), map.where());
+  }
   if (type == "BertNormalizer") {
     auto out = std::make_unique<BertNormalizer>();
     out->clean_text = n.boolean("clean_text");
@@ -197,10 +211,23 @@ inline std::unique_ptr<const pre_tokenizers::PreTokenizer> read_pre_tokenizer(co
   if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
   if (type == "Whitespace") return std::make_unique<Whitespace>();
   if (type == "WhitespaceSplit") return std::make_unique<WhitespaceSplit>();
+  if (type == "UnicodeScripts") return std::make_unique<UnicodeScripts>();
+  if (type == "CharDelimiterSplit") {
+    auto out = std::make_unique<CharDelimiterSplit>();
+    out->delimiter = n.at("delimiter").character();
+    return out;
+  }
+  if (type == "FixedLength") {
+    auto out = std::make_unique<FixedLength>();
+    if (const auto length = n.find("length")) out->length = length->size();
+    if (out->length == 0) throw format_error(n.inside("length"), "", "at least 1", "0");
+    return out;
+  }
   if (type == "ByteLevel") {
     auto out = std::make_unique<pre_tokenizers::ByteLevel>();
     out->add_prefix_space = n.boolean("add_prefix_space");
     out->use_regex = n.boolean("use_regex", true);
+    out->trim_offsets = n.boolean("trim_offsets", true);
     return out;
   }
   if (type == "Split") {
@@ -259,6 +286,7 @@ inline std::vector<processors::TemplateProcessing::piece> read_template(
         if (s.first == id) found = &s;
       if (!found) throw format_error(token.where(), "special token " + quote_text(id), "one of special_tokens");
       piece.tokens = found->second;
+      piece.id = id;
       piece.type_id = token.at("type_id").id();
     }
     out.push_back(std::move(piece));
@@ -273,6 +301,7 @@ inline std::unique_ptr<const processors::PostProcessor> read_post_processor(cons
     auto out = std::make_unique<processors::ByteLevel>();
     out->add_prefix_space = n.boolean("add_prefix_space");
     out->trim_offsets = n.boolean("trim_offsets");
+    out->use_regex = n.boolean("use_regex", true);
     return out;
   }
   if (type == "BertProcessing") {
@@ -304,6 +333,7 @@ inline std::unique_ptr<const processors::PostProcessor> read_post_processor(cons
     auto out = std::make_unique<TemplateProcessing>();
     out->single = read_template(n.at("single"), special, false);
     out->pair = read_template(n.at("pair"), special, true);
+    out->special_tokens = std::move(special);
     return out;
   }
   if (type == "Sequence") {
@@ -317,9 +347,22 @@ inline std::unique_ptr<const processors::PostProcessor> read_post_processor(cons
 inline std::unique_ptr<const decoders::Decoder> read_decoder(const json_node& n) {
   using namespace decoders;
   const auto type = n.string("type");
-  if (type == "ByteLevel") return std::make_unique<decoders::ByteLevel>();
+  if (type == "ByteLevel") {
+    auto out = std::make_unique<decoders::ByteLevel>();
+    out->add_prefix_space = n.boolean("add_prefix_space", true);
+    out->trim_offsets = n.boolean("trim_offsets", true);
+    out->use_regex = n.boolean("use_regex", true);
+    return out;
+  }
   if (type == "ByteFallback") return std::make_unique<ByteFallback>();
   if (type == "Fuse") return std::make_unique<Fuse>();
+  if (type == "CTC") {
+    auto out = std::make_unique<CTC>();
+    out->pad_token = n.string("pad_token");
+    out->word_delimiter_token = n.string("word_delimiter_token");
+    out->cleanup = n.boolean("cleanup");
+    return out;
+  }
   if (type == "WordPiece") {
     auto out = std::make_unique<decoders::WordPiece>();
     out->prefix = n.string("prefix");
@@ -330,6 +373,7 @@ inline std::unique_ptr<const decoders::Decoder> read_decoder(const json_node& n)
     auto out = std::make_unique<decoders::Metaspace>();
     out->replacement = n.at("replacement").character();
     out->prepend_scheme = read_prepend_scheme(n);
+    out->split = n.boolean("split", true);
     return out;
   }
   if (type == "Strip") {
@@ -374,7 +418,7 @@ inline Vocabulary read_vocabulary(const json_node& n) {
     if (field.value.get(id) != simdjson::SUCCESS || id < 0 || id > std::int64_t(Vocabulary::max_id))
       json_node(field.value, n.inside(field.key)).id();  // throws
     if (out.insert(field.key, std::uint32_t(id)) != Vocabulary::inserted::yes)
-      throw format_error(n.where(), "token " + quote_text(field.key), "to appear once");
+      throw format_error(n.where(), "token " + quote_text(field.key) + " appears twice");
   }
   finish_vocabulary(out, n.where());
   return out;
@@ -390,12 +434,16 @@ class merge_reader {
   void add(pair_table& merges, std::string_view a, std::string_view b, std::uint32_t rank, const Where& where) {
     merged_ = a;
     merged_ += b.substr(std::min(prefix_length_, b.size()));
-    const auto left = vocabulary_.find(a), right = vocabulary_.find(b), result = vocabulary_.find(merged_);
+    const auto left = vocabulary_.find(a), right = vocabulary_.find(b);
+    // Trainers number tokens in the order of their merges, so the id after the last one is a good guess.
+    auto result = std::optional<std::uint32_t>(last_ + 1);
+    if (vocabulary_.token(*result) != merged_) result = vocabulary_.find(merged_);
     if (!left || !right || !result)
       throw format_error(where(), "merge", "tokens of the vocabulary",
                          quote_text(!left    ? a
                                     : !right ? b
                                              : std::string_view(merged_)));
+    last_ = *result;
     merges.insert(*left, *right, {rank, *result});  // a pair that is listed again takes the later rank
   }
 
@@ -403,6 +451,7 @@ class merge_reader {
   const Vocabulary& vocabulary_;
   std::size_t prefix_length_;
   std::string merged_;
+  std::uint32_t last_ = 0;  // the result of the last merge
 };
 
 /// A merge written as one string, "a b"; false where it is not two parts.
@@ -443,24 +492,59 @@ inline pair_table read_merges(const json_node& n, const Vocabulary& vocabulary, 
   return out;
 }
 
+/// Pieces and their scores, in the order of their ids.
+inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json_node& n) {
+  const auto array = as_array(n.value(), n.where());
+  std::vector<std::pair<std::string, double>> out;
+  out.reserve(array.size());
+  for (const auto e : array) {
+    simdjson::dom::array pair;
+    std::string_view text;
+    double score = 0;
+    if (e.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(text) != simdjson::SUCCESS ||
+        pair.at(1).get(score) != simdjson::SUCCESS)
+      throw format_error(cat(n.where(), "[", out.size(), "]"), "piece", "[string, number]", std::string(describe(e)));
+    out.emplace_back(text, score);
+  }
+  return out;
+}
+
+inline std::unique_ptr<const models::Model> read_unigram(const json_node& n) {
+  auto pieces = read_scored_pieces(n.at("vocab"));
+  std::optional<std::uint32_t> unk_id;
+  if (const auto unk = n.find("unk_id")) {
+    unk_id = unk->id();
+    if (*unk_id >= pieces.size())
+      throw format_error(unk->where(), "", cat("less than the number of pieces, ", pieces.size()), cat(*unk_id));
+  }
+  return std::make_unique<models::Unigram>(std::move(pieces), unk_id, n.boolean("byte_fallback", false));
+}
+
 inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
   std::string type;
   if (const auto t = n.find("type")) {
     type = t->string();
   } else {  // files older than the field
-    type = n.find("merges") ? "BPE" : n.find("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
+    type = n.find("merges")                     ? "BPE"
+           : n.find("max_input_chars_per_word") ? "WordPiece"
+           : n.at("vocab").value().is_array()   ? "Unigram"
+                                                : "WordLevel";
   }
   if (type == "BPE") {
     models::BPE::options o;
     if (const auto unk = n.find("unk_token")) o.unk_token = unk->string();
     if (const auto prefix = n.find("continuing_subword_prefix")) o.continuing_subword_prefix = prefix->string();
     if (const auto suffix = n.find("end_of_word_suffix")) o.end_of_word_suffix = suffix->string();
+    o.has_continuing_subword_prefix = n.find("continuing_subword_prefix").has_value();
+    o.has_end_of_word_suffix = n.find("end_of_word_suffix").has_value();
     o.fuse_unk = n.boolean("fuse_unk", false);
     o.byte_fallback = n.boolean("byte_fallback", false);
     o.ignore_merges = n.boolean("ignore_merges", false);
-    if (const auto dropout = n.find("dropout"))
-      if (const double p = as_f64(dropout->value(), dropout->where()); p != 0)
-        throw unsupported_error(dropout->where(), "BPE dropout", "none", cat(p));
+    if (const auto dropout = n.find("dropout")) {
+      o.dropout = as_f64(dropout->value(), dropout->where());
+      if (!(*o.dropout >= 0 && *o.dropout <= 1))
+        throw format_error(dropout->where(), "", "a probability", cat(*o.dropout));
+    }
     auto vocabulary = read_vocabulary(n.at("vocab"));
     auto merges = read_merges(n.at("merges"), vocabulary, o.continuing_subword_prefix.size());
     return std::make_unique<models::BPE>(std::move(vocabulary), std::move(merges), std::move(o));
@@ -471,6 +555,7 @@ inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
                                                n.at("max_input_chars_per_word").size());
   if (type == "WordLevel")
     return std::make_unique<models::WordLevel>(read_vocabulary(n.at("vocab")), n.string("unk_token"));
+  if (type == "Unigram") return read_unigram(n);
   n.unknown_component("model");
 }
 
@@ -541,6 +626,11 @@ inline tokenizer_components read_components(const large_json& document) {
   if (const auto n = root.find("added_tokens")) out.added_tokens = read_added_tokens(*n);
   out.model = read_model(root.at("model"));
   return out;
+}
+
+/// Reads a tokenizer.json.
+inline tokenizer_components read_components(const std::filesystem::path& path) {
+  return read_components(large_json::open(path, json_max_depth, "model.vocab"));
 }
 
 }  // namespace detail

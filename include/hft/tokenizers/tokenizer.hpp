@@ -4,11 +4,13 @@
 //   added tokens    found in the raw text, then in the normalized one                  added_vocabulary.hpp
 //   normalizers/    edit the text                                                      NFC, BertNormalizer, ...
 //   pre_tokenizers/ cut it into pieces                                                 ByteLevel, Split, ...
-//   models/         turn each piece into tokens                                        BPE, WordPiece, WordLevel
+//   models/         turn each piece into tokens                                        BPE, WordPiece, Unigram, ...
 //   processors/     add special tokens around sequences                                TemplateProcessing, ...
 //   decoders/       join tokens to text                                                ByteLevel, WordPiece, ...
 // Stages live in namespaces of their folder's name, because the library gives several of them the same class names.
 #pragma once
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,60 +19,78 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <hft/error.hpp>
-#include <hft/io/utf8.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/parallel.hpp>
+#include <hft/tokenizers/decode_stream.hpp>
 #include <hft/tokenizers/encoding.hpp>
-#include <hft/tokenizers/fast_path.hpp>
+#include <hft/tokenizers/pipeline.hpp>
 #include <hft/tokenizers/serialization.hpp>
+#include <hft/tokenizers/serialization_writer.hpp>
 
 namespace hft {
 
-class DecodeStream;
-
-/// A tokenizer. Copies share the pipeline; a const Tokenizer is used from any number of threads at once.
+/// A tokenizer. Copies share the pipeline until one of them is edited; a const Tokenizer is used from any number of
+/// threads at once.
 class Tokenizer {
  public:
   /// Reads a tokenizer.json. Throws file_error, format_error or unsupported_error, naming file and JSON path.
   static Tokenizer from_file(const std::filesystem::path& path) {
-    return Tokenizer(detail::read_components(large_json::open(path)), path.string());
+    return Tokenizer(detail::read_components(path), path.string());
   }
   /// The same for JSON in memory; `where` names it in errors.
   static Tokenizer from_json(std::string_view json, const std::string& where = "tokenizer.json") {
-    return Tokenizer(detail::read_components(large_json::parse(json, where)), where);
+    return Tokenizer(detail::read_components(large_json::parse(json, where, json_max_depth, "model.vocab")), where);
   }
   /// A tokenizer of components built elsewhere (gguf.hpp).
   Tokenizer(detail::tokenizer_components parts, const std::string& where)
-      : pipeline_(std::make_shared<const pipeline>(std::move(parts), where)),
+      : pipeline_(std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), where)),
         truncation_(pipeline_->parts.truncation),
         padding_(pipeline_->parts.padding) {}
 
-  /// Encodes one text (UTF-8). Throws value_error for text that is not UTF-8.
-  Encoding encode(std::string_view text, bool add_special_tokens = true) const {
-    auto out = post_process(encode_sequence(text, 0), nullptr, add_special_tokens);
-    return pad_one(std::move(out));
+  /// The tokenizer.json that the tokenizers library would write, to the byte: on one line, or with line breaks and
+  /// two spaces a level. Throws unsupported_error for a stage that the format does not have.
+  std::string to_json(bool pretty = false) const {
+    return detail::write_tokenizer(pipeline_->parts, pipeline_->added, truncation_, padding_, pretty);
   }
-  /// Encodes a pair of texts as one input.
+  /// Writes to_json() to a file, whole or not at all. Throws file_error.
+  void save(const std::filesystem::path& path, bool pretty = true) const {
+    write_file_atomically(path, to_json(pretty));
+  }
+
+  /// Encodes one text (UTF-8), or one sequence of words. Throws value_error for text that is not UTF-8.
+  Encoding encode(std::string_view text, bool add_special_tokens = true) const {
+    return encode_one(text, nullptr, add_special_tokens);
+  }
+  Encoding encode(const std::vector<std::string>& words, bool add_special_tokens = true) const {
+    return encode_one(words, nullptr, add_special_tokens);
+  }
+  /// Encodes a pair as one input.
   Encoding encode(std::string_view text, std::string_view pair, bool add_special_tokens = true) const {
-    auto second = encode_sequence(pair, 1);
-    auto out = post_process(encode_sequence(text, 0), &second, add_special_tokens);
-    return pad_one(std::move(out));
+    const InputSequence second = pair;
+    return encode_one(text, &second, add_special_tokens);
+  }
+  Encoding encode(const std::vector<std::string>& words, const std::vector<std::string>& pair,
+                  bool add_special_tokens = true) const {
+    const InputSequence second = pair;
+    return encode_one(words, &second, add_special_tokens);
   }
   // A string literal as second argument would rather become a bool.
   Encoding encode(std::string_view text, const char* pair, bool add_special_tokens = true) const {
     return encode(text, std::string_view(pair), add_special_tokens);
   }
 
-  /// Encodes many texts and pads them together where padding is on.
-  template <class Texts>
-  std::vector<Encoding> encode_batch(const Texts& texts, bool add_special_tokens = true) const {
-    std::vector<Encoding> out;
-    for (const auto& t : texts) out.push_back(encode_unpadded(t, add_special_tokens));
-    if (padding_) pad_encodings(out, *padding_);
-    for (auto& e : out) e.finish();
-    return out;
+  /// Encodes many inputs, on all threads of hft, and pads them together where padding is on. An input is a text, a
+  /// vector of words, or a std::pair of either.
+  template <class Inputs>
+  std::vector<Encoding> encode_batch(const Inputs& inputs, bool add_special_tokens = true) const {
+    std::vector<std::pair<InputSequence, std::optional<InputSequence>>> views;
+    for (const auto& input : inputs) views.push_back(view_of(input));
+    return encode_views(views, add_special_tokens);
   }
 
   /// Only the ids of encode(text), without offsets: many times faster.
@@ -80,7 +100,7 @@ class Tokenizer {
       const auto e = encode(text, add_special_tokens);
       return {e.ids.begin(), e.ids.end()};
     }
-    check_text(text);
+    p.check_text(text);
     const detail::scratch_pool::lease scratch(p.scratch);
     detail::id_sink out(text.size() / 3);
     if (add_special_tokens)
@@ -101,24 +121,7 @@ class Tokenizer {
   /// Text of tokens. Ids that no token has are left out, as are special tokens if asked for.
   template <class Id>
   std::string decode(std::span<const Id> ids, bool skip_special_tokens = true) const {
-    const auto& p = *pipeline_;
-    if (p.byte_level_decoder) {
-      std::string bytes;
-      for (const auto id : ids) append_bytes(bytes, std::int64_t(id), skip_special_tokens);
-      return detail::lossy_text(bytes);
-    }
-    std::vector<std::string> tokens;
-    tokens.reserve(ids.size());
-    for (const auto id : ids)
-      if (const auto t = decoded_token(std::int64_t(id)); t && !(skip_special_tokens && p.added.is_special(*t)))
-        tokens.push_back(*t);
-    std::string out;
-    if (!p.parts.decoder) {
-      for (std::size_t i = 0; i < tokens.size(); ++i) out += (i ? " " : "") + tokens[i];
-      return out;
-    }
-    for (const auto& t : p.parts.decoder->decode_chain(std::move(tokens))) out += t;
-    return out;
+    return pipeline_->decode<Id>(ids, skip_special_tokens);
   }
   std::string decode(std::span<const std::int64_t> ids, bool skip_special_tokens = true) const {
     return decode<std::int64_t>(ids, skip_special_tokens);
@@ -130,27 +133,56 @@ class Tokenizer {
   std::string decode(std::initializer_list<std::int64_t> ids, bool skip_special_tokens = true) const {
     return decode<std::int64_t>(std::span<const std::int64_t>(ids.begin(), ids.size()), skip_special_tokens);
   }
+  template <class Id>
+  std::vector<std::string> decode_batch(const std::vector<std::vector<Id>>& rows,
+                                        bool skip_special_tokens = true) const {
+    std::vector<std::string> out;
+    for (const auto& r : rows) out.push_back(decode(r, skip_special_tokens));
+    return out;
+  }
+  /// A decoder for ids that arrive one by one. It refers to this tokenizer's pipeline and outlives the tokenizer.
+  DecodeStream decode_stream(bool skip_special_tokens = true) const { return DecodeStream(*this, skip_special_tokens); }
+
+  // The vocabulary.
 
   std::optional<std::int64_t> token_to_id(std::string_view token) const {
     const auto id = pipeline_->added.token_to_id(token, *pipeline_->parts.model);
     return id ? std::optional<std::int64_t>(*id) : std::nullopt;
   }
-  std::optional<std::string> id_to_token(std::int64_t id) const { return decoded_token(id); }
+  std::optional<std::string> id_to_token(std::int64_t id) const { return pipeline_->token(id); }
 
+  /// All tokens and their ids, with or without those that were added to the model's.
+  std::unordered_map<std::string, std::int64_t> get_vocab(bool with_added_tokens = true) const {
+    std::unordered_map<std::string, std::int64_t> out;
+    pipeline_->parts.model->vocabulary().for_each(
+        [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; });
+    if (with_added_tokens)
+      pipeline_->added.for_each([&](std::uint32_t id, const AddedToken& t) { out[t.content] = id; });
+    return out;
+  }
   /// Tokens of the vocabulary, with or without those that were added to the model's.
-  std::size_t vocab_size(bool with_added = true) const {
-    const auto& p = *pipeline_;
-    std::size_t n = p.parts.model->vocabulary().size();
-    if (with_added)
-      p.added.for_each([&](std::uint32_t, const AddedToken& t) { n += !p.parts.model->vocabulary().find(t.content); });
+  std::size_t vocab_size(bool with_added_tokens = true) const {
+    const auto& vocabulary = pipeline_->parts.model->vocabulary();
+    std::size_t n = vocabulary.size();
+    if (with_added_tokens)
+      pipeline_->added.for_each([&](std::uint32_t, const AddedToken& t) { n += !vocabulary.find(t.content); });
     return n;
   }
+  /// The same by the library's name.
+  std::size_t get_vocab_size(bool with_added_tokens = true) const { return vocab_size(with_added_tokens); }
   /// One more than the largest id there is: what an embedding must have rows for.
   std::size_t id_limit() const {
     std::size_t n = pipeline_->parts.model->vocabulary().id_limit();
     pipeline_->added.for_each([&](std::uint32_t id, const AddedToken&) { n = std::max(n, std::size_t(id) + 1); });
     return n;
   }
+  /// The added tokens by their ids, smallest first.
+  std::vector<std::pair<std::int64_t, AddedToken>> get_added_tokens_decoder() const {
+    std::vector<std::pair<std::int64_t, AddedToken>> out;
+    for (auto& [id, token] : pipeline_->added.sorted()) out.emplace_back(id, std::move(token));
+    return out;
+  }
+  const AddedVocabulary& added_vocabulary() const noexcept { return pipeline_->added; }
   bool is_bpe() const { return dynamic_cast<const models::BPE*>(pipeline_->parts.model.get()) != nullptr; }
   /// Whether an added token of this id is special.
   bool is_special(std::int64_t id) const {
@@ -158,10 +190,71 @@ class Tokenizer {
         id < 0 || id > std::int64_t(Vocabulary::max_id) ? nullptr : pipeline_->added.find(std::uint32_t(id));
     return t && t->special;
   }
-  const AddedVocabulary& added_vocabulary() const noexcept { return pipeline_->added; }
   /// How many special tokens encode() adds to one text or to a pair.
   std::size_t num_special_tokens_to_add(bool pair = false) const {
     return pipeline_->parts.post_processor ? pipeline_->parts.post_processor->added_tokens(pair) : 0;
+  }
+
+  // Editing. Other copies of the tokenizer stay as they are. None of this is cheap: the pipeline is built anew.
+
+  /// Adds tokens to find in texts; those that are in the vocabulary keep their ids. Returns how many were new to the
+  /// added tokens.
+  std::size_t add_tokens(const std::vector<AddedToken>& tokens) {
+    auto parts = pipeline_->parts;
+    std::size_t added = 0;
+    for (const auto& t : tokens) {
+      if (t.content.empty()) continue;
+      const auto old = std::find_if(parts.added_tokens.begin(), parts.added_tokens.end(),
+                                    [&](const AddedToken& o) { return o.content == t.content; });
+      if (old != parts.added_tokens.end() && *old == t) continue;
+      ++added;
+      if (old != parts.added_tokens.end()) {
+        *old = t;
+      } else {
+        parts.added_tokens.push_back(t);
+      }
+    }
+    if (added != 0) rebuild(std::move(parts));
+    return added;
+  }
+  std::size_t add_tokens(const std::vector<std::string>& tokens) {
+    std::vector<AddedToken> out;
+    for (const auto& t : tokens) out.push_back({t});
+    return add_tokens(out);
+  }
+  /// The same for tokens that are special: found in the text as it is, and left out by decode().
+  std::size_t add_special_tokens(std::vector<AddedToken> tokens) {
+    for (auto& t : tokens) t.special = true;
+    return add_tokens(tokens);
+  }
+  std::size_t add_special_tokens(const std::vector<std::string>& tokens) {
+    std::vector<AddedToken> out;
+    for (const auto& t : tokens) out.push_back({t, false, false, false, false, true});
+    return add_tokens(out);
+  }
+  /// Whether special tokens in a text are encoded as if they were any text (Transformers' split_special_tokens).
+  bool encode_special_tokens() const noexcept { return pipeline_->added.encode_special_tokens; }
+  void set_encode_special_tokens(bool value) {
+    if (value != encode_special_tokens())
+      pipeline_ = std::make_shared<const detail::tokenizer_pipeline>(pipeline_->parts, "tokenizer", value);
+  }
+
+  // The stages; null where there is none. They may be shared between tokenizers.
+  template <class Stage>
+  using stage = std::shared_ptr<const Stage>;
+  const stage<normalizers::Normalizer>& normalizer() const noexcept { return pipeline_->parts.normalizer; }
+  const stage<pre_tokenizers::PreTokenizer>& pre_tokenizer() const noexcept { return pipeline_->parts.pre_tokenizer; }
+  const stage<models::Model>& model() const noexcept { return pipeline_->parts.model; }
+  const stage<processors::PostProcessor>& post_processor() const noexcept { return pipeline_->parts.post_processor; }
+  const stage<decoders::Decoder>& decoder() const noexcept { return pipeline_->parts.decoder; }
+  void set_normalizer(stage<normalizers::Normalizer> s) { replace(&parts_t::normalizer, std::move(s)); }
+  void set_pre_tokenizer(stage<pre_tokenizers::PreTokenizer> s) { replace(&parts_t::pre_tokenizer, std::move(s)); }
+  void set_post_processor(stage<processors::PostProcessor> s) { replace(&parts_t::post_processor, std::move(s)); }
+  void set_decoder(stage<decoders::Decoder> s) { replace(&parts_t::decoder, std::move(s)); }
+  /// Throws value_error for null: there is no tokenizer without a model.
+  void set_model(stage<models::Model> s) {
+    if (!s) throw value_error("tokenizer", "model", "a model", "none");
+    replace(&parts_t::model, std::move(s));
   }
 
   // Truncation and padding, at first as the file says.
@@ -172,232 +265,83 @@ class Tokenizer {
   const std::optional<TruncationParams>& truncation() const noexcept { return truncation_; }
   const std::optional<PaddingParams>& padding() const noexcept { return padding_; }
 
-  /// A decoder for ids that arrive one by one. It refers to this tokenizer's pipeline and outlives the tokenizer.
-  DecodeStream decode_stream(bool skip_special_tokens = true) const;
-
  private:
   friend class DecodeStream;
+  using parts_t = detail::tokenizer_components;
+  using input_view = std::pair<InputSequence, std::optional<InputSequence>>;
 
-  /// What never changes after loading, and the pool of buffers.
-  struct pipeline {
-    pipeline(detail::tokenizer_components components, const std::string& where) : parts(std::move(components)) {
-      added.add_tokens(parts.added_tokens, *parts.model, parts.normalizer.get(), where);
-      byte_level_decoder = dynamic_cast<const decoders::ByteLevel*>(parts.decoder.get()) != nullptr;
-      if (!added.any_in_normalized_text())
-        fast = detail::make_fast_path(parts.normalizer.get(), parts.pre_tokenizer.get(), *parts.model);
-      find_specials();
-    }
-
-    // What the post-processor puts around one sequence, where that is all it does to the ids.
-    void find_specials() {
-      simple_specials = true;
-      if (!parts.post_processor) return;
-      Encoding probe;
-      constexpr std::int64_t mark = -1;
-      probe.push_back(mark, "", {}, {}, 0);
-      probe.set_sequence_id(0);
-      int seen = 0;
-      for (const auto& e : parts.post_processor->process({probe}, true))
-        for (const auto id : e.ids) {
-          if (id == mark) {
-            ++seen;
-          } else {
-            (seen ? after : before).push_back(std::int32_t(id));
-          }
-        }
-      simple_specials = seen == 1;
-    }
-
-    detail::tokenizer_components parts;
-    AddedVocabulary added;
-    bool byte_level_decoder = false, simple_specials = false;
-    std::vector<std::int32_t> before, after;
-    std::unique_ptr<const detail::fast_path> fast;
-    mutable detail::scratch_pool scratch;
-  };
-
-  static void check_text(std::string_view text) {
-    if (text.size() >= 0xffffffffu)
-      throw value_error("tokenizer", "text", "less than 4 GiB", detail::cat(text.size(), " bytes"));
-    if (const auto at = detail::find_invalid_utf8(text); at != std::string_view::npos)
-      throw value_error("tokenizer", "text", "UTF-8", detail::cat("an invalid byte at ", at));
+  static input_view view_of(const InputSequence& input) { return {input, {}}; }
+  template <class First, class Second>
+  static input_view view_of(const std::pair<First, Second>& inputs) {
+    return {InputSequence(inputs.first), InputSequence(inputs.second)};
   }
 
-  std::optional<std::string> decoded_token(std::int64_t id) const {
-    if (id < 0 || id > std::int64_t(Vocabulary::max_id)) return {};
-    if (const std::string* t = pipeline_->added.decoded_form(std::uint32_t(id))) return *t;
-    const auto t = pipeline_->parts.model->vocabulary().token(std::uint64_t(id));
-    if (!t.data()) return {};
-    return std::string(t);
+  void rebuild(parts_t parts) {
+    pipeline_ =
+        std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), "tokenizer", encode_special_tokens());
+  }
+  template <class Stage>
+  void replace(stage<Stage> parts_t::*member, stage<Stage> s) {
+    auto parts = pipeline_->parts;
+    parts.*member = std::move(s);
+    rebuild(std::move(parts));
   }
 
-  void append_bytes(std::string& out, std::int64_t id, bool skip_special_tokens) const {
-    if (id < 0 || id > std::int64_t(Vocabulary::max_id)) return;
-    const std::string* added = pipeline_->added.decoded_form(std::uint32_t(id));
-    const auto t = added ? std::string_view(*added) : pipeline_->parts.model->vocabulary().token(std::uint64_t(id));
-    if (skip_special_tokens && (added ? pipeline_->added.is_special(*added) : false)) return;
-    detail::append_token_bytes(out, t);
+  Encoding encode_unpadded(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const {
+    if (!second) return pipeline_->post_process(pipeline_->encode(first, 0), nullptr, truncation_, add_special_tokens);
+    auto pair = pipeline_->encode(*second, 1);
+    return pipeline_->post_process(pipeline_->encode(first, 0), &pair, truncation_, add_special_tokens);
   }
 
-  Encoding encode_sequence(std::string_view text, std::int64_t type_id) const {
-    check_text(text);
-    const auto& p = *pipeline_;
-    auto s = p.added.extract_and_normalize(p.parts.normalizer.get(), text);
-    if (p.parts.pre_tokenizer) p.parts.pre_tokenizer->pre_tokenize(s);
-    for (auto& piece : s.pieces)
-      if (!piece.tokenized) p.parts.model->tokenize(piece.text.get(), piece.tokens);
-    return to_encoding(s, text, type_id);
-  }
-
-  Encoding to_encoding(const PreTokenizedString& s, std::string_view text, std::int64_t type_id) const {
-    // The index of the character at each byte; from text.size() on there is none.
-    std::vector<std::uint32_t> characters(text.size());
-    std::uint32_t count = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      count += !detail::unicode::is_continuation(text[i]);
-      characters[i] = count - 1;
-    }
-    const auto to_characters = [&](std::size_t begin, std::size_t end) -> Offsets {
-      if (begin >= characters.size()) return {std::int64_t(begin), std::int64_t(end)};
-      const std::int64_t first = characters[begin];
-      if (end < characters.size()) return {first, std::int64_t(characters[end])};
-      const std::int64_t last = end >= 1 && end - 1 < characters.size() ? characters[end - 1] : first + 1;
-      return {first, last + 1};
-    };
-    Encoding out;
-    const auto& vocabulary = pipeline_->parts.model->vocabulary();
-    for (std::size_t word = 0; word < s.pieces.size(); ++word) {
-      const auto& p = s.pieces[word];
-      for (const auto& t : p.tokens) {
-        std::size_t begin = t.begin, end = t.end;
-        if (p.text.to_original(t.begin, t.end, begin, end)) {
-          begin += p.text.original_shift();
-          end += p.text.original_shift();
-        }
-        out.push_back(t.id, t.value.empty() ? std::string(vocabulary.token(t.id)) : t.value, to_characters(begin, end),
-                      std::int64_t(word), type_id);
-      }
-    }
-    return out;
-  }
-
-  Encoding post_process(Encoding first, Encoding* second, bool add_special_tokens) const {
-    const auto* processor = pipeline_->parts.post_processor.get();
-    if (truncation_) {
-      auto p = *truncation_;
-      // As in the library, a max_length below the number of special tokens wraps around: nothing is cut.
-      if (add_special_tokens) p.max_length -= num_special_tokens_to_add(second != nullptr);
-      truncate_encodings(first, second, p);
-    }
-    std::vector<Encoding> sequences;
-    sequences.push_back(std::move(first));
-    if (second) sequences.push_back(std::move(*second));
-    if (!processor) {
-      if (sequences.size() == 1) return std::move(sequences[0]);
-      for (std::size_t i = 0; i < sequences.size(); ++i) sequences[i].set_sequence_id(i);
-    } else {
-      for (std::size_t i = 0; i < sequences.size(); ++i) {
-        sequences[i].set_sequence_id(i);
-        for (auto& o : sequences[i].overflowing) o.set_sequence_id(i);
-        sequences[i].set_type_ids(std::int64_t(i));
-      }
-      sequences = processor->process(std::move(sequences), add_special_tokens);
-    }
-    Encoding out;
-    for (const auto& e : sequences) out.merge_with(e);
-    return out;
-  }
-
-  Encoding encode_unpadded(std::string_view text, bool add_special_tokens) const {
-    return post_process(encode_sequence(text, 0), nullptr, add_special_tokens);
-  }
-  template <class Text, class Pair>
-  Encoding encode_unpadded(const std::pair<Text, Pair>& texts, bool add_special_tokens) const {
-    auto second = encode_sequence(texts.second, 1);
-    return post_process(encode_sequence(texts.first, 0), &second, add_special_tokens);
-  }
-
-  Encoding pad_one(Encoding e) const {
-    if (padding_) {
-      std::vector<Encoding> one;
-      one.push_back(std::move(e));
-      pad_encodings(one, *padding_);
-      e = std::move(one[0]);
-    }
+  Encoding encode_one(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const {
+    auto e = encode_unpadded(first, second, add_special_tokens);
+    if (padding_) pad_encodings({&e, 1}, *padding_);
     e.finish();
     return e;
   }
 
-  std::shared_ptr<const pipeline> pipeline_;
+  std::vector<Encoding> encode_views(const std::vector<input_view>& inputs, bool add_special_tokens) const {
+    std::vector<Encoding> out(inputs.size());
+    std::size_t bytes = 0;
+    for (const auto& [first, second] : inputs) bytes += first.bytes() + (second ? second->bytes() : 0);
+    const auto encode_at = [&](std::size_t i) {
+      const auto& [first, second] = inputs[i];
+      out[i] = encode_unpadded(first, second ? &*second : nullptr, add_special_tokens);
+      if (!padding_) out[i].finish();
+    };
+    constexpr std::size_t worth_threads = 16384;  // bytes: some 0.3 ms of work
+    if (inputs.size() < 2 || bytes < worth_threads) {
+      for (std::size_t i = 0; i < inputs.size(); ++i) encode_at(i);
+    } else {
+      // Texts differ in length, so threads take them one by one.
+      std::atomic<std::size_t> next{0};
+      detail::thread_pool::instance().run([&](int) {
+        for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < inputs.size();) encode_at(i);
+      });
+    }
+    if (padding_) {
+      pad_encodings(out, *padding_);
+      for (auto& e : out) e.finish();
+    }
+    return out;
+  }
+
+  std::shared_ptr<const detail::tokenizer_pipeline> pipeline_;
   std::optional<TruncationParams> truncation_;
   std::optional<PaddingParams> padding_;
 };
 
-/// Text from ids that arrive one by one (tokenizers' DecodeStream). A piece is given out once it is complete: none
-/// ends within a character, and all of them joined are the decoded text.
-class DecodeStream {
- public:
-  explicit DecodeStream(Tokenizer tokenizer, bool skip_special_tokens = true)
-      : tokenizer_(std::move(tokenizer)), skip_special_tokens_(skip_special_tokens) {}
+inline DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens)
+    : pipeline_(tokenizer.pipeline_), skip_special_tokens_(skip_special_tokens) {}
 
-  /// The text that `id` completes, or an empty string. Throws value_error where the decoder rewrites text that was
-  /// given out before.
-  std::string step(std::int64_t id) {
-    if (tokenizer_.pipeline_->byte_level_decoder) return step_bytes(id);
-    if (prefix_.empty() && !ids_.empty()) {
-      auto text = tokenizer_.decode(ids_, skip_special_tokens_);
-      if (!incomplete(text)) prefix_ = std::move(text), prefix_ids_ = ids_.size();
-    }
-    ids_.push_back(id);
-    auto text = tokenizer_.decode(ids_, skip_special_tokens_);
-    if (text.size() <= prefix_.size() || incomplete(text)) return {};
-    if (!text.starts_with(prefix_))
-      throw value_error("DecodeStream", detail::cat("token ", id), "text that goes on", "a change of earlier text");
-    auto out = text.substr(prefix_.size());
-    ids_.erase(ids_.begin(), ids_.begin() + std::ptrdiff_t(prefix_ids_));
-    prefix_ids_ = ids_.size();
-    prefix_ = tokenizer_.decode(ids_, skip_special_tokens_);
-    return out;
+inline DecodeStream::DecodeStream(const Tokenizer& tokenizer, std::span<const std::int64_t> ids,
+                                  bool skip_special_tokens)
+    : DecodeStream(tokenizer, skip_special_tokens) {
+  if (!pipeline_->byte_level_decoder) {
+    ids_.assign(ids.begin(), ids.end());
+  } else {
+    (void)step_bytes(ids);
   }
-
-  /// What is left at the end: incomplete characters as U+FFFD.
-  std::string finish() {
-    std::string out;
-    if (tokenizer_.pipeline_->byte_level_decoder) {
-      out = std::exchange(ready_, {}) + detail::lossy_text(std::exchange(tail_, {}));
-    } else {
-      const auto text = tokenizer_.decode(ids_, skip_special_tokens_);
-      if (text.size() > prefix_.size() && text.starts_with(prefix_)) out = text.substr(prefix_.size());
-    }
-    ids_.clear();
-    prefix_.clear();
-    prefix_ids_ = 0;
-    return out;
-  }
-  std::string flush() { return finish(); }
-
- private:
-  static bool incomplete(std::string_view text) { return text.ends_with("\xef\xbf\xbd"); }
-
-  // Byte-level text is the concatenation of its tokens' bytes, so only what is not yet given out needs to be kept:
-  // `ready_` decoded, `tail_` the bytes of a character that is not complete.
-  std::string step_bytes(std::int64_t id) {
-    tokenizer_.append_bytes(tail_, id, skip_special_tokens_);
-    const std::size_t open = detail::unicode::append_lossy(ready_, tail_);
-    tail_.erase(0, tail_.size() - open);
-    if (open != 0 || incomplete(ready_)) return {};
-    return std::exchange(ready_, {});
-  }
-
-  Tokenizer tokenizer_;
-  bool skip_special_tokens_;
-  std::vector<std::int64_t> ids_;
-  std::string prefix_, ready_, tail_;
-  std::size_t prefix_ids_ = 0;
-};
-
-inline DecodeStream Tokenizer::decode_stream(bool skip_special_tokens) const {
-  return DecodeStream(*this, skip_special_tokens);
 }
 
 }  // namespace hft

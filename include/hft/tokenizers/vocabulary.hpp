@@ -22,15 +22,18 @@ inline std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 }
 
 inline std::uint64_t hash_bytes(std::string_view s) {
-  const auto word = [&](std::size_t i, std::size_t n) {
-    std::uint64_t w = 0;
-    std::memcpy(&w, s.data() + i, n);
-    return w;
+  const auto read = [&](std::size_t at, auto word) {
+    std::memcpy(&word, s.data() + at, sizeof word);
+    return std::uint64_t(word);
   };
   std::uint64_t h = s.size();
   std::size_t i = 0;
-  for (; i + 8 <= s.size(); i += 8) h = mix(h, word(i, 8));
-  return mix(h, word(i, s.size() - i));
+  for (; i + 8 <= s.size(); i += 8) h = mix(h, read(i, std::uint64_t{}));
+  // Of what is left, words that overlap: no copy of a length that is not known.
+  const std::size_t n = s.size() - i;
+  if (n >= 4) return mix(h, read(i, std::uint32_t{}) | read(s.size() - 4, std::uint32_t{}) << 32);
+  if (n == 0) return mix(h, 0);
+  return mix(h, read(i, std::uint8_t{}) | read(i + n / 2, std::uint8_t{}) << 8 | read(s.size() - 1, std::uint8_t{}) << 16);
 }
 
 }  // namespace detail
@@ -51,14 +54,17 @@ class Vocabulary {
   inserted insert(std::string_view token, std::uint32_t id) {
     if ((entries_.size() + 1) * 2 > slots_.size()) rehash(std::bit_ceil(entries_.size() * 4 + 16));
     const auto hash = detail::hash_bytes(token);
-    std::size_t at = hash & (slots_.size() - 1);
-    for (; slots_[at] != empty; at = (at + 1) & (slots_.size() - 1))
-      if (text(entries_[slots_[at]]) == token) return inserted::duplicate_token;
-    slots_[at] = std::uint32_t(entries_.size());
-    entries_.push_back({std::uint32_t(arena_.size()), std::uint32_t(token.size()), id, std::uint32_t(hash)});
-    arena_ += token;
-    longest_ = std::max(longest_, token.size());
+    const std::size_t at = slot_of(token, hash);
+    if (slots_[at].index != empty) return inserted::duplicate_token;
+    append(at, token, id, hash);
     return inserted::yes;
+  }
+
+  /// Adds a token that may be there already: find() gives its latest id, and each id keeps its token.
+  void insert_latest(std::string_view token, std::uint32_t id) {
+    if ((entries_.size() + 1) * 2 > slots_.size()) rehash(std::bit_ceil(entries_.size() * 4 + 16));
+    const auto hash = detail::hash_bytes(token);
+    append(slot_of(token, hash), token, id, hash);
   }
 
   /// Builds the way back from ids. An id that two tokens have is returned; nothing is returned where all is well.
@@ -87,11 +93,8 @@ class Vocabulary {
   std::optional<std::uint32_t> find(std::string_view token) const {
     if (slots_.empty() || token.size() > longest_) return {};
     const auto hash = detail::hash_bytes(token);
-    for (std::size_t at = hash & (slots_.size() - 1); slots_[at] != empty; at = (at + 1) & (slots_.size() - 1)) {
-      const entry& e = entries_[slots_[at]];
-      if (e.hash == std::uint32_t(hash) && text(e) == token) return e.id;
-    }
-    return {};
+    const slot& s = slots_[slot_of(token, hash)];
+    return s.index == empty ? std::nullopt : std::optional(entries_[s.index].id);
   }
 
   /// The token of an id, or a view without data.
@@ -117,22 +120,39 @@ class Vocabulary {
  private:
   static constexpr std::uint32_t empty = 0xffffffff;
   struct entry {
-    std::uint32_t offset, length, id, hash;
+    std::uint32_t offset, length, id;
+  };
+  // An entry and some bits of its token's hash, which tell most other tokens apart without looking at them.
+  struct slot {
+    std::uint32_t hash = 0, index = empty;
   };
   std::string_view text(const entry& e) const { return {arena_.data() + e.offset, e.length}; }
   void rehash(std::size_t slots) {
     if (slots <= slots_.size()) return;
-    slots_.assign(slots, empty);
+    slots_.assign(slots, slot{});
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      std::size_t at = detail::hash_bytes(text(entries_[i])) & (slots - 1);
-      while (slots_[at] != empty) at = (at + 1) & (slots - 1);
-      slots_[at] = std::uint32_t(i);
+      const auto token = text(entries_[i]);
+      const auto hash = detail::hash_bytes(token);
+      slots_[slot_of(token, hash)] = {std::uint32_t(hash >> 32), std::uint32_t(i)};
     }
+  }
+  /// The slot of a token, or the empty one where it belongs.
+  std::size_t slot_of(std::string_view token, std::uint64_t hash) const {
+    std::size_t at = hash & (slots_.size() - 1);
+    for (; slots_[at].index != empty; at = (at + 1) & (slots_.size() - 1))
+      if (slots_[at].hash == std::uint32_t(hash >> 32) && text(entries_[slots_[at].index]) == token) break;
+    return at;
+  }
+  void append(std::size_t at, std::string_view token, std::uint32_t id, std::uint64_t hash) {
+    slots_[at] = {std::uint32_t(hash >> 32), std::uint32_t(entries_.size())};
+    entries_.push_back({std::uint32_t(arena_.size()), std::uint32_t(token.size()), id});
+    arena_ += token;
+    longest_ = std::max(longest_, token.size());
   }
 
   std::string arena_;
   std::vector<entry> entries_;
-  std::vector<std::uint32_t> slots_;                             // indices of entries, open addressing
+  std::vector<slot> slots_;                                      // open addressing, at most half full
   std::vector<std::uint32_t> by_id_;                             // index of the entry of an id
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sparse_;  // (id, entry), sorted, where ids are far apart
   std::size_t id_limit_ = 0, longest_ = 0;
@@ -165,6 +185,12 @@ class pair_table {
     }
   }
   std::size_t size() const noexcept { return count_; }
+  /// Calls f(a, b, value) for all pairs, in no particular order.
+  template <class F>
+  void for_each(F f) const {
+    for (const auto& s : slots_)
+      if (s.key != vacant) f(std::uint32_t(s.key >> 32), std::uint32_t(s.key), s.v);
+  }
 
  private:
   static constexpr std::uint64_t vacant = ~std::uint64_t{0};  // ids stay below 2^31

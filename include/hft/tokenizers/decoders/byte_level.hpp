@@ -26,6 +26,8 @@ inline std::string lossy_text(std::string_view bytes) {
 namespace decoders {
 
 struct ByteLevel final : Decoder {
+  bool add_prefix_space = true, trim_offsets = true, use_regex = true;  // of other stages; files repeat them here
+
   std::vector<std::string> decode_chain(std::vector<std::string> tokens) const override {
     std::string bytes;
     for (const auto& t : tokens) detail::append_token_bytes(bytes, t);

@@ -13,6 +13,7 @@ namespace hft::decoders {
 struct Metaspace final : Decoder {
   std::string replacement = "\xe2\x96\x81";
   PrependScheme prepend_scheme = PrependScheme::Always;
+  bool split = true;  // a pre-tokenizer's setting, which files repeat here
 
   std::vector<std::string> decode_chain(std::vector<std::string> tokens) const override {
     for (std::size_t i = 0; i < tokens.size(); ++i)

@@ -3,8 +3,11 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/random.hpp>
 #include <hft/tokenizers/byte_alphabet.hpp>
 #include <hft/tokenizers/models/model.hpp>
 
@@ -28,7 +32,13 @@ class bpe_merger {
  public:
   std::size_t operator()(bpe_symbol* symbols, std::size_t n, const pair_table& merges) {
     if (n < 2) return n;
-    return n <= short_piece ? merge_short(symbols, n, merges) : merge_long(symbols, n, merges);
+    return n <= short_piece ? merge_short(symbols, n, merges) : merge_long(symbols, n, merges, [] { return false; });
+  }
+  /// BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): a merge for which drop() holds waits for the next one that
+  /// is done, and is lost where there is none.
+  template <class Drop>
+  std::size_t operator()(bpe_symbol* symbols, std::size_t n, const pair_table& merges, Drop drop) {
+    return n < 2 ? n : merge_long(symbols, n, merges, drop);
   }
 
  private:
@@ -53,9 +63,11 @@ class bpe_merger {
   }
 
   // A doubly linked list of symbols and a heap of (rank, position); entries that a merge made stale are skipped.
-  std::size_t merge_long(bpe_symbol* s, std::size_t n, const pair_table& merges) {
+  template <class Drop>
+  std::size_t merge_long(bpe_symbol* s, std::size_t n, const pair_table& merges, Drop drop) {
     links_.resize(n);
     heap_.clear();
+    waiting_.clear();
     const auto look_up = [&](std::size_t i) {
       auto& l = links_[i];
       l.pair = l.next < n ? merges.find(s[i].id, s[l.next].id) : pair_table::value{};
@@ -75,6 +87,14 @@ class bpe_merger {
       std::pop_heap(heap_.begin(), heap_.end(), later);
       const auto top = heap_.back();
       heap_.pop_back();
+      if (drop()) {
+        waiting_.push_back(top);
+        continue;
+      }
+      for (; !waiting_.empty(); waiting_.pop_back()) {
+        heap_.push_back(waiting_.back());
+        std::push_heap(heap_.begin(), heap_.end(), later);
+      }
       const std::size_t i = top & 0xffffffff;
       auto& l = links_[i];
       if (s[i].length == 0 || l.pair.rank != top >> 32) continue;
@@ -95,7 +115,7 @@ class bpe_merger {
     pair_table::value pair;
   };
   std::vector<link> links_;
-  std::vector<std::uint64_t> heap_;
+  std::vector<std::uint64_t> heap_, waiting_;
 };
 
 /// What encoding needs besides the model: buffers that outlive one piece.
@@ -116,12 +136,18 @@ class BPE final : public Model {
     std::string end_of_word_suffix = {};         // after a piece's last character
     bool fuse_unk = false;                       // neighbouring unknown characters are one unknown token
     bool byte_fallback = false;                  // unknown characters become `<0xE2>` tokens where those exist
-    bool ignore_merges = false;                  // a piece that is a token is that token
+    bool ignore_merges = false;                  // a piece that is a token is that token; not with dropout
+    std::optional<double> dropout = {};          // the probability that a merge is put off, from 0 to 1
+    std::uint64_t dropout_seed = 0;              // pieces draw from one stream each, in the order they are encoded
+    // Whether the file gives them, if only as empty strings: for writing it again.
+    bool has_continuing_subword_prefix = false, has_end_of_word_suffix = false;
   };
 
-  /// `merges` has ranks in the order of the file.
+  /// `merges` has ranks in the order of the file. Throws value_error for a dropout that is no probability.
   BPE(Vocabulary vocabulary, detail::pair_table merges, options o)
       : options_(std::move(o)), merges_(std::move(merges)) {
+    if (options_.dropout && !(*options_.dropout >= 0 && *options_.dropout <= 1))
+      throw value_error("BPE", "dropout", "from 0 to 1", detail::cat(*options_.dropout));
     vocabulary_ = std::move(vocabulary);
     if (options_.byte_fallback) {
       static constexpr char hex[] = "0123456789ABCDEF";
@@ -132,14 +158,24 @@ class BPE final : public Model {
   }
 
   const options& config() const noexcept { return options_; }
+  const detail::pair_table& merges() const noexcept { return merges_; }
 
   void tokenize(std::string_view piece, std::vector<Token>& out) const override {
     if (piece.empty()) return;
-    if (options_.ignore_merges)
+    const bool random = options_.dropout.value_or(0) > 0;
+    if (options_.ignore_merges && !random)
       if (const auto id = vocabulary_.find(piece)) return out.push_back({*id, 0, piece.size()});
     detail::bpe_scratch scratch;
     symbols_of(piece, scratch.symbols);
-    const std::size_t n = scratch.merge(scratch.symbols.data(), scratch.symbols.size(), merges_);
+    auto* symbols = scratch.symbols.data();
+    std::size_t n = scratch.symbols.size();
+    if (random) {
+      const random_stream numbers(options_.dropout_seed, pieces_->fetch_add(1, std::memory_order_relaxed));
+      n = scratch.merge(symbols, n, merges_,
+                        [&, k = std::uint64_t{0}]() mutable { return numbers.uniform(k++) < *options_.dropout; });
+    } else {
+      n = scratch.merge(symbols, n, merges_);
+    }
     std::size_t at = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const auto& s = scratch.symbols[i];
@@ -214,7 +250,8 @@ class BPE final : public Model {
   }
 
   void build_byte_level() {
-    byte_level_ = options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
+    byte_level_ = options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty() &&
+                  options_.dropout.value_or(0) == 0;
     for (std::size_t b = 0; b < 256; ++b) {
       const auto id = vocabulary_.find(detail::unicode::encode(detail::byte_alphabet.to_char[b]));
       byte_ids_[b] = id.value_or(no_id);
@@ -238,6 +275,8 @@ class BPE final : public Model {
   bool byte_level_ = false;
   std::array<std::uint32_t, 256> byte_ids_{};
   Vocabulary raw_tokens_;  // byte-level vocabularies with ignore_merges: tokens as the bytes they spell
+  // Pieces encoded so far, which dropout's random numbers differ by.
+  std::unique_ptr<std::atomic<std::uint64_t>> pieces_ = std::make_unique<std::atomic<std::uint64_t>>(0);
 };
 
 }  // namespace models

@@ -16,6 +16,8 @@ class WordLevel final : public Model {
     vocabulary_ = std::move(vocabulary);
   }
 
+  const std::string& unk_token() const noexcept { return unk_token_; }
+
   void tokenize(std::string_view piece, std::vector<Token>& out) const override {
     auto id = vocabulary_.find(piece);
     if (!id) id = vocabulary_.find(unk_token_);

@@ -27,6 +27,10 @@ class WordPiece final : public Model {
     });
   }
 
+  const std::string& unk_token() const noexcept { return unk_token_; }
+  const std::string& continuing_subword_prefix() const noexcept { return prefix_; }
+  std::size_t max_input_chars_per_word() const noexcept { return max_input_chars_per_word_; }
+
   void tokenize(std::string_view piece, std::vector<Token>& out) const override {
     const std::size_t before = out.size();
     if (detail::unicode::count(piece) <= max_input_chars_per_word_ && cover(piece, out)) return;

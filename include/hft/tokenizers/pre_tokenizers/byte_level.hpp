@@ -25,6 +25,7 @@ namespace pre_tokenizers {
 struct ByteLevel final : PreTokenizer {
   bool add_prefix_space = true;  // a text that does not start with a space gets one
   bool use_regex = true;         // split with GPT-2's pattern
+  bool trim_offsets = true;      // a post-processor's setting, which files repeat here
 
   void pre_tokenize(PreTokenizedString& text) const override {
     text.split([this](NormalizedString&& part, auto& emit) {

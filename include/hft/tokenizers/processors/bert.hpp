@@ -18,16 +18,18 @@ struct special_token {
 
 /// `e`, and each overflowing part of it, between special tokens; they belong to no sequence. What was known of masks
 /// and overflowing parts of parts is replaced.
-inline Encoding surround(const Encoding& e, const special_token* before, const special_token& after,
-                         std::size_t sequence, std::int64_t type_id) {
+inline Encoding surround(Encoding e, const special_token* before, const special_token& after, std::size_t sequence,
+                         std::int64_t type_id) {
   Encoding out;
-  const auto add = [&](const special_token& t) { out.push_back(t.id, t.token, {}, {}, type_id, true); };
-  if (before) add(*before);
-  for (std::size_t i = 0; i < e.size(); ++i)
-    out.push_back(e.ids[i], e.tokens[i], e.offsets[i], e.word_ids[i], e.type_ids[i]);
-  add(after);
+  if (before) out.push_back(before->id, before->token, {}, {}, type_id, true);
+  auto parts = std::exchange(e.overflowing, {});
+  e.attention_mask.assign(e.size(), 1);
+  e.special_tokens_mask.assign(e.size(), 0);
+  e.clear_sequence_ranges();
+  out.merge_with(std::move(e));
+  out.push_back(after.id, after.token, {}, {}, type_id, true);
   out.set_sequence_range(sequence, before ? 1 : 0, out.size() - 1);
-  for (const auto& o : e.overflowing) out.overflowing.push_back(surround(o, before, after, sequence, type_id));
+  for (auto& o : parts) out.overflowing.push_back(surround(std::move(o), before, after, sequence, type_id));
   return out;
 }
 
@@ -42,7 +44,7 @@ struct BertProcessing final : PostProcessor {
   std::vector<Encoding> process(std::vector<Encoding> encodings, bool add_special_tokens) const override {
     if (!add_special_tokens) return encodings;
     for (std::size_t i = 0; i < encodings.size(); ++i)
-      encodings[i] = detail::surround(encodings[i], i == 0 ? &cls : nullptr, sep, i ? 1 : 0, i ? 1 : 0);
+      encodings[i] = detail::surround(std::move(encodings[i]), i == 0 ? &cls : nullptr, sep, i ? 1 : 0, i ? 1 : 0);
     return encodings;
   }
 };
@@ -62,7 +64,7 @@ struct RobertaProcessing final : PostProcessor {
     for (auto& e : encodings)
       for (auto& o : e.overflowing) o.set_type_ids(0);
     for (std::size_t i = 0; i < encodings.size(); ++i)
-      encodings[i] = detail::surround(encodings[i], i == 0 ? &cls : &sep, sep, i ? 1 : 0, 0);
+      encodings[i] = detail::surround(std::move(encodings[i]), i == 0 ? &cls : &sep, sep, i ? 1 : 0, 0);
     return encodings;
   }
 };

@@ -38,6 +38,7 @@ namespace processors {
 
 struct ByteLevel final : PostProcessor {
   bool add_prefix_space = true, trim_offsets = true;
+  bool use_regex = true;  // a pre-tokenizer's setting, which files repeat here
 
   std::size_t added_tokens(bool) const override { return 0; }
   std::vector<Encoding> process(std::vector<Encoding> encodings, bool) const override {

@@ -18,8 +18,11 @@ struct TemplateProcessing final : PostProcessor {
     std::size_t sequence = 0;
     std::vector<detail::special_token> tokens = {};
     std::int64_t type_id = 0;
+    std::string id = {};  // the special tokens' name; empty: that of the token
   };
   std::vector<piece> single, pair;
+  /// Names and their tokens, as the file lists them; pieces have those that they need.
+  std::vector<std::pair<std::string, std::vector<detail::special_token>>> special_tokens;
 
   std::size_t added_tokens(bool is_pair) const override {
     std::size_t n = 0;
@@ -31,14 +34,21 @@ struct TemplateProcessing final : PostProcessor {
     if (encodings.empty() || encodings.size() > 2)
       throw unsupported_error("TemplateProcessing", "number of sequences", "1 or 2", detail::cat(encodings.size()));
     std::vector<Encoding> out;
-    for (const auto& p : encodings.size() == 2 ? pair : single) {
+    const auto& pieces = encodings.size() == 2 ? pair : single;
+    std::size_t uses[2] = {};  // a template may name a sequence twice; only its last use may take it
+    for (const auto& p : pieces) uses[p.sequence] += p.is_sequence;
+    for (const auto& p : pieces) {
       if (p.is_sequence) {
         if (p.sequence >= encodings.size())
           throw config_error("TemplateProcessing", "sequence B in the template for single inputs");
         auto& e = encodings[p.sequence];
         e.set_type_ids(p.type_id);
         e.set_sequence_id(p.sequence);
-        out.push_back(e);
+        if (--uses[p.sequence] == 0) {
+          out.push_back(std::move(e));
+        } else {
+          out.push_back(e);
+        }
       } else if (add_special_tokens) {
         Encoding e;
         for (const auto& t : p.tokens) e.push_back(t.id, t.token, {}, {}, p.type_id, true);

@@ -1,0 +1,19 @@
+// CharDelimiterSplit: cuts a text at a character, which vanishes.
+#pragma once
+#include <string>
+
+#include <hft/tokenizers/pattern.hpp>
+#include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
+
+namespace hft::pre_tokenizers {
+
+struct CharDelimiterSplit final : PreTokenizer {
+  std::string delimiter = " ";  // one character
+
+  void pre_tokenize(PreTokenizedString& text) const override {
+    const Pattern mark = Pattern::literal(delimiter);
+    text.split([&](std::string_view s) { return mark.find(s); }, SplitDelimiterBehavior::Removed);
+  }
+};
+
+}  // namespace hft::pre_tokenizers

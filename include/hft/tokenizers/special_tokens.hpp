@@ -1,0 +1,219 @@
+// The special tokens of a model's folder: the named ones, the others, and those that its files give ids. Transformers
+// gathers them from three files before it builds a tokenizer, and adds them in a fixed order, which decides their ids.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/error.hpp>
+#include <hft/io/json.hpp>
+#include <hft/tokenizers/added_vocabulary.hpp>
+
+namespace hft::detail {
+
+inline constexpr std::string_view special_token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                           "pad_token", "cls_token", "mask_token"};
+
+inline bool is_special_token_name(std::string_view name) {
+  return std::find(std::begin(special_token_names), std::end(special_token_names), name) !=
+         std::end(special_token_names);
+}
+
+/// A token of a configuration: a string, which is special, or an object with its flags (AddedToken).
+inline AddedToken read_token(const json& value, const std::string& where, bool special_by_default = true) {
+  AddedToken t;
+  t.normalized = false;
+  t.special = true;
+  if (value.is_string()) {
+    t.content = value.get<std::string>();
+    return t;
+  }
+  if (!value.is_object() || !value.contains("content") || !value["content"].is_string())
+    throw format_error(where, "", "a token: a string, or an object with 'content'", describe(value));
+  t.content = value["content"].get<std::string>();
+  t.single_word = hft::get<bool>(value, "single_word", false, where);
+  t.lstrip = hft::get<bool>(value, "lstrip", false, where);
+  t.rstrip = hft::get<bool>(value, "rstrip", false, where);
+  t.special = hft::get<bool>(value, "special", special_by_default, where);
+  t.normalized = hft::get<bool>(value, "normalized", !t.special, where);
+  return t;
+}
+
+class special_tokens {
+ public:
+  struct named_token {
+    std::string name;
+    AddedToken token;
+    bool plain = true;  // given as a string, without flags
+  };
+
+  /// In Transformers' order: bos_token, ..., mask_token, then the model's own in the order they came.
+  const std::vector<named_token>& named() const noexcept { return named_; }
+  const named_token* find(std::string_view name) const {
+    for (const auto& n : named_)
+      if (n.name == name) return &n;
+    return nullptr;
+  }
+  /// The text of a named token; empty where there is none.
+  std::string text(std::string_view name) const {
+    const auto* n = find(name);
+    return n ? n->token.content : std::string();
+  }
+  /// Special tokens without a name.
+  const std::vector<AddedToken>& extra() const noexcept { return extra_; }
+
+  void set(std::string_view name, AddedToken token, bool plain) {
+    const auto place = [](std::string_view n) {
+      return std::find(std::begin(special_token_names), std::end(special_token_names), n) -
+             std::begin(special_token_names);
+    };
+    for (auto& n : named_)
+      if (n.name == name) return void(n = {std::string(name), std::move(token), plain});
+    const auto after =
+        std::find_if(named_.begin(), named_.end(), [&](const auto& n) { return place(n.name) > place(name); });
+    named_.insert(after, {std::string(name), std::move(token), plain});
+  }
+  /// What a kind of tokenizer has where the files say nothing. A token that they give as a string takes the flags.
+  void set_default(std::string_view name, const AddedToken& token) {
+    if (std::find(none_.begin(), none_.end(), name) != none_.end()) return;
+    for (auto& n : named_)
+      if (n.name == name) {
+        if (!n.plain) return;
+        n.token.lstrip = token.lstrip;
+        n.token.normalized = token.normalized;
+        return;
+      }
+    set(name, token, false);
+  }
+  void add_extra(AddedToken token) {
+    if (std::find(extra_.begin(), extra_.end(), token) == extra_.end()) extra_.push_back(std::move(token));
+  }
+  /// Special tokens that count only where the files name no others.
+  void set_additional(std::vector<AddedToken> tokens) { additional_ = std::move(tokens); }
+  const std::vector<AddedToken>& additional() const noexcept { return additional_; }
+  bool names_extra() const noexcept { return names_extra_; }
+
+  /// tokenizer_config.json.
+  void read_config(const json& config, const std::string& where) {
+    if (!config.is_object()) throw format_error(where, "", "an object", describe(config));
+    if (const json* decoder = find_member(config, "added_tokens_decoder", where)) {
+      if (!decoder->is_object()) throw format_error(cat(where, ": added_tokens_decoder"), "", "an object");
+      has_decoder_ = true;
+      for (const auto& [id, token] : decoder->items()) {
+        std::uint64_t n = 0;
+        for (char c : id) n = c >= '0' && c <= '9' && n <= Vocabulary::max_id ? n * 10 + std::uint64_t(c - '0') : ~0u;
+        if (id.empty() || n > Vocabulary::max_id)
+          throw format_error(cat(where, ": added_tokens_decoder"), "", "ids", quote_text(id));
+        by_id_.emplace_back(n, read_token(token, cat(where, ": added_tokens_decoder.", id), false));
+      }
+    }
+    read_names(config, where);
+    if (const json* names = find_member(config, "model_specific_special_tokens", where)) {
+      if (!names->is_object())
+        throw format_error(cat(where, ": model_specific_special_tokens"), "", "an object of tokens");
+      read_extra(*names, where);
+    }
+    const json* extra = find_member(config, "extra_special_tokens", where);
+    if (!extra || extra->empty()) extra = find_member(config, "additional_special_tokens", where);
+    if (extra && !extra->empty()) read_extra(*extra, where);
+  }
+  /// special_tokens_map.json, older: it wins over the names in the config, and is not read where that has
+  /// added_tokens_decoder.
+  void read_map(const json& map, const std::string& where) {
+    if (!map.is_object()) throw format_error(where, "", "an object", describe(map));
+    if (has_decoder_) return;
+    read_names(map, where);
+    if (const json* extra = find_member(map, "extra_special_tokens", where)) read_extra(*extra, where);
+    if (const json* more = find_member(map, "additional_special_tokens", where)) {
+      if (!more->is_array()) throw format_error(cat(where, ": additional_special_tokens"), "", "a list of tokens");
+      for (const auto& t : *more) additional_.push_back(read_token(t, cat(where, ": additional_special_tokens")));
+    }
+  }
+  /// added_tokens.json, older still: ids by token.
+  void read_added_tokens(const json& tokens, const std::string& where) {
+    if (!tokens.is_object()) throw format_error(where, "", "an object of ids", describe(tokens));
+    if (has_decoder_) return;
+    for (const auto& [token, id] : tokens.items()) {
+      const std::string& text = token;  // a binding cannot be captured
+      const bool special =
+          std::any_of(named_.begin(), named_.end(), [&](const auto& n) { return n.token.content == text; }) ||
+          std::any_of(extra_.begin(), extra_.end(), [&](const auto& t) { return t.content == text; });
+      AddedToken t{token};
+      t.special = special;
+      t.normalized = !special;
+      by_id_.emplace_back(json_as<std::uint32_t>(id, where, token), std::move(t));
+    }
+  }
+
+  /// Appends to the added tokens of a pipeline what it lacks: tokens with ids first, in the order of these, then the
+  /// named ones, then the others.
+  void add_to(std::vector<AddedToken>& tokens) const {
+    const auto find = [&](const std::string& content) {
+      return std::find_if(tokens.begin(), tokens.end(), [&](const auto& t) { return t.content == content; });
+    };
+    const auto set = [&](AddedToken t) {
+      if (t.content.empty()) return;
+      for (const auto& n : named_) t.special = t.special || n.token.content == t.content;
+      const auto old = find(t.content);
+      if (old == tokens.end()) return void(tokens.push_back(std::move(t)));
+      *old = std::move(t);
+    };
+    auto by_id = by_id_;
+    std::stable_sort(by_id.begin(), by_id.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::string> known;
+    for (const auto& t : tokens) known.push_back(t.content);
+    for (const auto& [id, t] : by_id) {
+      set(t);
+      known.push_back(t.content);
+    }
+    std::sort(known.begin(), known.end());
+    const auto add = [&](const AddedToken& t) {
+      if (!std::binary_search(known.begin(), known.end(), t.content)) set(t);
+    };
+    for (const auto& n : named_) add(n.token);
+    for (const auto& t : extra_) add(t);
+    if (extra_.empty())
+      for (const auto& t : additional_) add(t);
+  }
+
+ private:
+  void read_names(const json& object, const std::string& where) {
+    for (const auto& [name, value] : object.items()) {
+      const bool standard = is_special_token_name(name);
+      if (standard && value.is_null()) none_.push_back(name);
+      if (value.is_null() || (!standard && !std::string_view(name).ends_with("_token"))) continue;
+      if (!standard && !value.is_string() && !(value.is_object() && value.contains("content")))
+        continue;  // add_bos_token
+      auto token = read_token(value, cat(where, ": ", name));
+      token.special = true;
+      bool plain = value.is_string();
+      for (const auto& [id, t] : by_id_)  // its flags there count
+        if (t.content == token.content) token = t, plain = false;
+      set(name, std::move(token), plain);
+    }
+  }
+  void read_extra(const json& value, const std::string& where) {
+    const auto at = cat(where, ": extra_special_tokens");
+    if (value.is_object()) {  // names of the model's own
+      for (const auto& [name, token] : value.items()) set(name, read_token(token, at), token.is_string());
+      return;
+    }
+    if (!value.is_array()) throw format_error(at, "", "a list of tokens", describe(value));
+    names_extra_ = names_extra_ || !value.empty();
+    for (const auto& t : value) add_extra(read_token(t, at));
+  }
+
+  std::vector<named_token> named_;
+  std::vector<AddedToken> extra_, additional_;
+  std::vector<std::pair<std::uint64_t, AddedToken>> by_id_;
+  std::vector<std::string> none_;
+  bool has_decoder_ = false, names_extra_ = false;
+};
+
+}  // namespace hft::detail

@@ -1,0 +1,40 @@
+// GGUF files of the kinds of tokenizers beside byte-level BPE (pretrained.cpp has that one).
+#include <hft/tokenizers/gguf.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <string>
+#include <vector>
+
+#include <hft/tokenizers/pretrained.hpp>
+
+#include "files.hpp"
+
+BOOST_AUTO_TEST_SUITE(gguf_kinds)
+
+// llama's, phi3's and gemma's against Transformers, t5's and bert's against the tokenizers they came from.
+BOOST_AUTO_TEST_CASE(encodings_equal) {
+  const auto golden = hft::read_json(test::files() / "golden.json");
+  for (const auto& c : golden["gguf"]) {
+    const auto file = c["file"].get<std::string>();
+    BOOST_TEST_CONTEXT(file) {
+      const auto t = hft::AutoTokenizer::from_pretrained(test::files() / file);
+      test::check_encodings(t, golden["texts"], c["encode"]);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(special_tokens_are_named) {
+  const auto llama = hft::AutoTokenizer::from_pretrained(test::files() / "llama.gguf");
+  BOOST_TEST(*llama.bos_token() == "<s>");
+  BOOST_TEST(llama.encode("a").front() == 1);
+  BOOST_TEST(llama.decode(llama.encode("a b"), true) == "a b");
+  const auto bert = hft::AutoTokenizer::from_pretrained(test::files() / "bert.gguf");
+  BOOST_TEST(*bert.cls_token() == "[CLS]");
+  BOOST_TEST(*bert.sep_token_id() == 3);
+  BOOST_TEST(bert.tokenizer().encode("human", "rights").type_ids.back() == 1);
+  const auto t5 = hft::AutoTokenizer::from_pretrained(test::files() / "t5.gguf");
+  BOOST_TEST(t5.encode("a").back() == *t5.eos_token_id());
+  BOOST_TEST(*t5.convert_tokens_to_ids("<extra_id_0>") == *t5.convert_tokens_to_ids("<extra_id_1>") + 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
