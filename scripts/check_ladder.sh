@@ -14,7 +14,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/(autodiff|module)\.hpp$/) return 3
     if (path ~ /^hft\/io\//) return 4
     if (path ~ /^hft\/quantization\//) return 4
-    if (path ~ /^hft\/ops\/(activation_kind|heads|cpu\/isa)\.hpp$/) return 4  # words that kernels and ops share
+    if (path ~ /^hft\/ops\/(activation_kind|heads|dropout_mask|cpu\/isa)\.hpp$/) return 4  # words that kernels and ops share
     if (path ~ /^hft\/ops\/(cpu|cuda)\//) return 5
     if (path ~ /^hft\/ops\//) return 6
     if (path ~ /^hft\/layers\//) return 7

@@ -23,8 +23,9 @@ f64 seconds() {
   return std::chrono::duration<f64>(clock::now().time_since_epoch()).count();
 }
 
-// The process's largest resident set so far, in MB (10^6 bytes).
-f64 peak_rss_mb() {
+}  // namespace
+
+double peak_rss_mb() {
   f64 kib = 0;
   if (std::FILE* f = std::fopen("/proc/self/status", "r")) {
     char line[256];
@@ -34,6 +35,8 @@ f64 peak_rss_mb() {
   }
   return kib * 1024 / 1e6;
 }
+
+namespace {
 
 struct statistic {
   f64 mean = 0, deviation = 0;

@@ -8,8 +8,7 @@ namespace tool {
 
 using namespace hft;
 
-// A (B,T) input as int64, whatever integer or boolean dtype the file has.
-static Tensor<i64, 2> read_ids(const std::string& path, const stored_tensor& t) {
+Tensor<i64, 2> read_ids(const std::string& path, const stored_tensor& t) {
   if (t.shape.size() != 2)
     throw shape_error(path, detail::cat("'", t.name, "'"), "(batch, tokens)", detail::shape_text(t.shape));
   Tensor<i64, 2> ids({t.shape[0], t.shape[1]});

@@ -29,6 +29,10 @@ void add_common(CLI::App* verb, common_options& o) {
   verb->add_option("--seed", o.seed, "of sampling and random inputs");
 }
 
+void add_adapter(CLI::App* verb, common_options& o) {
+  verb->add_option("--adapter", o.adapter, "the folder of a PEFT adapter over the model");
+}
+
 // One line, whatever the message holds.
 std::string one_line(std::string text) {
   for (char& c : text)
@@ -47,6 +51,7 @@ int main(int argc, char** argv) {
   run_options run_o;
   auto* run_v = app.add_subcommand("run", "stream the continuation of a prompt, or the reply of a chat");
   add_common(run_v, run_o);
+  add_adapter(run_v, run_o);
   auto* prompt = run_v->add_option("-p,--prompt", run_o.prompt, "the prompt; without one, a chat on the terminal");
   run_v->add_option("-n", run_o.max_new_tokens, "tokens to generate at most")->check(CLI::PositiveNumber);
   run_v->add_flag("--chat", run_o.chat, "put the prompt through the model's chat template");
@@ -69,12 +74,20 @@ int main(int argc, char** argv) {
     auto* verb = generates ? app.add_subcommand("generate", "generate from the ids of a safetensors file")
                            : app.add_subcommand("forward", "one forward pass of the class that config.json names");
     add_common(verb, forward_o);
+    add_adapter(verb, forward_o);
     verb->add_option("--inputs", forward_o.inputs, "safetensors: input_ids, attention_mask, ...")->required();
     verb->add_option("--outputs", forward_o.outputs, "the safetensors file to write")->required();
     if (generates) verb->add_option("--config", forward_o.config, "GenerationConfig fields: JSON text or a file");
     verb->callback(
         [&, generates] { work = [&, generates] { return generates ? generate(forward_o) : forward(forward_o); }; });
   }
+
+  auto* backward_v = app.add_subcommand("backward", "loss and gradients of that class, trained in f32");
+  add_common(backward_v, forward_o);
+  add_adapter(backward_v, forward_o);
+  backward_v->add_option("--inputs", forward_o.inputs, "safetensors: input_ids, labels, ...")->required();
+  backward_v->add_option("--outputs", forward_o.outputs, "the safetensors file to write")->required();
+  backward_v->callback([&] { work = [&] { return backward(forward_o); }; });
 
   tokenize_options tokenize_o;
   auto* tokenize_v = app.add_subcommand("tokenize", "JSON lines of texts or pairs to encodings");
@@ -90,6 +103,33 @@ int main(int argc, char** argv) {
       app.add_subcommand("template", "JSON lines of chats to rendered texts; MODEL may be a .jinja file");
   add_model(template_v, template_o);
   template_v->callback([&] { work = [&] { return render_template(template_o); }; });
+
+  train_tokenizer_options train_tokenizer_o;
+  auto* train_tokenizer_v = app.add_subcommand("train-tokenizer", "text files to a tokenizer's folder");
+  auto* kind = train_tokenizer_v->add_option("--model", train_tokenizer_o.model, "bpe, wordpiece, unigram, wordlevel");
+  kind->check(CLI::IsMember({"bpe", "wordpiece", "unigram", "wordlevel"}));
+  train_tokenizer_v->add_option("--vocab_size", train_tokenizer_o.vocab_size, "tokens, the special ones included")
+      ->required()
+      ->check(CLI::Range(1, 1 << 30));
+  train_tokenizer_v
+      ->add_option("--min_frequency", train_tokenizer_o.min_frequency, "of what becomes a token; not for unigram")
+      ->check(CLI::NonNegativeNumber);
+  train_tokenizer_v->add_option("--special_tokens", train_tokenizer_o.special_tokens, "separated by commas")
+      ->delimiter(',');
+  auto* bytes = train_tokenizer_v->add_flag("--byte_level", train_tokenizer_o.byte_level, "bpe of bytes, as GPT-2's");
+  auto* lower = train_tokenizer_v->add_flag("--lowercase", train_tokenizer_o.lowercase);
+  train_tokenizer_v
+      ->add_option("--from", train_tokenizer_o.from, "a tokenizer whose pipeline and special tokens to keep")
+      ->excludes(kind, bytes, lower);
+  train_tokenizer_v->add_option("--output", train_tokenizer_o.output, "the folder to write")->required();
+  train_tokenizer_v->add_option("--threads", train_tokenizer_o.threads, "default: OMP_NUM_THREADS, else all processors")
+      ->check(CLI::PositiveNumber);
+  train_tokenizer_v->add_option("files", train_tokenizer_o.files, "text files (UTF-8)")->required();
+  train_tokenizer_v->callback([&] {
+    if (train_tokenizer_o.byte_level && train_tokenizer_o.model != "bpe")
+      throw CLI::ValidationError("--byte_level", "is for --model bpe");
+    work = [&] { return train_tokenizer(train_tokenizer_o); };
+  });
 
   info_options info_o;
   auto* info_v = app.add_subcommand("info", "architecture, parameters, dtypes, sizes, special tokens");
@@ -122,6 +162,30 @@ int main(int argc, char** argv) {
   bench_tokenize_v->add_option("-r", bench_o.repeat, "repetitions; the best counts");
   bench_tokenize_v->add_flag("--json", bench_o.as_json);
   bench_tokenize_v->callback([&] { work = [&] { return bench_tokenize(bench_o); }; });
+  auto* bench_train_v = bench_v->add_subcommand("train", "tokens a second of forward, backward and AdamW");
+  add_common(bench_train_v, bench_o);
+  bench_train_v->add_option("--batch", bench_o.batch);
+  bench_train_v->add_option("--seq", bench_o.seq);
+  bench_train_v->add_option("-r", bench_o.repeat, "steps at least; the median counts");
+  bench_train_v->add_flag("--json", bench_o.as_json);
+  bench_train_v->callback([&] { work = [&] { return bench_train(bench_o); }; });
+
+  // Its options are the fields of TrainingArguments and LoraConfig, which have a parser of their own.
+  auto* train_v = app.add_subcommand(
+      "train",
+      "fine-tune: --model_name_or_path MODEL --train_file DATA --output_dir DIR [--validation_file DATA] "
+      "[--config FILE.json] [--FIELD VALUE ...] with the fields of TrainingArguments, and --lora_r, --lora_alpha, ... "
+      "of LoraConfig");
+  train_v->prefix_command();
+  train_v->callback([&, train_v] {
+    const auto words = train_v->remaining();
+    try {
+      check_train_arguments(words);
+    } catch (const hft::error& e) {
+      throw CLI::ValidationError("hft train", e.what());
+    }
+    work = [words] { return train(words); };
+  });
 
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 #include "model.hpp"
 
+#include <hft/auto_peft.hpp>
 #include <hft/models/smollm2.hpp>
 #include <hft/parallel.hpp>
 
@@ -24,14 +25,19 @@ static LoadOptions load_options(const common_options& o) {
   return options;
 }
 
+static AnyModel<> with_adapter_of(const common_options& o, AnyModel<> model) {
+  if (!o.adapter.empty()) load_adapter(model, o.adapter);
+  return model;
+}
+
 AnyModel<> load_model(const common_options& o) {
   set_up(o);
-  return AutoModel<any_q>::from_pretrained(o.model, load_options(o));
+  return with_adapter_of(o, AutoModel<any_q, cpu, lora_archs>::from_pretrained(o.model, load_options(o)));
 }
 
 AnyModel<> load_causal_model(const common_options& o) {
   set_up(o);
-  return AutoModelForCausalLM<any_q>::from_pretrained(o.model, load_options(o));
+  return with_adapter_of(o, AutoModelForCausalLM<any_q, cpu, lora_archs>::from_pretrained(o.model, load_options(o)));
 }
 
 std::optional<AnyModel<>> load_fixed_model(const common_options& o) {

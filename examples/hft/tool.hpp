@@ -16,7 +16,8 @@ struct common_options {
   std::string dtype;  // empty: as stored
   std::string device = "cpu";
   std::string revision = "main";
-  int threads = 0;  // 0: OMP_NUM_THREADS, else all
+  std::string adapter;  // a folder, or empty
+  int threads = 0;      // 0: OMP_NUM_THREADS, else all
   std::uint64_t seed = 0;
 };
 
@@ -38,6 +39,7 @@ struct forward_options : common_options {
 };
 int forward(const forward_options&);
 int generate(const forward_options&);
+int backward(const forward_options&);
 
 struct tokenize_options : common_options {
   bool no_special = false, keep_special = false;
@@ -45,6 +47,18 @@ struct tokenize_options : common_options {
 int tokenize(const tokenize_options&);
 int detokenize(const tokenize_options&);
 int render_template(const common_options&);
+
+struct train_tokenizer_options {
+  std::string model = "bpe";  // bpe, wordpiece, unigram, wordlevel
+  std::int64_t vocab_size = 0, min_frequency = 0;
+  std::vector<std::string> special_tokens;  // none: what is customary for the model
+  bool byte_level = false, lowercase = false;
+  std::string from;  // a tokenizer to take all of this from
+  std::string output;
+  std::vector<std::string> files;
+  int threads = 0;
+};
+int train_tokenizer(const train_tokenizer_options&);
 
 struct info_options : common_options {
   bool as_json = false;
@@ -61,6 +75,13 @@ struct bench_options : common_options {
 int bench_generate(const bench_options&);
 int bench_encode(const bench_options&);
 int bench_tokenize(const bench_options&);
+int bench_train(const bench_options&);
+/// The process's largest resident set so far, in MB (10^6 bytes).
+double peak_rss_mb();
+
+/// `words` are the arguments behind the verb. Both throw what is wrong with them; the first does nothing else.
+void check_train_arguments(const std::vector<std::string>& words);
+int train(const std::vector<std::string>& words);
 
 /// Applies threads and checks the device. Throws unsupported_error for a device that this build does not have.
 void set_up(const common_options&);

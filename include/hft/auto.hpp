@@ -97,6 +97,7 @@ class AnyModel {
     return model_->forward(input_ids, args);
   }
   void visit(visitor& v) const { model_->visit(v); }
+  void tie_weights() const { model_->tie_weights(); }
   void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
     model_->save_pretrained(folder, options);
   }
@@ -111,6 +112,7 @@ class AnyModel {
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual void visit(visitor&) = 0;
+    virtual void tie_weights() = 0;
     virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
   };
 
@@ -132,6 +134,7 @@ class AnyModel {
       return named_outputs(model(input_ids, args));
     }
     void visit(visitor& v) override { model.visit(v); }
+    void tie_weights() override { model.tie_weights(); }
     void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
       model.save_pretrained(folder, options);
     }

@@ -85,9 +85,14 @@ concept Device = requires {
   { D::tracked } -> std::convertible_to<bool>;
 };
 
+/// A device that does not record. An op for base devices alone, called on one that does (autodiff<D>), fails here by
+/// name: it has no backward. Such an op brings an overload that records one, or its arguments go through value().
+template <class D>
+concept NeedsNoBackward = !D::tracked;
+
 /// A device that owns memory and runs kernels.
 template <class D>
-concept BaseDevice = Device<D> && std::same_as<typename D::base, D> && !D::tracked;
+concept BaseDevice = Device<D> && NeedsNoBackward<D> && std::same_as<typename D::base, D>;
 
 namespace detail {
 

@@ -163,6 +163,16 @@ struct q6_k {
   };
 };
 
+/// NormalFloat4 (Dettmers et al. 2023, "QLoRA", arXiv 2305.14314): 64 elements share a scale, and each is one of 16
+/// quantiles of the normal distribution. Of two elements in a byte the first is the upper half, as in bitsandbytes.
+struct nf4 {
+  static constexpr isize block = 64;
+  struct storage {
+    f32 absmax;
+    u8 qs[32];
+  };
+};
+
 /// The run-time name of a dtype.
 enum class dtype_id : std::uint8_t {
   f64,
@@ -182,7 +192,8 @@ enum class dtype_id : std::uint8_t {
   q8_0,
   q4_k,
   q5_k,
-  q6_k
+  q6_k,
+  nf4
 };
 
 struct dtype_info {
@@ -195,7 +206,7 @@ struct dtype_info {
   bool floating;                 // holds real numbers, so a weight may be stored in it
 };
 
-inline constexpr std::array<dtype_info, 18> dtype_table{{
+inline constexpr std::array<dtype_info, 19> dtype_table{{
     {dtype_id::f64, "f64", "F64", 28, 1, 8, true},
     {dtype_id::f32, "f32", "F32", 0, 1, 4, true},
     {dtype_id::f16, "f16", "F16", 1, 1, 2, true},
@@ -214,6 +225,7 @@ inline constexpr std::array<dtype_info, 18> dtype_table{{
     {dtype_id::q4_k, "q4_k", "", 12, 256, sizeof(q4_k::storage), true},
     {dtype_id::q5_k, "q5_k", "", 13, 256, sizeof(q5_k::storage), true},
     {dtype_id::q6_k, "q6_k", "", 14, 256, sizeof(q6_k::storage), true},
+    {dtype_id::nf4, "nf4", "", -1, 64, sizeof(nf4::storage), true},
 }};
 static_assert(sizeof(q4_0::storage) == 18 && sizeof(q4_1::storage) == 20 && sizeof(q5_0::storage) == 22 &&
                   sizeof(q5_1::storage) == 24 && sizeof(q8_0::storage) == 34 && sizeof(q4_k::storage) == 144 &&
@@ -304,6 +316,8 @@ struct dtype<q5_k> : detail::block_dtype_of<q5_k, dtype_id::q5_k> {};
 template <>
 struct dtype<q6_k> : detail::block_dtype_of<q6_k, dtype_id::q6_k> {};
 template <>
+struct dtype<nf4> : detail::block_dtype_of<nf4, dtype_id::nf4> {};
+template <>
 struct dtype<any_q> {
   using storage = std::byte;
   static constexpr isize block = 1;
@@ -346,6 +360,8 @@ decltype(auto) with_weight_dtype(dtype_id id, F&& f, G&& otherwise) {
       return f(std::type_identity<q5_k>{});
     case dtype_id::q6_k:
       return f(std::type_identity<q6_k>{});
+    case dtype_id::nf4:
+      return f(std::type_identity<nf4>{});
     default:
       return otherwise();
   }

@@ -35,6 +35,8 @@ class parameter {
   /// Whether it has memory, and where; the device's, not always the host's.
   virtual void* data() const = 0;
   virtual isize bytes() const = 0;
+  /// What keeps data() alive.
+  virtual const buffer& memory() const = 0;
   /// Whether the host may use data().
   virtual bool host_memory() const = 0;
 
@@ -44,6 +46,22 @@ class parameter {
   virtual void allocate(dtype_id format) = 0;
   virtual void copy_from_host(const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, std::size_t bytes) const = 0;
+
+  // ---- training; on a device that records nothing, no parameter is trainable
+
+  /// Whether a backward pass computes its gradient.
+  virtual bool trainable() const { return false; }
+  /// Freezes it, or makes it trainable; throws unsupported_error where its type is frozen, as block formats are.
+  virtual void set_trainable(bool wanted) {
+    if (wanted) throw unsupported_error("parameter", "training", "a floating dtype on a device that records");
+  }
+  /// Equal for the parameters of a tied pair, which share memory and gradient, and for nothing else that is trainable.
+  virtual const void* identity() const { return data(); }
+  /// Whether it has a gradient, and where: dense, of shape(), in grad_format(); null where it has none.
+  virtual bool has_grad() const { return false; }
+  virtual void* grad() { return nullptr; }
+  virtual dtype_id grad_format() const { return dtype_id::f32; }
+  virtual void zero_grad() {}
 
  protected:
   parameter(std::vector<isize> shape, bool transposed) : shape_(std::move(shape)), transposed_(transposed) {}
@@ -70,6 +88,7 @@ class parameter_of final : public parameter {
   dtype_id format() const override { return tensor_.format(); }
   void* data() const override { return tensor_.data(); }
   isize bytes() const override { return tensor_.bytes(); }
+  const buffer& memory() const override { return tensor_.memory(); }
   bool host_memory() const override { return D::host_memory; }
   void bind(buffer owner, const void* data, dtype_id format) override {
     tensor_ = Tensor<T, Rank, D>::wrap(std::move(owner), data, tensor_.shape(), format);
@@ -83,6 +102,8 @@ class parameter_of final : public parameter {
 };
 
 }  // namespace detail
+
+class LoraLayer;
 
 /// Walks a module's parameters in the order of its members.
 class visitor {
@@ -107,8 +128,21 @@ class visitor {
     transposed_ = false;
   }
 
+  /// A linear layer whose parameters are another member's: only the adapters on it are its own.
+  template <class Layer>
+  void tied(std::string_view name, Layer& layer) {
+    struct adapters_alone {
+      Layer& layer;
+      void visit(visitor& v) { layer.visit_adapters(v); }
+    } alone{layer};
+    (*this)(name, alone);
+  }
+  /// A layer that takes adapters announces itself.
+  void adaptable(LoraLayer& layer) { on_adaptable(path_, layer); }
+
  protected:
   virtual void on_parameter(const std::string& path, parameter& p) = 0;
+  virtual void on_adaptable(const std::string&, LoraLayer&) {}
 
  private:
   template <class M>
@@ -128,6 +162,12 @@ class visitor {
   template <class T, std::size_t Rank, BaseDevice D>
   void leaf(Tensor<T, Rank, D>& tensor) {
     detail::parameter_of<T, Rank, D> p(tensor, transposed_);
+    on_parameter(path_, p);
+  }
+  // A decorated device's header brings as_parameter.
+  template <class T, std::size_t Rank, Device D>
+  requires(D::tracked) void leaf(Tensor<T, Rank, D>& tensor) {
+    auto p = as_parameter(tensor, transposed_);
     on_parameter(path_, p);
   }
 

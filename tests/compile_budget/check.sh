@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compiles one program as a user would and compares time and memory with its budget; fails at twice the budget.
 #   check.sh CASE.cpp FLAGS_FILE COMPILER MEASURE INCLUDE_DIR
-# The first line of a case is `// budget: N s, N MB`. Seconds are those of a machine that compiles yardstick.txt in
+# The first line of a case is `// budget: N s, N MB`, its second may be `// without: REGEX`, which no symbol matches: what
+# a program does not use it does not hold. Seconds are those of a machine that compiles yardstick.txt in
 # 2.4 s, and are scaled by what this one takes for it, so that a slow or busy machine fails nothing. Exits with 77 (skipped) where a header of hft that the case
 # includes does not exist yet.
 set -euo pipefail
@@ -23,6 +24,11 @@ yardstick=$("$measure" "$compiler" -std=c++20 -O2 -x c++ -c "$(dirname "$case")/
 speed=$(awk -v y="${yardstick%% *}" 'BEGIN { printf "%.2f", 2.4 / y }')
 if ! output=$(CCACHE_DISABLE=1 "$measure" "$compiler" "${flags[@]}" -O2 -c "$case" -o "$object" 2>&1); then
   printf '%s: does not compile:\n%s\n' "$case" "$(head -n 40 <<< "$output")"
+  exit 1
+fi
+absent=$(sed -n '2s|^// without: *||p' "$case")
+if [ -n "$absent" ] && symbols=$(nm "$object" | grep -E -- "$absent"); then
+  printf '%s: expected no symbol that matches %s, got:\n%s\n' "$case" "$absent" "$(head -n 5 <<< "$symbols")"
   exit 1
 fi
 read -r seconds megabytes <<< "$(tail -n 1 <<< "$output")"

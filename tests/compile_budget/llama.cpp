@@ -1,4 +1,5 @@
 // budget: 8 s, 1000 MB
+// without: autodiff
 // Loads a Llama checkpoint and generates. What it takes today is in README.
 #include <cstdio>
 #include <hft/generation/generate.hpp>

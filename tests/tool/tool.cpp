@@ -74,6 +74,42 @@ Tensor<f32, 3> as_tensor(const stored_tensor& t) {
 
 BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition(has_tool))
 
+BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
+  workspace w;
+  for (const char* name : {"llama_tied", "gpt2", "bert_sequence"}) {
+    const auto golden = safetensors_file::open(data(std::string("gradients/") + name + ".safetensors"));
+    std::vector<stored_tensor> inputs;
+    for (const auto& t : golden.tensors())
+      if (!t.name.starts_with("grad.") && t.name != "loss") inputs.push_back(t);
+    write_safetensors(w.file("in.safetensors"), inputs, {});
+    const auto folder = data("models/" + golden.metadata().at("checkpoint"));
+    const auto r = w.run("backward '" + folder.string() + "' --inputs '" + w.file("in.safetensors") + "' --outputs '" +
+                         w.file("out.safetensors") + "'");
+    BOOST_TEST_REQUIRE(r.status == 0, r.err);
+    const auto result = safetensors_file::open(w.file("out.safetensors"));
+    BOOST_TEST(result.find("loss")->shape.empty());
+    std::size_t gradients = 0;
+    for (const auto& t : golden.tensors()) {
+      if (!t.name.starts_with("grad.")) continue;
+      ++gradients;
+      const auto* found = result.find(t.name);
+      BOOST_TEST_REQUIRE(found != nullptr, t.name);
+      BOOST_TEST(found->shape == t.shape, boost::test_tools::per_element());
+      if (t.name.ends_with(".key.bias")) continue;  // rounding alone, which softmax leaves
+      f32 largest = 0, worst = 0;
+      for (isize i = 0; i < t.numel(); ++i) {
+        f32 expected, got;
+        std::memcpy(&expected, t.bytes.data() + i * 4, 4);
+        std::memcpy(&got, found->bytes.data() + i * 4, 4);
+        largest = std::max(largest, std::abs(expected));
+        worst = std::max(worst, std::abs(expected - got));
+      }
+      BOOST_TEST(worst <= 1e-3f * largest, t.name);
+    }
+    BOOST_TEST(result.tensors().size() == gradients + 1);  // a tied pair once
+  }
+}
+
 BOOST_AUTO_TEST_CASE(forward_gives_transformers_outputs) {
   const workspace w;
   for (const std::string name : {"llama/gqa_odd", "gpt2/base", "bert/base", "bert/masked_lm"}) {

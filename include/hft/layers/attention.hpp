@@ -21,6 +21,7 @@ struct AttentionOptions {
   bool causal = true;
   isize sliding_window = 0;       // 0: none
   std::optional<f64> scale = {};  // of the scores; default 1 / sqrt(head_dim)
+  f64 dropout = 0;                // of the weights, in a training pass
 };
 
 /// Throws config_error unless the heads fit each other. `where` names the config.
@@ -34,20 +35,23 @@ inline void check_heads(const AttentionOptions& o, const char* where) {
 /// The middle of self-attention, which every architecture shares: splits heads, applies positions, takes keys and
 /// values through the cache, attends, and merges heads again.
 ///   q (B,T,H*D), k and v (B,T,Hk*D) => (B,T,H*D)
-template <class Positions, Scalar A, BaseDevice D>
-Tensor<A, 3, D> attend(const Tensor<A, 3, D>& q, const Tensor<A, 3, D>& k, const Tensor<A, 3, D>& v,
-                       const AttentionOptions& o, const Tensor<f32, 1, D>& slopes, ForwardContext<A, D>& context) {
+template <class Positions, class X, class Context>
+X attend(const X& q, const X& k, const X& v, const AttentionOptions& o,
+         const Tensor<f32, 1, typename Context::base>& slopes, Context& context) {
   const isize B = q.extent(0), T = q.extent(1), H = o.num_heads, Hk = o.num_kv_heads, C = o.head_dim;
   auto [query, keys] =
       Positions::apply(q.template reshape<4>({B, T, H, C}), k.template reshape<4>({B, T, Hk, C}), context);
   auto values = v.template reshape<4>({B, T, Hk, C});
-  if (context.cache) std::tie(keys, values) = context.cache->update(o.layer, keys, values);  // (B,S,Hk,D)
+  if constexpr (requires { context.cache; })
+    if (context.cache) std::tie(keys, values) = context.cache->update(o.layer, keys, values);  // (B,S,Hk,D)
 
-  AttentionArgs<D> args;
+  AttentionArgs<typename Context::base> args;
   args.scale = o.scale.value_or(1 / std::sqrt(f64(C)));
   args.causal = o.causal;
   args.window = o.sliding_window;
   args.alibi = slopes;
+  if constexpr (requires { context.training; })
+    if (context.training && o.dropout > 0) args.dropout = context.dropout.next(o.dropout);
   if (context.key_mask) {  // a sliding cache has forgotten the first keys
     const isize S = context.key_mask.extent(1);
     args.key_mask = context.key_mask.slice(1, S - keys.extent(1), S);

@@ -6,6 +6,26 @@
 
 namespace hft {
 
+/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint.
+template <class Layers, class X, class Context>
+X run_layers(const Layers& layers, X x, Context& context) {
+  for (const auto& layer : layers) {
+    if constexpr (requires { context.gradient_checkpointing; }) {
+      context.dropout.begin_layer(&layer - layers.data());
+      if (context.gradient_checkpointing) {
+        const auto once = [&layer, context, pass = detail::current_pass()](const X& in) mutable {
+          detail::current_pass() = pass;
+          return X(layer(in, context));
+        };
+        x = gradient_checkpoint(once, x);
+        continue;
+      }
+    }
+    x = layer(x, context);
+  }
+  return x;
+}
+
 /// The pre-norm block of Llama and most decoders after it:
 ///   h = x + attention(norm(x));  y = h + mlp(norm(h))
 /// It is built from config.norm(), config.attention(layer) and config.mlp(layer).

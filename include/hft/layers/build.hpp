@@ -32,7 +32,9 @@ template <class B>
 class Linear;
 
 /// The layer kind of inference and full training: a linear layer is a Linear.
+///   freezes   whether half-precision weights stay as they are while others are trained, as adapters over them need
 struct plain {
+  static constexpr bool freezes = false;
   template <class B>
   using linear = Linear<B>;
 };
@@ -51,6 +53,21 @@ struct split_weights<weights<Linears, Embeddings>> {
   using linears = Linears;
   using embeddings = Embeddings;
 };
+
+// Where a weight of dtype T lies. On a device that records, floating weights are recorded in the dtype that gradients
+// have (half-precision ones as f32 masters), and those of block formats, which have no gradient, lie on the device
+// beneath.
+template <class T, class D, bool Freezes>
+struct parameter_type {
+  using dtype = T;
+  using device = D;
+};
+template <class T, class D, bool Freezes>
+requires(D::tracked && !std::is_floating_point_v<T>) struct parameter_type<T, D, Freezes> {
+  static constexpr bool half = std::is_same_v<T, bf16> || std::is_same_v<T, f16>;
+  using dtype = std::conditional_t<half && !Freezes, f32, T>;
+  using device = std::conditional_t<half && !Freezes, D, typename D::base>;
+};
 }  // namespace detail
 
 template <class W, Device D = cpu, class L = plain, class S = runtime>
@@ -65,8 +82,16 @@ struct build {
 
   /// The same build with the head's and the embeddings' dtype for its linear layers.
   using embeddings = build<embedding_weight, D, L, S>;
+  using layer_kind = L;
   template <std::size_t Rank>
   using tensor = Tensor<activation, Rank, D>;
+  /// The tensor that holds a weight of dtype T.
+  template <class T, std::size_t Rank>
+  using parameter = Tensor<typename detail::parameter_type<T, D, L::freezes>::dtype, Rank,
+                           typename detail::parameter_type<T, D, L::freezes>::device>;
+  /// The same build on another device.
+  template <Device Other>
+  using on = build<W, Other, L, S>;
 };
 
 namespace detail {

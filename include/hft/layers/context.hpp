@@ -1,17 +1,59 @@
 // ForwardContext: what the layers of one forward pass share.
 #pragma once
+#include <cstdint>
+
 #include <hft/layers/cache.hpp>
+#include <hft/ops/dropout_mask.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
-template <Scalar A, BaseDevice D = cpu>
-struct ForwardContext {
+/// Which random numbers each dropout of a forward pass takes: the n-th of a layer its own stream, whatever ran before.
+class DropoutStreams {
+ public:
+  DropoutStreams() = default;
+  explicit DropoutStreams(std::uint64_t seed) : seed_(seed) {}
+
+  void begin_layer(isize layer) { next_ = std::uint64_t(layer + 1) << 16; }
+  Dropout next(f64 p) { return {.p = p, .seed = seed_, .stream = next_++}; }
+  random_stream noise() const { return random_stream(seed_, ~std::uint64_t(0)); }
+
+ private:
+  std::uint64_t seed_ = 0, next_ = 0;
+};
+
+namespace detail {
+// The training pass that runs on this thread, for layers that see only their input.
+struct training_pass {
+  bool training = false;
+  std::uint64_t dropout_seed = 0;
+};
+inline training_pass& current_pass() {
+  static thread_local training_pass pass;
+  return pass;
+}
+
+// What a pass has on some devices only.
+template <Scalar A, Device D>
+struct pass_state {
+  Cache<A, D>* cache = nullptr;  // null: the tokens see each other only
+};
+template <Scalar A, Device D>
+requires(D::tracked) struct pass_state<A, D> {
+  bool training = false;  // dropout is active
+  bool gradient_checkpointing = false;
+  f64 neftune_noise_alpha = 0;
+  DropoutStreams dropout;
+};
+}  // namespace detail
+
+template <Scalar A, Device D = cpu>
+struct ForwardContext : detail::pass_state<A, D> {
+  using base = typename D::base;
   Tensor<i64, 2> position_ids;   // (B,T)
   isize key_length = 0;          // S: cached tokens and new ones
-  Tensor<u8, 2, D> key_mask;     // (B,S), 0 hides a key; empty: all visible
-  Cache<A, D>* cache = nullptr;  // null: the tokens see each other only
-  Tensor<A, 2, D> cos, sin;      // (B*T, R/2), where the positions are rotary
+  Tensor<u8, 2, base> key_mask;  // (B,S), 0 hides a key; empty: all visible
+  Tensor<A, 2, base> cos, sin;   // (B*T, R/2), where the positions are rotary
 };
 
 }  // namespace hft

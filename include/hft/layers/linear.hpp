@@ -21,16 +21,26 @@ class Linear {
   /// (..., in) => (..., out)
   template <class X>
   auto operator()(const X& x) const {
-    return with_extent<B>(weight.extent(1), [&](auto k) { return linear(x, weight, bias, k); });
+    return with_extent<B>(weight.extent(1), [&](auto k) { return linear(x, compute_weight(), bias, k); });
+  }
+
+  /// The weight in the dtype that products take it in: a trained half-precision one is held as an f32 master.
+  decltype(auto) compute_weight() const {
+    if constexpr (std::is_same_v<typename decltype(weight)::dtype_t, typename B::weight>)
+      return (weight);
+    else
+      return cast<typename B::weight>(weight);
   }
 
   void visit(visitor& v) {
     v("weight", weight);
     if (has_bias_) v("bias", bias);
   }
+  /// Of a layer kind with adapters, those alone.
+  void visit_adapters(visitor&) {}
 
-  Tensor<typename B::weight, 2, typename B::base> weight;    // (out, in)
-  Tensor<typename B::activation, 1, typename B::base> bias;  // (out), or empty
+  typename B::template parameter<typename B::weight, 2> weight;    // (out, in)
+  typename B::template parameter<typename B::activation, 1> bias;  // (out), or empty
 
  private:
   bool has_bias_;
@@ -38,22 +48,45 @@ class Linear {
 
 /// Conv1D of GPT-2 (transformers.pytorch_utils.Conv1D): a Linear whose checkpoint stores the weight as (in, out).
 template <class B>
-class Conv1D : public Linear<B> {
+class Conv1D : public B::linear {
  public:
-  Conv1D(isize in, isize out) : Linear<B>(in, out, true) {}
+  Conv1D(isize in, isize out) : B::linear(in, out, true) {}
   void visit(visitor& v) {
     v.transposed("weight", this->weight);
     v("bias", this->bias);
+    this->visit_adapters(v);
   }
+  bool fan_in_fan_out() const { return true; }  // LoraLayer's, where the kind has adapters
 };
+
+namespace detail {
+template <class L>
+inline constexpr bool is_plain_linear = false;
+template <class B>
+inline constexpr bool is_plain_linear<Linear<B>> = true;
+}  // namespace detail
+
+/// A layer that is its weight and bias and nothing else, so that ops may take these in its place.
+template <class L>
+concept PlainLinear = detail::is_plain_linear<L>;
 
 /// Applies several linear layers to one x; plain ones together, so that x is read once.
 template <class X, class L, class... Ls>
 requires(std::is_same_v<L, Ls>&&...) auto project(const X& x, const L& first, const Ls&... others) {
-  if constexpr (requires(const L& l) { [](const auto& p) -> decltype(linear(x, p.weight, p.bias)) { return {}; }(l); })
-    return linears(x, std::array{first.weight, others.weight...}, std::array{first.bias, others.bias...});
-  else
+  const auto plain_products = [&] {
+    return linears(x, std::array{first.compute_weight(), others.compute_weight()...},
+                   std::array{first.bias, others.bias...});
+  };
+  if constexpr (PlainLinear<L>) {
+    return plain_products();
+  } else if constexpr (requires { first.adapt(x, first.bias); }) {  // what adapters add comes on top
+    auto y = plain_products();
+    std::size_t i = 0;
+    for (const L* layer : {&first, &others...}) y[i] = layer->adapt(x, y[i]), ++i;
+    return y;
+  } else {
     return std::array{first(x), others(x)...};
+  }
 }
 
 }  // namespace hft

@@ -26,7 +26,7 @@ class RMSNorm {
   }
   void visit(visitor& v) { v("weight", weight); }
 
-  Tensor<typename B::activation, 1, typename B::base> weight;  // (C)
+  typename B::template parameter<typename B::activation, 1> weight;  // (C)
 
  private:
   f64 eps_;
@@ -50,7 +50,7 @@ class LayerNorm {
     if (bias.extent(0)) v("bias", bias);
   }
 
-  Tensor<typename B::activation, 1, typename B::base> weight, bias;  // (C), (C) or empty
+  typename B::template parameter<typename B::activation, 1> weight, bias;  // (C), (C) or empty
 
  private:
   f64 eps_;

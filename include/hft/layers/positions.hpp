@@ -36,7 +36,7 @@ class rope {
   template <class Config>
   explicit rope(const Config& config) : scaling_(config.rope()) {}
 
-  template <Scalar A, BaseDevice D>
+  template <Scalar A, Device D>
   void prepare(ForwardContext<A, D>& context) const {
     const auto ids = context.position_ids.dense();
     isize longest = 0;
@@ -50,12 +50,11 @@ class rope {
         cos[std::size_t(r * R2 + i)] = A(std::cos(angle) * f32(factor));
         sin[std::size_t(r * R2 + i)] = A(std::sin(angle) * f32(factor));
       }
-    context.cos = Tensor<A, 2, D>::from(cos, {rows, R2});
-    context.sin = Tensor<A, 2, D>::from(sin, {rows, R2});
+    context.cos = Tensor<A, 2, typename D::base>::from(cos, {rows, R2});
+    context.sin = Tensor<A, 2, typename D::base>::from(sin, {rows, R2});
   }
-  template <Scalar A, BaseDevice D>
-  static std::pair<Tensor<A, 4, D>, Tensor<A, 4, D>> apply(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k,
-                                                           const ForwardContext<A, D>& context) {
+  template <class Q, class Context>
+  static std::pair<Q, Q> apply(const Q& q, const Q& k, const Context& context) {
     return {apply_rotary(q, context.cos, context.sin), apply_rotary(k, context.cos, context.sin)};
   }
   template <BaseDevice D>

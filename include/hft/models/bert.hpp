@@ -2,6 +2,8 @@
 // Devlin et al. 2018, arXiv 1810.04805. transformers/models/bert/modeling_bert.py
 #pragma once
 #include <hft/layers/attention.hpp>
+#include <hft/layers/block.hpp>
+#include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/positions.hpp>
@@ -27,7 +29,8 @@ struct BertConfig {
   std::optional<f64> classifier_dropout = {};
   bool is_decoder = false;
   bool tie_word_embeddings = true;
-  ClassLabels id2label = {};  // of the classification heads
+  ClassLabels id2label = {};                      // of the classification heads
+  std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
 
   static constexpr const char* model_type = "bert";
 
@@ -50,6 +53,7 @@ struct BertConfig {
     field("is_decoder", c.is_decoder);
     field("tie_word_embeddings", c.tie_word_embeddings);
     field("id2label", c.id2label);
+    field("problem_type", c.problem_type);
   }
 
   /// Throws config_error for values out of range or that do not fit each other.
@@ -77,7 +81,8 @@ struct BertConfig {
             .head_dim = hidden_size / num_attention_heads,
             .bias = true,
             .output_bias = true,
-            .causal = false};
+            .causal = false,
+            .dropout = attention_probs_dropout_prob};
   }
   MLPOptions mlp() const {
     return {.hidden_size = hidden_size,
@@ -105,14 +110,16 @@ template <class B>
 class BertEmbeddings {
  public:
   explicit BertEmbeddings(const BertConfig& c)
-      : word_embeddings(c.vocab_size, c.hidden_size),
+      : word_embeddings(c.vocab_size, c.hidden_size, c.pad_token_id),
         position_embeddings(c.max_position_embeddings, c.hidden_size),
         token_type_embeddings(c.type_vocab_size, c.hidden_size),
         layer_norm(c.norm()) {}
 
   /// ids (B,T) each => (B,T,C)
-  auto operator()(const Tensor<i64, 2>& ids, const Tensor<i64, 2>& positions, const Tensor<i64, 2>& types) const {
-    return layer_norm(add(add(word_embeddings(ids), token_type_embeddings(types)), position_embeddings(positions)));
+  template <class Context>
+  auto operator()(const Tensor<i64, 2>& ids, const Tensor<i64, 2>& types, const Context& context) const {
+    const auto words = apply_neftune(word_embeddings(ids), context);
+    return layer_norm(add(add(words, token_type_embeddings(types)), position_embeddings(context.position_ids)));
   }
   void visit(visitor& v) {
     v("word_embeddings", word_embeddings);
@@ -129,11 +136,12 @@ class BertEmbeddings {
 template <class B>
 class BertOutput {
  public:
-  BertOutput(isize in, const BertConfig& c) : dense(in, c.hidden_size, true), layer_norm(c.norm()) {}
+  BertOutput(isize in, const BertConfig& c)
+      : dense(in, c.hidden_size, true), layer_norm(c.norm()), dropout_(c.hidden_dropout_prob) {}
 
-  template <class X>
-  X operator()(const X& x, const X& residual) const {
-    return layer_norm(add(dense(x), residual));
+  template <class X, class Context>
+  X operator()(const X& x, const X& residual, Context& context) const {
+    return layer_norm(add(apply_dropout(dense(x), dropout_, context), residual));
   }
   void visit(visitor& v) {
     v("dense", dense);
@@ -142,6 +150,9 @@ class BertOutput {
 
   typename B::linear dense;
   LayerNorm<B> layer_norm;
+
+ private:
+  f64 dropout_;
 };
 
 template <class B>
@@ -177,7 +188,7 @@ class BertAttention {
 
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    return output(self(x, context), x);
+    return output(self(x, context), x, context);
   }
   void visit(visitor& v) {
     v("self", self);
@@ -214,7 +225,7 @@ class BertLayer {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const X h = attention(x, context);
-    return output(intermediate(h), h);
+    return output(intermediate(h), h, context);
   }
   void visit(visitor& v) {
     v("attention", attention);
@@ -262,7 +273,7 @@ class BertModel : public PreTrainedModel<BertModel<B>> {
   using config_type = BertConfig;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "bert";
   static std::string architecture() { return "BertModel"; }
 
@@ -276,14 +287,15 @@ class BertModel : public PreTrainedModel<BertModel<B>> {
   /// outside their tables, shape_error for arguments that do not fit each other.
   BaseModelOutputWithPooling<A, D> operator()(const Tensor<i64, 2>& input_ids,
                                               const ForwardArgs<A, D>& args = {}) const {
-    if (args.past_key_values)
-      throw value_error("BertModel", "past_key_values", "none: an encoder sees both directions");
+    if constexpr (!D::tracked)
+      if (args.past_key_values)
+        throw value_error("BertModel", "past_key_values", "none: an encoder sees both directions");
     auto context = make_context("BertModel", input_ids, args, config_.max_position_embeddings);
     const auto types = args.token_type_ids ? args.token_type_ids : Tensor<i64, 2>::zeros(input_ids.shape());
     if (types.shape() != input_ids.shape())
       throw shape_error("BertModel", "token_type_ids", shape_text(input_ids.shape()), shape_text(types.shape()));
-    auto x = embeddings(input_ids, context.position_ids, types);  // (B,T,C)
-    for (const auto& layer : encoder.layer) x = layer(x, context);
+    auto x = embeddings(input_ids, types, context);  // (B,T,C)
+    x = run_layers(encoder.layer, apply_dropout(x, config_.hidden_dropout_prob, context), context);
     if (!pooler) return {x, {}};
     return {x, (*pooler)(x)};
   }
@@ -311,7 +323,7 @@ class BertHeaded : public PreTrainedModel<Derived> {
   using config_type = BertConfig;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "bert";
 
   BertHeaded(const BertConfig& config, bool add_pooling_layer) : bert(config, add_pooling_layer) {}
@@ -319,6 +331,20 @@ class BertHeaded : public PreTrainedModel<Derived> {
   const BertConfig& config() const { return bert.config(); }
 
   BertModel<B> bert;
+
+ protected:
+  /// What a classifier sees: x, in a training pass with dropout.
+  template <class X>
+  X drop(const X& x, const ForwardArgs<A, D>& args) const {
+    if constexpr (D::tracked) {
+      ForwardContext<A, D> context;
+      context.training = args.training;
+      context.dropout = DropoutStreams(args.dropout_seed);
+      context.dropout.begin_layer(config().num_hidden_layers);
+      return apply_dropout(x, config().classifier_dropout.value_or(config().hidden_dropout_prob), context);
+    }
+    return x;
+  }
 };
 
 template <class B>
@@ -336,14 +362,18 @@ class BertForMaskedLM : public BertHeaded<BertForMaskedLM<B>, B> {
 
   /// input_ids (B,T) => logits (B,T,V)
   MaskedLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return {decoder(transform(this->bert(input_ids, args).last_hidden_state))};
+    return language_model_output<MaskedLMOutput<A, D>>(transform(this->bert(input_ids, args).last_hidden_state),
+                                                       decoder, args);
   }
 
   void visit(visitor& v) {
     v("bert", this->bert);
     v("cls.predictions.transform", transform);
     v("cls.predictions.bias", bias);
-    if (!this->config().tie_word_embeddings) v("cls.predictions.decoder", decoder);
+    if (this->config().tie_word_embeddings)
+      v.tied("cls.predictions.decoder", decoder);
+    else
+      v("cls.predictions.decoder", decoder);
   }
   void tie_weights() {
     if (!this->config().tie_word_embeddings) return;
@@ -375,7 +405,7 @@ class BertForMaskedLM : public BertHeaded<BertForMaskedLM<B>, B> {
   };
 
   Transform transform;
-  Tensor<A, 1, D> bias;  // (V), the decoder's where it is tied; a checkpoint always has it
+  typename B::template parameter<A, 1> bias;  // (V), the decoder's where it is tied; a checkpoint always has it
   typename B::embeddings::linear decoder;
 };
 
@@ -391,7 +421,9 @@ class BertForSequenceClassification : public BertHeaded<BertForSequenceClassific
 
   /// input_ids (B,T) => logits (B,labels)
   SequenceClassifierOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return {classifier(this->bert(input_ids, args).pooler_output)};
+    SequenceClassifierOutput<A, D> out{classifier(this->drop(this->bert(input_ids, args).pooler_output, args))};
+    if constexpr (D::tracked) out.loss = sequence_classification_loss(out.logits, this->config(), args);
+    return out;
   }
   void visit(visitor& v) {
     v("bert", this->bert);
@@ -413,7 +445,9 @@ class BertForTokenClassification : public BertHeaded<BertForTokenClassification<
 
   /// input_ids (B,T) => logits (B,T,labels)
   TokenClassifierOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return {classifier(this->bert(input_ids, args).last_hidden_state)};
+    TokenClassifierOutput<A, D> out{classifier(this->drop(this->bert(input_ids, args).last_hidden_state, args))};
+    if constexpr (D::tracked) out.loss = token_classification_loss(out.logits, args);
+    return out;
   }
   void visit(visitor& v) {
     v("bert", this->bert);

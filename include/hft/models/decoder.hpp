@@ -11,11 +11,12 @@
 #include <vector>
 
 #include <hft/layers/block.hpp>
+#include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
-#include <hft/ops/copy.hpp>
+#include <hft/ops/select_tokens.hpp>
 
 namespace hft {
 
@@ -38,13 +39,16 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   using config_type = Config;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   using positions = typename Block<B>::positions;
   static constexpr std::string_view base_model_prefix = "model";
   static std::string architecture() { return std::string(Config::class_prefix) + "Model"; }
 
   explicit DecoderModel(const Config& config)
-      : embed_tokens(config.vocab_size, config.hidden_size), norm(config.norm()), config_(config), positions_(config) {
+      : embed_tokens(config.vocab_size, config.hidden_size, config.pad_token_id),
+        norm(config.norm()),
+        config_(config),
+        positions_(config) {
     config.check();
     detail::check_specialisation(static_cast<typename B::specialisation*>(nullptr), config);
     layers.reserve(std::size_t(config.num_hidden_layers));
@@ -56,9 +60,8 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = make_context(Config::class_prefix, input_ids, args, 0);
     positions_.prepare(context);
-    auto x = embed_tokens(input_ids);  // (B,T,C)
-    for (const auto& layer : layers) x = layer(x, context);
-    return {norm(x)};
+    const auto x = apply_neftune(embed_tokens(input_ids), context);  // (B,T,C)
+    return {norm(run_layers(layers, x, context))};
   }
 
   void visit(visitor& v) {
@@ -86,7 +89,7 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
   using config_type = Config;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "model";
   static std::string architecture() { return std::string(Config::class_prefix) + "ForCausalLM"; }
 
@@ -98,12 +101,15 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
 
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return {lm_head(last_positions(model(input_ids, args).last_hidden_state, args.logits_to_keep))};
+    return language_model_output<CausalLMOutput<A, D>>(model(input_ids, args).last_hidden_state, lm_head, args);
   }
 
   void visit(visitor& v) {
     v("model", model);
-    if (!config().tie_word_embeddings) v("lm_head", lm_head);
+    if (config().tie_word_embeddings)
+      v.tied("lm_head", lm_head);
+    else
+      v("lm_head", lm_head);
   }
   void tie_weights() {
     if (config().tie_word_embeddings) lm_head.weight = model.embed_tokens.weight;
@@ -127,7 +133,7 @@ class DecoderForSequenceClassification
   using config_type = Config;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "model";
   static std::string architecture() { return std::string(Config::class_prefix) + "ForSequenceClassification"; }
 
@@ -141,16 +147,17 @@ class DecoderForSequenceClassification
     if (B_ > 1 && !config().pad_token_id)
       throw value_error(Config::class_prefix, "a batch", "a pad_token_id in the config, to find each row's last token");
     const auto x = model(input_ids, args).last_hidden_state;  // (B,T,C)
-    Tensor<A, 3, D> last({B_, 1, x.extent(2)});
+    std::vector<isize> last;
     const auto ids = input_ids.dense();
     for (isize b = 0; b < B_; ++b) {
       isize t = T - 1;
       if (config().pad_token_id)
         for (t = T - 1; t > 0 && ids.data()[b * T + t] == *config().pad_token_id;) --t;
-      const auto row = x.slice(0, b, b + 1).slice(1, t, t + 1), to = last.slice(0, b, b + 1);
-      copy_into(to.template reshape<4>({1, 1, 1, x.extent(2)}), row.template reshape<4>({1, 1, 1, x.extent(2)}));
+      last.push_back(t);
     }
-    return {score(last.template reshape<2>({B_, x.extent(2)}))};
+    SequenceClassifierOutput<A, D> out{score(select_tokens(x, last))};
+    if constexpr (D::tracked) out.loss = sequence_classification_loss(out.logits, config(), args);
+    return out;
   }
 
   void visit(visitor& v) {

@@ -3,6 +3,8 @@
 // transformers/models/gpt2/modeling_gpt2.py
 #pragma once
 #include <hft/layers/attention.hpp>
+#include <hft/layers/block.hpp>
+#include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/positions.hpp>
@@ -82,6 +84,7 @@ struct GPT2Config {
         .hidden_size = n_embd, .num_heads = n_head, .num_kv_heads = n_head, .head_dim = D, .layer = layer};
     o.scale =
         (scale_attn_weights ? 1 / std::sqrt(f64(D)) : 1.0) / (scale_attn_by_inverse_layer_idx ? f64(layer + 1) : 1.0);
+    o.dropout = attn_pdrop;
     return o;
   }
   MLPOptions mlp() const {
@@ -149,12 +152,16 @@ template <class B>
 class GPT2Block {
  public:
   GPT2Block(const GPT2Config& config, isize layer)
-      : ln_1(config.norm()), attn(config.attention(layer)), ln_2(config.norm()), mlp(config.mlp()) {}
+      : ln_1(config.norm()),
+        attn(config.attention(layer)),
+        ln_2(config.norm()),
+        mlp(config.mlp()),
+        dropout_(config.resid_pdrop) {}
 
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const X h = add(x, attn(ln_1(x), context));
-    return add(h, mlp(ln_2(h)));
+    const X h = add(x, apply_dropout(attn(ln_1(x), context), dropout_, context));
+    return add(h, apply_dropout(mlp(ln_2(h)), dropout_, context));
   }
   void visit(visitor& v) {
     v("ln_1", ln_1);
@@ -167,6 +174,9 @@ class GPT2Block {
   GPT2Attention<B> attn;
   LayerNorm<B> ln_2;
   GPT2MLP<B> mlp;
+
+ private:
+  f64 dropout_;
 };
 
 namespace detail {
@@ -177,7 +187,7 @@ class GPT2Model : public PreTrainedModel<GPT2Model<B>> {
   using config_type = GPT2Config;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "transformer";
   static std::string architecture() { return "GPT2Model"; }
 
@@ -195,9 +205,8 @@ class GPT2Model : public PreTrainedModel<GPT2Model<B>> {
   /// outside n_positions, shape_error for arguments that do not fit each other.
   BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = make_context("GPT2", input_ids, args, config_.n_positions);
-    auto x = add(wte(input_ids), wpe(context.position_ids));  // (B,T,C)
-    for (const auto& block : h) x = block(x, context);
-    return {ln_f(x)};
+    const auto x = add(apply_neftune(wte(input_ids), context), wpe(context.position_ids));  // (B,T,C)
+    return {ln_f(run_layers(h, apply_dropout(x, config_.embd_pdrop, context), context))};
   }
 
   void visit(visitor& v) {
@@ -223,7 +232,7 @@ class GPT2LMHeadModel : public PreTrainedModel<GPT2LMHeadModel<B>> {
   using config_type = GPT2Config;
   using build_type = B;
   using A = typename B::activation;
-  using D = typename B::base;
+  using D = typename B::device;
   static constexpr std::string_view base_model_prefix = "transformer";
   static std::string architecture() { return "GPT2LMHeadModel"; }
 
@@ -235,12 +244,15 @@ class GPT2LMHeadModel : public PreTrainedModel<GPT2LMHeadModel<B>> {
 
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return {lm_head(last_positions(transformer(input_ids, args).last_hidden_state, args.logits_to_keep))};
+    return language_model_output<CausalLMOutput<A, D>>(transformer(input_ids, args).last_hidden_state, lm_head, args);
   }
 
   void visit(visitor& v) {
     v("transformer", transformer);
-    if (!config().tie_word_embeddings) v("lm_head", lm_head);
+    if (config().tie_word_embeddings)
+      v.tied("lm_head", lm_head);
+    else
+      v("lm_head", lm_head);
   }
   void tie_weights() {
     if (config().tie_word_embeddings) lm_head.weight = transformer.wte.weight;

@@ -31,8 +31,9 @@ struct LlamaConfig {
   bool attention_bias = false;
   f64 attention_dropout = 0;
   bool mlp_bias = false;
-  std::optional<isize> head_dim = {};  // default: hidden_size / num_attention_heads
-  ClassLabels id2label = {};           // of LlamaForSequenceClassification
+  std::optional<isize> head_dim = {};             // default: hidden_size / num_attention_heads
+  ClassLabels id2label = {};                      // of LlamaForSequenceClassification
+  std::optional<short_string> problem_type = {};  // what its labels are: see sequence_classification_loss
 
   static constexpr const char* model_type = "llama";
   static constexpr const char* class_prefix = "Llama";
@@ -61,6 +62,7 @@ struct LlamaConfig {
     field("mlp_bias", c.mlp_bias);
     field("head_dim", c.head_dim);
     field("id2label", c.id2label);
+    field("problem_type", c.problem_type);
   }
 
   constexpr isize key_value_heads() const { return num_key_value_heads.value_or(num_attention_heads); }
@@ -98,7 +100,8 @@ struct LlamaConfig {
             .head_dim = head_size(),
             .layer = layer,
             .bias = attention_bias,
-            .output_bias = attention_bias};
+            .output_bias = attention_bias,
+            .dropout = attention_dropout};
   }
   MLPOptions mlp(isize) const {
     return {.hidden_size = hidden_size,

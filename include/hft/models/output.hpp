@@ -11,7 +11,7 @@
 namespace hft {
 
 /// The arguments of a forward pass beside input_ids (B,T). Empty tensors mean Transformers' None.
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct ForwardArgs {
   Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
   Tensor<i64, 2> position_ids = {};    // (B,T); empty: counted from the cache's length, whatever the mask
@@ -20,30 +20,61 @@ struct ForwardArgs {
   isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
 };
 
-template <Scalar A = f32, BaseDevice D = cpu>
+/// The same on a device that records: with labels, and without a cache, through which nothing can be trained.
+template <Scalar A, Device D>
+requires(D::tracked) struct ForwardArgs<A, D> {
+  Tensor<i64, 2> attention_mask = {};
+  Tensor<i64, 2> position_ids = {};
+  Tensor<i64, 2> token_type_ids = {};
+  isize logits_to_keep = 0;
+  Tensor<i64, 2> labels = {};      // (B,T) of a language model, unshifted; (B,T) classes of tokens; (B,1) of sequences
+  Tensor<f32, 2> values = {};      // (B,labels): what labels are where a sequence has real values or several classes
+  isize num_items_in_batch = 0;    // what the summed loss of a language model is divided by; 0: the labels that count
+  f64 label_smoothing = 0;         // this share of each label is spread over all classes
+  bool return_logits = false;      // with labels, too, a language model's logits, which it otherwise never holds
+  bool training = false;           // dropout is active
+  std::uint64_t dropout_seed = 0;  // a seed for each step gives each step its own masks
+  f64 neftune_noise_alpha = 0;     // in training, noise on the embeddings (Jain et al. 2023, arXiv 2310.05914)
+  bool gradient_checkpointing = false;  // layers are computed again in backward, not saved
+};
+
+namespace detail {
+struct no_loss {};
+}  // namespace detail
+/// The loss of an output, one element, empty without labels; nothing on a device that does not record.
+template <class A, class D>
+using loss_t = std::conditional_t<D::tracked, Tensor<A, 1, D>, detail::no_loss>;
+
+template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
   Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
 };
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutputWithPooling {
   Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
   Tensor<A, 2, D> pooler_output;      // (B,C); empty without a pooler
 };
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct CausalLMOutput {
-  Tensor<A, 3, D> logits;  // (B,T,V)
+  static constexpr bool next_token = true;  // logits are of the token that follows
+  Tensor<A, 3, D> logits = {};              // (B,T,V)
+  [[no_unique_address]] loss_t<A, D> loss = {};
 };
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct MaskedLMOutput {
-  Tensor<A, 3, D> logits;  // (B,T,V)
+  static constexpr bool next_token = false;
+  Tensor<A, 3, D> logits = {};  // (B,T,V)
+  [[no_unique_address]] loss_t<A, D> loss = {};
 };
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct SequenceClassifierOutput {
-  Tensor<A, 2, D> logits;  // (B,labels)
+  Tensor<A, 2, D> logits = {};  // (B,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
 };
-template <Scalar A = f32, BaseDevice D = cpu>
+template <Scalar A = f32, Device D = cpu>
 struct TokenClassifierOutput {
-  Tensor<A, 3, D> logits;  // (B,T,labels)
+  Tensor<A, 3, D> logits = {};  // (B,T,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
 };
 
 namespace detail {
@@ -72,25 +103,50 @@ std::vector<stored_tensor> named_outputs(const Output& y) {
 }
 
 /// The last `keep` positions of x (B,T,C), or all where keep is 0.
-template <Scalar A, BaseDevice D>
+template <Scalar A, Device D>
 Tensor<A, 3, D> last_positions(const Tensor<A, 3, D>& x, isize keep) {
   const isize T = x.extent(1);
   return keep > 0 && keep < T ? x.slice(1, T - keep, T) : x;
+}
+
+/// What a language model returns: the head's logits of the positions that args keep; on a device that records, and
+/// given labels, their loss, and logits only where args ask for both.
+template <class Output, class X, class Head, class Args>
+Output language_model_output(const X& hidden, const Head& head, const Args& args) {
+  if constexpr (X::device::tracked) {
+    if (args.labels) {
+      Output out;
+      out.loss = language_model_loss<Output>(hidden, head, args);
+      if (args.return_logits) out.logits = head(last_positions(hidden, args.logits_to_keep));
+      return out;
+    }
+  }
+  return {head(last_positions(hidden, args.logits_to_keep))};
 }
 
 /// Checks input_ids and args against each other and the model's longest sequence, and makes the context that layers
 /// share.
 ///   max_positions  0 where the model has no limit of its own (rotary positions)
 /// Throws shape_error or value_error, naming `where`.
-template <Scalar A, BaseDevice D>
+template <Scalar A, Device D>
 ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
                                   isize max_positions) {
   const isize B = input_ids.extent(0), T = input_ids.extent(1);
-  const isize past = args.past_key_values ? args.past_key_values->get_seq_length() : 0;
+  isize past = 0;
+  if constexpr (!D::tracked)
+    if (args.past_key_values) past = args.past_key_values->get_seq_length();
   if (B < 1 || T < 1)
     throw shape_error(where, "input_ids", "at least one token", detail::shape_text(input_ids.shape()));
   ForwardContext<A, D> context;
-  context.cache = args.past_key_values;
+  if constexpr (D::tracked) {
+    context.training = args.training;
+    context.gradient_checkpointing = args.gradient_checkpointing;
+    context.neftune_noise_alpha = args.neftune_noise_alpha;
+    context.dropout = DropoutStreams(args.dropout_seed);
+    detail::current_pass() = {args.training, args.dropout_seed};
+  } else {
+    context.cache = args.past_key_values;
+  }
   context.key_length = past + T;
   if (args.position_ids) {
     if (args.position_ids.shape() != input_ids.shape())
@@ -118,7 +174,7 @@ ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input
     if (!all) {
       std::vector<u8> bytes(std::size_t(mask.size()));
       for (isize i = 0; i < mask.size(); ++i) bytes[std::size_t(i)] = mask.data()[i] != 0;
-      context.key_mask = Tensor<u8, 2, D>::from(bytes, mask.shape());
+      context.key_mask = Tensor<u8, 2, typename D::base>::from(bytes, mask.shape());
     }
   }
   return context;

@@ -15,7 +15,42 @@ struct AttentionArgs {
   f64 softcap = 0;                 // 0: none
   Tensor<u8, 2, D> key_mask = {};  // (B,S), 0 hides a key; empty: all visible
   Tensor<f32, 1, D> alibi = {};    // (H) slopes; empty: none
+  Dropout dropout = {};            // of the weights, on a device that records
 };
+
+namespace detail {
+
+template <Scalar A, BaseDevice D>
+void check_attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, const Tensor<A, 4, D>& v,
+                     const AttentionArgs<D>& args) {
+  const isize B = q.extent(0), T = q.extent(1), H = q.extent(2), S = k.extent(1), Hk = k.extent(2);
+  if (k.extent(0) != B || v.extent(0) != B || v.extent(1) != S || v.extent(2) != Hk || k.extent(3) != q.extent(3) ||
+      Hk < 1 || H % Hk || S < T)
+    throw shape_error("attention", "", "q (B,T,H,D), k (B,S,Hk,D), v (B,S,Hk,Dv) with Hk dividing H and S >= T",
+                      cat(shape_text(q.shape()), ", ", shape_text(k.shape()), ", ", shape_text(v.shape())));
+  if (args.key_mask && args.key_mask.shape() != Shape<2>{B, S})
+    throw shape_error("attention", "key_mask", cat("(", B, ", ", S, ")"), shape_text(args.key_mask.shape()));
+  if (args.alibi && args.alibi.extent(0) != H)
+    throw shape_error("attention", "alibi", cat("(", H, ")"), shape_text(args.alibi.shape()));
+}
+
+template <Scalar A, BaseDevice D>
+attention_problem_of<A> make_attention_problem(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k,
+                                               const Tensor<A, 4, D>& v, const Tensor<A, 4, D>& y,
+                                               const AttentionArgs<D>& args) {
+  attention_problem_of<A> p{.q = heads(q), .k = heads(k), .v = heads(v), .y = heads(y)};
+  p.key_mask = args.key_mask.data();
+  p.mask_stride = args.key_mask ? args.key_mask.stride(0) : 0;
+  p.causal = args.causal;
+  p.window = args.window;
+  p.scale = A(args.scale);
+  p.alibi_slopes = args.alibi.data();
+  p.softcap = A(args.softcap);
+  p.dropout = args.dropout;
+  return p;
+}
+
+}  // namespace detail
 
 /// softmax(scale * q k^T + bias) v over the visible keys (Vaswani et al. 2017, arXiv 1706.03762), grouped heads
 /// (Ainslie et al. 2023, arXiv 2305.13245): query head h reads key head h / (H / Hk). A query that sees no key gives
@@ -23,27 +58,9 @@ struct AttentionArgs {
 template <Scalar A, BaseDevice D>
 Tensor<A, 4, D> attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, const Tensor<A, 4, D>& v,
                           const AttentionArgs<D>& args) {
-  const isize B = q.extent(0), T = q.extent(1), H = q.extent(2), S = k.extent(1), Hk = k.extent(2);
-  if (k.extent(0) != B || v.extent(0) != B || v.extent(1) != S || v.extent(2) != Hk || k.extent(3) != q.extent(3) ||
-      Hk < 1 || H % Hk || S < T)
-    throw shape_error("attention", "", "q (B,T,H,D), k (B,S,Hk,D), v (B,S,Hk,Dv) with Hk dividing H and S >= T",
-                      detail::cat(detail::shape_text(q.shape()), ", ", detail::shape_text(k.shape()), ", ",
-                                  detail::shape_text(v.shape())));
-  if (args.key_mask && args.key_mask.shape() != Shape<2>{B, S})
-    throw shape_error("attention", "key_mask", detail::cat("(", B, ", ", S, ")"),
-                      detail::shape_text(args.key_mask.shape()));
-  if (args.alibi && args.alibi.extent(0) != H)
-    throw shape_error("attention", "alibi", detail::cat("(", H, ")"), detail::shape_text(args.alibi.shape()));
-  Tensor<A, 4, D> y({B, T, H, v.extent(3)});
-  attention_problem p{.q = heads(q), .k = heads(k), .v = heads(v), .y = heads(y)};
-  p.key_mask = args.key_mask.data();
-  p.mask_stride = args.key_mask ? args.key_mask.stride(0) : 0;
-  p.causal = args.causal;
-  p.window = args.window;
-  p.scale = f32(args.scale);
-  p.alibi_slopes = args.alibi.data();
-  p.softcap = f32(args.softcap);
-  attention_kernel(D{}, p);
+  detail::check_attention(q, k, v, args);
+  Tensor<A, 4, D> y({q.extent(0), q.extent(1), q.extent(2), v.extent(3)});
+  attention_kernel(D{}, detail::make_attention_problem(q, k, v, y, args));
   return y;
 }
 

@@ -1,5 +1,6 @@
 // What attention-like kernels see: a (batch, tokens, heads, dim) view with free strides, and a whole attention problem.
 #pragma once
+#include <hft/ops/dropout_mask.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -24,17 +25,22 @@ heads_view<T> heads(const Tensor<T, 4, D>& x) {
 
 /// softmax(scale * q k^T + bias, over the visible keys) v, for grouped heads: query head h reads key head h / (H / Hk).
 /// Query t of T stands at position S - T + t of the S keys.
-struct attention_problem {
-  heads_view<const f32> q;       // (B,T,H,D)
-  heads_view<const f32> k, v;    // (B,S,Hk,D)
-  heads_view<f32> y;             // (B,T,H,D)
+template <class A>
+struct attention_problem_of {
+  heads_view<const A> q;         // (B,T,H,D)
+  heads_view<const A> k, v;      // (B,S,Hk,D)
+  heads_view<A> y;               // (B,T,H,D)
   const u8* key_mask = nullptr;  // (B,S), 0 hides a key; null: all visible
   isize mask_stride = 0;         // between its rows
   bool causal = true;
   isize window = 0;  // a query at position p sees keys in (p - window, p]; 0: no window
-  f32 scale = 1;
+  A scale = 1;
   const f32* alibi_slopes = nullptr;  // (H): adds slope * (key position - query position); null: none
-  f32 softcap = 0;                    // scores become softcap * tanh(score / softcap); 0: none
+  A softcap = 0;                      // scores become softcap * tanh(score / softcap); 0: none
+  Dropout dropout = {};               // of the weights; attention_dropout_kernel alone knows it
+  A* log_sums = nullptr;              // (B,H,T), written where not null: log of the sum of a query's exp(score)
+  A* log_sum(isize b, isize t, isize h) const { return log_sums + (b * q.heads + h) * q.tokens + t; }
 };
+using attention_problem = attention_problem_of<f32>;
 
 }  // namespace hft

@@ -7,11 +7,13 @@
 // of gguf-py: the products are exact in f32 (11 bits of d, at most 7 of a K format's own scale, at most 8 of q), so a
 // compiler that contracts them into an fma changes nothing.
 //
-// quantize.hpp is the way back, convert.hpp the conversion between any two dtypes.
+// NF4, whose levels are not evenly spaced, has a header of its own. quantize.hpp is the way back, convert.hpp the conversion between any two dtypes.
 #pragma once
 #include <cstring>
+#include <type_traits>
 
 #include <hft/dtype.hpp>
+#include <hft/quantization/nf4.hpp>
 
 namespace hft {
 
@@ -155,9 +157,9 @@ struct block_format<q6_k> {
   }
 };
 
-/// Writes the values of n elements, a multiple of the block.
-template <BlockFormat W>
-void dequantize(const typename dtype<W>::storage* in, f32* out, isize n) {
+namespace detail {
+template <class W>
+void dequantize_even(const typename dtype<W>::storage* in, f32* out, isize n) {
   using format = block_format<W>;
   constexpr isize block = dtype<W>::block, group = format::group;
   u8 q[block];
@@ -172,6 +174,20 @@ void dequantize(const typename dtype<W>::storage* in, f32* out, isize n) {
           *out++ = d[g] * f32(q[e]) + m[g];
       }
   }
+}
+}  // namespace detail
+
+/// A block format whose levels are evenly spaced, so that products may be of integers; all but nf4.
+template <class W>
+concept EvenLevels = BlockFormat<W> && !std::is_same_v<W, nf4>;
+
+/// Writes the values of n elements, a multiple of the block.
+template <BlockFormat W>
+void dequantize(const typename dtype<W>::storage* in, f32* out, isize n) {
+  if constexpr (EvenLevels<W>)
+    detail::dequantize_even<W>(in, out, n);
+  else
+    for (isize i = 0; i < n; i += dtype<W>::block) detail::dequantize_block(*in++, out + i);
 }
 
 }  // namespace hft

@@ -17,7 +17,8 @@ namespace hft {
 namespace detail {
 
 /// Whether query t of the problem sees key s of batch row b.
-inline bool sees_key(const attention_problem& p, isize b, isize t, isize s) {
+template <class A>
+bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
   const isize position = p.k.tokens - p.q.tokens + t;
   if (p.causal && s > position) return false;
   if (p.window > 0 && (s <= position - p.window || s > position)) return false;
@@ -28,10 +29,11 @@ inline bool sees_key(const attention_problem& p, isize b, isize t, isize s) {
 
 // ---- the oracle: one score at a time, sums in f64
 
-inline void attention_kernel(isa::generic, const attention_problem& p) {
+template <class A>
+void attention_kernel(isa::generic, const attention_problem_of<A>& p) {
   const isize group = p.q.heads / p.k.heads;
   const auto score = [&](isize b, isize t, isize h, isize s) {
-    const f32 *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / group);
+    const A *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / group);
     f64 dot = 0;
     for (isize d = 0; d < p.q.dim; ++d) dot += f64(q[d]) * k[d];
     f64 x = dot * p.scale;
@@ -45,16 +47,18 @@ inline void attention_kernel(isa::generic, const attention_problem& p) {
         f64 top = -INFINITY, sum = 0;
         for (isize s = 0; s < p.k.tokens; ++s)
           if (detail::sees_key(p, b, t, s)) top = std::max(top, score(b, t, h, s));
-        f32* y = p.y.at(b, t, h);
-        std::fill_n(y, p.v.dim, 0.0f);
+        A* y = p.y.at(b, t, h);
+        std::fill_n(y, p.v.dim, A(0));
+        if (p.log_sums) *p.log_sum(b, t, h) = -INFINITY;
         if (top == -INFINITY) continue;
         for (isize s = 0; s < p.k.tokens; ++s)
           if (detail::sees_key(p, b, t, s)) sum += std::exp(score(b, t, h, s) - top);
         for (isize s = 0; s < p.k.tokens; ++s)
           if (detail::sees_key(p, b, t, s)) {
-            const f32 weight = f32(std::exp(score(b, t, h, s) - top) / sum);
+            const A weight = A(std::exp(score(b, t, h, s) - top) / sum);
             for (isize d = 0; d < p.v.dim; ++d) y[d] += weight * p.v.at(b, s, h / group)[d];
           }
+        if (p.log_sums) *p.log_sum(b, t, h) = A(top + std::log(sum));
       }
 }
 
@@ -259,6 +263,7 @@ class attention_tile {
   void finish() {
     for (isize r = 0; r < rows; ++r) {
       const V scale = V::set(l[r] > 0 ? 1 / l[r] : 0);
+      if (p.log_sums) *p.log_sum(b, token(r), query_head(r)) = m[r] + std::log(l[r]);
       isa::map_row<V>(
           p.y.at(b, token(r), query_head(r)), p.v.dim, [=](V x) { return x * scale; }, o + r * o_stride);
     }
@@ -413,8 +418,10 @@ void attend_token(const attention_problem& p) {
       for (isize c = 0; c < chunks; ++c) top = std::max(top, m(c));
       f32* y = p.y.at(b, 0, h);
       std::fill_n(y, p.v.dim, 0.0f);
+      if (p.log_sums) *p.log_sum(b, 0, h) = -INFINITY;
       if (top == -INFINITY) continue;
       for (isize c = 0; c < chunks; ++c) sum += l(c) * std::exp(m(c) - top);
+      if (p.log_sums) *p.log_sum(b, 0, h) = top + std::log(sum);
       for (isize c = 0; c < chunks; ++c) {
         const V share = V::set(std::exp(m(c) - top) / sum);
         isa::map_row<V>(
@@ -437,5 +444,7 @@ void attention_kernel(Isa, const attention_problem& p) {
 // ---- what ops call
 
 inline void attention_kernel(cpu, const attention_problem& p) { attention_kernel(isa::native{}, p); }
+/// In f64, for checks.
+inline void attention_kernel(cpu, const attention_problem_of<f64>& p) { attention_kernel(isa::generic{}, p); }
 
 }  // namespace hft

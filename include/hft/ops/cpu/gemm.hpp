@@ -27,6 +27,36 @@ void gemm(matrix<T> y, matrix<const T> x, matrix<const T> w, const T* bias) {
   if (bias) ym.rowwise() += Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(bias, y.cols);
 }
 
+/// y (M, N) = a (M, K) b (K, N), or += if `add`, on the calling thread.
+template <class T>
+void gemm_nn(matrix<T> y, matrix<const T> a, matrix<const T> b, bool add) {
+  using rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using stride = Eigen::OuterStride<>;
+  if (y.rows == 0 || y.cols == 0) return;
+  const Eigen::Map<const rows, 0, stride> am(a.data, a.rows, a.cols, stride(a.stride));
+  const Eigen::Map<const rows, 0, stride> bm(b.data, b.rows, b.cols, stride(b.stride));
+  Eigen::Map<rows, 0, stride> ym(y.data, y.rows, y.cols, stride(y.stride));
+  if (add)
+    ym.noalias() += am * bm;
+  else
+    ym.noalias() = am * bm;
+}
+
+/// y (M, N) = a (K, M)^T b (K, N), or += if `add`, on the calling thread.
+template <class T>
+void gemm_tn(matrix<T> y, matrix<const T> a, matrix<const T> b, bool add) {
+  using rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using stride = Eigen::OuterStride<>;
+  if (y.rows == 0 || y.cols == 0) return;
+  const Eigen::Map<const rows, 0, stride> am(a.data, a.rows, a.cols, stride(a.stride));
+  const Eigen::Map<const rows, 0, stride> bm(b.data, b.rows, b.cols, stride(b.stride));
+  Eigen::Map<rows, 0, stride> ym(y.data, y.rows, y.cols, stride(y.stride));
+  if (add)
+    ym.noalias() += am.transpose() * bm;
+  else
+    ym.noalias() = am.transpose() * bm;
+}
+
 }  // namespace hft::detail
 
 HFT_INTRINSICS_END

@@ -7,6 +7,7 @@
 //   weight
 //                  read once, where it lies
 //                  more: the same integers from unpacked panels (VNNI), else panels widened to f32
+//   nf4            panels widened to f32, whatever M
 //   any_q          what its format says
 // Integer products have the error of 8-bit activations with a scale for each 32 values, some 0.4 % of a group's largest
 // value at most, as ggml's have; the widened ones have none.
@@ -125,7 +126,7 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
   const f32* bias = job.bias ? job.bias + begin : nullptr;
   constexpr bool simd = std::derived_from<Isa, isa::avx2>;
   if constexpr (BlockFormat<W>) {
-    if constexpr (simd)
+    if constexpr (simd && EvenLevels<W>)
       if (uses_integers<Isa>(x.rows)) return linear_integer(isa, y, *x8, w, bias);
     linear_widened(isa, y, x, w, bias);
   } else {
@@ -141,7 +142,7 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
 
 template <class Isa, class W>
 linear_job make_linear_job(Isa, matrix<f32> y, weight_matrix<W> w, const f32* bias) {
-  return {y, w.data, w.rows, w.stride, bias, run_linear<Isa, W>, BlockFormat<W> && uses_integers<Isa>(y.rows)};
+  return {y, w.data, w.rows, w.stride, bias, run_linear<Isa, W>, EvenLevels<W> && uses_integers<Isa>(y.rows)};
 }
 template <class Isa>
 linear_job make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const f32* bias) {

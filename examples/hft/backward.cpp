@@ -1,0 +1,134 @@
+// hft backward: the loss of a batch with labels, and the gradient of every parameter.
+#include <hft/auto_peft.hpp>
+#include <hft/io/safetensors.hpp>
+#include <hft/train/autodiff.hpp>
+#include <hft/train/peft/peft_model.hpp>
+#include <set>
+
+#include "model.hpp"
+
+namespace tool {
+
+using namespace hft;
+using device = autodiff<cpu>;
+
+namespace {
+
+struct training_inputs {
+  Tensor<i64, 2> input_ids;
+  ForwardArgs<f32, device> args;
+};
+
+training_inputs read_training_inputs(const std::string& path) {
+  const auto file = safetensors_file::open(path);
+  training_inputs in;
+  for (stored_tensor t : file.tensors()) {
+    if (t.name == "input_ids") {
+      in.input_ids = read_ids(path, t);
+    } else if (t.name == "attention_mask") {
+      in.args.attention_mask = read_ids(path, t);
+    } else if (t.name == "position_ids") {
+      in.args.position_ids = read_ids(path, t);
+    } else if (t.name == "token_type_ids") {
+      in.args.token_type_ids = read_ids(path, t);
+    } else if (t.name == "labels") {
+      if (t.shape.size() == 1) t.shape.push_back(1);  // one for each sequence
+      if (t.dtype != dtype_id::f32) {
+        in.args.labels = read_ids(path, t);
+        continue;
+      }
+      if (t.shape.size() != 2)
+        throw shape_error(path, "'labels'", "(batch) or (batch, labels)", detail::shape_text(t.shape));
+      in.args.values = Tensor<f32, 2>({t.shape[0], t.shape[1]});
+      std::memcpy(in.args.values.data(), t.bytes.data(), t.bytes.size());
+    } else {
+      throw value_error(path, "input", "input_ids, attention_mask, position_ids, token_type_ids or labels", t.name);
+    }
+  }
+  if (!in.input_ids) throw value_error(path, "", "an input 'input_ids'", "none");
+  if (!in.args.labels && !in.args.values) throw value_error(path, "", "an input 'labels'", "none");
+  return in;
+}
+
+// Memory of its own under a name.
+stored_tensor named(std::string name, std::vector<isize> shape, std::vector<f32> values) {
+  const auto owner = std::make_shared<const std::vector<f32>>(std::move(values));
+  return {std::move(name), dtype_id::f32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
+}
+
+/// loss, and grad.NAME of each parameter in the checkpoint's layout; a tied pair once.
+template <class Model, class Name>
+std::vector<stored_tensor> gradients(Model& model, const training_inputs& in, Name name) {
+  const auto loss = model(in.input_ids, in.args).loss;
+  if (!loss) throw value_error(Model::architecture(), "labels", "the labels of this class", "others");
+  backward(loss);
+  std::vector<stored_tensor> out{named("loss", {}, {loss.value().data()[0]})};
+  std::set<const void*> seen;
+  for_each_parameter(model, [&](const std::string& path, parameter& p) {
+    if (!p.has_grad() || !seen.insert(p.identity()).second) return;
+    const auto* g = static_cast<const f32*>(p.grad());
+    std::vector<f32> values(g, g + p.size());
+    auto shape = p.shape();
+    if (p.transposed()) {
+      const isize rows = shape[0], cols = shape[1];
+      for (isize r = 0; r < rows; ++r)
+        for (isize c = 0; c < cols; ++c) values[std::size_t(c * rows + r)] = g[r * cols + c];
+      std::swap(shape[0], shape[1]);
+    }
+    out.push_back(named("grad." + name(path), std::move(shape), std::move(values)));
+  });
+  return out;
+}
+
+using result = std::optional<std::vector<stored_tensor>>;
+
+template <class... Models>
+result first_of(type_list<Models...>, const detail::checkpoint_kind& kind, const checkpoint& source,
+                const training_inputs& in, const std::string& adapter) {
+  result found;
+  const auto attempt = [&]<class M>(std::type_identity<M>) {
+    using output = decltype(std::declval<const M&>()(in.input_ids, in.args));
+    if constexpr (requires(output y) { y.loss; }) {
+      const bool named = kind.architecture.empty() ? source.is_gguf() : kind.architecture == M::architecture();
+      if (found || !named) return;
+      auto model = M::load(source);
+      if (adapter.empty()) {
+        found = gradients(model, in, [](const std::string& path) { return path; });
+      } else {  // the adapter's parameters alone, under the names of its file
+        PeftModel peft(std::move(model), adapter, "default", true);
+        found = gradients(peft, in, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
+      }
+    }
+  };
+  (attempt(std::type_identity<Models>{}), ...);
+  return found;
+}
+
+template <class... Archs>
+result first_of(archs<Archs...>, const detail::checkpoint_kind& kind, const checkpoint& source,
+                const training_inputs& in, const std::string& adapter) {
+  result found;
+  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
+    if (!found && kind.model_type == Arch::model_type)
+      found = first_of(typename Arch::template models<f32, device>{}, kind, source, in, adapter);
+  };
+  (attempt(std::type_identity<Archs>{}), ...);
+  return found;
+}
+
+}  // namespace
+
+int backward(const forward_options& o) {
+  set_up(o);
+  const auto in = read_training_inputs(o.inputs);
+  const auto source = checkpoint::open(resolve_model(o.model, o.revision));
+  const detail::checkpoint_kind kind(source);
+  const auto out = first_of(lora_archs{}, kind, source, in, o.adapter);
+  if (!out)
+    throw unsupported_error(o.model, "backward", "a class with a loss, of an architecture that `hft info` knows",
+                            kind.model_type + (kind.architecture.empty() ? "" : " (" + kind.architecture + ")"));
+  write_safetensors(o.outputs, *out, {});
+  return 0;
+}
+
+}  // namespace tool

@@ -1,0 +1,282 @@
+// hft train: fine-tunes a model, or an adapter over it, on rows of a file.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include <hft/train/callbacks/progress.hpp>
+#include <hft/train/collators/default.hpp>
+#include <hft/train/collators/language_modeling.hpp>
+#include <hft/train/data/group_texts.hpp>
+#include <hft/train/data/load_dataset.hpp>
+#include <hft/train/data/tokenize.hpp>
+#include <hft/train/trainer.hpp>
+
+#include "tool.hpp"
+#include "train_models.hpp"
+
+namespace tool {
+
+using namespace hft;
+
+namespace {
+
+struct script_arguments {
+  std::string model_name_or_path, model_revision = "main", train_file, config;
+  std::optional<std::string> validation_file;
+  isize validation_split_percentage = 0;  // without a validation_file: this share of the train_file
+  std::optional<isize> max_train_samples, max_eval_samples;
+  std::optional<isize> max_length;  // tokens of a row; longer ones are cut
+  std::optional<isize> block_size;  // rows are packed into blocks of so many tokens
+  bool assistant_only_loss = false;
+  f64 mlm_probability = 0.15;
+  std::string text_column_name = "text";
+  std::string device = "cpu";
+  isize threads = 0;
+  isize early_stopping_patience = 0;
+
+  template <class Self, class F>
+  static void fields(Self& a, F& field) {
+    field("model_name_or_path", a.model_name_or_path);
+    field("model_revision", a.model_revision);
+    field("train_file", a.train_file);
+    field("validation_file", a.validation_file);
+    field("validation_split_percentage", a.validation_split_percentage);
+    field("max_train_samples", a.max_train_samples);
+    field("max_eval_samples", a.max_eval_samples);
+    field("max_length", a.max_length);
+    field("block_size", a.block_size);
+    field("assistant_only_loss", a.assistant_only_loss);
+    field("mlm_probability", a.mlm_probability);
+    field("text_column_name", a.text_column_name);
+    field("device", a.device);
+    field("threads", a.threads);
+    field("early_stopping_patience", a.early_stopping_patience);
+  }
+};
+
+// LoraConfig's fields; any of them asks for an adapter.
+struct lora_arguments {
+  std::optional<isize> lora_r;
+  std::optional<f64> lora_alpha, lora_dropout;
+  std::vector<std::string> lora_target_modules, lora_modules_to_save;
+  std::optional<std::string> lora_bias;
+  bool use_rslora = false, use_peft = false;
+
+  template <class Self, class F>
+  static void fields(Self& a, F& field) {
+    field("lora_r", a.lora_r);
+    field("lora_alpha", a.lora_alpha);
+    field("lora_dropout", a.lora_dropout);
+    field("lora_target_modules", a.lora_target_modules);
+    field("lora_modules_to_save", a.lora_modules_to_save);
+    field("lora_bias", a.lora_bias);
+    field("use_rslora", a.use_rslora);
+    field("use_peft", a.use_peft);
+  }
+  bool given() const {
+    return use_peft || use_rslora || lora_r || lora_alpha || lora_dropout || lora_bias ||
+           !lora_target_modules.empty() || !lora_modules_to_save.empty();
+  }
+  LoraConfig config(const std::string& base) const {
+    LoraConfig c;
+    c.r = lora_r.value_or(c.r);
+    c.lora_alpha = lora_alpha.value_or(c.lora_alpha);
+    c.lora_dropout = lora_dropout.value_or(c.lora_dropout);
+    c.bias = lora_bias.value_or(c.bias);
+    c.use_rslora = use_rslora;
+    // One value is all-linear or a regular expression, as peft takes a string; several are names.
+    if (lora_target_modules.size() == 1)
+      c.target_modules = ModuleSelection(lora_target_modules[0]);
+    else if (!lora_target_modules.empty())
+      c.target_modules = ModuleSelection(lora_target_modules);
+    c.modules_to_save = lora_modules_to_save;
+    c.base_model_name_or_path = base;
+    return c;
+  }
+};
+
+/// Turns SIGINT and SIGTERM into a request to stop. A thread of its own waits for them, so that what they do is not
+/// bound to what a signal handler may do. A second one ends the process.
+class stop_on_signal {
+ public:
+  stop_on_signal() {
+    sigemptyset(&signals_);
+    for (const int s : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals_, s);
+    pthread_sigmask(SIG_BLOCK, &signals_, &before_);  // for this thread, and those it starts from now on
+    waiter_ = std::thread([this] {
+      for (int signal = 0;;) {
+        if (sigwait(&signals_, &signal) != 0 || signal == SIGUSR1) return;
+        if (source_.stop_requested()) ::_exit(1);
+        source_.request_stop();
+      }
+    });
+  }
+  ~stop_on_signal() {
+    pthread_kill(waiter_.native_handle(), SIGUSR1);
+    waiter_.join();
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  sigset_t signals_, before_;
+  std::stop_source source_;
+  std::thread waiter_;
+};
+
+Dataset limited(Dataset rows, const std::optional<isize>& most) {
+  if (!most || *most >= rows.size()) return rows;
+  std::vector<isize> first(static_cast<std::size_t>(*most));
+  std::iota(first.begin(), first.end(), isize(0));
+  return rows.select(std::move(first));
+}
+
+std::optional<PreTrainedTokenizerFast> find_tokenizer(const std::filesystem::path& model, const Dataset& rows) {
+  try {
+    return AutoTokenizer::from_pretrained(model.string());
+  } catch (const file_error&) {
+    // Rows of ids need none.
+    if (!rows.empty() && find_member(rows[0], "input_ids")) return {};
+    throw;
+  }
+}
+
+Dataset prepare(Dataset rows, const std::optional<PreTrainedTokenizerFast>& tokenizer, const script_arguments& script) {
+  const bool ids = !rows.empty() && find_member(rows[0], "input_ids");
+  if (tokenizer && (!ids || script.max_length)) {
+    TokenizeOptions o;
+    o.max_length = script.max_length;
+    o.assistant_only_loss = script.assistant_only_loss;
+    o.text_column = script.text_column_name;
+    rows = tokenize(rows, *tokenizer, std::move(o));
+  }
+  return script.block_size ? group_texts(rows, *script.block_size) : rows;
+}
+
+DataCollator collator_for(const trained_model& model, const std::optional<PreTrainedTokenizerFast>& tokenizer,
+                          const script_arguments& script, const TrainingArguments& args) {
+  CollatorTokens tokens;
+  if (tokenizer) tokens = CollatorTokens::of(*tokenizer);
+  if (!tokens.pad_token_id) {
+    // What stands in padding is masked; it only has to be an id. It must not hide labels, so it is none of a
+    // tokenizer's.
+    tokens.pad_token_id = get_optional<i64>(model.config, "pad_token_id");
+    if (tokens.pad_token_id.value_or(-1) < 0) tokens.pad_token_id = 0;
+  }
+  if (!tokens.vocab_size) tokens.vocab_size = model.vocab_size;
+  switch (model.task) {
+    case training_task::sequence_classification:
+      return DataCollatorWithPadding{tokens};
+    case training_task::token_classification:
+      return DataCollatorForTokenClassification{tokens};
+    default:
+      break;
+  }
+  DataCollatorForLanguageModeling collator{tokens, model.task == training_task::masked_lm, script.mlm_probability};
+  collator.seed = std::uint64_t(args.data_seed.value_or(args.seed));
+  collator.check();
+  return collator;
+}
+
+void parse(const std::vector<std::string>& words, script_arguments& script, TrainingArguments& args,
+           lora_arguments& lora) {
+  // The file first, whatever its place, so that the command line has the last word.
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool joined = words[i].starts_with("--config=");
+    if (!joined && words[i] != "--config") {
+      rest.push_back(words[i]);
+      continue;
+    }
+    if (!joined && ++i == words.size()) throw value_error("--config", "", "a JSON file", "none");
+    const std::string file = joined ? words[i].substr(9) : words[i];
+    parse_json_into(read_json(file), file, script, args, lora);
+  }
+  parse_args_into(rest, script, args, lora);
+  if (script.model_name_or_path.empty()) throw value_error("hft train", "--model_name_or_path", "a model", "none");
+  if (script.train_file.empty()) throw value_error("hft train", "--train_file", "a file of rows", "none");
+  if (script.validation_file && script.validation_split_percentage)
+    throw value_error("hft train", "--validation_file and --validation_split_percentage", "one of them", "both");
+  if (script.validation_split_percentage < 0 || script.validation_split_percentage > 99)
+    throw value_error("hft train", "--validation_split_percentage", "0 to 99",
+                      detail::cat(script.validation_split_percentage));
+}
+
+}  // namespace
+
+void check_train_arguments(const std::vector<std::string>& words) {
+  script_arguments script;
+  TrainingArguments args;
+  lora_arguments lora;
+  parse(words, script, args, lora);
+  args.complete();
+}
+
+int train(const std::vector<std::string>& words) {
+  const stop_on_signal signals;  // before any thread is started
+  script_arguments script;
+  TrainingArguments args;
+  lora_arguments lora;
+  parse(words, script, args, lora);
+  args.complete();
+  if (args.fp16) throw unsupported_error("hft train", "--fp16", "--bf16, or f32", "");
+  if (args.bf16 && lora.given())
+    throw unsupported_error("hft train", "--bf16 with an adapter",
+                            "one of them: an adapter's base stays as it is stored", "");
+  common_options common;
+  common.device = script.device;
+  common.threads = int(script.threads);
+  set_up(common);
+
+  const auto folder = resolve_model(script.model_name_or_path, script.model_revision);
+  Dataset rows = limited(load_dataset(script.train_file), script.max_train_samples), validation;
+  if (script.validation_file) validation = load_dataset(*script.validation_file);
+  if (script.validation_split_percentage) {
+    auto split = rows.train_test_split(f64(script.validation_split_percentage) / 100, std::uint64_t(args.seed));
+    rows = std::move(split.train), validation = std::move(split.test);
+  }
+  validation = limited(std::move(validation), script.max_eval_samples);
+  const auto tokenizer = find_tokenizer(folder, rows);
+  const auto source = checkpoint::open(folder);
+  const auto model = lora.given()
+                         ? load_trained_lora(source, lora.config(script.model_name_or_path), std::uint64_t(args.seed))
+                     : args.bf16 ? load_trained_bf16(source)
+                                 : load_trained_f32(source);
+
+  TrainerOptions options;
+  options.train_dataset = prepare(std::move(rows), tokenizer, script);
+  if (validation) options.eval_dataset = prepare(std::move(validation), tokenizer, script);
+  options.data_collator = collator_for(model, tokenizer, script, args);
+  if (tokenizer) options.save_extra = [&](const std::filesystem::path& f) { tokenizer->save_pretrained(f); };
+  if (!args.disable_tqdm.value_or(false) && ::isatty(2))
+    options.callbacks.push_back(std::make_shared<ProgressCallback>());
+  else
+    options.callbacks.push_back(std::make_shared<PrinterCallback>(stderr));
+  if (script.early_stopping_patience > 0)
+    options.callbacks.push_back(std::make_shared<EarlyStoppingCallback>(script.early_stopping_patience));
+  const bool evaluates = bool(options.eval_dataset);
+  const isize train_rows = options.train_dataset.size();
+  // An own TrainingModel refers to the model, which `model` keeps alive.
+  Trainer trainer(std::move(const_cast<trained_model&>(model).training), args, std::move(options));
+  const auto result = trainer.train(signals.token());
+  if (result.interrupted) {
+    std::fprintf(stderr, "hft: interrupted at step %td; --resume_from_checkpoint true goes on from there\n",
+                 result.global_step);
+    return 1;
+  }
+  trainer.save_model();
+  json metrics = result.metrics;
+  metrics["train_samples"] = train_rows;
+  if (evaluates && trainer.args().do_eval) metrics.update(trainer.evaluate());
+  trainer.save_state();
+  const std::filesystem::path out = trainer.args().output_dir;
+  write_file_atomically(out / "all_results.json", dump(metrics, {.indent = 4}));
+  std::fputs(dump(metrics, {.indent = -1, .sort_keys = false}).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace tool

@@ -1,0 +1,10 @@
+// All ops on a device that records.
+#pragma once
+#include <hft/ops/autodiff/activation.hpp>
+#include <hft/ops/autodiff/attention.hpp>
+#include <hft/ops/autodiff/dropout.hpp>
+#include <hft/ops/autodiff/elementwise.hpp>
+#include <hft/ops/autodiff/embedding.hpp>
+#include <hft/ops/autodiff/linear.hpp>
+#include <hft/ops/autodiff/loss.hpp>
+#include <hft/ops/autodiff/norm.hpp>

@@ -1,0 +1,58 @@
+// add, mul, scale on a device that records; and cast, which lets half-precision products train f32 masters.
+#pragma once
+#include <hft/autodiff.hpp>
+#include <hft/ops/elementwise.hpp>
+#include <hft/quantization/convert.hpp>
+
+namespace hft {
+
+template <class X, class Y>
+requires AnyTracked<X, Y>
+auto add(const X& a, const Y& b) {
+  const auto ea = detail::edge(a);
+  const auto eb = detail::edge(b);
+  return detail::record(
+      "add", add(value(a), value(b)),
+      [ea, eb](const auto& dy) {
+        detail::send(ea, dy);
+        detail::send(eb, dy);
+      },
+      ea, eb);
+}
+
+template <class X, class Y>
+requires AnyTracked<X, Y>
+auto mul(const X& a, const Y& b) {
+  const auto ea = detail::edge(a);
+  const auto eb = detail::edge(b);
+  return detail::record(
+      "mul", mul(value(a), value(b)),
+      [ea, eb, av = eb ? value(a) : decltype(value(a).clone())(),
+       bv = ea ? value(b) : decltype(value(b).clone())()](const auto& dy) {
+        if (ea) detail::send(ea, mul(dy, bv));
+        if (eb) detail::send(eb, mul(dy, av));
+      },
+      ea, eb);
+}
+
+template <class X>
+requires AnyTracked<X>
+auto scale(const X& x, f64 s) {
+  const auto e = detail::edge(x);
+  return detail::record(
+      "scale", scale(value(x), s), [e, s](const auto& dy) { detail::send(e, scale(dy, s)); }, e);
+}
+
+/// x in half precision. Its gradient is x's, as it comes: in f32.
+template <class Half, std::size_t R, BaseDevice D>
+requires(std::is_same_v<Half, bf16> ||
+         std::is_same_v<Half, f16>) Tensor<Half, R, autodiff<D>> cast(const Tensor<f32, R, autodiff<D>>& x) {
+  static_assert(D::host_memory, "hft: cast converts on the host");
+  const auto from = x.value().dense();
+  Tensor<Half, R, D> y(x.shape());
+  convert_rows(dtype<Half>::id, y.data(), dtype_id::f32, from.data(), y.size() / std::max<isize>(1, y.extent(R - 1)),
+               y.extent(R - 1));
+  return {std::move(y), x.history()};
+}
+
+}  // namespace hft

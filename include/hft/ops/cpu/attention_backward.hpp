@@ -1,0 +1,194 @@
+// Gradients of attention on the CPU, block by block (Dao 2023, arXiv 2307.08691): the scores of a block are computed
+// again from q and k, and their softmax from the saved logarithms of its sums, so that no (T,S) matrix is ever in
+// memory.
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include <hft/ops/cpu/attention.hpp>
+#include <hft/ops/cpu/gemm.hpp>
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
+/// The gradients of an attention problem, whose y and log_sums the forward pass left.
+template <class A>
+struct attention_backward_problem {
+  heads_view<const A> dy;  // (B,T,H,Dv)
+  heads_view<A> dq;        // (B,T,H,D)
+  heads_view<A> dk, dv;    // (B,S,Hk,D), (B,S,Hk,Dv)
+};
+
+namespace detail {
+
+/// What one thread needs to walk the blocks of one key head.
+template <class A>
+class attention_backward_task {
+ public:
+  static constexpr isize block = 64;  // queries, and keys, at a time
+  using V = isa::lanes<A>;
+
+  attention_backward_task(const attention_problem_of<A>& forward, const attention_backward_problem<A>& backward)
+      : p(forward),
+        g(backward),
+        memory(cpu::allocate(std::size_t(3 * block * block + p.q.tokens) * sizeof(A))),
+        weights(static_cast<A*>(memory.data())),
+        slopes(weights + block * block),
+        caps(slopes + block * block),
+        deltas(caps + block * block) {}
+
+  /// The forward pass again, with dropout of the weights.
+  void drop(isize b, isize hk) {
+    const isize group = p.q.heads / p.k.heads, T = p.q.tokens, S = p.k.tokens;
+    for (isize h = hk * group; h < (hk + 1) * group; ++h) {
+      for (isize t = 0; t < T; ++t) std::fill_n(p.y.at(b, t, h), p.v.dim, A(0));
+      for (isize t = 0; t < T; t += block)
+        for (isize s = 0; s < S; s += block) {
+          const isize rows = std::min(block, T - t), cols = std::min(block, S - s);
+          if (hidden(t, rows, s, cols)) continue;
+          const matrix<A> weight{weights, rows, cols, block};
+          weigh(b, h, hk, t, s, weight);
+          for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
+          gemm_nn<A>(view(p.y, b, t, h, rows), weight, view(p.v, b, s, hk, cols), true);
+        }
+    }
+  }
+
+  /// All gradients of a key head.
+  void operator()(isize b, isize hk) {
+    const isize group = p.q.heads / p.k.heads, T = p.q.tokens, S = p.k.tokens;
+    for (isize s = 0; s < S; ++s) {
+      std::fill_n(g.dk.at(b, s, hk), p.k.dim, A(0));
+      std::fill_n(g.dv.at(b, s, hk), p.v.dim, A(0));
+    }
+    for (isize h = hk * group; h < (hk + 1) * group; ++h) {
+      for (isize t = 0; t < T; ++t) {
+        const A *dy = g.dy.at(b, t, h), *y = p.y.at(b, t, h);
+        deltas[t] = isa::sum_lanes<V>(
+            p.v.dim, [&](isize i, auto part) { return part.template load<V>(dy + i) * part.template load<V>(y + i); });
+        std::fill_n(g.dq.at(b, t, h), p.q.dim, A(0));
+      }
+      for (isize s = 0; s < S; s += block)
+        for (isize t = 0; t < T; t += block) visit(b, h, hk, t, std::min(block, T - t), s, std::min(block, S - s));
+    }
+  }
+
+ private:
+  // Whether causality or the window hides keys [s, s + cols) from all of queries [t, t + rows).
+  bool hidden(isize t, isize rows, isize s, isize cols) const {
+    const isize offset = p.k.tokens - p.q.tokens;  // a query's place among the keys
+    if (p.causal && s > offset + t + rows - 1) return true;
+    return p.window > 0 && (s + cols - 1 <= offset + t - p.window || s > offset + t + rows - 1);
+  }
+
+  // The weights of a block: softmax of its scores by the saved sums.
+  void weigh(isize b, isize h, isize hk, isize t, isize s, matrix<A> weight) const {
+    gemm<A>(weight, view(p.q, b, t, h, weight.rows), view(p.k, b, s, hk, weight.cols), nullptr);
+    for (isize r = 0; r < weight.rows; ++r)
+      scores_to_weights(b, h, t + r, s, weight.row(r), caps + r * block, weight.cols);
+  }
+
+  // Drops elements of a row of weights, or of their gradients, that begins at key s, a multiple of 4.
+  void keep(isize b, isize h, isize t, isize s, A* x, isize cols) const {
+    const isize groups = (p.k.tokens + 3) / 4;
+    const isize first = ((b * p.q.heads + h) * p.q.tokens + t) * groups + s / 4;
+    const A scale = A(1 / (1 - p.dropout.p));
+    for (isize i = 0; i < cols; i += 4) {
+      const unsigned kept = p.dropout.kept(std::uint64_t(first + i / 4));
+      for (isize j = i; j < std::min(i + 4, cols); ++j) x[j] = kept >> (j - i) & 1 ? x[j] * scale : A(0);
+    }
+  }
+
+  // Queries [t, t + rows) against keys [s, s + cols).
+  void visit(isize b, isize h, isize hk, isize t, isize rows, isize s, isize cols) {
+    if (hidden(t, rows, s, cols)) return;
+    const auto queries = view(p.q, b, t, h, rows), keys = view(p.k, b, s, hk, cols);
+    const auto values = view(p.v, b, s, hk, cols), dy = view(g.dy, b, t, h, rows);
+    const matrix<A> weight{weights, rows, cols, block}, slope{slopes, rows, cols, block};
+    weigh(b, h, hk, t, s, weight);
+    gemm<A>(slope, dy, values, nullptr);  // dy v^T
+    for (isize r = 0; r < rows; ++r) {
+      if (p.dropout.p > 0) keep(b, h, t + r, s, slope.row(r), cols);
+      // The slope of a score: weight * (dy . v - dy . y), through the cap and the scale.
+      const V delta = V::set(deltas[t + r]), scale = V::set(p.scale);
+      const A *w = weight.row(r), *cap = caps + r * block;
+      A* d = slope.row(r);
+      isa::for_lanes<V>(cols, [&](isize i, auto part) {
+        V x = part.template load<V>(w + i) * (part.template load<V>(d + i) - delta) * scale;
+        if (p.softcap > 0) x = x * part.template load<V>(cap + i);
+        part.store(x, d + i);
+      });
+    }
+    if (p.dropout.p > 0)
+      for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
+    gemm_tn<A>(view(g.dv, b, s, hk, cols), weight, dy, true);
+    gemm_tn<A>(view(g.dk, b, s, hk, cols), slope, queries, true);
+    gemm_nn<A>(view(g.dq, b, t, h, rows), slope, keys, true);
+  }
+
+  // q . k of query t and keys from s on => exp(score - log_sum), 0 where hidden; with a cap also the cap's slope.
+  void scores_to_weights(isize b, isize h, isize t, isize s, A* x, A* cap, isize cols) const {
+    const A log_sum = *p.log_sum(b, t, h);
+    if (log_sum == -INFINITY) return std::fill_n(x, cols, A(0)), void();
+    const isize position = p.k.tokens - p.q.tokens + t;
+    isize begin = 0, end = cols;
+    if (p.causal || p.window > 0) end = std::clamp<isize>(position + 1 - s, 0, cols);
+    if (p.window > 0) begin = std::clamp<isize>(position - p.window + 1 - s, 0, end);
+    if (p.alibi_slopes || p.softcap > 0) {
+      for (isize i = begin; i < end; ++i) {
+        A score = x[i] * p.scale;
+        if (p.softcap > 0) {
+          const A ratio = std::tanh(score / p.softcap);
+          score = p.softcap * ratio, cap[i] = 1 - ratio * ratio;
+        }
+        if (p.alibi_slopes) score += A(p.alibi_slopes[h]) * A(s + i - position);
+        x[i] = score;
+      }
+    }
+    const V factor = V::set(p.alibi_slopes || p.softcap > 0 ? A(1) : p.scale), shift = V::set(-log_sum);
+    isa::for_lanes<V>(end - begin, [&](isize i, auto part) {
+      part.store(exp(fma(part.template load<V>(x + begin + i), factor, shift)), x + begin + i);
+    });
+    std::fill(x, x + begin, A(0));
+    std::fill(x + end, x + cols, A(0));
+    if (p.softcap > 0) std::fill(cap, cap + begin, A(0)), std::fill(cap + end, cap + cols, A(0));
+    if (p.key_mask)
+      for (isize i = begin; i < end; ++i)
+        if (!p.key_mask[b * p.mask_stride + s + i]) x[i] = 0;
+  }
+
+  template <class T>
+  static matrix<T> view(const heads_view<T>& x, isize b, isize token, isize head, isize rows) {
+    return {x.at(b, token, head), rows, x.dim, x.token_stride};
+  }
+
+  const attention_problem_of<A>& p;
+  const attention_backward_problem<A>& g;
+  buffer memory;
+  A *weights, *slopes, *caps, *deltas;
+};
+
+}  // namespace detail
+
+/// Writes p.y again with p.dropout, from the log_sums that attention_kernel left.
+template <class A>
+void attention_dropout_kernel(cpu, const attention_problem_of<A>& p) {
+  const attention_backward_problem<A> none{};
+  parallel_for(p.k.batch * p.k.heads, 1, [&](isize begin, isize end) {
+    detail::attention_backward_task<A> task(p, none);
+    for (isize i = begin; i < end; ++i) task.drop(i / p.k.heads, i % p.k.heads);
+  });
+}
+
+/// Writes all of g's gradients. Key heads are split over the threads.
+template <class A>
+void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g) {
+  parallel_for(p.k.batch * p.k.heads, 1, [&](isize begin, isize end) {
+    detail::attention_backward_task<A> task(p, g);
+    for (isize i = begin; i < end; ++i) task(i / p.k.heads, i % p.k.heads);
+  });
+}
+
+}  // namespace hft

@@ -1,0 +1,196 @@
+// cross_entropy, linear_cross_entropy, mse_loss, bce_with_logits: losses, one element each.
+//
+//   cross_entropy         logits (..., V), labels (...)                          => (1)
+//   linear_cross_entropy  hidden (..., C), weight (V, C) [, bias (V)], labels    => (1), logits in chunks only
+//
+// Each computes its gradient along with its value, while the logits are at hand; the overloads of ops/autodiff/loss.hpp
+// keep it.
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include <hft/ops/cpu/cross_entropy.hpp>
+#include <hft/ops/cpu/linear_backward.hpp>
+#include <hft/ops/linear.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// How a cross-entropy counts. (torch.nn.CrossEntropyLoss; num_items as Transformers' num_items_in_batch)
+struct CrossEntropyOptions {
+  i64 ignore_index = -100;  // positions with this label do not count
+  f64 label_smoothing = 0;  // this share of a label is spread over all classes
+  isize num_items = 0;      // what the sum of losses is divided by; 0: the positions that count
+};
+
+namespace detail {
+
+/// The positions that count, and what their losses are divided by.
+struct counted_labels {
+  std::vector<isize> rows;
+  std::vector<i64> labels;
+  f64 divisor;
+
+  /// Throws shape_error unless there is a label for each of n positions, value_error for one outside [0, classes).
+  counted_labels(const char* op, const std::vector<i64>& all, isize n, isize classes, const CrossEntropyOptions& o) {
+    if (isize(all.size()) != n) throw shape_error(op, "labels", cat(n, ", one for each position"), cat(all.size()));
+    if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1))
+      throw value_error(op, "label_smoothing", "0 to 1", cat(o.label_smoothing));
+    for (isize i = 0; i < n; ++i) {
+      const i64 label = all[std::size_t(i)];
+      if (label == o.ignore_index) continue;
+      if (label < 0 || label >= classes)
+        throw value_error(op, cat("label at position ", i), cat("0 <= label < ", classes, ", or ", o.ignore_index),
+                          cat(label));
+      rows.push_back(i);
+      labels.push_back(label);
+    }
+    divisor = f64(o.num_items > 0 ? o.num_items : isize(rows.size()));
+  }
+};
+
+/// A loss and the gradients that were asked for; the others are empty.
+template <class A, BaseDevice D>
+struct loss_and_gradients {
+  Tensor<A, 1, D> loss;       // (1)
+  Tensor<A, 2, D> x, weight;  // of the logits or of the hidden states (M,C); of the head's weight (V,C)
+  Tensor<A, 1, D> bias;       // (V)
+};
+
+struct wanted_gradients {
+  bool x = false, weight = false, bias = false;
+  bool any() const { return x || weight || bias; }
+};
+
+template <class A, BaseDevice D>
+Tensor<A, 1, D> mean_loss(const std::vector<f64>& losses, f64 divisor) {
+  f64 sum = 0;
+  for (const f64 l : losses) sum += l;
+  return Tensor<A, 1, D>::from({A(sum / divisor)}, {1});  // without positions 0 / 0: NaN, as in PyTorch
+}
+
+template <class A, BaseDevice D>
+Tensor<A, 2, D> zeros_if(bool wanted, const Shape<2>& shape) {
+  return wanted ? Tensor<A, 2, D>::zeros(shape) : Tensor<A, 2, D>();
+}
+
+template <class A, BaseDevice D>
+loss_and_gradients<A, D> cross_entropy(const Tensor<A, 2, D>& logits, const std::vector<i64>& labels,
+                                       const CrossEntropyOptions& o, bool gradient) {
+  static_assert(D::host_memory, "hft: the losses gather rows through the host");
+  const isize V = logits.extent(1);
+  const counted_labels counted("cross_entropy", labels, logits.extent(0), V, o);
+  loss_and_gradients<A, D> out;
+  out.x = zeros_if<A, D>(gradient, logits.shape());
+  const isize n = isize(counted.rows.size()),
+              chunk = std::clamp<isize>((isize(1) << 22) / std::max<isize>(V, 1), 16, 4096);
+  std::vector<f64> losses(std::size_t(n), 0.0);
+  Tensor<A, 2, D> part({std::min(n, chunk), V});
+  for (isize i = 0; i < n; i += chunk) {
+    const isize rows = std::min(chunk, n - i);
+    const auto x = part.slice(0, 0, rows);
+    const auto at = [&](isize r) { return counted.rows[std::size_t(i + r)]; };
+    for (isize r = 0; r < rows; ++r) std::memcpy(x.rows().row(r), logits.rows().row(at(r)), std::size_t(V) * sizeof(A));
+    cross_entropy_kernel(D{}, losses.data() + i, x.rows(), counted.labels.data() + i, o.label_smoothing,
+                         gradient ? 1 / counted.divisor : 0.0);
+    for (isize r = 0; gradient && r < rows; ++r)
+      std::memcpy(out.x.rows().row(at(r)), x.rows().row(r), std::size_t(V) * sizeof(A));
+  }
+  out.loss = mean_loss<A, D>(losses, counted.divisor);
+  return out;
+}
+
+template <class A, class W, BaseDevice D>
+loss_and_gradients<A, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, const Tensor<W, 2, D>& weight,
+                                              const Tensor<A, 1, D>& bias, const std::vector<i64>& labels,
+                                              const CrossEntropyOptions& o, wanted_gradients wanted) {
+  static_assert(D::host_memory, "hft: the losses gather rows through the host");
+  const isize V = weight.extent(0), C = hidden.extent(1);
+  const counted_labels counted("linear_cross_entropy", labels, hidden.extent(0), V, o);
+  loss_and_gradients<A, D> out;
+  out.x = zeros_if<A, D>(wanted.x, hidden.shape());
+  out.weight = zeros_if<A, D>(wanted.weight, {V, C});
+  if (wanted.bias) out.bias = Tensor<A, 1, D>::zeros({V});
+  // Some 32 MB of logits at a time: enough rows that reading the weight again for each chunk does not count.
+  const isize n = isize(counted.rows.size()),
+              chunk = std::clamp<isize>((isize(1) << 23) / std::max<isize>(V, 1), 64, 2048);
+  std::vector<f64> losses(std::size_t(n), 0.0);
+  const Tensor<A, 2, D> gathered({std::min(n, chunk), C}), dx({wanted.x ? std::min(n, chunk) : 0, C});
+  for (isize i = 0; i < n; i += chunk) {
+    const isize rows = std::min(chunk, n - i);
+    const auto x = gathered.slice(0, 0, rows);
+    const auto at = [&](isize r) { return counted.rows[std::size_t(i + r)]; };
+    for (isize r = 0; r < rows; ++r) std::memcpy(x.rows().row(r), hidden.rows().row(at(r)), std::size_t(C) * sizeof(A));
+    const auto logits = linear(x, weight, bias);
+    const matrix<const A> g = logits.rows();
+    cross_entropy_kernel(D{}, losses.data() + i, logits.rows(), counted.labels.data() + i, o.label_smoothing,
+                         wanted.any() ? 1 / counted.divisor : 0.0);
+    if (wanted.x) {
+      linear_input_gradient_kernel(D{}, dx.slice(0, 0, rows).rows(), g, weight.weight_rows(), false);
+      for (isize r = 0; r < rows; ++r)
+        std::memcpy(out.x.rows().row(at(r)), dx.rows().row(r), std::size_t(C) * sizeof(A));
+    }
+    if (wanted.weight) linear_weight_gradient_kernel(D{}, out.weight.rows(), g, matrix<const A>(x.rows()), i > 0);
+    if (wanted.bias) column_sums_kernel(D{}, out.bias.data(), g, i > 0);
+  }
+  out.loss = mean_loss<A, D>(losses, counted.divisor);
+  return out;
+}
+
+/// mean((x - target)^2), or the mean of max(x, 0) - x target + log(1 + exp(-|x|)).
+template <class A, BaseDevice D>
+loss_and_gradients<A, D> elementwise_loss(const char* op, const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target,
+                                          bool logistic) {
+  static_assert(D::host_memory, "hft: these losses are computed on the host");
+  if (x.shape() != target.shape()) throw shape_error(op, "target", shape_text(x.shape()), shape_text(target.shape()));
+  const auto xd = x.dense();
+  const auto td = target.dense();
+  loss_and_gradients<A, D> out;
+  out.x = Tensor<A, 2, D>(x.shape());
+  const isize n = xd.size();
+  f64 sum = 0;
+  for (isize i = 0; i < n; ++i) {
+    const f64 v = f64(xd.data()[i]), t = f64(td.data()[i]);
+    sum += logistic ? std::max(v, 0.0) - v * t + std::log1p(std::exp(-std::abs(v))) : (v - t) * (v - t);
+    out.x.data()[i] = A((logistic ? 1 / (1 + std::exp(-v)) - t : 2 * (v - t)) / f64(n));
+  }
+  out.loss = Tensor<A, 1, D>::from({A(sum / f64(n))}, {1});
+  return out;
+}
+
+}  // namespace detail
+
+/// The mean of -log softmax(logits)[label] over the positions that count. Throws shape_error, value_error for a label
+/// outside the classes.
+///   logits (M,V), labels (M); returns (1)
+template <Scalar A, BaseDevice D>
+Tensor<A, 1, D> cross_entropy(const Tensor<A, 2, D>& logits, const std::vector<i64>& labels,
+                              const CrossEntropyOptions& options = {}) {
+  return detail::cross_entropy(logits.collapsible(), labels, options, false).loss;
+}
+
+/// cross_entropy(linear(hidden, weight, bias), labels), whose logits are never in memory all at once; positions that do
+/// not count are left out of the product.
+///   hidden (M,C), weight (V,C), bias (V) or empty, labels (M); returns (1)
+template <Scalar A, WeightDtype W, BaseDevice D>
+Tensor<A, 1, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, const Tensor<W, 2, D>& weight,
+                                     const Tensor<A, 1, D>& bias, const std::vector<i64>& labels,
+                                     const CrossEntropyOptions& options = {}) {
+  return detail::linear_cross_entropy(hidden.collapsible(), weight, bias, labels, options, {}).loss;
+}
+
+/// mean((x - target)^2). Throws shape_error unless the shapes are equal. (torch.nn.MSELoss)
+template <Scalar A, BaseDevice D>
+Tensor<A, 1, D> mse_loss(const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target) {
+  return detail::elementwise_loss("mse_loss", x, target, false).loss;
+}
+
+/// The mean binary cross-entropy of sigmoid(x). Throws shape_error unless the shapes are equal.
+/// (torch.nn.BCEWithLogitsLoss)
+template <Scalar A, BaseDevice D>
+Tensor<A, 1, D> bce_with_logits(const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target) {
+  return detail::elementwise_loss("bce_with_logits", x, target, true).loss;
+}
+
+}  // namespace hft

@@ -1,0 +1,103 @@
+// The losses of models given labels, as Transformers' forward computes them (transformers/loss/loss_utils.py).
+// A model's forward finds these by argument-dependent lookup.
+#pragma once
+#include <vector>
+
+#include <hft/layers/linear.hpp>
+#include <hft/models/output.hpp>
+#include <hft/ops/autodiff.hpp>
+
+namespace hft {
+
+namespace detail {
+
+/// The labels of (B,T), or, where `next`, those one position later, the last of each row ignored.
+inline std::vector<i64> flat_labels(const Tensor<i64, 2>& labels, bool next, i64 ignore_index) {
+  const auto dense = labels.dense();
+  const isize B = labels.extent(0), T = labels.extent(1);
+  std::vector<i64> out(dense.data(), dense.data() + B * T);
+  if (next)
+    for (isize b = 0; b < B; ++b) {
+      auto row = out.begin() + b * T;
+      std::move(row + 1, row + T, row);
+      row[T - 1] = ignore_index;
+    }
+  return out;
+}
+
+template <class Args>
+CrossEntropyOptions loss_options(const Args& args) {
+  CrossEntropyOptions o;
+  o.label_smoothing = args.label_smoothing;
+  o.num_items = args.num_items_in_batch;
+  return o;
+}
+
+inline void check_labels(const Tensor<i64, 2>& labels, isize rows, isize cols) {
+  if (labels.shape() != Shape<2>{rows, cols})
+    throw shape_error("loss", "labels", shape_text(Shape<2>{rows, cols}), shape_text(labels.shape()));
+}
+
+}  // namespace detail
+
+/// Cross-entropy of the head's logits: at each position with the label of the next one where Output is that of a causal
+/// model, else with its own. A plain head is fused with it, and its logits are never all in memory.
+///   hidden (B,T,C) => (1)
+template <class Output, class A, BaseDevice D, class Head, class Args>
+Tensor<A, 1, autodiff<D>> language_model_loss(const Tensor<A, 3, autodiff<D>>& hidden, const Head& head,
+                                              const Args& args) {
+  const isize B = hidden.extent(0), T = hidden.extent(1), C = hidden.extent(2);
+  detail::check_labels(args.labels, B, T);
+  const auto options = detail::loss_options(args);
+  const auto labels = detail::flat_labels(args.labels, Output::next_token, options.ignore_index);
+  const auto rows = hidden.template reshape<2>({B * T, C});
+  bool fused = PlainLinear<Head>;
+  if constexpr (requires { head.adapted(); }) fused = !head.adapted();  // a LoraLinear without an adapter at work
+  if constexpr (requires { head.compute_weight(); })
+    if (fused) return linear_cross_entropy(rows, head.compute_weight(), head.bias, labels, options);
+  return cross_entropy(head(rows), labels, options);
+}
+
+/// Of a classifier of sequences, by config.problem_type where the config has one, else by what is given: with `labels`
+/// (B,1) cross-entropy, or the mean square error where there is one label; with `values` (B,labels) the mean square
+/// error where there is one label, else binary cross-entropy for each. Empty without either.
+///   logits (B,labels) => (1)
+template <class A, BaseDevice D, class Config, class Args>
+Tensor<A, 1, autodiff<D>> sequence_classification_loss(const Tensor<A, 2, autodiff<D>>& logits, const Config& config,
+                                                       const Args& args) {
+  const isize B = logits.extent(0), n = logits.extent(1);
+  if (!args.labels && !args.values) return {};
+  std::string_view problem;
+  if constexpr (requires { config.problem_type->view(); })
+    if (config.problem_type) problem = config.problem_type->view();
+  if (problem.empty())
+    problem = n == 1 ? "regression" : args.labels ? "single_label_classification" : "multi_label_classification";
+  if (problem == "single_label_classification") {
+    detail::check_labels(args.labels, B, 1);
+    return cross_entropy(logits, detail::flat_labels(args.labels, false, -100), detail::loss_options(args));
+  }
+  if (problem != "regression" && problem != "multi_label_classification")
+    throw value_error("loss", "problem_type", "regression, single_label_classification or multi_label_classification",
+                      std::string(problem));
+  Tensor<f32, 2, D> target;
+  if (args.values) {
+    target =
+        Tensor<f32, 2, D>::from({args.values.dense().data(), std::size_t(args.values.size())}, args.values.shape());
+  } else {
+    const auto labels = detail::flat_labels(args.labels, false, -100);
+    target = Tensor<f32, 2, D>::from(std::vector<f32>(labels.begin(), labels.end()), args.labels.shape());
+  }
+  return problem == "regression" ? mse_loss(logits, target) : bce_with_logits(logits, target);
+}
+
+/// Cross-entropy of each token with its label. Empty without labels.
+///   logits (B,T,labels) => (1)
+template <class A, BaseDevice D, class Args>
+Tensor<A, 1, autodiff<D>> token_classification_loss(const Tensor<A, 3, autodiff<D>>& logits, const Args& args) {
+  if (!args.labels) return {};
+  detail::check_labels(args.labels, logits.extent(0), logits.extent(1));
+  return cross_entropy(logits.template reshape<2>({logits.extent(0) * logits.extent(1), logits.extent(2)}),
+                       detail::flat_labels(args.labels, false, -100), detail::loss_options(args));
+}
+
+}  // namespace hft

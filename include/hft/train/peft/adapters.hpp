@@ -1,0 +1,397 @@
+// Adapters of a model, whatever its type: what PeftModel does, compiled once. Layers are reached through visitors.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/io/safetensors.hpp>
+#include <hft/io/safetensors_writer.hpp>
+#include <hft/layers/lora.hpp>
+#include <hft/models/pretrained.hpp>
+#include <hft/module.hpp>
+#include <hft/random.hpp>
+#include <hft/train/peft/lora_config.hpp>
+#include <hft/train/peft/targets.hpp>
+
+namespace hft::detail {
+
+inline constexpr std::string_view peft_prefix = "base_model.model.";  // of all keys in an adapter's file
+
+/// The adapters of a model and the values that its other parameters have under each of them. A model is given to each
+/// call as what its visit() does.
+class adapter_set {
+ public:
+  using visit_function = std::function<void(visitor&)>;
+
+  explicit adapter_set(bool trains) : trains_(trains) {}
+
+  const LoraConfig& config(const std::string& name) const { return entry_of(name).config; }
+  bool contains(const std::string& name) const { return entries_.count(name) != 0; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto& [name, e] : entries_) out.push_back(name);
+    return out;
+  }
+  const std::vector<std::string>& active() const { return active_; }
+  bool enabled() const { return enabled_; }
+
+  /// Puts a new adapter on the layers that config means and fills it; activates nothing.
+  void add(const visit_function& model, const std::string& name, LoraConfig config, std::string_view model_type,
+           std::uint64_t seed) {
+    if (name.empty() || name.find('.') != name.npos || name.find('/') != name.npos)
+      throw value_error("PeftModel", "adapter name", "one without '.' and '/'", quote_text(name));
+    if (contains(name)) throw value_error("PeftModel", "adapter name", "a new one", quote_text(name));
+    config.check();
+    complete(config, model_type);
+    std::vector<std::pair<std::string, LoraLayer*>> targets;
+    std::string layers;
+    for (const auto& [path, layer] : layers_of(model)) {
+      if (is_target(config, path)) targets.emplace_back(path, layer);
+      if (layers.size() < 200) layers += cat(layers.empty() ? "" : ", ", path);
+    }
+    if (layers.empty())
+      throw unsupported_error("PeftModel", "adapters",
+                              "a model of layer kind with_lora: LlamaForCausalLM<f32, cpu, with_lora>");
+    if (targets.empty())
+      throw value_error(
+          "PeftModel", "target_modules", "the end of some linear layer's path, as of " + layers,
+          config.target_modules.pattern.empty() ? listed(config.target_modules.names) : config.target_modules.pattern);
+    if (config.target_modules.all_linear()) {  // peft writes what it found
+      config.target_modules = ModuleSelection();
+      for (const auto& [path, layer] : targets) config.target_modules.names.push_back(path);
+    }
+    std::uint64_t stream = std::uint64_t(1) << 63;  // the model's own dropouts count from 0
+    for (const auto& [path, layer] : targets) {
+      LoraLayerOptions o;
+      o.r = pattern_value(config.rank_pattern, path, config.r);
+      o.scaling = config.scaling(o.r, pattern_value(config.alpha_pattern, path, config.lora_alpha));
+      o.dropout = config.lora_dropout;
+      o.stream = stream++;
+      layer->add_adapter(name, o);
+      config.fan_in_fan_out = config.fan_in_fan_out || layer->fan_in_fan_out();
+    }
+    initialise(model, name, config.init_lora_weights, seed);
+    entry e{std::move(config), {}};
+    // What is trained beside the factors begins with the base's values.
+    for_each(model, [&](const std::string& path, parameter& p) {
+      if (is_factor(path)) {
+        if (p.trainable()) p.set_trainable(false);  // until it is activated
+        return;
+      }
+      if (!base_frozen_ && p.trainable()) p.set_trainable(false);
+      if (!is_trained_whole(e.config, path)) return;
+      if (!base_.count(path)) base_.emplace(path, values_of(p));
+      e.whole.emplace(path, copy_of(base_.at(path), p));
+    });
+    base_frozen_ = true;
+    entries_.emplace(name, std::move(e));
+  }
+
+  /// Makes these the adapters that take part, and, unless their config says inference_mode, that are trained.
+  void activate(const visit_function& model, std::vector<std::string> names) {
+    for (const auto& name : names) entry_of(name);
+    stash(model);
+    active_ = std::move(names);
+    enabled_ = true;
+    apply(model);
+  }
+  /// Without adapters the model is its base.
+  void enable(const visit_function& model, bool enabled) {
+    if (enabled == enabled_) return;
+    stash(model);
+    enabled_ = enabled;
+    apply(model);
+  }
+  void remove(const visit_function& model, const std::string& name) {
+    entry_of(name);
+    stash(model);
+    for (const auto& [path, layer] : layers_of(model)) layer->delete_adapter(name);
+    entries_.erase(name);
+    active_.erase(std::remove(active_.begin(), active_.end(), name), active_.end());
+    apply(model);
+  }
+  /// Forgets all adapters; what is active now stays in the weights where `merge` says so.
+  void unload(const visit_function& model, bool merge) {
+    if (!merge) enable(model, false);
+    for (const auto& [path, layer] : layers_of(model)) {
+      if (merge) layer->merge();
+      layer->unload();
+    }
+    entries_.clear();
+    active_.clear();
+    base_.clear();
+  }
+
+  void save(const visit_function& model, const std::filesystem::path& folder, const std::string& name) const;
+  void load(const visit_function& model, const std::filesystem::path& folder, const std::string& name);
+
+  /// The key that a parameter has in the file of an adapter; nothing where it is not the adapter's.
+  std::optional<std::string> stored_name(const visit_function& model, const std::string& path,
+                                         const std::string& name) const {
+    if (const auto factor = stored_factor_name(path, name)) return cat(peft_prefix, *factor);
+    if (!entry_of(name).whole.count(path)) return {};
+    const auto dot = path.rfind('.');
+    for (const auto& [layer_path, layer] : layers_of(model))
+      if (dot != path.npos && layer_path == path.substr(0, dot) && layer->has_adapter(name))
+        return cat(peft_prefix, layer_path, ".base_layer", path.substr(dot));
+    return cat(peft_prefix, path);
+  }
+
+  static std::vector<std::pair<std::string, LoraLayer*>> layers_of(const visit_function& model) {
+    lora_layers v;
+    model(v);
+    return v.take();
+  }
+
+ private:
+  // The memory of a parameter's values.
+  struct stored_values {
+    buffer memory;
+    const void* data = nullptr;
+    dtype_id format = dtype_id::f32;
+  };
+  struct entry {
+    LoraConfig config;
+    std::map<std::string, stored_values> whole;  // of the parameters that are trained whole
+  };
+
+  static void for_each(const visit_function& model, std::function<void(const std::string&, parameter&)> f) {
+    visiting v(std::move(f));
+    model(v);
+  }
+  static std::string listed(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& n : names) out += cat(out.empty() ? "" : ", ", n);
+    return out;
+  }
+  const entry& entry_of(const std::string& name) const {
+    const auto found = entries_.find(name);
+    if (found == entries_.end())
+      throw value_error("PeftModel", "adapter", entries_.empty() ? "none was added" : "one of " + listed(names()),
+                        name);
+    return found->second;
+  }
+
+  // "PATH.lora_A.NAME.weight" => whether it is a factor, and of which adapter
+  static bool is_factor(std::string_view path) {
+    return path.find(".lora_A.") != path.npos || path.find(".lora_B.") != path.npos;
+  }
+  static std::optional<std::string> stored_factor_name(std::string_view path, std::string_view adapter) {
+    for (const std::string_view factor : {".lora_A.", ".lora_B."}) {
+      const auto at = path.rfind(factor);
+      if (at == path.npos || path.substr(at + factor.size()) != cat(adapter, ".weight")) continue;
+      return cat(path.substr(0, at), factor, "weight");
+    }
+    return {};
+  }
+
+  // Fills in what peft decides by itself.
+  static void complete(LoraConfig& c, std::string_view model_type) {
+    if (c.target_modules.empty()) {
+      c.target_modules = default_target_modules(model_type);
+      if (c.target_modules.empty())
+        throw value_error("LoraConfig", "target_modules", cat("given: ", model_type, " has no customary ones"));
+    }
+    if (c.task_type && (*c.task_type == "SEQ_CLS" || *c.task_type == "TOKEN_CLS"))
+      for (const char* head : {"classifier", "score"})
+        if (std::find(c.modules_to_save.begin(), c.modules_to_save.end(), head) == c.modules_to_save.end())
+          c.modules_to_save.push_back(head);
+  }
+
+  bool is_trained_whole(const LoraConfig& c, std::string_view path) const {
+    if (lies_in(c.modules_to_save, path)) return true;
+    if (c.bias == "none" || !path.ends_with("bias")) return false;
+    const auto dot = path.rfind('.');
+    return c.bias == "all" || (dot != path.npos && is_target(c, path.substr(0, dot)));
+  }
+
+  static void initialise(const visit_function& model, const std::string& name, LoraInit init, std::uint64_t seed) {
+    std::uint64_t stream = 0;
+    for_each(model, [&](const std::string& path, parameter& p) {
+      if (!stored_factor_name(path, name)) return;
+      const bool is_b = path.rfind(".lora_B.") != path.npos;
+      const random_stream random(seed, stream++);
+      if (is_b && init != LoraInit::random) return;  // zero
+      const isize n = p.size(), in = p.shape()[1], r = p.shape()[0];
+      const f64 bound = 1 / std::sqrt(f64(in));
+      std::vector<f32> values(static_cast<std::size_t>(n));
+      for (isize i = 0; i < n; ++i)
+        values[std::size_t(i)] = f32(init == LoraInit::gaussian ? random.normal(std::uint64_t(i)) / f64(r)
+                                                                : bound * (2 * random.uniform(std::uint64_t(i)) - 1));
+      convert(p.format(), p.data(), dtype_id::f32, values.data(), n);
+    });
+  }
+
+  static stored_values values_of(parameter& p) { return {p.memory(), p.data(), p.format()}; }
+  static stored_values copy_of(const stored_values& v, const parameter& p) {
+    stored_values out{cpu::allocate(std::size_t(p.bytes())), nullptr, v.format};
+    std::memcpy(out.memory.data(), v.data, std::size_t(p.bytes()));
+    out.data = out.memory.data();
+    return out;
+  }
+
+  // The adapter whose values the whole parameters have, or null: the base's.
+  entry* owner_of_values() {
+    if (enabled_)
+      for (const auto& name : active_)
+        if (auto& e = entries_.at(name); !e.whole.empty()) return &e;
+    return nullptr;
+  }
+
+  // Takes the values of whole parameters, which training may have changed, back into their adapter.
+  void stash(const visit_function& model) {
+    if (entry* e = owner_of_values())
+      for_each(model, [&](const std::string& path, parameter& p) {
+        const auto found = e->whole.find(path);
+        if (found != e->whole.end()) found->second = values_of(p);
+      });
+  }
+  void apply(const visit_function& model) {
+    for (const auto& [path, layer] : layers_of(model)) {
+      layer->set_adapter(active_);
+      layer->enable_adapters(enabled_);
+    }
+    entry* owner = owner_of_values();
+    for_each(model, [&](const std::string& path, parameter& p) {
+      if (is_factor(path)) {
+        if (!trains_) return;
+        bool train = false;
+        for (const auto& name : active_)
+          train = train || (enabled_ && !entries_.at(name).config.inference_mode && stored_factor_name(path, name));
+        p.set_trainable(train);
+        return;
+      }
+      const auto base = base_.find(path);
+      if (base == base_.end()) return;
+      const auto own = owner ? owner->whole.find(path) : base_.end();
+      const bool has_own = owner && own != owner->whole.end();
+      const stored_values& v = has_own ? own->second : base->second;
+      if (p.data() != v.data) p.bind(v.memory, v.data, v.format);
+      if (trains_) p.set_trainable(has_own && !owner->config.inference_mode);
+    });
+  }
+
+  bool trains_;  // whether the model is on a device that records
+  bool enabled_ = true, base_frozen_ = false;
+  std::map<std::string, entry> entries_;
+  std::map<std::string, stored_values> base_;  // of every parameter that some adapter trains whole
+  std::vector<std::string> active_;
+};
+
+/// Writes one adapter: adapter_config.json and adapter_model.safetensors, as PeftModel.save_pretrained does.
+inline void adapter_set::save(const visit_function& model, const std::filesystem::path& folder,
+                              const std::string& name) const {
+  const entry& e = entry_of(name);
+  const bool values_in_model = std::find(active_.begin(), active_.end(), name) != active_.end() && enabled_;
+  std::map<std::string, LoraLayer*> adapted;
+  for (const auto& [path, layer] : layers_of(model))
+    if (layer->has_adapter(name)) adapted.emplace(path, layer);
+  std::vector<stored_tensor> tensors;
+  for_each(model, [&](const std::string& path, parameter& p) {
+    const auto stored = stored_name(model, path, name);
+    if (!stored) return;
+    const void* from = p.data();
+    dtype_id format = p.format();
+    if (const auto own = e.whole.find(path); own != e.whole.end() && !values_in_model)
+      from = own->second.data, format = own->second.format;
+    auto bytes = std::make_shared<std::vector<f32>>(std::size_t(p.size()));
+    convert(dtype_id::f32, bytes->data(), format, from, p.size());
+    stored_tensor t{*stored, dtype_id::f32, p.shape(), {}, nullptr};
+    if (p.transposed()) {
+      const auto straight = *bytes;
+      transpose(bytes->data(), straight.data(), p.shape()[0], p.shape()[1]);
+      std::reverse(t.shape.begin(), t.shape.end());
+    }
+    t.bytes = std::as_bytes(std::span(*bytes));
+    t.owner = std::move(bytes);
+    tensors.push_back(std::move(t));
+  });
+  // Of an embedding or a head that is named as a target, peft stores the base's weight, too.
+  for (const auto& [path, layer] : adapted)
+    for (const char* embedding : {"embed_tokens", "lm_head"}) {
+      const auto& named = e.config.target_modules.names;
+      if (!ends_with_module(path, embedding) || std::find(named.begin(), named.end(), embedding) == named.end())
+        continue;
+      auto bytes = std::make_shared<std::vector<f32>>(std::size_t(layer->out_features() * layer->in_features()));
+      layer->copy_base_weight(bytes->data());
+      tensors.push_back({cat(peft_prefix, path, ".base_layer.weight"),
+                         dtype_id::f32,
+                         {layer->out_features(), layer->in_features()},
+                         std::as_bytes(std::span(*bytes)),
+                         bytes});
+    }
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) throw file_error(folder.string(), "cannot make the folder", "", failure.message());
+  LoraConfig config = e.config;
+  config.inference_mode = true;  // as peft writes it
+  config.save_pretrained(folder);
+  write_safetensors(folder / "adapter_model.safetensors", tensors);
+}
+
+/// Fills an adapter that was added from adapter_model.safetensors. Strict: throws weight_error for tensors that are
+/// missing, unexpected or of another shape.
+inline void adapter_set::load(const visit_function& model, const std::filesystem::path& folder,
+                              const std::string& name) {
+  entry_of(name);
+  if (!std::filesystem::exists(folder / "adapter_model.safetensors") &&
+      std::filesystem::exists(folder / "adapter_model.bin"))
+    throw unsupported_error((folder / "adapter_model.bin").string(), "a pickled adapter",
+                            "adapter_model.safetensors, which is safe to read");
+  const auto file = safetensors_file::open(folder / "adapter_model.safetensors");
+  std::map<std::string, const stored_tensor*, std::less<>> available;
+  for (const stored_tensor& t : file.tensors()) {
+    std::string key = t.name;
+    if (key.starts_with(peft_prefix)) key.erase(0, peft_prefix.size());
+    for (const std::string_view other : {"lora_embedding_", "lora_magnitude_vector"})
+      if (key.find(other) != key.npos)
+        throw unsupported_error(file.where(), "tensor " + quote_text(t.name), "adapters of linear layers only");
+    // The weight of a head that carries an adapter is the base's; peft stores it again.
+    if (key.ends_with(".base_layer.weight")) continue;
+    if (const auto at = key.find(".base_layer."); at != key.npos) key.erase(at, std::string_view(".base_layer").size());
+    available.emplace(std::move(key), &t);
+  }
+  const auto previous = active_;
+  const bool was_enabled = enabled_;
+  activate(model, {name});  // its whole parameters are in the model while it is filled
+  std::string problems;
+  load_plan plan;
+  plan.where = file.where();
+  const entry& e = entry_of(name);
+  for_each(model, [&](const std::string& path, parameter& p) {
+    const auto factor = stored_factor_name(path, name);
+    if (!factor && !e.whole.count(path)) return;
+    const auto found = available.find(factor ? *factor : path);
+    auto expected = p.shape();
+    if (p.transposed()) std::reverse(expected.begin(), expected.end());
+    if (found == available.end()) {
+      problems += cat(problems.empty() ? "" : "; ", "missing ", quote_text(factor ? *factor : path));
+    } else if (found->second->shape != expected) {
+      problems += cat(problems.empty() ? "" : "; ", "tensor ", quote_text(found->first), ": expected ",
+                      shape_text(expected), ", found ", shape_text(found->second->shape));
+    } else {
+      assign(p, *found->second, plan, path, p.transposed(), {});
+    }
+    if (found != available.end()) available.erase(found);
+  });
+  for (const auto& [key, t] : available)
+    problems += cat(problems.empty() ? "" : "; ", "unexpected ", quote_text(t->name), " ", shape_text(t->shape));
+  if (!previous.empty() || !was_enabled) activate(model, previous), enable(model, was_enabled);
+  if (!problems.empty()) {
+    if (problems.size() > 1000) problems = problems.substr(0, 1000) + " ...";
+    remove(model, name);
+    throw weight_error(file.where(), "the adapter does not fit the model: " + problems);
+  }
+}
+
+}  // namespace hft::detail

@@ -1,0 +1,160 @@
+// Trainer: trains, evaluates and saves a model as transformers.Trainer does.
+//
+//   auto model = LlamaForCausalLM<f32, autodiff<cpu>>::from_pretrained("smollm2");
+//   TrainingArguments args;
+//   args.output_dir = "out";
+//   Trainer trainer(model, args, {.train_dataset = rows, .data_collator = DataCollatorForLanguageModeling{...}});
+//   trainer.train();
+//   trainer.save_model();
+//
+// A run that is stopped and resumed from a checkpoint computes the same bits as one that was not: the order of the
+// rows, dropout and masking are functions of the seed and the step, and a checkpoint keeps all else.
+#pragma once
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hft/io/safetensors.hpp>
+#include <hft/io/safetensors_writer.hpp>
+#include <hft/train/arguments.hpp>
+#include <hft/train/callbacks/flow.hpp>
+#include <hft/train/callbacks/log_files.hpp>
+#include <hft/train/callbacks/tensorboard.hpp>
+#include <hft/train/checkpoint_folders.hpp>
+#include <hft/train/clip.hpp>
+#include <hft/train/data/data_loader.hpp>
+#include <hft/train/evaluation.hpp>
+#include <hft/train/loss_scaler.hpp>
+#include <hft/train/optimizers/make_optimizer.hpp>
+#include <hft/train/schedules.hpp>
+#include <hft/train/trainable.hpp>
+#include <hft/train/trainer_state.hpp>
+#include <hft/train/training_model.hpp>
+
+namespace hft {
+
+/// What a Trainer takes beside the model and the arguments; all but the collator and the data at hand may be left out.
+struct TrainerOptions {
+  Dataset train_dataset = {};
+  Dataset eval_dataset = {};
+  DataCollator data_collator = {};
+  /// Metrics of an evaluation, an object; names get "eval_" before them.
+  std::function<json(const EvalPrediction&)> compute_metrics = {};
+  /// What is kept of each batch's logits for compute_metrics: their argmax, say.
+  std::function<BatchTensor(BatchTensor logits, const Batch& batch)> preprocess_logits_for_metrics = {};
+  std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
+  std::unique_ptr<Optimizer> optimizer = nullptr;  // default: what args.optim names
+  /// Writes what else a model's folder holds (a tokenizer).
+  std::function<void(const std::filesystem::path&)> save_extra = {};
+  /// Write and read the weights in place of save_pretrained and load_weights (an adapter).
+  std::function<void(const std::filesystem::path&)> save = {}, load = {};
+};
+
+/// transformers.TrainOutput.
+struct TrainOutput {
+  isize global_step = 0;
+  f64 training_loss = 0;
+  json metrics = json::object();
+  bool interrupted = false;  // the stop_token asked; a checkpoint was written
+};
+
+class Trainer {
+ public:
+  /// The model must outlive the Trainer. Throws value_error and unsupported_error for arguments that do not fit.
+  template <class Model>
+  Trainer(Model& model, TrainingArguments args, TrainerOptions options)
+      : Trainer(make_training_model(model), std::move(args), std::move(options)) {}
+  Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments args, TrainerOptions options);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Trains from the beginning, or from the checkpoint that args.resume_from_checkpoint names ("true": the last one of
+  /// output_dir). A stop asked for through `stop` takes effect after the step at hand, with a checkpoint. Throws
+  /// value_error for a loss that is not finite (the step is named) and for labels out of range, file_error where a
+  /// checkpoint cannot be written (earlier ones stay), weight_error for a checkpoint of another model.
+  TrainOutput train(std::stop_token stop = {});
+  /// Metrics of a dataset, by default options.eval_dataset: eval_loss, those of compute_metrics, speed.
+  json evaluate(const std::optional<Dataset>& dataset = {}, const std::string& prefix = "eval");
+  PredictionOutput predict(const Dataset& dataset, const std::string& prefix = "test");
+
+  /// Writes the model, and what goes with it, into a folder, by default output_dir.
+  void save_model(const std::optional<std::filesystem::path>& folder = {}) const;
+  /// Writes trainer_state.json into output_dir.
+  void save_state() const {
+    write_file_atomically(std::filesystem::path(args_.output_dir) / "trainer_state.json", state_.to_text());
+  }
+
+  const TrainingArguments& args() const { return args_; }
+  const TrainerState& state() const { return state_; }
+  TrainerControl& control() { return control_; }
+  void add_callback(std::shared_ptr<TrainerCallback> callback) { callbacks_.add(std::move(callback)); }
+  bool remove_callback(const TrainerCallback* callback) { return callbacks_.remove(callback); }
+
+ private:
+  // The lengths of a run.
+  struct plan {
+    isize steps_in_epoch = 0, updates_per_epoch = 0, max_steps = 0, epochs = 0;
+  };
+  struct loop_output {
+    EvalPrediction gathered;
+    json metrics = json::object();
+  };
+
+  DataLoader train_loader() const;
+  DataLoader eval_loader(const Dataset& dataset, bool drop_last) const;
+  plan make_plan(const DataLoader& loader) const;
+  void run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped, std::stop_token stop);
+  void update(const std::vector<Batch>& batches, const plan& p, isize epoch, isize first_batch);
+  isize count_items(const std::vector<Batch>& batches) const;
+  void track_tokens(const Batch& batch);
+  void log_save_evaluate();
+  void log(json logs);
+  json evaluate_in_training(bool steps_scheduler);
+  bool is_new_best(const json& metrics);
+  loop_output evaluation_loop(const Dataset& dataset, const std::string& prefix, bool loss_only, bool drop_last);
+  void save_checkpoint();
+  void write_checkpoint(const std::filesystem::path& folder) const;
+  void load_checkpoint(const std::filesystem::path& folder);
+  void load_weights(const std::filesystem::path& folder) {
+    if (options_.load)
+      options_.load(folder);
+    else
+      model_->load(folder);
+  }
+  std::optional<std::filesystem::path> checkpoint_to_resume() const;
+  [[noreturn]] void fail_not_finite(const char* what, f64 value, bool inspect);
+
+  template <class Event, class... Rest>
+  void call(Event event, const Rest&... rest) {
+    callbacks_.call(event, args_, state_, control_, rest...);
+  }
+  f64 seconds_since(std::chrono::steady_clock::time_point t) const {
+    return std::chrono::duration<f64>(std::chrono::steady_clock::now() - t).count();
+  }
+
+  std::unique_ptr<TrainingModel> model_;
+  TrainingArguments args_;
+  TrainerOptions options_;
+  CallbackHandler callbacks_;
+  TrainerState state_;
+  TrainerControl control_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<LRScheduler> scheduler_;
+  std::optional<LossScaler> scaler_;
+  f64 loss_since_log_ = 0, total_loss_ = 0;
+  isize last_logged_ = 0;
+  std::optional<f64> grad_norm_, learning_rate_;  // of the last step
+  isize flos_per_token_ = 0;
+  bool training_ = false;
+};
+
+}  // namespace hft
+
+#include <hft/train/trainer_impl.hpp>

@@ -1,0 +1,171 @@
+// TrainingModel: what a Trainer needs of a model, its type erased, so that the Trainer is compiled once.
+#pragma once
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <hft/io/checkpoint.hpp>
+#include <hft/module.hpp>
+#include <hft/train/autodiff.hpp>
+#include <hft/train/data/batch.hpp>
+
+namespace hft {
+
+/// Of one forward and backward pass.
+struct TrainingStepOptions {
+  isize num_items_in_batch = 0;  // labels of all batches of the step; 0: each batch's loss is its own mean
+  isize accumulation_steps = 1;  // what such a mean is divided by
+  f64 label_smoothing = 0;
+  f64 loss_scale = 1;  // gradients are those of the loss times this
+  std::uint64_t dropout_seed = 0;
+  bool gradient_checkpointing = false;
+};
+
+/// Of a pass without gradients.
+struct PredictionStep {
+  std::optional<f64> loss;  // where the batch has labels
+  BatchTensor logits;       // (B,labels) or (B,T,V), where asked for
+};
+
+class TrainingModel {
+ public:
+  virtual ~TrainingModel() = default;
+
+  /// The name of its class in Transformers.
+  virtual std::string architecture() const = 0;
+  /// The dtype that its weights have by its type; f32 where they have several.
+  virtual dtype_id precision() const = 0;
+  /// Whether a token's label is that of the next one.
+  virtual bool shifts_labels() const = 0;
+  virtual void visit(visitor&) = 0;
+
+  /// Adds the gradients of a batch's loss to those of the parameters; returns the loss as it counts in the step's.
+  /// Where that is not finite there is no backward pass. Throws value_error for a batch without labels.
+  virtual f64 training_step(const Batch& batch, const TrainingStepOptions& options) = 0;
+  virtual PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) = 0;
+
+  /// Writes the model into a folder, or reads its weights from one.
+  virtual void save(const std::filesystem::path& folder) const = 0;
+  virtual void load(const std::filesystem::path& folder) = 0;
+};
+
+namespace detail {
+
+template <class Model>
+class training_model_of final : public TrainingModel {
+ public:
+  using A = typename Model::A;
+  using D = typename Model::D;
+  static_assert(D::tracked,
+                "hft: a Trainer takes a model on a device that records: LlamaForCausalLM<f32, autodiff<cpu>>");
+  using Args = ForwardArgs<A, D>;
+  using Output = decltype(std::declval<const Model&>()(Tensor<i64, 2>{}, Args{}));
+  static_assert(
+      requires(Output y) { y.loss; }, "hft: a Trainer takes a model with a loss: one for a task, not a base model");
+
+  explicit training_model_of(Model& model) : model_(model) {}
+
+  std::string architecture() const override { return Model::architecture(); }
+  dtype_id precision() const override {
+    using W = typename Model::build_type::weight;
+    if constexpr (Scalar<W>)
+      return dtype<W>::id;
+    else
+      return dtype_id::f32;
+  }
+  bool shifts_labels() const override {
+    if constexpr (requires { Output::next_token; })
+      return Output::next_token;
+    else
+      return false;
+  }
+  void visit(visitor& v) override { model_.visit(v); }
+
+  f64 training_step(const Batch& batch, const TrainingStepOptions& o) override {
+    Args args = arguments(batch);
+    const bool counted = o.num_items_in_batch > 0 && counts_items(args);
+    if (counted) args.num_items_in_batch = o.num_items_in_batch;
+    args.label_smoothing = o.label_smoothing;
+    args.training = true;
+    args.dropout_seed = o.dropout_seed;
+    args.gradient_checkpointing = o.gradient_checkpointing;
+    const Output y = model_(batch.ids("input_ids"), args);
+    if (!y.loss) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
+    const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.loss.value().data()[0]) * share;
+    if (!std::isfinite(loss)) return loss;
+    using G = gradient_dtype<A, typename D::base>;
+    backward(y.loss, Tensor<G, 1, typename D::base>::filled({1}, G(share * o.loss_scale)));
+    return loss;
+  }
+
+  PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) override {
+    const no_grad guard;
+    Args args = arguments(batch);
+    args.return_logits = logits;
+    args.label_smoothing = label_smoothing;
+    const Output y = model_(batch.ids("input_ids"), args);
+    PredictionStep out;
+    if (y.loss) out.loss = f64(y.loss.value().data()[0]);
+    if (!logits) return out;
+    const auto dense = y.logits.value().dense();
+    out.logits.shape.assign(dense.shape().begin(), dense.shape().end());
+    out.logits.real = true;
+    out.logits.reals.assign(dense.data(), dense.data() + dense.size());
+    return out;
+  }
+
+  void save(const std::filesystem::path& folder) const override { model_.save_pretrained(folder); }
+  void load(const std::filesystem::path& folder) override {
+    if constexpr (requires { model_.load_weights(checkpoint::open(folder)); }) {
+      model_.load_weights(checkpoint::open(folder));
+    } else {  // a PeftModel: its adapter is read anew
+      const std::string name = model_.active_adapters().at(0);
+      model_.delete_adapter(name);
+      model_.load_adapter(folder, name, true);
+      model_.set_adapter(name);
+    }
+  }
+
+ private:
+  static Args arguments(const Batch& batch) {
+    Args args;
+    args.attention_mask = batch.ids("attention_mask");
+    args.position_ids = batch.ids("position_ids");
+    args.token_type_ids = batch.ids("token_type_ids");
+    if (const BatchTensor* labels = batch.find("labels")) {
+      if (labels->real)
+        args.values = batch.values("labels");
+      else
+        args.labels = batch.ids("labels");
+    }
+    return args;
+  }
+  // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
+  bool counts_items(const Args& args) const {
+    if (args.values) return false;
+    if constexpr (requires {
+                    model_.config().problem_type->view();
+                    requires !requires { Output::next_token; };
+                  }) {
+      const auto& config = model_.config();
+      if (config.problem_type) return config.problem_type->view() == "single_label_classification";
+      return config.id2label.count() > 1;
+    }
+    return true;
+  }
+
+  Model& model_;
+};
+
+}  // namespace detail
+
+/// A model that outlives what it returns.
+template <class Model>
+std::unique_ptr<TrainingModel> make_training_model(Model& model) {
+  return std::make_unique<detail::training_model_of<Model>>(model);
+}
+
+}  // namespace hft

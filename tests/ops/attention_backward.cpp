@@ -1,0 +1,83 @@
+// Gradients of attention: every mask, bias and head layout, with dropout, and across the blocks of its kernel.
+#include <boost/test/unit_test.hpp>
+
+#include "gradient_testing.hpp"
+
+using namespace hft;
+using namespace hft::test;
+
+struct attention_case {
+  isize B = 1, T = 5, S = 5, H = 2, Hk = 2, D = 3, Dv = 3;
+  AttentionArgs<> args = {};
+};
+
+static void check(attention_case c) {
+  c.args.scale = 0.7;
+  BOOST_TEST_CONTEXT("B " << c.B << " T " << c.T << " S " << c.S << " H " << c.H << " Hk " << c.Hk << " D " << c.D
+                          << " Dv " << c.Dv << " causal " << c.args.causal << " window " << c.args.window << " softcap "
+                          << c.args.softcap << " dropout " << c.args.dropout.p)
+  check_gradients([&](const auto& q, const auto& k, const auto& v) { return attention(q, k, v, c.args); },
+                  random_values<4>({c.B, c.T, c.H, c.D}, 1), random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
+                  random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3));
+}
+
+BOOST_AUTO_TEST_SUITE(attention_backward)
+
+BOOST_AUTO_TEST_CASE(causal_and_bidirectional) {
+  check({});
+  check({.B = 2, .args = {.causal = false}});
+  check({.T = 1, .S = 1});
+}
+BOOST_AUTO_TEST_CASE(grouped_heads_and_other_value_sizes) {
+  check({.H = 6, .Hk = 2, .D = 5, .Dv = 7});
+  check({.H = 3, .Hk = 1});
+}
+BOOST_AUTO_TEST_CASE(queries_at_the_end_of_more_keys) {
+  check({.T = 3, .S = 7});
+  check({.T = 1, .S = 6});
+}
+BOOST_AUTO_TEST_CASE(windows) {
+  check({.T = 7, .S = 7, .args = {.window = 3}});
+  check({.T = 4, .S = 7, .args = {.causal = false, .window = 2}});
+}
+BOOST_AUTO_TEST_CASE(key_masks) {
+  attention_case c{.B = 2};
+  // Row 0 is padded on the left, so its first queries see nothing; row 1 has a hole.
+  c.args.key_mask = Tensor<u8, 2>::from({0, 0, 1, 1, 1, 1, 0, 1, 1, 0}, {2, 5});
+  check(c);
+  c.args.causal = false;
+  check(c);
+}
+BOOST_AUTO_TEST_CASE(softcaps_and_linear_biases) {
+  check({.args = {.softcap = 0.8}});
+  attention_case c;
+  c.args.alibi = Tensor<f32, 1>::from({0.5f, 0.25f}, {2});
+  check(c);
+  c.args.softcap = 1.5;
+  check(c);
+}
+BOOST_AUTO_TEST_CASE(dropout) {
+  check({.B = 2, .T = 6, .S = 6, .args = {.dropout = {.p = 0.4, .seed = 3, .stream = 5}}});
+  check({.T = 6, .S = 9, .H = 4, .args = {.causal = false, .dropout = {.p = 0.1, .seed = 3}}});
+}
+BOOST_AUTO_TEST_CASE(several_blocks_of_queries_and_keys) {
+  check({.T = 70, .S = 135, .H = 2, .Hk = 1, .D = 2, .Dv = 1});
+  check({.T = 130, .S = 130, .H = 1, .Hk = 1, .D = 1, .Dv = 2, .args = {.window = 65}});
+}
+
+// The mean over many masks is what there is without dropout.
+BOOST_AUTO_TEST_CASE(dropout_keeps_the_mean) {
+  const auto q = random_values<4>({1, 4, 1, 3}, 1), k = random_values<4>({1, 4, 1, 3}, 2),
+             v = random_values<4>({1, 4, 1, 3}, 3);
+  const tracked<f64, 4> qt = q, kt = k, vt = v;
+  const auto expected = attention(q, k, v, {.scale = 1});
+  std::vector<f64> mean(12, 0.0);
+  const int rounds = 4000;
+  for (int i = 0; i < rounds; ++i) {
+    const auto y = attention(qt, kt, vt, {.scale = 1, .dropout = {.p = 0.25, .seed = 1, .stream = std::uint64_t(i)}});
+    for (isize j = 0; j < 12; ++j) mean[std::size_t(j)] += y.value().data()[j] / rounds;
+  }
+  for (isize j = 0; j < 12; ++j) BOOST_TEST(std::abs(mean[std::size_t(j)] - expected.data()[j]) < 0.06);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,86 @@
+"""Losses and gradients of the tiny checkpoints of tests/data/models, by PyTorch: tests/data/gradients/NAME.safetensors.
+
+Each file has the inputs of one padded batch with labels, `loss`, and `grad.NAME` of every parameter that the checkpoint
+stores, in its layout; `checkpoint` in the metadata names the folder. Where a case lists names, it has these alone.
+"""
+
+import torch
+
+import common
+from common import DATA, generator, load, padded_batch, save
+
+# name: folder, config overrides, labels (tokens, classes, one_class, values, many), parameters kept (all if empty)
+CASES = {
+    "llama": ("llama/gqa_odd", {}, "next", ()),
+    "llama_tied": ("llama/tied", {}, "next", ()),
+    "llama_biases": ("llama/biases", {}, "next", ("bias", "layernorm")),
+    "llama_yarn": ("llama/rope_yarn", {}, "next", ("q_proj", "k_proj")),
+    "llama_sequence": ("llama/sequence_classification", {}, "class", ("score", "layers.1", "norm")),
+    "gpt2": ("gpt2/base", {}, "next", ()),
+    "gpt2_untied": ("gpt2/gelu_untied", {}, "next", ("lm_head", "ln", "attn")),
+    "gpt2_scaled": ("gpt2/scaled_by_layer", {}, "next", ("c_attn", "ln")),
+    "bert_masked_lm": ("bert/masked_lm", {}, "same", ()),
+    "bert_masked_lm_untied": ("bert/masked_lm_untied", {}, "same", ("cls", "layer.1.output")),
+    "bert_sequence": ("bert/sequence_classification", {}, "class", ()),
+    "bert_regression": (
+        "bert/sequence_classification",
+        {"problem_type": "regression"},
+        "values",
+        ("classifier", "pooler", "LayerNorm"),
+    ),
+    "bert_multi_label": (
+        "bert/sequence_classification",
+        {"problem_type": "multi_label_classification"},
+        "flags",
+        ("classifier", "pooler", "LayerNorm"),
+    ),
+    "bert_token": ("bert/token_classification", {}, "tags", ("classifier", "layer.1", "embeddings")),
+}
+
+
+def labels_of(kind, rng, model, batch):
+    rows, columns = batch["input_ids"].shape
+    classes = model.config.num_labels
+    if kind == "class":
+        return torch.randint(0, classes, (rows,), generator=rng)
+    if kind == "values":
+        return torch.randn((rows, classes), generator=rng)
+    if kind == "flags":
+        return torch.randint(0, 2, (rows, classes), generator=rng).float()
+    labels = batch["input_ids"].clone()
+    if kind == "tags":
+        labels = torch.randint(0, classes, (rows, columns), generator=rng)
+    elif kind == "same":  # a masked language model predicts some positions only
+        labels = torch.randint(3, model.config.vocab_size, (rows, columns), generator=rng)
+        labels[torch.rand(labels.shape, generator=rng) < 0.5] = -100
+    labels[batch["attention_mask"] == 0] = -100
+    labels[0, :3] = -100  # a prompt, which does not count
+    return labels
+
+
+def main():
+    for name, (folder, overrides, kind, kept) in CASES.items():
+        rng = generator("gradients", name)
+        model = load(DATA / "models" / folder, attn_implementation="eager")
+        for key, value in overrides.items():
+            setattr(model.config, key, value)
+        model.eval()  # no dropout
+        batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+        if folder.startswith("bert"):
+            batch["token_type_ids"] = torch.randint(
+                0, model.config.type_vocab_size, batch["input_ids"].shape, generator=rng
+            )
+        if model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
+            batch["input_ids"][1, 2] = model.config.pad_token_id
+        batch["labels"] = labels_of(kind, rng, model, batch)
+        loss = model(**batch).loss
+        loss.backward()
+        tensors = {**batch, "loss": loss.detach().reshape(1)}
+        for path, parameter in model.named_parameters():
+            if parameter.grad is not None and (not kept or any(part in path for part in kept)):
+                tensors["grad." + path] = parameter.grad
+        save(DATA / "gradients" / f"{name}.safetensors", tensors, checkpoint=folder, **overrides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Adapters of tiny checkpoints by the peft package: tests/data/peft/CASE/{adapter_config.json,adapter_model.safetensors}
+as it saves them, and golden.safetensors with the inputs of one padded batch, `logits`, `loss`, and `grad.NAME` for each
+tensor NAME of the adapter. `checkpoint` in the metadata names the folder of the base.
+"""
+
+import json
+import shutil
+
+import peft
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import safe_open
+
+from common import DATA, generator, load, padded_batch, save
+
+OUT = DATA / "peft"
+
+CASES = {
+    "llama_qv": ("llama/base", dict(r=4, lora_alpha=8, task_type="CAUSAL_LM")),
+    "llama_all_linear": (
+        "llama/gqa_odd",
+        dict(r=3, use_rslora=True, target_modules="all-linear", rank_pattern={"layers.1.self_attn.q_proj": 2},
+             alpha_pattern={"down_proj": 3}, task_type="CAUSAL_LM"),
+    ),
+    "llama_regex": ("llama/biases", dict(r=2, target_modules=r".*\.1\.mlp\.(up|down)_proj", task_type="CAUSAL_LM")),
+    "llama_layers": (
+        "llama/mqa",
+        dict(r=2, target_modules=["q_proj", "up_proj"], exclude_modules=["0.q_proj"], layers_to_transform=[1],
+             layers_pattern="layers"),
+    ),
+    "llama_tied_head": ("llama/tied", dict(r=2, target_modules=["lm_head", "o_proj"], task_type="CAUSAL_LM")),
+    "llama_sequence": ("llama/sequence_classification", dict(r=2, task_type="SEQ_CLS")),
+    "gpt2_bias": ("gpt2/base", dict(r=2, bias="lora_only", modules_to_save=["wpe"], task_type="CAUSAL_LM")),
+    "gpt2_all_biases": (
+        "gpt2/gelu_untied",
+        dict(r=2, bias="all", target_modules=["c_fc", "attn.c_proj"], init_lora_weights="gaussian"),
+    ),
+    "bert_sequence": ("bert/sequence_classification", dict(r=2, task_type="SEQ_CLS")),
+}
+
+
+def main():
+    for case, (folder, options) in CASES.items():
+        rng = generator(case)
+        base = load(DATA / "models" / folder)
+        model = get_peft_model(base, LoraConfig(**options))
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data += 0.2 * torch.randn(parameter.shape, generator=rng)
+        target = OUT / case
+        shutil.rmtree(target, ignore_errors=True)
+        model.save_pretrained(target)
+        (target / "README.md").unlink()
+        # Sets are written in any order.
+        config = json.loads((target / "adapter_config.json").read_text())
+        if isinstance(config["target_modules"], list):
+            config["target_modules"].sort()
+        config["base_model_name_or_path"] = None
+        (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
+
+        model = PeftModel.from_pretrained(load(DATA / "models" / folder), target, is_trainable=True).eval()
+        batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+        if options.get("task_type") == "SEQ_CLS":
+            labels = torch.randint(0, model.config.num_labels, (batch["input_ids"].shape[0],), generator=rng)
+        else:
+            labels = batch["input_ids"].clone()
+            labels[batch["attention_mask"] == 0] = -100
+        result = model(**batch, labels=labels)
+        result.loss.backward()
+        tensors = {**batch, "labels": labels, "logits": result.logits.detach(), "loss": result.loss.detach().reshape(1)}
+        gradients = {}
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None:
+                name = name.replace(".default", "").replace(".modules_to_save", "")
+                gradients[name] = parameter.grad
+        with safe_open(target / "adapter_model.safetensors", "pt") as stored:
+            for name in stored.keys():
+                if not name.endswith("base_layer.weight"):
+                    tensors["grad." + name] = gradients[name].contiguous()
+        save(target / "golden.safetensors", tensors, checkpoint=folder, peft=peft.__version__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Goldens of tests/train: arguments, collators and the Trainer's losses, from Transformers.
+
+    python tests/oracle/trainer.py [part ...]      parts: arguments collators callbacks losses
+"""
+import dataclasses, json, os, sys
+
+import numpy, torch, transformers
+from transformers import HfArgumentParser, TrainingArguments
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "train")
+VERSIONS = {"transformers": transformers.__version__, "torch": torch.__version__}
+
+
+def write(name, value):
+    os.makedirs(HERE, exist_ok=True)
+    with open(os.path.join(HERE, name), "w") as f:
+        json.dump({"versions": VERSIONS, **value}, f, indent=None, separators=(",", ":"))
+        f.write("\n")
+
+
+def plain(value):
+    return value.value if hasattr(value, "value") else value
+
+
+def arguments():
+    defaults = {}
+    for f in dataclasses.fields(TrainingArguments):
+        d = f.default if f.default is not dataclasses.MISSING else f.default_factory()
+        defaults[f.name] = plain(d)
+    # None, an empty string and one string are lists here, and the folder that None stands for has its name.
+    defaults |= {"output_dir": "trainer_output", "report_to": ["none"], "debug": [], "optim_target_modules": [], "label_names": []}
+
+    parser = HfArgumentParser(TrainingArguments)
+    lines = [
+        ["--per_device_train_batch_size", "4", "--learning_rate=3e-4", "--output_dir", "x"],
+        ["--bf16", "--max-steps", "10"],
+        ["--bf16", "true", "--do_train", "no"],
+        ["--no_dataloader_pin_memory", "--no-remove-unused-columns"],
+        ["--label_names", "labels", "other", "--seed", "7"],
+        ["--eval_strategy", "epoch", "--save_strategy", "best"],
+        ["--max_steps", "-1", "--seed", "1", "--seed", "2"],
+        ["--lr_scheduler_type", "cosine", "--logging_steps", "0.25"],
+        ["--max_steps", "many"],
+        ["--bf16", "perhaps"],
+        ["--eval_strategy", "often"],
+        ["--unknown_thing", "1"],
+        ["--learning_rate"],
+        ["--no_bf16"],
+    ]
+    cases = []
+    for words in lines:
+        try:
+            # The parser's own namespace, before the dataclass checks this machine's devices.
+            names, rest = parser.parse_known_args(words)
+            if rest:
+                raise ValueError(rest)
+        except (SystemExit, ValueError):
+            cases.append({"words": words, "fails": True})
+            continue
+        fields = {k: plain(v) for k, v in vars(names).items() if plain(v) != plain(parser.get_default(k))}
+        fields.pop("include_num_input_tokens_seen", None)  # argparse makes a bool of its default, "no"
+        cases.append({"words": words, "fields": fields})
+    write("arguments.json", {"defaults": defaults, "command_lines": cases})
+
+
+def tokenizer(side):
+    from tokenizers import Tokenizer, models
+    vocabulary = {t: i for i, t in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(45)])}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(vocabulary, "[UNK]")), pad_token="[PAD]", unk_token="[UNK]",
+        cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]", padding_side=side,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+
+
+def collators():
+    rng = numpy.random.default_rng(0)
+    ids = [[2, *map(int, rng.integers(5, 50, n)), 3] for n in (4, 7, 1)]
+    plain_rows = [{"input_ids": r} for r in ids]
+    rows = {
+        "plain": plain_rows,
+        "pair": [{"input_ids": r, "token_type_ids": [0] * 2 + [1] * (len(r) - 2), "attention_mask": [1] * len(r), "label": k} for k, r in enumerate(ids)],
+        "regression": [{"input_ids": r, "label": 0.5 * k} for k, r in enumerate(ids)],
+        "tokens": [{"input_ids": r, "labels": [-100] + [k] * (len(r) - 2) + [-100]} for k, r in enumerate(ids)],
+        "seq2seq": [{"input_ids": r, "labels": list(range(10, 12 + 2 * k))} for k, r in enumerate(ids)],
+        "choices": [{"input_ids": [ids[k], ids[0], ids[1][:3]], "label": k} for k in range(2)],
+        "equal": [{"input_ids": ids[0], "label_ids": [1, 2, k], "weight": 0.5} for k in range(2)],
+    }
+    T = transformers
+    cases = []
+    for side in ("right", "left"):
+        t = tokenizer(side)
+        for name, make, data in [
+            ("DataCollatorWithPadding", lambda **k: T.DataCollatorWithPadding(t, **k), "pair"),
+            ("DataCollatorWithPadding", lambda **k: T.DataCollatorWithPadding(t, **k), "regression"),
+            ("DataCollatorForTokenClassification", lambda **k: T.DataCollatorForTokenClassification(t, **k), "tokens"),
+            ("DataCollatorForSeq2Seq", lambda **k: T.DataCollatorForSeq2Seq(t, **k), "seq2seq"),
+            ("DataCollatorForLanguageModeling", lambda **k: T.DataCollatorForLanguageModeling(t, mlm=False, **k), "plain"),
+            ("DataCollatorForMultipleChoice", lambda **k: T.DataCollatorForMultipleChoice(t, **k), "choices"),
+        ]:
+            for options in ({}, {"pad_to_multiple_of": 4}):
+                batch = make(**options)([dict(r) for r in rows[data]])
+                cases.append({"collator": name, "side": side, "rows": data, "options": options, "batch": tensors(batch)})
+    cases.append({"collator": "DefaultDataCollator", "side": "right", "rows": "equal", "options": {}, "batch": tensors(T.DefaultDataCollator()(rows["equal"]))})
+    for data in ("plain", "tokens"):
+        batch = T.DataCollatorWithFlattening(return_seq_idx=True)([dict(r) for r in rows[data]])
+        cases.append({"collator": "DataCollatorWithFlattening", "side": "right", "rows": data, "options": {}, "batch": tensors(batch)})
+    write("collators.json", {"rows": rows, "cases": cases})
+
+
+def callbacks():
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+    from tensorboard.summary.writer.record_writer import RecordWriter
+    from transformers.trainer_callback import EarlyStoppingCallback, TrainerControl, TrainerState
+
+    stopping = EarlyStoppingCallback(2, 0.5)
+    stopping.early_stopping_patience_counter = 1
+    state = TrainerState(epoch=1.5, global_step=12, max_steps=24, logging_steps=4, eval_steps=6, save_steps=12, train_batch_size=8,
+        num_train_epochs=3, num_input_tokens_seen=77, total_flos=1.5e9, best_metric=0.25, best_global_step=6,
+        best_model_checkpoint="out/checkpoint-6", stateful_callbacks=[stopping, TrainerControl(should_log=True)],
+        log_history=[{"loss": 2.5, "grad_norm": 1.25, "learning_rate": 5e-05, "epoch": 0.5, "step": 4}, {"eval_loss": 0.25, "epoch": 0.75, "step": 6}])
+    import io, tempfile
+    with tempfile.NamedTemporaryFile("r") as f:
+        state.save_to_json(f.name)
+        text = f.read()
+    value = summary_pb2.Summary.Value
+    event = event_pb2.Event(wall_time=1.5, step=300, summary=summary_pb2.Summary(
+        value=[value(tag="train/loss", simple_value=2.5), value(tag="eval/loss", simple_value=-0.125)]))
+    out = io.BytesIO()
+    RecordWriter(out).write(event.SerializeToString())
+    write("callbacks.json", {"state": text, "record": out.getvalue().hex()})
+
+
+def losses():
+    """Ten steps of transformers.Trainer on tiny models of tests/data/models, rows in order."""
+    import tempfile
+    models = os.path.join(HERE, "..", "models")
+    vocabulary = transformers.AutoConfig.from_pretrained(os.path.join(models, "llama/base")).vocab_size
+    rng = numpy.random.default_rng(1)
+    rows = [{"input_ids": list(map(int, rng.integers(5, vocabulary, n)))} for n in rng.integers(3, 17, 30)]
+    common = dict(learning_rate=2e-3, weight_decay=0.1, logging_steps=1, report_to=[], train_sampling_strategy="sequential", use_cpu=True,
+        save_strategy="no", disable_tqdm=True, eval_strategy="steps", eval_steps=5, per_device_eval_batch_size=4, optim="adamw_torch")
+    cases = {
+        "llama/tied": dict(per_device_train_batch_size=4, max_steps=10, warmup_steps=2),
+        "llama/gqa_odd": dict(per_device_train_batch_size=2, gradient_accumulation_steps=3, max_steps=10, lr_scheduler_type="cosine", max_grad_norm=0.5),
+        "llama/base": dict(per_device_train_batch_size=8, num_train_epochs=2.5, label_smoothing_factor=0.1, dataloader_drop_last=True),
+        # Without accumulation: there Transformers sums the batches' mean losses where it should take their mean.
+        "bert/sequence_classification": dict(per_device_train_batch_size=4, max_steps=10),
+    }
+    torch.set_num_threads(1)
+    t = tokenizer("right")
+    out = {}
+    for name, arguments in cases.items():
+        with tempfile.TemporaryDirectory() as d:
+            classifies = name.startswith("bert")
+            auto = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
+            model = auto.from_pretrained(os.path.join(models, name), dtype=torch.float32, attn_implementation="eager")
+            for m in model.modules():  # the order of random numbers is no part of the comparison
+                if isinstance(m, torch.nn.Dropout):
+                    m.p = 0.0
+            collator = transformers.DataCollatorWithPadding(t) if classifies else transformers.DataCollatorForLanguageModeling(t, mlm=False)
+            data = [{**r, "label": sum(r["input_ids"]) % model.config.num_labels} for r in rows] if classifies else rows
+            trainer = transformers.Trainer(model=model, args=TrainingArguments(output_dir=d, **common, **arguments), train_dataset=data,
+                eval_dataset=data[:10], data_collator=collator)
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.train()
+        keep = ("loss", "grad_norm", "learning_rate", "epoch", "step", "eval_loss", "train_loss")
+        out[name] = {"arguments": {**common, **arguments}, "log_history": [{k: v for k, v in e.items() if k in keep} for e in trainer.state.log_history]}
+    write("losses.json", {"rows": rows, "cases": out})
+
+
+def tensors(batch):
+    return {k: {"shape": list(v.shape), "real": bool(v.is_floating_point()), "values": v.flatten().tolist()} for k, v in batch.items()}
+
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or ["arguments", "collators", "callbacks", "losses"]:
+        globals()[part]()

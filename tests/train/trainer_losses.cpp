@@ -1,0 +1,71 @@
+// Ten steps of Trainer follow those of Transformers': losses, gradient norms, learning rates, evaluations.
+#include <hft/models/bert.hpp>
+
+#include "trainer_testing.hpp"
+
+using namespace hft;
+using namespace hft::test;
+
+namespace {
+
+const json& transformers() {
+  static const json g = read_json(data("train/losses.json"));
+  return g;
+}
+
+template <class Model>
+Model load(const std::string& name) {
+  const auto source = checkpoint::open(data("models/" + name));
+  auto config = read_config<typename Model::config_type>(source);
+  if constexpr (requires { config.hidden_dropout_prob; })
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
+  Model model(config);
+  model.load_weights(source);
+  return model;
+}
+
+template <class Model>
+void follow(const std::string& name, Dataset rows, DataCollator collator) {
+  const workspace folder;
+  const json& expected = transformers()["cases"][name];
+  auto model = load<Model>(name);
+  TrainingArguments args;
+  parse_json_into(expected["arguments"], name, args);
+  args.output_dir = folder / "out";
+  std::vector<isize> first(10);
+  for (isize i = 0; i < 10; ++i) first[std::size_t(i)] = i;
+  Trainer trainer(model, args, {.train_dataset = rows, .eval_dataset = rows.select(first), .data_collator = collator});
+  trainer.train();
+  const auto& mine = trainer.state().log_history;
+  BOOST_TEST_REQUIRE(mine.size() == expected["log_history"].size());
+  for (std::size_t i = 0; i < mine.size(); ++i)
+    for (const auto& [key, value] : expected["log_history"][i].items()) {
+      BOOST_TEST_REQUIRE(mine[i].contains(key), name << " entry " << i << " has no " << key << ": " << mine[i]);
+      const f64 a = json_as<f64>(mine[i][key], name, key), b = json_as<f64>(value, name, key);
+      BOOST_TEST(std::abs(a - b) <= 1e-4 * std::abs(b),
+                 name << " entry " << i << " " << key << ": " << a << " is not " << b);
+    }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(trainer_losses)
+
+BOOST_AUTO_TEST_CASE(llama) {
+  const auto rows = Dataset::from_rows(transformers()["rows"].get<std::vector<json>>());
+  for (const char* name : {"llama/tied", "llama/gqa_odd", "llama/base"})
+    follow<LlamaForCausalLM<f32, autodiff<cpu>>>(name, rows, DataCollatorForLanguageModeling{tokens(), false});
+}
+
+BOOST_AUTO_TEST_CASE(bert_classifier) {
+  const auto rows = Dataset::from_rows(transformers()["rows"].get<std::vector<json>>()).map([](json row) {
+    i64 sum = 0;
+    for (const json& id : row["input_ids"]) sum += id.get<i64>();
+    row["label"] = sum % 3;
+    return row;
+  });
+  follow<BertForSequenceClassification<f32, autodiff<cpu>>>("bert/sequence_classification", rows,
+                                                            DataCollatorWithPadding{tokens()});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
