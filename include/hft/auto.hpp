@@ -185,45 +185,12 @@ struct checkpoint_kind {
   }
 };
 
-}  // namespace detail
+/// What the Auto classes share: the first architecture of the list that Choice loads a model of.
+template <class Choice, class W, BaseDevice D, class Archs>
+struct auto_class;
 
-/// transformers.AutoModelForCausalLM. W any_q keeps each weight in the dtype that the file has, or LoadOptions::dtype.
-template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModelForCausalLM;
-
-template <class W, BaseDevice D, class... Archs>
-struct AutoModelForCausalLM<W, D, archs<Archs...>> {
-  using model = AnyModel<typename build<W, D>::activation, D>;
-
-  /// Throws unsupported_error for an architecture outside the list or without a causal model, and what loading throws.
-  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
-  }
-  static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    const detail::checkpoint_kind kind(source);
-    std::optional<model> found;
-    (try_arch<Archs>(kind, source, options, found), ...);
-    if (!found) kind.fail(archs<Archs...>{}, "AutoModelForCausalLM");
-    return *std::move(found);
-  }
-
- private:
-  template <class Arch>
-  static void try_arch(const detail::checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options,
-                       std::optional<model>& found) {
-    if constexpr (requires { typename Arch::template causal_lm<W, D>; })
-      if (!found && kind.model_type == Arch::model_type)
-        found.emplace(Arch::template causal_lm<W, D>::load(source, options));
-  }
-};
-
-/// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
-/// files, which name none, hold causal models.
-template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModel;
-
-template <class W, BaseDevice D, class... Archs>
-struct AutoModel<W, D, archs<Archs...>> {
+template <class Choice, class W, BaseDevice D, class... Archs>
+struct auto_class<Choice, W, D, archs<Archs...>> {
   using model = AnyModel<typename build<W, D>::activation, D>;
 
   /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
@@ -231,34 +198,57 @@ struct AutoModel<W, D, archs<Archs...>> {
     return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
   }
   static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    const detail::checkpoint_kind kind(source);
+    const checkpoint_kind kind(source);
     std::optional<model> found;
-    (try_arch<Archs>(kind, source, options, found), ...);
-    if (!found) kind.fail(archs<Archs...>{}, "AutoModel");
+    const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
+      if (!found && kind.model_type == Arch::model_type)
+        Choice::template load<Arch, W, D>(kind, source, options, found);
+    };
+    (attempt(std::type_identity<Archs>{}), ...);
+    if (!found) kind.fail(archs<Archs...>{}, Choice::name);
     return *std::move(found);
   }
+};
 
- private:
-  template <class Arch>
-  static void try_arch(const detail::checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options,
-                       std::optional<model>& found) {
-    if (found || kind.model_type != Arch::model_type) return;
-    if (!kind.architecture.empty())
-      return try_classes(typename Arch::template models<W, D>{}, kind, source, options, found);
+struct causal_lm_choice {
+  static constexpr const char* name = "AutoModelForCausalLM";
+  template <class Arch, class W, class D, class Found>
+  static void load(const checkpoint_kind&, const checkpoint& source, const LoadOptions& options, Found& found) {
     if constexpr (requires { typename Arch::template causal_lm<W, D>; })
-      if (source.is_gguf()) return void(found.emplace(Arch::template causal_lm<W, D>::load(source, options)));
+      found.emplace(Arch::template causal_lm<W, D>::load(source, options));
+  }
+};
+
+struct named_class_choice {
+  static constexpr const char* name = "AutoModel";
+  template <class Arch, class W, class D, class Found>
+  static void load(const checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options, Found& found) {
+    if (!kind.architecture.empty())
+      return load_named(typename Arch::template models<W, D>{}, kind, source, options, found);
+    if (source.is_gguf()) causal_lm_choice::load<Arch, W, D>(kind, source, options, found);
+    if (found) return;
     if constexpr (requires { typename Arch::template base_model<W, D>; })
       found.emplace(Arch::template base_model<W, D>::load(source, options));
   }
-
-  template <class... Models>
-  static void try_classes(type_list<Models...>, const detail::checkpoint_kind& kind, const checkpoint& source,
-                          const LoadOptions& options, std::optional<model>& found) {
+  template <class... Models, class Found>
+  static void load_named(type_list<Models...>, const checkpoint_kind& kind, const checkpoint& source,
+                         const LoadOptions& options, Found& found) {
     const auto attempt = [&]<class M>(std::type_identity<M>) {
       if (!found && kind.architecture == M::architecture()) found.emplace(M::load(source, options));
     };
     (attempt(std::type_identity<Models>{}), ...);
   }
 };
+
+}  // namespace detail
+
+/// transformers.AutoModelForCausalLM. W any_q keeps each weight in the dtype that the file has, or LoadOptions::dtype.
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForCausalLM : detail::auto_class<detail::causal_lm_choice, W, D, Archs> {};
+
+/// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
+/// files, which name none, hold causal models.
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModel : detail::auto_class<detail::named_class_choice, W, D, Archs> {};
 
 }  // namespace hft
