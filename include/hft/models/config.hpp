@@ -109,9 +109,8 @@ struct config_reader {
 
 // Removes nulls and empty lists: what is not set is not written.
 inline void remove_unset(json& object) {
-  std::erase_if(object.get_ref<json::object_t&>(), [](const json::member& m) {
-    return m.second.is_null() || (m.second.is_array() && m.second.empty());
-  });
+  std::erase_if(object.get_ref<json::object_t&>(),
+                [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
 }
 
 struct config_writer {

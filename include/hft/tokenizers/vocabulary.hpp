@@ -33,7 +33,8 @@ inline std::uint64_t hash_bytes(std::string_view s) {
   const std::size_t n = s.size() - i;
   if (n >= 4) return mix(h, read(i, std::uint32_t{}) | read(s.size() - 4, std::uint32_t{}) << 32);
   if (n == 0) return mix(h, 0);
-  return mix(h, read(i, std::uint8_t{}) | read(i + n / 2, std::uint8_t{}) << 8 | read(s.size() - 1, std::uint8_t{}) << 16);
+  return mix(h,
+             read(i, std::uint8_t{}) | read(i + n / 2, std::uint8_t{}) << 8 | read(s.size() - 1, std::uint8_t{}) << 16);
 }
 
 }  // namespace detail
