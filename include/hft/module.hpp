@@ -188,9 +188,9 @@ class visiting final : public visitor {
 
 /// Calls f(const std::string& path, parameter&) for each parameter of a module.
 template <class Module, class F>
-void for_each_parameter(Module& module, F f) {
+void for_each_parameter(Module& m, F f) {  // not `module`, which begins a line of its own in C++20
   visiting<F> v(std::move(f));
-  module.visit(v);
+  m.visit(v);
 }
 
 /// The number of elements of all parameters.
