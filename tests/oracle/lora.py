@@ -1,6 +1,7 @@
 """Adapters of tiny checkpoints by the peft package: tests/data/peft/CASE/{adapter_config.json,adapter_model.safetensors}
-as it saves them, and golden.safetensors with the inputs of one padded batch, `logits`, `loss`, and `grad.NAME` for each
-tensor NAME of the adapter. `checkpoint` in the metadata names the folder of the base.
+as it saves them, and golden.safetensors with the inputs of one padded batch, `logits`, `loss`, `grad.NAME` for each
+tensor NAME of the adapter, and `losses` before each of ten AdamW steps on that batch (lr 1e-3, no weight decay).
+`checkpoint` in the metadata names the folder of the base.
 """
 
 import json
@@ -43,6 +44,7 @@ def main():
     for case, (folder, options) in CASES.items():
         rng = generator(case)
         base = load(DATA / "models" / folder)
+        torch.manual_seed(0)  # of the A factors
         model = get_peft_model(base, LoraConfig(**options))
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
@@ -77,6 +79,15 @@ def main():
             for name in stored.keys():
                 if not name.endswith("base_layer.weight"):
                     tensors["grad." + name] = gradients[name].contiguous()
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0)
+        losses = []
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss = model(**batch, labels=labels).loss
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        tensors["losses"] = torch.stack(losses)
         save(target / "golden.safetensors", tensors, checkpoint=folder, peft=peft.__version__)
 
 

@@ -179,7 +179,7 @@ NEW = [
     ("gpt2", "gpt2", dict(bos_token="<|endoftext|>", eos_token="<|endoftext|>"), 320, {}),
     ("gpt2_new_special", "gpt2", dict(eos_token="<|endoftext|>"), 330, dict(new_special_tokens=["<one>", "<two>"])),
     ("gpt2_renamed", "gpt2", dict(eos_token="<|endoftext|>"), 330, dict(special_tokens_map={"<|endoftext|>": "</s>"})),
-    ("roberta", "roberta", dict(bos_token="<s>", eos_token="</s>", mask_token="<mask>", pad_token="<pad>"), 400, {}),
+    ("roberta", "roberta", dict(bos_token="<s>", mask_token="<mask>", pad_token="<pad>"), 400, {}),
     ("roberta_renamed", "roberta", dict(bos_token="<s>", mask_token="<mask>"), 400, dict(special_tokens_map={"<s>": "[CLS]", "<mask>": "[M]"})),
     ("llama2", "llama2", dict(bos_token="<s>", unk_token="<unk>"), 300, {}),
     ("bert", "bert", dict(cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]"), 250, {}),

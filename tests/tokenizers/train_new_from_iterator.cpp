@@ -73,10 +73,20 @@ BOOST_AUTO_TEST_CASE(tokenizers_equal_transformers) {
           BOOST_CHECK_MESSAGE(got["model"][key] == want, key << " " << got["model"][key].dump());
         }
       }
-      BOOST_CHECK_MESSAGE(got["added_tokens"] == c["added_tokens"], got["added_tokens"].dump());
+      // Transformers adds what is renamed under its old name again.
+      const auto& renamed = c["options"].contains("special_tokens_map") ? c["options"]["special_tokens_map"] : json();
+      json want = json::array();
+      for (auto token : c["added_tokens"]) {
+        if (renamed.is_object() && renamed.contains(token["content"].get<std::string>())) continue;
+        token["id"] = *t.tokenizer().token_to_id(token["content"].get<std::string>());
+        want.push_back(token);
+      }
+      BOOST_CHECK_MESSAGE(got["added_tokens"] == want, got["added_tokens"].dump());
+      if (!renamed.is_object()) BOOST_CHECK(want == c["added_tokens"]);
       // Where there is none, Transformers makes one that does nothing.
-      if (old.tokenizer().post_processor())
-        BOOST_CHECK_MESSAGE(got["post_processor"] == c["post_processor"], got["post_processor"].dump());
+      const bool has_processor = old.backend_tokenizer().post_processor() != nullptr;
+      BOOST_CHECK_MESSAGE(got["post_processor"] == (has_processor ? c["post_processor"] : json(nullptr)),
+                          got["post_processor"].dump());
       for (const auto& [name, token] : t.special_tokens_map())
         BOOST_TEST(token == c["special_tokens_map"][name].get<std::string>());
       BOOST_TEST(t.special_tokens_map().size() == c["special_tokens_map"].size());
@@ -98,7 +108,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_learned_stays) {
   for (const char* text : {"Hello, Würde 2024 人人", "<|x|> x"}) BOOST_TEST(t.decode(t.encode(text, false)) == text);
   // Special tokens around a text have their new ids, inside of a sequence of post-processors, too.
   BOOST_TEST(t("a").input_ids[0].size() > t.encode("a", false).size());
-  for (const auto id : t("a").input_ids[0]) BOOST_TEST(id < 330);
+  const auto ids = t("a").input_ids[0];
+  for (const auto id : ids) BOOST_TEST(id < 330);
 }
 
 BOOST_AUTO_TEST_CASE(a_post_processor_whose_tokens_are_gone) {

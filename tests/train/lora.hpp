@@ -11,6 +11,7 @@
 
 #include <hft/io/safetensors.hpp>
 #include <hft/train/autodiff.hpp>
+#include <hft/train/optimizers/make_optimizer.hpp>
 #include <hft/train/peft/peft_model.hpp>
 
 #include "models/golden.hpp"
@@ -133,6 +134,22 @@ inline f64 distance(const std::vector<f32>& a, const std::vector<f32>& b) {
   return worst / largest;
 }
 
+/// Ten steps of AdamW follow peft's losses.
+template <class Trained>
+void check_losses(const lora_case& c) {
+  PeftModel model(Trained::from_pretrained(c.base().string()), c.adapter, "default", true);
+  const auto optimizer = make_optimizer({});
+  auto args = c.template args<Trained>();
+  args.labels = c.ids("labels");
+  for (const f32 expected : c.values("losses")) {
+    for_each_parameter(model, [](const std::string&, parameter& p) { p.zero_grad(); });
+    const auto loss = model(c.ids("input_ids"), args).loss;
+    BOOST_TEST(loss.value().data()[0] == expected, boost::test_tools::tolerance(1e-4f));
+    backward(loss);
+    optimizer->step(trainables(model), 1e-3);
+  }
+}
+
 /// An adapter that peft made: the logits, loss and gradients that peft computes, the same logits merged and not, the
 /// base's when it is disabled, and the same file when it is saved again.
 template <class Trained, class Inference>
@@ -161,6 +178,7 @@ void check_lora_case(const std::string& name) {
       for (const auto& [key, v] : saved.template get_ref<const json::object_t&>())
         BOOST_TEST(dump(v) == dump(original[key]), key);
     }
+    check_losses<Trained>(c);
     const auto plain = Inference::from_pretrained(c.base().string());
     PeftModel model(Inference::from_pretrained(c.base().string()), c.adapter);
     const auto adapted = c.logits(model);

@@ -51,6 +51,7 @@ BOOST_AUTO_TEST_CASE(several_adapters) {
   const lora_case c("llama_qv");
   PeftModel model(Trained::from_pretrained(c.base().string()), c.adapter, "first", true);
   const auto first = c.logits(model);
+  BOOST_TEST(distance(c.logits(as_inference(model.base_model())), first) < 1e-6);
   model.add_adapter("second", {.r = 2, .target_modules = {"down_proj"}, .init_lora_weights = LoraInit::random}, 7);
   BOOST_TEST((c.logits(model) == first));  // the first one stays active
   model.set_adapter("second");
@@ -124,6 +125,7 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit) {
   };
   BOOST_CHECK_NO_THROW(with("\"r\": 4", "\"r\": 4"));
   BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": 5"), weight_error);
+  BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": 1000000000000"), weight_error);  // before memory is asked for
   BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": 0"), config_error);
   BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": \"four\""), format_error);
   BOOST_CHECK_THROW(with("\"q_proj\"", "\"k_proj\""), weight_error);

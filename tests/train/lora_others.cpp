@@ -14,6 +14,42 @@ BOOST_AUTO_TEST_CASE(gpt2) {
     check_lora_case<GPT2LMHeadModel<f32, autodiff<cpu>, with_lora>, GPT2LMHeadModel<f32, cpu, with_lora>>(name);
 }
 
+BOOST_AUTO_TEST_CASE(modules_saved_whole_belong_to_their_adapter) {
+  const lora_case c("gpt2_bias");
+  using Model = GPT2LMHeadModel<f32, autodiff<cpu>, with_lora>;
+  PeftModel model(Model::from_pretrained(c.base().string()), c.adapter, "default", true);
+  const auto first = c.logits(model);
+  model.add_adapter("other", {.bias = "all", .modules_to_save = {"wpe", "ln_f"}});
+  model.set_adapter("other");
+  BOOST_TEST(distance(c.logits(model), first) > 1e-3);
+  std::vector<f32> base;
+  {
+    const auto guard = model.disable_adapter();
+    base = c.logits(model);
+  }
+  BOOST_TEST((c.logits(model) == base));  // a new adapter changes nothing yet
+  for_each_parameter(model, [](const std::string& path, parameter& p) {
+    const bool whole = path.find("wpe") != path.npos || path.find("ln_f") != path.npos || path.ends_with("bias");
+    BOOST_TEST(p.trainable() == (whole || path.find(".other.") != path.npos), path);
+    if (whole) static_cast<f32*>(p.data())[0] += 1;  // as training would
+  });
+  const auto trained = c.logits(model);
+  BOOST_TEST(distance(trained, base) > 1e-3);
+  const scratch_folder out("whole");
+  model.save_pretrained(out.path);  // the one that is not active, too
+  BOOST_TEST((file_text(out.path / "adapter_model.safetensors") == file_text(c.adapter / "adapter_model.safetensors")));
+  model.set_adapter("default");
+  BOOST_TEST((c.logits(model) == first));
+  model.set_adapter("other");
+  BOOST_TEST((c.logits(model) == trained));
+  PeftModel again(Model::from_pretrained(c.base().string()), out.path / "other", "other");
+  BOOST_TEST((c.logits(again) == trained));
+  {
+    const auto guard = model.disable_adapter();
+    BOOST_TEST((c.logits(model) == base));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(bert) {
   check_lora_case<BertForSequenceClassification<f32, autodiff<cpu>, with_lora>,
                   BertForSequenceClassification<f32, cpu, with_lora>>("bert_sequence");

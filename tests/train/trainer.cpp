@@ -104,6 +104,8 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_stopped_and_resumed_gives_the_same_bits) {
                                     "4",
                                     "--dataloader_num_workers",
                                     "2",
+                                    "--neftune_noise_alpha",
+                                    "5",
                                     "--resume_from_checkpoint",
                                     resume});
   };
@@ -135,6 +137,20 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_stopped_and_resumed_gives_the_same_bits) {
     BOOST_TEST_REQUIRE(a.size() == b.size());
     for (std::size_t i = 0; i + 1 < a.size(); ++i) BOOST_TEST(a[i] == b[i], a[i] << " " << b[i]);
   }
+}
+
+BOOST_AUTO_TEST_CASE(activation_checkpointing_changes_nothing_and_neftune_something) {
+  const workspace folder;
+  const auto run = [&](std::vector<std::string> more) {
+    auto model = load("llama/tied", 0.2);
+    auto args = arguments(folder / "out", {"--max_steps", "3", "--save_strategy", "no", "--learning_rate", "1e-3"});
+    parse_args_into(more, args);
+    Trainer(model, args, with(number_rows(24))).train();
+    return weight_values(model);
+  };
+  const auto plain = run({});
+  BOOST_TEST(same_bits(run({"--gradient_checkpointing", "true"}), plain));
+  BOOST_TEST(!same_bits(run({"--neftune_noise_alpha", "5"}), plain));
 }
 
 BOOST_AUTO_TEST_CASE(checkpoints_come_and_go) {

@@ -7,7 +7,8 @@
 // of gguf-py: the products are exact in f32 (11 bits of d, at most 7 of a K format's own scale, at most 8 of q), so a
 // compiler that contracts them into an fma changes nothing.
 //
-// NF4, whose levels are not evenly spaced, has a header of its own. quantize.hpp is the way back, convert.hpp the conversion between any two dtypes.
+// NF4, whose levels are not evenly spaced, has a header of its own. quantize.hpp is the way back, convert.hpp the
+// conversion between any two dtypes.
 #pragma once
 #include <cstring>
 #include <type_traits>

@@ -283,10 +283,7 @@ class PreTrainedTokenizerFast {
                                          const std::vector<std::pair<std::string, std::string>>& renamed = {},
                                          const std::vector<std::string>& extra = {}) const {
     auto out = *this;
-    out.backend_ = std::move(tokenizer);
-    out.tokenizer_ = out.backend_;
-    out.tokenizer_->no_truncation();
-    out.tokenizer_->no_padding();
+    out.set_backend(std::move(tokenizer));
     const auto rename = [&](std::string& token) {
       for (const auto& [from, to] : renamed)
         if (token == from) return void(token = to);
@@ -436,7 +433,10 @@ class PreTrainedTokenizerFast {
   }
 
   void finish(detail::tokenizer_components parts, const std::string& where) {
-    backend_.emplace(std::move(parts), where);
+    set_backend(Tokenizer(std::move(parts), where));
+  }
+  void set_backend(Tokenizer tokenizer) {
+    backend_ = std::move(tokenizer);
     tokenizer_ = backend_;
     tokenizer_->no_truncation();
     tokenizer_->no_padding();

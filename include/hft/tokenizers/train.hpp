@@ -5,11 +5,12 @@
 //
 // A header of its own, so that a program that only encodes compiles no trainer.
 #pragma once
-#include <concepts>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>

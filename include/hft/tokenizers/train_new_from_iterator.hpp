@@ -2,7 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <filesystem>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -87,8 +87,12 @@ class new_tokenizer {
     }
   }
 
-  /// The post-processor and padding, with the ids of the trained tokenizer.
+  /// The other added tokens, and the post-processor and padding with the ids of the trained tokenizer.
   void finish(Tokenizer& trained) const {
+    std::vector<AddedToken> others;
+    for (const auto& t : added_)
+      if (!is_special(t)) others.push_back(added_token(t));
+    trained.add_tokens(others);
     if (auto padding = trained.padding()) {
       padding->pad_token = renamed(padding->pad_token);
       padding->pad_id = trained.token_to_id(padding->pad_token).value_or(padding->pad_id);
@@ -114,14 +118,20 @@ class new_tokenizer {
     return token;
   }
 
-  /// The special tokens there were, and for Unigram all added tokens, which its vocabulary may lack otherwise.
+  /// Whether the trainer takes an added token for a special one: for Unigram all of them are.
+  bool is_special(const json& token) const { return type_ == "Unigram" || token["special"].get<bool>(); }
+  AddedToken added_token(const json& t) const {
+    return {renamed(t["content"].get<std::string>()),
+            t["single_word"].get<bool>(),
+            t["lstrip"].get<bool>(),
+            t["rstrip"].get<bool>(),
+            t["normalized"].get<bool>(),
+            t["special"].get<bool>()};
+  }
   std::vector<trainers::SpecialToken> special_tokens() const {
     std::vector<trainers::SpecialToken> out;
-    for (const auto& t : added_) {
-      if (type_ != "Unigram" && !t["special"].get<bool>()) continue;
-      out.push_back(AddedToken{renamed(t["content"].get<std::string>()), t["single_word"].get<bool>(),
-                               t["lstrip"].get<bool>(), t["rstrip"].get<bool>(), t["normalized"].get<bool>(), true});
-    }
+    for (const auto& t : added_)
+      if (is_special(t)) out.push_back(added_token(t));
     out.insert(out.end(), options_.new_special_tokens.begin(), options_.new_special_tokens.end());
     return out;
   }

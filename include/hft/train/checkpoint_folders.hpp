@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <hft/dtype.hpp>
 #include <hft/io/mapped_file.hpp>
 
 namespace hft {

@@ -32,8 +32,6 @@ inline Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments 
   };
   demand_precision(args_.bf16, "bf16", dtype_id::bf16);
   demand_precision(args_.fp16, "f16", dtype_id::f16);
-  if (args_.neftune_noise_alpha.value_or(0) > 0)
-    throw unsupported_error("Trainer", "neftune_noise_alpha", "none", detail::cat(*args_.neftune_noise_alpha));
   if (args_.eval_strategy != IntervalStrategy::no && !options_.eval_dataset)
     throw value_error("Trainer", "eval_strategy", "an eval_dataset", "none");
   if (model_->precision() == dtype_id::f16) scaler_.emplace();
@@ -199,6 +197,7 @@ inline void Trainer::update(const std::vector<Batch>& batches, const plan& p, is
   o.num_items_in_batch = count_items(batches);
   o.accumulation_steps = isize(batches.size());
   o.label_smoothing = args_.label_smoothing_factor;
+  o.neftune_noise_alpha = args_.neftune_noise_alpha.value_or(0);
   o.loss_scale = scaler_ ? scaler_->scale() : 1;
   o.gradient_checkpointing = args_.activation_checkpointing.value_or(false);
   const random_stream seeds(std::uint64_t(args_.seed), 1);

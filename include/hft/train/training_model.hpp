@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,8 @@ struct TrainingStepOptions {
   isize num_items_in_batch = 0;  // labels of all batches of the step; 0: each batch's loss is its own mean
   isize accumulation_steps = 1;  // what such a mean is divided by
   f64 label_smoothing = 0;
-  f64 loss_scale = 1;  // gradients are those of the loss times this
+  f64 neftune_noise_alpha = 0;  // noise on embeddings
+  f64 loss_scale = 1;           // gradients are those of the loss times this
   std::uint64_t dropout_seed = 0;
   bool gradient_checkpointing = false;
 };
@@ -89,6 +91,7 @@ class training_model_of final : public TrainingModel {
     const bool counted = o.num_items_in_batch > 0 && counts_items(args);
     if (counted) args.num_items_in_batch = o.num_items_in_batch;
     args.label_smoothing = o.label_smoothing;
+    args.neftune_noise_alpha = o.neftune_noise_alpha;
     args.training = true;
     args.dropout_seed = o.dropout_seed;
     args.gradient_checkpointing = o.gradient_checkpointing;

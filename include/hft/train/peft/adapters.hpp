@@ -45,9 +45,11 @@ class adapter_set {
   const std::vector<std::string>& active() const { return active_; }
   bool enabled() const { return enabled_; }
 
-  /// Puts a new adapter on the layers that config means and fills it; activates nothing.
+  /// Puts a new adapter on the layers that config means and fills it; activates nothing. Before any memory is taken,
+  /// `check(path, layer, r)` may throw.
   void add(const visit_function& model, const std::string& name, LoraConfig config, std::string_view model_type,
-           std::uint64_t seed) {
+           std::uint64_t seed,
+           const std::function<void(const std::string&, const LoraLayer&, isize)>& check = nullptr) {
     if (name.empty() || name.find('.') != name.npos || name.find('/') != name.npos)
       throw value_error("PeftModel", "adapter name", "one without '.' and '/'", quote_text(name));
     if (contains(name)) throw value_error("PeftModel", "adapter name", "a new one", quote_text(name));
@@ -70,10 +72,13 @@ class adapter_set {
       config.target_modules = ModuleSelection();
       for (const auto& [path, layer] : targets) config.target_modules.names.push_back(path);
     }
+    const auto rank = [&](const std::string& path) { return pattern_value(config.rank_pattern, path, config.r); };
+    if (check)
+      for (const auto& [path, layer] : targets) check(path, *layer, rank(path));
     std::uint64_t stream = std::uint64_t(1) << 63;  // the model's own dropouts count from 0
     for (const auto& [path, layer] : targets) {
       LoraLayerOptions o;
-      o.r = pattern_value(config.rank_pattern, path, config.r);
+      o.r = rank(path);
       o.scaling = config.scaling(o.r, pattern_value(config.alpha_pattern, path, config.lora_alpha));
       o.dropout = config.lora_dropout;
       o.stream = stream++;
@@ -133,7 +138,8 @@ class adapter_set {
   }
 
   void save(const visit_function& model, const std::filesystem::path& folder, const std::string& name) const;
-  void load(const visit_function& model, const std::filesystem::path& folder, const std::string& name);
+  void load(const visit_function& model, const std::filesystem::path& folder, const std::string& name,
+            LoraConfig config, std::string_view model_type);
 
   /// The key that a parameter has in the file of an adapter; nothing where it is not the adapter's.
   std::optional<std::string> stored_name(const visit_function& model, const std::string& path,
@@ -292,7 +298,7 @@ class adapter_set {
 inline void adapter_set::save(const visit_function& model, const std::filesystem::path& folder,
                               const std::string& name) const {
   const entry& e = entry_of(name);
-  const bool values_in_model = std::find(active_.begin(), active_.end(), name) != active_.end() && enabled_;
+  const bool values_in_model = const_cast<adapter_set*>(this)->owner_of_values() == &e;
   std::map<std::string, LoraLayer*> adapted;
   for (const auto& [path, layer] : layers_of(model))
     if (layer->has_adapter(name)) adapted.emplace(path, layer);
@@ -339,11 +345,10 @@ inline void adapter_set::save(const visit_function& model, const std::filesystem
   write_safetensors(folder / "adapter_model.safetensors", tensors);
 }
 
-/// Fills an adapter that was added from adapter_model.safetensors. Strict: throws weight_error for tensors that are
-/// missing, unexpected or of another shape.
-inline void adapter_set::load(const visit_function& model, const std::filesystem::path& folder,
-                              const std::string& name) {
-  entry_of(name);
+/// Adds an adapter with the values of adapter_model.safetensors. Strict: throws weight_error for tensors that are
+/// missing, unexpected or of another shape; the model then has no such adapter.
+inline void adapter_set::load(const visit_function& model, const std::filesystem::path& folder, const std::string& name,
+                              LoraConfig config, std::string_view model_type) {
   if (!std::filesystem::exists(folder / "adapter_model.safetensors") &&
       std::filesystem::exists(folder / "adapter_model.bin"))
     throw unsupported_error((folder / "adapter_model.bin").string(), "a pickled adapter",
@@ -361,6 +366,18 @@ inline void adapter_set::load(const visit_function& model, const std::filesystem
     if (const auto at = key.find(".base_layer."); at != key.npos) key.erase(at, std::string_view(".base_layer").size());
     available.emplace(std::move(key), &t);
   }
+  // Factors get memory only where the file has them, so that a config cannot ask for more than there is.
+  const auto check = [&](const std::string& path, const LoraLayer& layer, isize r) {
+    const auto demand = [&](const std::string& key, const std::vector<isize>& shape) {
+      const auto found = available.find(key);
+      if (found == available.end() || found->second->shape != shape)
+        throw weight_error(file.where(), "the adapter does not fit the model: tensor " + quote_text(key),
+                           shape_text(shape), found == available.end() ? "none" : shape_text(found->second->shape));
+    };
+    demand(path + ".lora_A.weight", {r, layer.in_features()});
+    demand(path + ".lora_B.weight", {layer.out_features(), r});
+  };
+  add(model, name, std::move(config), model_type, 0, check);
   const auto previous = active_;
   const bool was_enabled = enabled_;
   activate(model, {name});  // its whole parameters are in the model while it is filled

@@ -59,8 +59,7 @@ class PeftModel {
   void load_adapter(const std::filesystem::path& folder, const std::string& name, bool is_trainable = false) {
     auto config = LoraConfig::from_pretrained(folder);
     config.inference_mode = !is_trainable;
-    adapters_.add(visit_base(), name, std::move(config), config_type::model_type, 0);
-    adapters_.load(visit_base(), folder, name);
+    adapters_.load(visit_base(), folder, name, std::move(config), config_type::model_type);
     if (adapters_.active().empty()) set_adapter(name);
     base_.tie_weights();
   }

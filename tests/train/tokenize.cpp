@@ -1,0 +1,96 @@
+// Rows to tokens: texts, pairs, chats with the assistant's part as labels.
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <string>
+
+#include <unistd.h>
+
+#include <hft/train/data/tokenize.hpp>
+
+using namespace hft;
+
+namespace {
+
+// A folder with SmolLM's tokenizer and a ChatML template.
+class chat_folder {
+ public:
+  explicit chat_folder(bool generation_blocks)
+      : path_(std::filesystem::temp_directory_path() / ("hft_tokenize_" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+    std::filesystem::copy_file(std::filesystem::path(HFT_TEST_DATA) / "tokenizers" / "smollm.json",
+                               path_ / "tokenizer.json", std::filesystem::copy_options::overwrite_existing);
+    const std::string begin = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}";
+    const std::string content =
+        generation_blocks
+            ? "{% if m.role == 'assistant' %}{% generation %}{{ m.content + '<|im_end|>' }}{% endgeneration %}"
+              "{% else %}{{ m.content + '<|im_end|>' }}{% endif %}{{ '\\n' }}"
+            : "{{ m.content + '<|im_end|>\\n' }}";
+    const std::string end = "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+    write_file_atomically(path_ / "tokenizer_config.json", dump({{"chat_template", begin + content + end},
+                                                                 {"tokenizer_class", "PreTrainedTokenizerFast"}}));
+  }
+  ~chat_folder() { std::filesystem::remove_all(path_); }
+  PreTrainedTokenizerFast tokenizer() const { return PreTrainedTokenizerFast::from_folder(path_); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+Dataset one(const char* row) { return Dataset::from_rows({json::parse(row)}); }
+
+std::string text_of(const PreTrainedTokenizerFast& t, const json& ids) {
+  std::vector<i64> kept;
+  for (const json& id : ids)
+    if (id.get<i64>() != -100) kept.push_back(id.get<i64>());
+  return t.tokenizer().decode(kept, false);
+}
+
+// A text as far as the tokenizer, whose vocabulary is small, has tokens for it.
+std::string spelled(const PreTrainedTokenizerFast& t, std::string_view text) {
+  return t.tokenizer().decode(t.tokenizer().encode_ids(text, false), false);
+}
+
+constexpr const char* chat = R"({"messages": [{"role": "user", "content": "Was ist das?"},
+  {"role": "assistant", "content": "Ein Bär."}, {"role": "user", "content": "Wo?"},
+  {"role": "assistant", "content": "Im Wald."}]})";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tokenizing)
+
+BOOST_AUTO_TEST_CASE(texts_are_tokenised_and_other_columns_stay) {
+  const chat_folder folder(false);
+  const auto t = folder.tokenizer();
+  const json row = tokenize(one(R"({"text": "Hello world", "label": 2})"), t)[0];
+  BOOST_TEST(text_of(t, row["input_ids"]) == spelled(t, "Hello world"));
+  BOOST_TEST(row["label"] == 2);
+  BOOST_TEST(!row.contains("text"));
+  const json ids = tokenize(one(R"({"input_ids": [1, 2, 3], "labels": [-100, 2, 3]})"), t, {.max_length = 2})[0];
+  BOOST_TEST(ids.dump() == R"({"input_ids": [1, 2], "labels": [-100, 2]})");
+  BOOST_CHECK_THROW(tokenize(one(R"({"txt": "Hello"})"), t)[0], value_error);
+  BOOST_CHECK_THROW(tokenize(one(R"({"text": 7})"), t)[0], format_error);
+}
+
+BOOST_AUTO_TEST_CASE(chats_are_rendered) {
+  const chat_folder folder(false);
+  const auto t = folder.tokenizer();
+  const json row = tokenize(one(chat), t)[0];
+  BOOST_TEST(text_of(t, row["input_ids"]) ==
+             spelled(t,
+                     "<|im_start|>user\nWas ist das?<|im_end|>\n<|im_start|>assistant\nEin Bär.<|im_end|>\n"
+                     "<|im_start|>user\nWo?<|im_end|>\n<|im_start|>assistant\nIm Wald.<|im_end|>\n"));
+  BOOST_TEST(row["labels"] == row["input_ids"]);
+}
+
+BOOST_AUTO_TEST_CASE(labels_of_what_the_assistant_says) {
+  for (const bool blocks : {true, false}) {
+    const chat_folder folder(blocks);
+    const auto t = folder.tokenizer();
+    const json row = tokenize(one(chat), t, {.assistant_only_loss = true})[0];
+    BOOST_TEST(row["labels"].size() == row["input_ids"].size());
+    BOOST_TEST(text_of(t, row["labels"]) == spelled(t, blocks ? "Ein Bär.<|im_end|>Im Wald.<|im_end|>"
+                                                              : "Ein Bär.<|im_end|>\nIm Wald.<|im_end|>\n"));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
