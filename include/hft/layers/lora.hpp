@@ -282,9 +282,9 @@ concept AdaptedLinear = requires(const L& l) {
 class lora_layers final : public visitor {
  public:
   template <class Module>
-  static std::vector<std::pair<std::string, LoraLayer*>> of(Module& module) {
+  static std::vector<std::pair<std::string, LoraLayer*>> of(Module& m) {
     lora_layers v;
-    module.visit(v);
+    m.visit(v);
     return std::move(v.found_);
   }
   std::vector<std::pair<std::string, LoraLayer*>> take() { return std::move(found_); }

@@ -393,7 +393,8 @@ class PreTrainedTokenizerFast {
       const double n = v->get<double>();  // "no limit" is written as 1e30
       if (n >= 1 && n < 9e18) model_max_length = std::int64_t(n);
     }
-    if (const json* v = member("tokenizer_class"); v && v->is_string() && detail::has_token_types(v->get<std::string>()))
+    if (const json* v = member("tokenizer_class");
+        v && v->is_string() && detail::has_token_types(v->get<std::string>()))
       model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
     if (const json* v = member("model_input_names")) {
       if (!v->is_array()) throw format_error(at("model_input_names"), "", "a list", detail::describe(*v));
@@ -451,7 +452,7 @@ class PreTrainedTokenizerFast {
   std::optional<Tokenizer> tokenizer_, backend_;
   std::vector<std::pair<std::string, std::string>> special_tokens_, chat_templates_;
   std::vector<std::string> additional_special_tokens_;
-  std::string word_suffix_;  // of CLIP: in decoded text it is a space
+  std::string word_suffix_;       // of CLIP: in decoded text it is a space
   json config_ = json::object();  // tokenizer_config.json as it was read
 };
 
