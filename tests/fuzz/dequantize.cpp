@@ -80,7 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     hft::with_weight_dtype(
         id,
         [&]<class W>(std::type_identity<W>) {
-          if constexpr (hft::BlockFormat<W>) differential<W>(in);
+          // nf4 has no integer product; its conversions have no byte that is not valid
+          if constexpr (hft::BlockFormat<W> && !std::same_as<W, hft::nf4>) differential<W>(in);
         },
         [] {});
   } catch (const hft::error&) {
