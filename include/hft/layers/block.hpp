@@ -1,5 +1,6 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <hft/layers/context.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/module.hpp>
 #include <hft/ops/elementwise.hpp>
