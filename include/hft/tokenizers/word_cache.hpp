@@ -138,7 +138,7 @@ class word_cache {
   explicit word_cache(std::size_t bits) : entries_(std::size_t{1} << bits), shift_(unsigned(64 - bits)) {}
 
   /// The key of a word: its bytes, zeros, and its length in the last byte. `end` is where readable memory ends.
-  static key key_of(std::string_view word, const char* end) {
+  [[gnu::always_inline]] static inline key key_of(std::string_view word, const char* end) {
     key k{};
     char bytes[Words * 8];
     if (std::size_t(end - word.data()) >= sizeof bytes) {
@@ -158,7 +158,7 @@ class word_cache {
   }
   const entry* find(const key& k) const {
     const entry* set = &entries_[set_of(k)];
-    return set[0].k == k ? set : set[1].k == k ? set + 1 : nullptr;
+    return same(set[0].k, k) ? set : same(set[1].k, k) ? set + 1 : nullptr;
   }
   /// The values of a new entry, all unused.
   values& insert(const key& k) {
@@ -170,6 +170,12 @@ class word_cache {
   }
 
  private:
+  // Not std::array's ==, which calls memcmp.
+  static bool same(const key& a, const key& b) {
+    std::uint64_t difference = 0;
+    for (std::size_t i = 0; i < Words; ++i) difference |= a[i] ^ b[i];
+    return difference == 0;
+  }
   std::size_t set_of(const key& k) const {
     std::uint64_t h = k[0];
     for (std::size_t i = 1; i < Words; ++i) h = mix(h, k[i]);
