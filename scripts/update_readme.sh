@@ -3,13 +3,16 @@
 #   models         parity with Transformers, by build/examples/parity
 #   compile        what one program costs the compiler, by tests/compile_budget
 #   specialised    run-time and specialised build side by side, by build/hft bench generate
-#   scripts/update_readme.sh MODEL.gguf        SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it
+#   tokenize       text to ids, by build/hft bench tokenize (only where a TEXT is given)
+#   scripts/update_readme.sh MODEL.gguf [TEXT]   SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it; a few
+#                                                megabytes of English
 # Needs the preset default built (cmake --preset default && cmake --build build) and a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-model=$1
+model=$1 text=${2:-}
 tables=$(mktemp -d)
 trap 'rm -rf "$tables"' EXIT
+median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
 cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) threads"
 
 build/examples/parity tests/data/models > "$tables/models"
@@ -24,7 +27,6 @@ build/examples/parity tests/data/models > "$tables/models"
 {
   echo "| $cpu | Prompt of 512, tok/s | Decode of 128, tok/s |"
   echo "|---|---|---|"
-  median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
   for build in runtime fixed; do
     for round in 1 2 3 4 5; do
       build/hft bench generate "$model" -p 512 -n 128 -r 3 --build $build --json
@@ -34,7 +36,18 @@ build/examples/parity tests/data/models > "$tables/models"
   done
 } > "$tables/specialised"
 
-for name in models compile specialised; do
+if [ -n "$text" ]; then
+  {
+    echo "| $cpu, one used | MB/s |"
+    echo "|---|---|"
+    for round in 1 2 3 4 5; do build/hft bench tokenize "$model" "$text" --json; done > "$tables/runs"
+    echo "| SmolLM2 (byte-level BPE), $(($(stat -c %s "$text") / 1000000)) MB of English |" \
+      "$(sed -E 's/.*"mb_s": ([0-9.]+).*/\1/' "$tables/runs" | median) |"
+  } > "$tables/tokenize"
+fi
+
+for name in models compile specialised tokenize; do
+  [ -f "$tables/$name" ] || continue
   awk -v name="$name" -v file="$tables/$name" '
     $0 == "<!-- table: " name " -->" { print; while ((getline line < file) > 0) print line; skip = 1; next }
     skip && $0 == "<!-- end -->" { skip = 0 }
