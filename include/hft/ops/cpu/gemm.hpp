@@ -6,6 +6,8 @@
 #if !defined(EIGEN_MPL2_ONLY)
 #define EIGEN_MPL2_ONLY
 #endif
+#include <type_traits>
+
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/tensor.hpp>
 
@@ -14,15 +16,21 @@ HFT_INTRINSICS_BEGIN
 
 namespace hft::detail {
 
+/// A matrix as Eigen sees it, strides and all.
+template <class T>
+auto eigen_map(matrix<T> m) {
+  using rows = Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using stride = Eigen::OuterStride<>;
+  using map = Eigen::Map<std::conditional_t<std::is_const_v<T>, const rows, rows>, 0, stride>;
+  return map(m.data, m.rows, m.cols, stride(m.stride));
+}
+
 /// y (M, N) = x (M, K) w (N, K)^T + bias (N, or null), on the calling thread.
 template <class T>
 void gemm(matrix<T> y, matrix<const T> x, matrix<const T> w, const T* bias) {
-  using rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using stride = Eigen::OuterStride<>;
   if (y.rows == 0 || y.cols == 0) return;
-  const Eigen::Map<const rows, 0, stride> xm(x.data, x.rows, x.cols, stride(x.stride));
-  const Eigen::Map<const rows, 0, stride> wm(w.data, w.rows, w.cols, stride(w.stride));
-  Eigen::Map<rows, 0, stride> ym(y.data, y.rows, y.cols, stride(y.stride));
+  const auto xm = eigen_map(x), wm = eigen_map(w);
+  auto ym = eigen_map(y);
   ym.noalias() = xm * wm.transpose();
   if (bias) ym.rowwise() += Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(bias, y.cols);
 }
@@ -30,12 +38,9 @@ void gemm(matrix<T> y, matrix<const T> x, matrix<const T> w, const T* bias) {
 /// y (M, N) = a (M, K) b (K, N), or += if `add`, on the calling thread.
 template <class T>
 void gemm_nn(matrix<T> y, matrix<const T> a, matrix<const T> b, bool add) {
-  using rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using stride = Eigen::OuterStride<>;
   if (y.rows == 0 || y.cols == 0) return;
-  const Eigen::Map<const rows, 0, stride> am(a.data, a.rows, a.cols, stride(a.stride));
-  const Eigen::Map<const rows, 0, stride> bm(b.data, b.rows, b.cols, stride(b.stride));
-  Eigen::Map<rows, 0, stride> ym(y.data, y.rows, y.cols, stride(y.stride));
+  const auto am = eigen_map(a), bm = eigen_map(b);
+  auto ym = eigen_map(y);
   if (add)
     ym.noalias() += am * bm;
   else
@@ -45,12 +50,9 @@ void gemm_nn(matrix<T> y, matrix<const T> a, matrix<const T> b, bool add) {
 /// y (M, N) = a (K, M)^T b (K, N), or += if `add`, on the calling thread.
 template <class T>
 void gemm_tn(matrix<T> y, matrix<const T> a, matrix<const T> b, bool add) {
-  using rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using stride = Eigen::OuterStride<>;
   if (y.rows == 0 || y.cols == 0) return;
-  const Eigen::Map<const rows, 0, stride> am(a.data, a.rows, a.cols, stride(a.stride));
-  const Eigen::Map<const rows, 0, stride> bm(b.data, b.rows, b.cols, stride(b.stride));
-  Eigen::Map<rows, 0, stride> ym(y.data, y.rows, y.cols, stride(y.stride));
+  const auto am = eigen_map(a), bm = eigen_map(b);
+  auto ym = eigen_map(y);
   if (add)
     ym.noalias() += am.transpose() * bm;
   else
