@@ -13,7 +13,10 @@
 #include <hft/train/data/group_texts.hpp>
 #include <hft/train/data/load_dataset.hpp>
 
+#include "failure.hpp"
+
 using namespace hft;
+using namespace hft::test;
 
 namespace {
 
@@ -26,17 +29,6 @@ class temporary_file {
   ~temporary_file() { std::filesystem::remove(path); }
   const std::filesystem::path path;
 };
-
-template <class F>
-std::string failure(F f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 Dataset numbers(isize n) {
   std::vector<json> rows;

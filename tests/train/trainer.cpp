@@ -1,4 +1,5 @@
 // Trainer: accumulation, resuming to the bit, checkpoints, the best model, early stopping, metrics, bad input.
+#include "failure.hpp"
 #include "trainer_testing.hpp"
 
 using namespace hft;
@@ -25,17 +26,6 @@ TrainerOptions with(Dataset train, Dataset eval = {}) {
   o.data_collator = causal();
   return o;
 }
-
-template <class F>
-std::string failure(F f) {
-  try {
-    f();
-  } catch (const error& e) {
-    return e.what();
-  }
-  return "";
-}
-bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
