@@ -236,16 +236,21 @@ def random_case(k, texts, decodes, compact):
         if chance(0.3): inputs.append((random_text(), "", random_text()))
         return case(f"{k} {kind}", t, inputs, decodes, compact)
 
-if sys.argv[1] == "sweep":
-    random.seed(int(sys.argv[2]))
-    with open(sys.argv[4], "w", encoding="utf8") as out:
-        for k in range(int(sys.argv[3])): out.write(json.dumps(random_case(k, 12, 6, False), ensure_ascii=False) + "\n")
-else:
-    random.seed(23)
-    cases = []
-    while len(cases) < 130:
-        c = random_case(len(cases), 3, 2, True)
-        if len(json.dumps(c)) < 6000: cases.append(c)
-    with open(sys.argv[2], "w", encoding="utf8") as out:
-        out.write('{"tokenizers":"%s","cases":[\n' % tokenizers.__version__)
-        out.write(",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":")) for c in cases) + "\n]}\n")
+def main():
+    if sys.argv[1] == "sweep":
+        random.seed(int(sys.argv[2]))
+        with open(sys.argv[4], "w", encoding="utf8") as out:
+            for k in range(int(sys.argv[3])): out.write(json.dumps(random_case(k, 12, 6, False), ensure_ascii=False) + "\n")
+    else:
+        random.seed(23)
+        cases = []
+        while len(cases) < 130:
+            c = random_case(len(cases), 3, 2, True)
+            if len(json.dumps(c)) < 6000: cases.append(c)
+        with open(sys.argv[2], "w", encoding="utf8") as out:
+            out.write('{"tokenizers":"%s","cases":[\n' % tokenizers.__version__)
+            out.write(",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":")) for c in cases) + "\n]}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,8 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(batch_encoding)
+
 namespace {
 
 using hft::BatchEncoding;
@@ -181,8 +183,6 @@ void check_maps(const BatchEncoding& batch, const json& rows) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(batch_encoding)
 
 BOOST_AUTO_TEST_CASE(calls_equal_transformers) {
   std::string kind;

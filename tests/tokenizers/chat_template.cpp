@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(chat_templates)
+
 namespace {
 
 using hft::chat_template;
@@ -46,8 +48,6 @@ std::string message(const std::string& source, const json& variables = json::obj
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(chat_templates)
 
 BOOST_AUTO_TEST_CASE(published_templates_render_as_in_transformers) {
   const json golden = json::parse(read(folder + "renderings.json"));

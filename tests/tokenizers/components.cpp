@@ -2,7 +2,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,29 +9,9 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(components)
+
 namespace {
-
-// All columns as one text, as the oracle spells them.
-std::string spelled(const hft::Encoding& e) {
-  std::string out;
-  const auto number = [](const auto& x) { return x ? std::to_string(*x) : "-"; };
-  for (std::size_t i = 0; i < e.size(); ++i) {
-    out += std::to_string(e.ids[i]) + "," + e.tokens[i] + "," + std::to_string(e.offsets[i].start) + "," +
-           std::to_string(e.offsets[i].end) + "," + std::to_string(e.type_ids[i]) + "," +
-           std::to_string(e.attention_mask[i]) + "," + std::to_string(e.special_tokens_mask[i]) + "," +
-           number(e.word_ids[i]) + "," + number(e.sequence_ids[i]) + ";";
-  }
-  for (const auto& o : e.overflowing) out += "[" + spelled(o) + "]";
-  return out;
-}
-
-std::string fnv(std::string_view text) {
-  std::uint64_t h = 0xcbf29ce484222325;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out += "0123456789abcdef"[h >> shift & 15];
-  return out;
-}
 
 std::vector<hft::Encoding> encode(const hft::Tokenizer& t, const hft::json& entry) {
   const auto& input = entry["input"];
@@ -43,8 +22,6 @@ std::vector<hft::Encoding> encode(const hft::Tokenizer& t, const hft::json& entr
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(components)
 
 BOOST_AUTO_TEST_CASE(random_pipelines_equal_the_library) {
   const auto golden = hft::read_json(test::data() / "components.json");
@@ -58,8 +35,8 @@ BOOST_AUTO_TEST_CASE(random_pipelines_equal_the_library) {
         }
         const auto got = encode(t, entry);
         std::string all;
-        for (const auto& e : got) all += (all.empty() && &e == got.data() ? "" : "|") + spelled(e);
-        BOOST_TEST(fnv(all) == entry["digest"].get<std::string>(), all);
+        for (const auto& e : got) all += (all.empty() && &e == got.data() ? "" : "|") + test::spelled(e);
+        BOOST_TEST(test::fnv(all) == entry["digest"].get<std::string>(), all);
         if (entry.contains("batch")) continue;
         std::vector<std::int64_t> offsets;
         for (const auto& o : got[0].offsets) offsets.insert(offsets.end(), {o.start, o.end});

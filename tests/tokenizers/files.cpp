@@ -40,6 +40,19 @@ BOOST_AUTO_TEST_CASE(every_kind_equals_transformers) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(xlnet_pads_with_a_type_of_its_own) {
+  const test::folder f;
+  f.copy("xlnet.model", "spiece.model");
+  f.write("tokenizer_config.json", R"({"tokenizer_class":"XLNetTokenizer"})");
+  const auto t = hft::AutoTokenizer::from_pretrained(f.path);
+  const std::vector<std::string> texts{"born free and equal", "born"};
+  const auto b =
+      t(texts, hft::TokenizerCallOptions{.padding = hft::PaddingStrategy::longest, .return_token_type_ids = true});
+  BOOST_TEST(b.token_type_ids[1].front() == 3);
+  const auto padded = t.pad(t(texts, hft::TokenizerCallOptions{.return_token_type_ids = true}));
+  BOOST_TEST(padded.token_type_ids[1].front() == 3);
+}
+
 BOOST_AUTO_TEST_CASE(what_nothing_names_is_guessed_from_the_files) {
   const test::folder f;
   f.copy("bert.vocab.txt", "vocab.txt");

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <hft/io/json.hpp>
@@ -40,6 +41,29 @@ inline hft::json columns(const hft::Encoding& e) {
           {"word_ids", optional(e.word_ids)},
           {"sequence_ids", optional(e.sequence_ids)},
           {"overflowing", overflowing}};
+}
+
+/// All columns as one text, as the oracle spells them.
+inline std::string spelled(const hft::Encoding& e) {
+  std::string out;
+  const auto number = [](const auto& x) { return x ? std::to_string(*x) : "-"; };
+  for (std::size_t i = 0; i < e.size(); ++i) {
+    out += std::to_string(e.ids[i]) + "," + e.tokens[i] + "," + std::to_string(e.offsets[i].start) + "," +
+           std::to_string(e.offsets[i].end) + "," + std::to_string(e.type_ids[i]) + "," +
+           std::to_string(e.attention_mask[i]) + "," + std::to_string(e.special_tokens_mask[i]) + "," +
+           number(e.word_ids[i]) + "," + number(e.sequence_ids[i]) + ";";
+  }
+  for (const auto& o : e.overflowing) out += "[" + spelled(o) + "]";
+  return out;
+}
+
+/// FNV-1a, as the oracle's digests.
+inline std::string fnv(std::string_view text) {
+  std::uint64_t h = 0xcbf29ce484222325;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  std::string out;
+  for (int shift = 60; shift >= 0; shift -= 4) out += "0123456789abcdef"[h >> shift & 15];
+  return out;
 }
 
 }  // namespace test

@@ -8,6 +8,8 @@
 
 #include <hft/io/base64.hpp>
 
+BOOST_AUTO_TEST_SUITE(precompiled)
+
 namespace {
 
 // A charsmap of single-byte keys: the root's children stand at its base ^ byte, their values 1024 units further.
@@ -47,8 +49,6 @@ std::string clusters(std::string_view text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(precompiled)
 
 BOOST_AUTO_TEST_CASE(characters_are_replaced) {
   map_writer w;

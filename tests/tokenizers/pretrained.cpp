@@ -9,6 +9,8 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(pretrained)
+
 namespace {
 
 using hft::AutoTokenizer;
@@ -75,8 +77,6 @@ gguf_writer metadata(const std::string& kind, const std::string& pre) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pretrained)
 
 BOOST_AUTO_TEST_CASE(a_folder_of_version_5) {
   const folder f;

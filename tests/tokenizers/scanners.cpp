@@ -9,6 +9,8 @@
 
 #include <hft/tokenizers/pre_tokenizers/regex.hpp>
 
+BOOST_AUTO_TEST_SUITE(scanners)
+
 namespace {
 
 using pieces = std::vector<std::pair<std::size_t, std::size_t>>;
@@ -20,8 +22,6 @@ pieces scanned(hft::detail::split_pattern pattern, std::string_view text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(scanners)
 
 BOOST_AUTO_TEST_CASE(scanners_equal_their_expressions) {
   const char* const expressions[] = {

@@ -9,6 +9,8 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(serialization_writer)
+
 using hft::AddedToken;
 using hft::Tokenizer;
 
@@ -19,8 +21,6 @@ std::string written(const std::string& text, bool pretty = false) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(serialization_writer)
 
 BOOST_AUTO_TEST_CASE(files_of_the_library_are_written_as_they_were) {
   const auto golden = test::golden("serialization");

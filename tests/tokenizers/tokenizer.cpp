@@ -10,6 +10,8 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(tokenizer)
+
 using hft::json;
 using hft::Tokenizer;
 
@@ -36,8 +38,6 @@ void check_error(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tokenizer)
 
 BOOST_AUTO_TEST_CASE(encodings_equal_the_tokenizers_library) {
   for (const std::string kind : test::kinds) {

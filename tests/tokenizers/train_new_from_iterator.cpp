@@ -11,6 +11,8 @@
 
 #include "golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(train_new_from_iterator)
+
 namespace {
 
 using hft::json;
@@ -49,8 +51,6 @@ PreTrainedTokenizerFast trained(const PreTrainedTokenizerFast& old, const json& 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(train_new_from_iterator)
 
 BOOST_AUTO_TEST_CASE(tokenizers_equal_transformers) {
   for (const auto& c : golden()["train_new"]) BOOST_TEST_CONTEXT(c["name"].get<std::string>()) {

@@ -15,6 +15,8 @@
 #include <hft/io/json.hpp>
 #include <hft/parallel.hpp>
 
+BOOST_AUTO_TEST_SUITE(trainers)
+
 namespace {
 
 using hft::json;
@@ -129,8 +131,6 @@ void check_error(F f, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(trainers)
 
 BOOST_AUTO_TEST_CASE(vocabularies_equal_the_tokenizers_library) {
   for (const auto& c : golden()["cases"]) BOOST_TEST_CONTEXT(c["name"].get<std::string>()) {

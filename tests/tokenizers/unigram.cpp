@@ -10,6 +10,8 @@
 
 #include <hft/tokenizers/tokenizer.hpp>
 
+BOOST_AUTO_TEST_SUITE(unigram)
+
 namespace {
 
 using scored = std::vector<std::pair<std::string, double>>;
@@ -40,8 +42,6 @@ double best_score(const scored& pieces, double unk_score, std::string_view text)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(unigram)
 
 BOOST_AUTO_TEST_CASE(the_largest_sum_wins) {
   // The example of the tokenizers library's documentation.

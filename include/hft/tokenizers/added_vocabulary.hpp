@@ -164,10 +164,11 @@ class AddedVocabulary {
   bool any_in_raw_text() const noexcept { return !raw_matcher_.empty(); }
   bool any_in_normalized_text() const noexcept { return !normalized_matcher_.empty() || between_characters_; }
 
-  /// Calls f(id, token) for all added tokens, in no particular order.
+  /// Calls f(id, content) for all added tokens, in no particular order. Two may have one id, where the vocabulary has
+  /// holes; only the later of them is found in texts.
   template <class F>
   void for_each(F f) const {
-    for (const auto& [id, t] : tokens_) f(id, t);
+    for (const auto& [content, id] : ids_) f(id, content);
   }
 
   /// (id, token) of all added tokens, smallest id first.

@@ -188,7 +188,8 @@ inline BatchEncoding make_batch(std::vector<Encoding> encodings, const Tokenizer
 /// Fills the rows of a batch up to `length` or the longest of them, then up to a multiple; without a length it only
 /// forgets the encodings, which padding makes untrue. As in Transformers a mask that is not asked for stays as it is.
 inline void pad_batch(BatchEncoding& batch, std::optional<std::size_t> length, PaddingStrategy padding,
-                      std::size_t multiple_of, std::int64_t pad_id, PaddingDirection side, bool attention_mask) {
+                      std::size_t multiple_of, std::int64_t pad_id, PaddingDirection side, bool attention_mask,
+                      std::int64_t pad_type_id = 0) {
   batch.encodings.clear();
   if (!length) return;
   if (padding == PaddingStrategy::longest)
@@ -200,7 +201,7 @@ inline void pad_batch(BatchEncoding& batch, std::optional<std::size_t> length, P
   };
   fill(batch.input_ids, pad_id);
   if (attention_mask) fill(batch.attention_mask, 0);
-  fill(batch.token_type_ids, 0);
+  fill(batch.token_type_ids, pad_type_id);
   fill(batch.special_tokens_mask, 1);
 }
 

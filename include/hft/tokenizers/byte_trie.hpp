@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <hft/tokenizers/large_pages.hpp>
+
 namespace hft::detail {
 
 /// The child of node s by byte c is cell base(s) ^ c, if that cell's parent is s. Cells come in blocks of 256, so every
@@ -22,11 +24,12 @@ class byte_trie {
 
   byte_trie() { add_block(); }
 
-  /// Keys in any order, each once; an empty one is never found. Linear in their bytes.
-  explicit byte_trie(std::vector<key> keys) {
-    std::sort(keys.begin(), keys.end(), [](const key& a, const key& b) { return a.text < b.text; });
-    builder(*this).build(keys);
-    cells_.shrink_to_fit();
+  /// Keys in any order, each once; an empty one is never found. Linear in their bytes, but for the sorting.
+  explicit byte_trie(const std::vector<key>& keys) {
+    const auto in_order = sorted(keys);
+    // A cell for each node, some holes, and the blocks that are open: no copying as it grows.
+    reserve_large(cells_, nodes(in_order) / 16 * 17 + 256 * 20);
+    builder(*this).build(in_order);
   }
 
   /// Calls f(value, bytes) for each key that `text` starts with, the shortest first.
@@ -46,6 +49,40 @@ class byte_trie {
   struct cell {
     std::uint32_t base = 0, parent = none, value = none;
   };
+
+  static std::size_t nodes(const std::vector<key>& in_order) {
+    std::size_t n = 1;
+    std::string_view last;
+    for (const auto& k : in_order) {
+      const auto shared = std::mismatch(k.text.begin(), k.text.end(), last.begin(), last.end()).first;
+      n += std::size_t(k.text.end() - shared);
+      last = k.text;
+    }
+    return n;
+  }
+  /// By their first eight bytes as a number; few need to be looked at beyond.
+  static std::vector<key> sorted(const std::vector<key>& keys) {
+    struct item {
+      std::uint64_t head;
+      const key* k;
+      bool operator<(const item& other) const {
+        return head != other.head ? head < other.head : k->text < other.k->text;
+      }
+    };
+    std::vector<item> items;
+    items.reserve(keys.size());
+    for (const auto& k : keys) {
+      std::uint64_t head = 0;
+      for (std::size_t i = 0; i < 8; ++i)
+        head = head << 8 | (i < k.text.size() ? static_cast<unsigned char>(k.text[i]) : 0u);
+      items.push_back({head, &k});
+    }
+    std::sort(items.begin(), items.end());
+    std::vector<key> out;
+    out.reserve(keys.size());
+    for (const auto& i : items) out.push_back(*i.k);
+    return out;
+  }
 
   void add_block() {
     cells_.resize(cells_.size() + 256);

@@ -66,8 +66,8 @@ class DecodeStream {
     const std::size_t before = ids_.size();
     for (const auto id : ids)
       if (!pipeline_->leaves_out(id, skip_special_tokens_)) ids_.push_back(id);
-    if (ids_.size() == before) return {};
-    auto text = decode();
+    if (ids_.size() == before && before != 0) return {};
+    auto text = decode();  // of no tokens there may be some, too
     if (text.size() <= prefix_.size() || incomplete(text)) return {};
     if (!text.starts_with(prefix_))
       throw value_error("DecodeStream", detail::cat("token ", ids_.back()), "text that goes on",

@@ -33,8 +33,8 @@ struct TruncationParams {
 };
 
 struct PaddingParams {
-  std::optional<std::size_t> fixed_length = {};  // none: to the longest of the batch
-  std::size_t pad_to_multiple_of = 0;            // 0: no rounding up
+  std::optional<std::size_t> fixed_length = {};        // none: to the longest of the batch
+  std::optional<std::size_t> pad_to_multiple_of = {};  // none, or 0: no rounding up
   PaddingDirection direction = PaddingDirection::Right;
   std::int64_t pad_id = 0;
   std::int64_t pad_type_id = 0;
@@ -334,8 +334,8 @@ inline void pad_encodings(std::span<Encoding> encodings, const PaddingParams& p)
   std::size_t length = 0;
   for (const auto& e : encodings) length = std::max(length, e.size());
   if (p.fixed_length) length = *p.fixed_length;
-  if (p.pad_to_multiple_of && length % p.pad_to_multiple_of)
-    length += p.pad_to_multiple_of - length % p.pad_to_multiple_of;
+  const std::size_t multiple = p.pad_to_multiple_of.value_or(0);
+  if (multiple && length % multiple) length += multiple - length % multiple;
   for (auto& e : encodings) e.pad(length, p);
 }
 

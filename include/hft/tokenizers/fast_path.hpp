@@ -1,5 +1,6 @@
 // Ids, or tokens with their places, as fast as the pipeline allows: byte-level BPE and BERT's WordPiece cut the text in
-// one pass and look whole words up in a bounded cache. Equal to the general pipeline, which stays the oracle.
+// one pass and look whole words up in a bounded cache (metaspace_path.hpp: SentencePiece-like tokenizers). Equal to the
+// general pipeline, which stays the oracle.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/tokenizers/metaspace_path.hpp>
 #include <hft/tokenizers/models/bpe.hpp>
 #include <hft/tokenizers/models/unigram.hpp>
 #include <hft/tokenizers/models/wordpiece.hpp>
@@ -26,16 +28,6 @@
 #include <hft/tokenizers/word_cache.hpp>
 
 namespace hft::detail {
-
-class fast_path {
- public:
-  virtual ~fast_path() = default;
-  /// Appends the ids of a text (well-formed UTF-8) without added tokens.
-  virtual void encode(std::string_view text, encode_scratch& scratch, id_sink& out) const = 0;
-  /// The same with places; `begin` is where the text begins in the original. False where only the general pipeline
-  /// knows the places.
-  virtual bool encode(std::string_view text, std::size_t begin, encode_scratch& scratch, token_sink& out) const = 0;
-};
 
 /// Whether the text is in NFC because nothing in it composes: every character is below U+0300.
 inline bool plainly_normal(std::string_view text) {
@@ -93,8 +85,8 @@ class byte_level_bpe_path final : public fast_path {
     return path;
   }
 
-  void encode(std::string_view text, encode_scratch& scratch, id_sink& out) const override {
-    if (text.empty()) return;
+  bool encode(std::string_view text, std::size_t, encode_scratch& scratch, id_sink& out) const override {
+    if (text.empty()) return true;
     std::string normalized;
     if (normalizer_ && !plainly_normal(text)) {
       NormalizedString s(text, false);
@@ -107,6 +99,7 @@ class byte_level_bpe_path final : public fast_path {
       text = scratch.text;
     }
     run(0, text, text.data() + text.size(), scratch, out);
+    return true;
   }
 
   bool encode(std::string_view text, std::size_t begin, encode_scratch& scratch, token_sink& out) const override {
@@ -206,7 +199,7 @@ class byte_level_bpe_path final : public fast_path {
   std::vector<stage> stages_;
 };
 
-/// BertNormalizer > BertPreTokenizer > any model but Unigram. White space, punctuation and (where they are set apart)
+/// BertNormalizer > BertPreTokenizer > WordPiece or WordLevel. White space, punctuation and (where they are set apart)
 /// CJK characters separate words before the normalizer as well as after it, so each word is normalized alone, and only
 /// when the cache does not know it.
 class bert_path final : public fast_path {
@@ -216,7 +209,9 @@ class bert_path final : public fast_path {
                                          const models::Model& model) {
     const auto* bert = dynamic_cast<const normalizers::BertNormalizer*>(normalizer);
     if (!bert || !dynamic_cast<const pre_tokenizers::BertPreTokenizer*>(pre_tokenizer)) return nullptr;
-    if (dynamic_cast<const models::Unigram*>(&model)) return nullptr;  // its unknown tokens are spelled as the text is
+    // Unigram's unknown tokens are spelled as the text is; BPE may have no token for a word, or one for half a
+    // character.
+    if (dynamic_cast<const models::Unigram*>(&model) || dynamic_cast<const models::BPE*>(&model)) return nullptr;
     auto path = std::make_unique<bert_path>();
     path->pre_tokenizer_ = pre_tokenizer;
     path->model_ = &model;
@@ -228,8 +223,9 @@ class bert_path final : public fast_path {
     return path;
   }
 
-  void encode(std::string_view text, encode_scratch& scratch, id_sink& out) const override {
+  bool encode(std::string_view text, std::size_t, encode_scratch& scratch, id_sink& out) const override {
     each_word(text, scratch, out);
+    return true;
   }
   bool encode(std::string_view text, std::size_t begin, encode_scratch& scratch, token_sink& out) const override {
     out.set_text(text, begin);
@@ -318,7 +314,9 @@ inline std::unique_ptr<fast_path> make_fast_path(const normalizers::Normalizer* 
                                                  const pre_tokenizers::PreTokenizer* pre_tokenizer,
                                                  const models::Model& model) {
   if (auto path = byte_level_bpe_path::make(normalizer, pre_tokenizer, model)) return path;
-  return bert_path::make(normalizer, pre_tokenizer, model);
+  if (auto path = bert_path::make(normalizer, pre_tokenizer, model)) return path;
+  if (auto path = merged_text_path::make(normalizer, pre_tokenizer, model)) return path;
+  return metaspace_path::make(normalizer, pre_tokenizer, model);
 }
 
 }  // namespace hft::detail

@@ -47,6 +47,12 @@ class InputSequence {
 
 namespace detail {
 
+inline bool is_ascii(std::string_view text) {
+  unsigned char all = 0;
+  for (char c : text) all |= static_cast<unsigned char>(c);
+  return all < 0x80;
+}
+
 /// From bytes of a text to its characters.
 class character_index {
  public:
@@ -72,13 +78,27 @@ class character_index {
   }
 
  private:
-  static bool is_ascii(std::string_view text) {
-    unsigned char all = 0;
-    for (char c : text) all |= static_cast<unsigned char>(c);
-    return all < 0x80;
-  }
   std::vector<std::uint32_t> characters_;  // empty for ASCII, where they are the bytes
   std::size_t size_;
+};
+
+/// The same for bytes that are asked for in order, or nearly so: nothing is stored.
+class character_cursor {
+ public:
+  explicit character_cursor(std::string_view text) : text_(text), ascii_(is_ascii(text)) {}
+  /// The character that byte i is of; i is below the text's size.
+  std::int64_t operator[](std::size_t i) {
+    if (ascii_) return std::int64_t(i);
+    while (at_ < i) character_ += !unicode::is_continuation(text_[++at_]);
+    while (at_ > i) character_ -= !unicode::is_continuation(text_[at_--]);
+    return character_;
+  }
+
+ private:
+  std::string_view text_;
+  bool ascii_;
+  std::size_t at_ = 0;
+  std::int64_t character_ = 0;  // of the byte at at_
 };
 
 struct tokenizer_pipeline {
@@ -155,12 +175,38 @@ struct tokenizer_pipeline {
       throw value_error("tokenizer", "text", "UTF-8", cat("an invalid byte at ", at));
   }
 
+  /// The ids of a text on the fast path, which there is; nothing where only the general pipeline knows them. Special
+  /// tokens only where these are simple.
+  std::optional<std::vector<std::int32_t>> encode_ids(std::string_view text, bool add_special_tokens,
+                                                      encode_scratch& scratch) const {
+    check_text(text);
+    id_sink out(text.size() / 3);
+    if (add_special_tokens)
+      for (auto id : before) out.push_back(id);
+    bool done = true;
+    const auto between = [&](std::size_t begin, std::size_t end) {
+      done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, out);
+    };
+    if (added.any_in_raw_text()) {
+      added.split(text, false, between,
+                  [&](std::uint32_t id, std::size_t, std::size_t) { out.push_back(std::int32_t(id)); });
+    } else {
+      between(0, text.size());
+    }
+    if (!done) return {};
+    if (add_special_tokens)
+      for (auto id : after) out.push_back(id);
+    return out.take();
+  }
+
+  /// Whether encode() has a use for a scratch.
+  bool fast_places() const { return fast && fast->has_places(); }
   /// Tokens, offsets and words of a sequence; the post-processor has not seen it.
-  Encoding encode(const InputSequence& input, std::int64_t type_id) const {
-    if (!input.is_pretokenized()) return encode(input.text(), type_id, {});
+  Encoding encode(const InputSequence& input, std::int64_t type_id, encode_scratch* scratch) const {
+    if (!input.is_pretokenized()) return encode(input.text(), type_id, {}, scratch);
     Encoding out;  // offsets start again in each word, as in the library
     for (std::size_t i = 0; i < input.words().size(); ++i)
-      out.merge_with(encode(input.words()[i], type_id, std::int64_t(i)));
+      out.merge_with(encode(input.words()[i], type_id, std::int64_t(i), scratch));
     return out;
   }
 
@@ -200,7 +246,14 @@ struct tokenizer_pipeline {
     probe.push_back(mark, "", {}, {}, 0);
     probe.set_sequence_id(0);
     int seen = 0;
-    for (const auto& e : parts.post_processor->process({probe}, true))
+    std::vector<Encoding> found;
+    try {
+      found = parts.post_processor->process({probe}, true);
+    } catch (const error&) {  // a Sequence of templates, say: an error of each text, not of the tokenizer
+      simple_specials = false;
+      return;
+    }
+    for (const auto& e : found)
       for (const auto id : e.ids) {
         if (id == mark) {
           ++seen;
@@ -212,10 +265,11 @@ struct tokenizer_pipeline {
   }
 
   // All tokens are of word `word`, where that is given.
-  Encoding encode(std::string_view text, std::int64_t type_id, std::optional<std::int64_t> word) const {
+  Encoding encode(std::string_view text, std::int64_t type_id, std::optional<std::int64_t> word,
+                  encode_scratch* scratch) const {
     check_text(text);
     Encoding out;
-    if (fast && encode_fast(text, type_id, word, out)) return out;
+    if (scratch && encode_fast(text, type_id, word, *scratch, out)) return out;
     auto s = added.extract_and_normalize(parts.normalizer.get(), text);
     if (parts.pre_tokenizer) parts.pre_tokenizer->pre_tokenize(s);
     for (auto& piece : s.pieces)
@@ -238,13 +292,13 @@ struct tokenizer_pipeline {
   }
 
   // False where only the general pipeline knows.
-  bool encode_fast(std::string_view text, std::int64_t type_id, std::optional<std::int64_t> word, Encoding& out) const {
-    const scratch_pool::lease scratch(this->scratch);
-    token_sink sink(text.size() / 4 + 16);
+  bool encode_fast(std::string_view text, std::int64_t type_id, std::optional<std::int64_t> word,
+                   encode_scratch& scratch, Encoding& out) const {
+    token_sink sink(text.size() / 3 + 16);
     std::vector<std::size_t> from_text;  // the added tokens: they are written as they stand in the text
     bool done = true;
     const auto between = [&](std::size_t begin, std::size_t end) {
-      done = done && fast->encode(text.substr(begin, end - begin), begin, *scratch, sink);
+      done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, sink);
     };
     if (added.any_in_raw_text()) {
       added.split(text, false, between, [&](std::uint32_t id, std::size_t begin, std::size_t end) {
@@ -260,9 +314,13 @@ struct tokenizer_pipeline {
 
     const auto& tokens = sink.tokens();
     const std::size_t n = tokens.size();
-    const character_index characters(text);
+    character_cursor characters(text);
     const auto& vocabulary = parts.model->vocabulary();
-    out.reserve(n + 8);  // the post-processor adds some
+    const auto reserve = [n](auto&... columns) {
+      (reserve_large(columns, n + 8), ...);
+    };  // the post-processor adds some
+    reserve(out.ids, out.tokens, out.offsets, out.type_ids, out.attention_mask, out.special_tokens_mask, out.word_ids,
+            out.sequence_ids);
     out.ids.resize(n);
     out.offsets.resize(n);
     out.word_ids.resize(n);
@@ -273,7 +331,8 @@ struct tokenizer_pipeline {
     for (std::size_t i = 0; i < n; ++i) {
       const auto& t = tokens[i];
       out.ids[i] = t.id;
-      out.offsets[i] = {characters[t.begin], characters[t.end - 1] + 1};
+      const auto first_character = characters[t.begin];
+      out.offsets[i] = {first_character, characters[t.end - 1] + 1};
       out.word_ids[i] = word.value_or(std::int64_t(t.word));
       if (next_from_text != from_text.end() && *next_from_text == i) {
         out.tokens.emplace_back(text.substr(t.begin, t.end - t.begin));

@@ -40,6 +40,7 @@ class PreTrainedTokenizerFast {
   TruncationDirection truncation_side = TruncationDirection::Right;
   std::int64_t model_max_length = no_max_length;
   bool clean_up_tokenization_spaces = false;
+  std::int64_t pad_token_type_id = 0;  // 3 in XLNet
   /// The columns that a call returns where it is not told otherwise.
   std::vector<std::string> model_input_names{"input_ids", "attention_mask"};
 
@@ -56,15 +57,19 @@ class PreTrainedTokenizerFast {
     if (has_pipeline) {
       parts = detail::read_components(folder / "tokenizer.json");
       if (kind) detail::set_default_special_tokens(*kind, special);
+      if (parts.padding) special.set_missing("pad_token", parts.padding->pad_token);
       special.add_to(parts.added_tokens);
     } else {
       parts = detail::convert_tokenizer(files, *kind, special);
     }
     if (kind) {
       if (kind->pads_left) out.padding_side = PaddingDirection::Left;
+      if (detail::has_word(kind->names, "XLNet")) out.pad_token_type_id = 3;
       if (kind->max_length) out.model_max_length = kind->max_length;
       if (kind->pre_tokenizer == detail::word_split::clip) out.word_suffix_ = kind->word_suffix;
     }
+    if (has_pipeline && parts.padding) out.padding_side = parts.padding->direction;
+    if (has_pipeline && parts.truncation) out.truncation_side = parts.truncation->direction;
     out.read_config(files.config, files.where("tokenizer_config.json"));
     out.config_ = files.config;
     if (kind && files.named_kind() != kind) {  // the model_type decided, or the files
@@ -143,7 +148,7 @@ class PreTrainedTokenizerFast {
     if (attention_mask && batch.attention_mask.empty())
       for (const auto& r : batch.input_ids) batch.attention_mask.emplace_back(r.size(), 1);
     detail::pad_batch(batch, length, options.padding, options.pad_to_multiple_of, pad_token_id().value_or(0),
-                      options.padding_side.value_or(padding_side), attention_mask);
+                      options.padding_side.value_or(padding_side), attention_mask, pad_token_type_id);
     return batch;
   }
 
@@ -347,8 +352,9 @@ class PreTrainedTokenizerFast {
       PaddingParams p;
       p.pad_id = *pad_token_id();
       p.pad_token = *pad_token();
+      p.pad_type_id = pad_token_type_id;
       p.direction = o.padding_side.value_or(padding_side);
-      p.pad_to_multiple_of = o.pad_to_multiple_of;
+      if (o.pad_to_multiple_of) p.pad_to_multiple_of = o.pad_to_multiple_of;
       if (o.padding == PaddingStrategy::max_length) p.fixed_length = *length;
       t.enable_padding(std::move(p));
     }
@@ -386,7 +392,9 @@ class PreTrainedTokenizerFast {
       return *v == "left";
     };
     if (member("padding_side")) padding_side = left("padding_side") ? PaddingDirection::Left : PaddingDirection::Right;
-    if (left("truncation_side")) truncation_side = TruncationDirection::Left;
+    if (member("truncation_side"))
+      truncation_side = left("truncation_side") ? TruncationDirection::Left : TruncationDirection::Right;
+    splits_special_tokens_ = boolean("split_special_tokens").value_or(false);
     clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
     if (const json* v = member("model_max_length")) {
       if (!v->is_number()) throw format_error(at("model_max_length"), "", "a number", detail::describe(*v));
@@ -438,22 +446,24 @@ class PreTrainedTokenizerFast {
   }
   void set_backend(Tokenizer tokenizer) {
     backend_ = std::move(tokenizer);
-    tokenizer_ = backend_;
-    tokenizer_->no_truncation();
-    tokenizer_->no_padding();
-    if (!tokenizer_->post_processor()) {  // Transformers gives it one, without special tokens
+    if (!backend_->post_processor()) {  // Transformers gives it one, without special tokens
       auto pair = std::make_shared<processors::TemplateProcessing>();
       pair->single = {{.is_sequence = true}};
       pair->pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
-      tokenizer_->set_post_processor(std::move(pair));
+      backend_->set_post_processor(std::move(pair));
     }
+    backend_->set_encode_special_tokens(splits_special_tokens_);
+    tokenizer_ = backend_;
+    tokenizer_->no_truncation();
+    tokenizer_->no_padding();
   }
 
   std::optional<Tokenizer> tokenizer_, backend_;
   std::vector<std::pair<std::string, std::string>> special_tokens_, chat_templates_;
   std::vector<std::string> additional_special_tokens_;
-  std::string word_suffix_;       // of CLIP: in decoded text it is a space
-  json config_ = json::object();  // tokenizer_config.json as it was read
+  std::string word_suffix_;             // of CLIP: in decoded text it is a space
+  bool splits_special_tokens_ = false;  // split_special_tokens of the config
+  json config_ = json::object();        // tokenizer_config.json as it was read
 };
 
 struct AutoTokenizer {

@@ -1,7 +1,11 @@
 // tokenizer.json (tokenizers 0.23) to the components of a pipeline. What is wrong with a file is said with its path.
 #pragma once
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -492,6 +496,46 @@ inline pair_table read_merges(const json_node& n, const Vocabulary& vocabulary, 
   return out;
 }
 
+/// A number of a file as the tokenizers library reads it. Its parser (serde_json) divides all digits by a power of ten,
+/// which rounds twice, and what is nearly a tie between two ways to write a text may hang on the last bit of a score.
+inline double as_read_by_serde(double x) {
+  if (x == 0 || !std::isfinite(x)) return x;
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, x, std::chars_format::scientific).ptr;
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  const char* p = text + (text[0] == '-');
+  bool fraction = false;
+  for (; p != end && *p != 'e'; ++p) {
+    if (*p == '.') {
+      fraction = true;
+    } else {
+      digits = digits * 10 + std::uint64_t(*p - '0');
+      exponent -= fraction;
+    }
+  }
+  int written = 0;
+  if (p != end) std::from_chars(p + 1 + (p[1] == '+'), end, written);
+  exponent += written;
+  double out = double(digits);
+  const auto power_of_ten = [](int n) {
+    const std::string number = cat("1e", n);
+    double out = 1;
+    std::from_chars(number.data(), number.data() + number.size(), out);
+    return out;
+  };
+  static const auto small = [&] {
+    std::array<double, 32> out;
+    for (int n = 0; n < 32; ++n) out[std::size_t(n)] = power_of_ten(n);
+    return out;
+  }();
+  if (exponent < -308) out /= 1e308, exponent += 308;
+  const int n = std::abs(exponent);
+  const double power = n < 32 ? small[std::size_t(n)] : power_of_ten(n);
+  out = exponent < 0 ? out / power : out * power;
+  return x < 0 ? -out : out;
+}
+
 /// Pieces and their scores, in the order of their ids.
 inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json_node& n) {
   const auto array = as_array(n.value(), n.where());
@@ -504,7 +548,7 @@ inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json
     if (e.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(text) != simdjson::SUCCESS ||
         pair.at(1).get(score) != simdjson::SUCCESS)
       throw format_error(cat(n.where(), "[", out.size(), "]"), "piece", "[string, number]", std::string(describe(e)));
-    out.emplace_back(text, score);
+    out.emplace_back(text, as_read_by_serde(score));
   }
   return out;
 }
@@ -525,10 +569,11 @@ inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
   if (const auto t = n.find("type")) {
     type = t->string();
   } else {  // files older than the field
-    type = n.find("merges")                     ? "BPE"
-           : n.find("max_input_chars_per_word") ? "WordPiece"
-           : n.at("vocab").value().is_array()   ? "Unigram"
-                                                : "WordLevel";
+    const bool wordpiece = n.find("max_input_chars_per_word") && n.find("continuing_subword_prefix");
+    type = n.find("merges")                   ? "BPE"
+           : wordpiece                        ? "WordPiece"
+           : n.at("vocab").value().is_array() ? "Unigram"
+                                              : "WordLevel";
   }
   if (type == "BPE") {
     models::BPE::options o;

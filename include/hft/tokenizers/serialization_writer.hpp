@@ -107,7 +107,7 @@ class tokenizer_writer {
         out_.member("strategy", "BatchLongest");
       }
       out_.member("direction", p.direction == PaddingDirection::Left ? "Left" : "Right");
-      out_.member("pad_to_multiple_of", p.pad_to_multiple_of ? std::optional(p.pad_to_multiple_of) : std::nullopt);
+      out_.member("pad_to_multiple_of", p.pad_to_multiple_of);
       out_.member("pad_id", p.pad_id);
       out_.member("pad_type_id", p.pad_type_id);
       out_.member("pad_token", p.pad_token);

@@ -65,6 +65,8 @@ class special_tokens {
     const auto* n = find(name);
     return n ? n->token.content : std::string();
   }
+  /// The tokens that the files give ids, in no particular order.
+  const std::vector<std::pair<std::uint64_t, AddedToken>>& by_id() const noexcept { return by_id_; }
   /// Special tokens without a name.
   const std::vector<AddedToken>& extra() const noexcept { return extra_; }
 
@@ -90,6 +92,11 @@ class special_tokens {
         return;
       }
     set(name, token, false);
+  }
+  /// The token that a name has where the files and the kind say nothing.
+  void set_missing(std::string_view name, const std::string& token) {
+    if (find(name) || std::find(none_.begin(), none_.end(), name) != none_.end()) return;
+    set(name, {token, false, false, false, false, true}, true);
   }
   void add_extra(AddedToken token) {
     if (std::find(extra_.begin(), extra_.end(), token) == extra_.end()) extra_.push_back(std::move(token));
@@ -120,8 +127,12 @@ class special_tokens {
       read_extra(*names, where);
     }
     const json* extra = find_member(config, "extra_special_tokens", where);
-    if (!extra || extra->empty()) extra = find_member(config, "additional_special_tokens", where);
     if (extra && !extra->empty()) read_extra(*extra, where);
+    if (!extra || extra->empty() || extra->is_object())  // an object gives names, and is no list
+      if (const json* more = find_member(config, "additional_special_tokens", where); more && !more->empty())
+        read_extra(*more, where);
+    const bool names = extra && extra->is_object() && !extra->empty();
+    lists_extra_ = !names && (config.contains("extra_special_tokens") || config.contains("additional_special_tokens"));
   }
   /// special_tokens_map.json, older: it wins over the names in the config, and is not read where that has
   /// added_tokens_decoder.
@@ -130,7 +141,8 @@ class special_tokens {
     if (has_decoder_) return;
     read_names(map, where);
     if (const json* extra = find_member(map, "extra_special_tokens", where)) read_extra(*extra, where);
-    if (const json* more = find_member(map, "additional_special_tokens", where)) {
+    if (const json* more = find_member(map, "additional_special_tokens", where); more && !lists_extra_) {
+      extra_.clear();
       if (!more->is_array()) throw format_error(cat(where, ": additional_special_tokens"), "", "a list of tokens");
       for (const auto& t : *more) additional_.push_back(read_token(t, cat(where, ": additional_special_tokens")));
     }
@@ -152,34 +164,36 @@ class special_tokens {
   }
 
   /// Appends to the added tokens of a pipeline what it lacks: tokens with ids first, in the order of these, then the
-  /// named ones, then the others.
+  /// named ones, then the others. Those that it has become special where they have a name or are listed as special.
   void add_to(std::vector<AddedToken>& tokens) const {
     const auto find = [&](const std::string& content) {
-      return std::find_if(tokens.begin(), tokens.end(), [&](const auto& t) { return t.content == content; });
+      return std::find_if(tokens.rbegin(), tokens.rend(), [&](const auto& t) { return t.content == content; });
     };
-    const auto set = [&](AddedToken t) {
+    const auto set = [&](const AddedToken& t) {
       if (t.content.empty()) return;
-      for (const auto& n : named_) t.special = t.special || n.token.content == t.content;
       const auto old = find(t.content);
-      if (old == tokens.end()) return void(tokens.push_back(std::move(t)));
-      *old = std::move(t);
+      // The library skips a token that was special once, even where a later one of its text is not: both stay.
+      if (old == tokens.rend() || (old->special && !t.special)) return void(tokens.push_back(t));
+      *old = t;
     };
     auto by_id = by_id_;
     std::stable_sort(by_id.begin(), by_id.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<std::string> known;
-    for (const auto& t : tokens) known.push_back(t.content);
-    for (const auto& [id, t] : by_id) {
+    // What named tokens are like is said by tokenizer.json, unless there is an added_tokens_decoder to say it.
+    std::vector<AddedToken> known;
+    if (!has_decoder_) known.assign(tokens.rbegin(), tokens.rend());
+    for (const auto& [id, t] : by_id) known.push_back(t), set(t);
+    const auto make_special = [&](AddedToken t) {
+      t.special = true;
       set(t);
-      known.push_back(t.content);
-    }
-    std::sort(known.begin(), known.end());
-    const auto add = [&](const AddedToken& t) {
-      if (!std::binary_search(known.begin(), known.end(), t.content)) set(t);
     };
-    for (const auto& n : named_) add(n.token);
-    for (const auto& t : extra_) add(t);
+    for (const auto& n : named_) {
+      const auto same =
+          std::find_if(known.begin(), known.end(), [&](const auto& t) { return t.content == n.token.content; });
+      make_special(same != known.end() ? *same : n.token);
+    }
+    for (const auto& t : extra_) make_special(t);
     if (extra_.empty())
-      for (const auto& t : additional_) add(t);
+      for (const auto& t : additional_) make_special(t);
   }
 
  private:
@@ -214,6 +228,7 @@ class special_tokens {
   std::vector<std::pair<std::uint64_t, AddedToken>> by_id_;
   std::vector<std::string> none_;
   bool has_decoder_ = false, names_extra_ = false;
+  bool lists_extra_ = false;  // the config lists further special tokens, if only none
 };
 
 }  // namespace hft::detail

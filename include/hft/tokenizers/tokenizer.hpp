@@ -95,27 +95,23 @@ class Tokenizer {
 
   /// Only the ids of encode(text), without offsets: many times faster.
   std::vector<std::int32_t> encode_ids(std::string_view text, bool add_special_tokens = true) const {
-    const auto& p = *pipeline_;
-    if (!p.fast || truncation_ || padding_ || (add_special_tokens && !p.simple_specials)) {
-      const auto e = encode(text, add_special_tokens);
-      return {e.ids.begin(), e.ids.end()};
-    }
-    p.check_text(text);
-    const detail::scratch_pool::lease scratch(p.scratch);
-    detail::id_sink out(text.size() / 3);
-    if (add_special_tokens)
-      for (auto id : p.before) out.push_back(id);
-    if (p.added.any_in_raw_text()) {
-      p.added.split(
-          text, false,
-          [&](std::size_t begin, std::size_t end) { p.fast->encode(text.substr(begin, end - begin), *scratch, out); },
-          [&](std::uint32_t id, std::size_t, std::size_t) { out.push_back(std::int32_t(id)); });
-    } else {
-      p.fast->encode(text, *scratch, out);
-    }
-    if (add_special_tokens)
-      for (auto id : p.after) out.push_back(id);
-    return out.take();
+    const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
+    return ids_of(text, add_special_tokens, scratch.get());
+  }
+
+  /// The ids of many texts, on all threads of hft: encode_ids(text) of each. With padding the rows are padded one by
+  /// one, not together.
+  template <class Texts>
+  std::vector<std::vector<std::int32_t>> encode_ids_batch(const Texts& texts, bool add_special_tokens = true) const {
+    std::vector<std::string_view> views(std::begin(texts), std::end(texts));
+    std::vector<std::vector<std::int32_t>> out(views.size());
+    std::size_t bytes = 0;
+    for (const auto text : views) bytes += text.size();
+    for_each_text(views.size(), bytes, [&](auto each) {
+      const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
+      each([&](std::size_t i) { out[i] = ids_of(views[i], add_special_tokens, scratch.get()); });
+    });
+    return out;
   }
 
   /// Text of tokens. Ids that no token has are left out, as are special tokens if asked for.
@@ -156,8 +152,7 @@ class Tokenizer {
     std::unordered_map<std::string, std::int64_t> out;
     pipeline_->parts.model->vocabulary().for_each(
         [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; });
-    if (with_added_tokens)
-      pipeline_->added.for_each([&](std::uint32_t id, const AddedToken& t) { out[t.content] = id; });
+    if (with_added_tokens) pipeline_->added.for_each([&](std::uint32_t id, const std::string& t) { out[t] = id; });
     return out;
   }
   /// Tokens of the vocabulary, with or without those that were added to the model's.
@@ -165,7 +160,7 @@ class Tokenizer {
     const auto& vocabulary = pipeline_->parts.model->vocabulary();
     std::size_t n = vocabulary.size();
     if (with_added_tokens)
-      pipeline_->added.for_each([&](std::uint32_t, const AddedToken& t) { n += !vocabulary.find(t.content); });
+      pipeline_->added.for_each([&](std::uint32_t, const std::string& t) { n += !vocabulary.find(t); });
     return n;
   }
   /// The same by the library's name.
@@ -173,7 +168,7 @@ class Tokenizer {
   /// One more than the largest id there is: what an embedding must have rows for.
   std::size_t id_limit() const {
     std::size_t n = pipeline_->parts.model->vocabulary().id_limit();
-    pipeline_->added.for_each([&](std::uint32_t id, const AddedToken&) { n = std::max(n, std::size_t(id) + 1); });
+    pipeline_->added.for_each([&](std::uint32_t id, const std::string&) { n = std::max(n, std::size_t(id) + 1); });
     return n;
   }
   /// The added tokens by their ids, smallest first.
@@ -204,11 +199,11 @@ class Tokenizer {
     std::size_t added = 0;
     for (const auto& t : tokens) {
       if (t.content.empty()) continue;
-      const auto old = std::find_if(parts.added_tokens.begin(), parts.added_tokens.end(),
+      const auto old = std::find_if(parts.added_tokens.rbegin(), parts.added_tokens.rend(),
                                     [&](const AddedToken& o) { return o.content == t.content; });
-      if (old != parts.added_tokens.end() && *old == t) continue;
+      if (old != parts.added_tokens.rend() && *old == t) continue;
       ++added;
-      if (old != parts.added_tokens.end()) {
+      if (old != parts.added_tokens.rend()) {
         *old = t;
       } else {
         parts.added_tokens.push_back(t);
@@ -287,14 +282,17 @@ class Tokenizer {
     rebuild(std::move(parts));
   }
 
-  Encoding encode_unpadded(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const {
-    if (!second) return pipeline_->post_process(pipeline_->encode(first, 0), nullptr, truncation_, add_special_tokens);
-    auto pair = pipeline_->encode(*second, 1);
-    return pipeline_->post_process(pipeline_->encode(first, 0), &pair, truncation_, add_special_tokens);
+  Encoding encode_unpadded(const InputSequence& first, const InputSequence* second, bool add_special_tokens,
+                           detail::encode_scratch* scratch) const {
+    const auto& p = *pipeline_;
+    if (!second) return p.post_process(p.encode(first, 0, scratch), nullptr, truncation_, add_special_tokens);
+    auto pair = p.encode(*second, 1, scratch);
+    return p.post_process(p.encode(first, 0, scratch), &pair, truncation_, add_special_tokens);
   }
 
   Encoding encode_one(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const {
-    auto e = encode_unpadded(first, second, add_special_tokens);
+    const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
+    auto e = encode_unpadded(first, second, add_special_tokens, scratch.get());
     if (padding_) pad_encodings({&e, 1}, *padding_);
     e.finish();
     return e;
@@ -304,26 +302,45 @@ class Tokenizer {
     std::vector<Encoding> out(inputs.size());
     std::size_t bytes = 0;
     for (const auto& [first, second] : inputs) bytes += first.bytes() + (second ? second->bytes() : 0);
-    const auto encode_at = [&](std::size_t i) {
-      const auto& [first, second] = inputs[i];
-      out[i] = encode_unpadded(first, second ? &*second : nullptr, add_special_tokens);
-      if (!padding_) out[i].finish();
-    };
-    constexpr std::size_t worth_threads = 16384;  // bytes: some 0.3 ms of work
-    if (inputs.size() < 2 || bytes < worth_threads) {
-      for (std::size_t i = 0; i < inputs.size(); ++i) encode_at(i);
-    } else {
-      // Texts differ in length, so threads take them one by one.
-      std::atomic<std::size_t> next{0};
-      detail::thread_pool::instance().run([&](int) {
-        for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < inputs.size();) encode_at(i);
+    for_each_text(inputs.size(), bytes, [&](auto each) {
+      const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
+      each([&](std::size_t i) {
+        const auto& [first, second] = inputs[i];
+        out[i] = encode_unpadded(first, second ? &*second : nullptr, add_special_tokens, scratch.get());
+        if (!padding_) out[i].finish();
       });
-    }
+    });
     if (padding_) {
       pad_encodings(out, *padding_);
       for (auto& e : out) e.finish();
     }
     return out;
+  }
+
+  /// Whether only the ids of a text can be had for less than its encoding.
+  bool fast_ids() const { return pipeline_->fast && !truncation_ && !padding_ && pipeline_->simple_specials; }
+  std::vector<std::int32_t> ids_of(std::string_view text, bool add_special_tokens,
+                                   detail::encode_scratch* scratch) const {
+    if (scratch)
+      if (auto ids = pipeline_->encode_ids(text, add_special_tokens, *scratch)) return std::move(*ids);
+    const auto e = encode(text, add_special_tokens);
+    return {e.ids.begin(), e.ids.end()};
+  }
+
+  /// Shares n texts of `bytes` bytes among the threads of hft, where they are worth that. Each thread calls
+  /// work(each), and each(f) calls f(i) for the texts that are its: some that follow each other, then some further on,
+  /// because texts differ in length.
+  template <class Work>
+  static void for_each_text(std::size_t n, std::size_t bytes, Work work) {
+    constexpr std::size_t worth_threads = 16384;  // bytes: some 0.3 ms of work
+    std::atomic<std::size_t> next{0};
+    const std::size_t share = std::max<std::size_t>(1, n / (bytes / (worth_threads / 4) + 1));
+    const auto each = [&](auto f) {
+      for (std::size_t i; (i = next.fetch_add(share, std::memory_order_relaxed)) < n;)
+        for (const std::size_t end = std::min(i + share, n); i < end; ++i) f(i);
+    };
+    if (n < 2 || bytes < worth_threads) return work(each);
+    detail::thread_pool::instance().run([&](int) { work(each); });
   }
 
   std::shared_ptr<const detail::tokenizer_pipeline> pipeline_;

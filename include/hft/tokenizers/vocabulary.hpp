@@ -61,11 +61,15 @@ class Vocabulary {
     return inserted::yes;
   }
 
-  /// Adds a token that may be there already: find() gives its latest id, and each id keeps its token.
-  void insert_latest(std::string_view token, std::uint32_t id) {
+  /// Adds a token that may be there already: find() gives its latest id, and each id keeps its token. Returns whether
+  /// the token is new.
+  bool insert_latest(std::string_view token, std::uint32_t id) {
     if ((entries_.size() + 1) * 2 > slots_.size()) rehash(std::bit_ceil(entries_.size() * 4 + 16));
     const auto hash = detail::hash_bytes(token);
-    append(slot_of(token, hash), token, id, hash);
+    const std::size_t at = slot_of(token, hash);
+    const bool is_new = slots_[at].index == empty;
+    append(at, token, id, hash);
+    return is_new;
   }
 
   /// Builds the way back from ids. An id that two tokens have is returned; nothing is returned where all is well.

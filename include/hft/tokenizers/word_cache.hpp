@@ -10,10 +10,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <hft/tokenizers/large_pages.hpp>
 #include <hft/tokenizers/models/bpe.hpp>
+#include <hft/tokenizers/models/unigram.hpp>
 #include <hft/tokenizers/pre_tokenized_string.hpp>
 #include <hft/tokenizers/vocabulary.hpp>
 
@@ -22,7 +25,10 @@ namespace hft::detail {
 /// Ids being written: room is made in blocks, not per id.
 class id_sink {
  public:
-  explicit id_sink(std::size_t expected) : ids_(expected + 16) {}
+  explicit id_sink(std::size_t expected) {
+    reserve_large(ids_, expected + 16);
+    ids_.resize(expected + 16);
+  }
   /// Room for n ids.
   std::int32_t* room(std::size_t n) {
     if (n > ids_.size() - size_) ids_.resize(ids_.size() * 2 + n);
@@ -34,6 +40,8 @@ class id_sink {
     ++size_;
   }
   std::size_t size() const noexcept { return size_; }
+  /// Forgets what was written after the first n ids.
+  void truncate(std::size_t n) noexcept { size_ = n; }
   std::vector<std::int32_t> take() {
     ids_.resize(size_);
     return std::move(ids_);
@@ -46,7 +54,7 @@ class id_sink {
   void append(const std::array<cached, N>& ids, std::string_view) {
     std::memcpy(room(N), ids.data(), sizeof ids);
     std::size_t n = 0;
-    while (n < N && ids[n] >= 0) ++n;
+    for (const auto id : ids) n += id >= 0;  // without a branch: how many they are is hard to guess
     size_ += n;
   }
   /// Copies what was appended since `before` for a word, of at most N entries.
@@ -75,7 +83,7 @@ struct token_of_word {
 /// Tokens with their places being written. Words are counted as the pieces of the general pipeline are.
 class token_sink {
  public:
-  explicit token_sink(std::size_t expected) { tokens_.reserve(expected); }
+  explicit token_sink(std::size_t expected) { reserve_large(tokens_, expected); }
   /// The text that places refer to: `text` begins at byte `begin` of the original.
   void set_text(std::string_view text, std::size_t begin) { text_ = text.data(), begin_ = begin; }
   void begin_word() { ++words_; }
@@ -158,7 +166,8 @@ class word_cache {
   }
   const entry* find(const key& k) const {
     const entry* set = &entries_[set_of(k)];
-    return same(set[0].k, k) ? set : same(set[1].k, k) ? set + 1 : nullptr;
+    const bool first = same(set[0].k, k), second = same(set[1].k, k);
+    return (first | second) ? set + second : nullptr;  // which of the two is hard to guess
   }
   /// The values of a new entry, all unused.
   values& insert(const key& k) {
@@ -196,8 +205,11 @@ struct encode_scratch {
   word_caches<id_sink> ids{word_cache<id_sink, 2, 4>{15}, word_cache<id_sink, 4, 12>{13}};  // 1 MiB, 640 KiB
   std::optional<word_caches<token_sink>> tokens_of_words;                                   // 768 KiB, 512 KiB
   bpe_scratch bpe;
+  unigram_scratch unigram;
   std::vector<Token> tokens;
   std::string text;
+
+  std::thread::id thread;  // that had it last
 
   word_caches<id_sink>& caches(id_sink&) { return ids; }
   word_caches<token_sink>& caches(token_sink&) {
@@ -207,16 +219,20 @@ struct encode_scratch {
   }
 };
 
-/// Hands a scratch to each call and keeps those that came back: as many as calls ever ran at once.
+/// Hands a scratch to each call and keeps those that came back: as many as calls ever ran at once. A thread gets the
+/// one it had, which its core's caches know.
 class scratch_pool {
  public:
   class lease {
    public:
-    explicit lease(scratch_pool& pool) : pool_(pool), scratch_(pool.take()) {}
+    /// Holds nothing where none is wanted.
+    lease(scratch_pool& pool, bool wanted) : pool_(pool), scratch_(wanted ? pool.take() : nullptr) {}
     lease(const lease&) = delete;
     lease& operator=(const lease&) = delete;
-    ~lease() { pool_.give(std::move(scratch_)); }
-    encode_scratch& operator*() const { return *scratch_; }
+    ~lease() {
+      if (scratch_) pool_.give(std::move(scratch_));
+    }
+    encode_scratch* get() const noexcept { return scratch_.get(); }
 
    private:
     scratch_pool& pool_;
@@ -228,7 +244,11 @@ class scratch_pool {
     {
       const std::lock_guard lock(mutex_);
       if (!free_.empty()) {
-        auto s = std::move(free_.back());
+        auto mine = std::find_if(free_.begin(), free_.end(),
+                                 [](const auto& s) { return s->thread == std::this_thread::get_id(); });
+        if (mine == free_.end()) --mine;
+        auto s = std::move(*mine);
+        *mine = std::move(free_.back());
         free_.pop_back();
         return s;
       }
@@ -236,12 +256,26 @@ class scratch_pool {
     return std::make_unique<encode_scratch>();
   }
   void give(std::unique_ptr<encode_scratch> s) {
+    s->thread = std::this_thread::get_id();
     const std::lock_guard lock(mutex_);
     if (free_.size() < max_kept) free_.push_back(std::move(s));
   }
   static constexpr std::size_t max_kept = 64;
   std::mutex mutex_;
   std::vector<std::unique_ptr<encode_scratch>> free_;
+};
+
+/// A way from text to ids that knows the whole pipeline.
+class fast_path {
+ public:
+  virtual ~fast_path() = default;
+  /// Appends the ids of a text (well-formed UTF-8) without added tokens; `begin` is where the text begins in the
+  /// original. False where only the general pipeline knows: what was appended is of no use then.
+  virtual bool encode(std::string_view text, std::size_t begin, encode_scratch& scratch, id_sink& out) const = 0;
+  /// The same with places.
+  virtual bool encode(std::string_view text, std::size_t begin, encode_scratch& scratch, token_sink& out) const = 0;
+  /// Whether it knows the places of any text.
+  virtual bool has_places() const { return true; }
 };
 
 /// Appends what a word becomes: from a cache, or by compute(word), which appends it to `out` and says whether it may be

@@ -22,6 +22,7 @@
 #include <hft/tokenizers/convert/model_types.hpp>
 #include <hft/tokenizers/convert/sentencepiece_model.hpp>
 #include <hft/tokenizers/convert/stages.hpp>
+#include <hft/tokenizers/convert/tiktoken.hpp>
 #include <hft/tokenizers/convert/vocabulary_files.hpp>
 #include <hft/tokenizers/serialization.hpp>
 #include <hft/tokenizers/special_tokens.hpp>
@@ -94,6 +95,32 @@ class tokenizer_converter {
     }
     charsmap_ = std::move(model.precompiled_charsmap);
     model_has_bytes_ = model.byte_fallback;
+    return finish();
+  }
+  /// From a tiktoken vocabulary (TikTokenConverter): of the kind only the special tokens and the flags count.
+  tokenizer_components from_tiktoken(Vocabulary vocabulary) {
+    set_default_tokens();
+    const std::size_t size = vocabulary.size();
+    auto merges = generate_merges(vocabulary, nullptr, nullptr, false);
+    models::BPE::options options;
+    options.ignore_merges = true;
+    parts_.model = std::make_shared<models::BPE>(std::move(vocabulary), std::move(merges), std::move(options));
+    // Ids behind the vocabulary's that the config leaves out are reserved; then come the tokens without an id.
+    std::vector<std::string> extra;
+    if (const auto& by_id = special_.by_id(); !by_id.empty()) {
+      std::uint64_t last = 0;
+      for (const auto& [id, t] : by_id) last = std::max(last, id);
+      constexpr std::uint64_t most_reserved = 1 << 20;
+      if (last >= size + most_reserved)
+        throw format_error(where_, "added_tokens_decoder", cat("ids below ", size + most_reserved), cat(last));
+      for (std::uint64_t id = size; id <= last; ++id) extra.push_back(cat("<|reserved_token_", id, "|>"));
+      for (const auto& [id, t] : by_id)
+        if (id >= size) extra[id - size] = t.content;
+    }
+    for (const auto& t : special_.extra())
+      if (std::find(extra.begin(), extra.end(), t.content) == extra.end()) extra.push_back(t.content);
+    for (auto& t : extra) parts_.added_tokens.push_back({std::move(t), false, false, false, false, true});
+    is_tiktoken_ = true;
     return finish();
   }
 
@@ -277,9 +304,15 @@ class tokenizer_converter {
     AddedVocabulary added;
     added.add_tokens(parts_.added_tokens, *parts_.model, nullptr, where_);
     const auto id_of = [&](const std::string& token) { return added.token_to_id(token, *parts_.model); };
-    const auto text = cat(R"({"normalizer":)", normalizer_json(kind_, options), R"(,"pre_tokenizer":)",
-                          pre_tokenizer_json(kind_, options), R"(,"decoder":)", decoder_json(kind_, options),
-                          R"(,"post_processor":)", post_processor_json(options, id_of), "}");
+    const std::string stages =
+        is_tiktoken_
+            ? cat(R"({"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)",
+                  json_text(tiktoken_pattern), R"(},"behavior":"Isolated","invert":false},)",
+                  R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]},)",
+                  R"("decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})")
+            : cat(R"({"normalizer":)", normalizer_json(kind_, options), R"(,"pre_tokenizer":)",
+                  pre_tokenizer_json(kind_, options), R"(,"decoder":)", decoder_json(kind_, options));
+    const auto text = cat(stages, R"(,"post_processor":)", post_processor_json(options, id_of), "}");
     const auto document = large_json::parse(text, where_);
     const json_node root(document.root(), where_ + ": ");
     if (const auto n = root.find("normalizer")) parts_.normalizer = read_normalizer(*n);
@@ -317,11 +350,15 @@ class tokenizer_converter {
     };
     const bool has_flags =
         find_member(config_, "add_bos_token", where_) || find_member(config_, "add_eos_token", where_);
-    const bool from_flags = kind_.single.empty()
+    if (is_tiktoken_ && !has_flags)
+      return R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})";
+    const bool from_flags = is_tiktoken_ ? true
+                            : kind_.single.empty()
                                 ? kind_.around == frame::bos_eos || (kind_.around == frame::byte_level && has_flags)
                                 : kind_.flags_replace_template && has_flags;
     if (from_flags)
-      return bos_eos_template_json(o.flag("add_bos_token", kind_.add_bos), o.flag("add_eos_token", false), resolve);
+      return bos_eos_template_json(o.flag("add_bos_token", kind_.add_bos && !is_tiktoken_),
+                                   o.flag("add_eos_token", false), resolve);
     if (!kind_.single.empty()) {
       // Nllb put the language last once.
       if (kind_.layout == piece_layout::nllb && o.flag("legacy_behaviour", false))
@@ -382,7 +419,7 @@ class tokenizer_converter {
   special_tokens& special_;
   tokenizer_components parts_;
   std::string charsmap_;
-  bool model_has_bytes_ = false, has_defaults_ = true;
+  bool model_has_bytes_ = false, has_defaults_ = true, is_tiktoken_ = false;
 };
 
 /// The files of a folder that say what its tokenizer is. Those that it lacks are empty objects.
@@ -446,12 +483,15 @@ inline tokenizer_components convert_tokenizer(const tokenizer_folder& folder, co
     }
     default: {
       std::string name = "tokenizer.model";
-      for (const std::string& other : {std::string(kind.file), std::string("spiece.model"), std::string("spm.model"),
-                                       std::string("sentencepiece.bpe.model"), std::string("sentencepiece.model")})
+      for (const std::string& other :
+           {std::string(kind.file), std::string("spiece.model"), std::string("spm.model"),
+            std::string("sentencepiece.bpe.model"), std::string("sentencepiece.model"), std::string("tiktoken.model")})
         if (!folder.has(name)) name = other;
       if (!folder.has(name)) name = kind.file;
       const auto file = need(name);
-      return converter.from_sentencepiece(sentencepiece_model::parse(read_text(file), file.string()));
+      auto text = read_text(file);
+      if (is_tiktoken(text)) return converter.from_tiktoken(read_tiktoken(text, file.string()));
+      return converter.from_sentencepiece(sentencepiece_model::parse(std::move(text), file.string()));
     }
   }
 }

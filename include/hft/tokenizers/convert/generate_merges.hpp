@@ -13,9 +13,10 @@ namespace hft::detail {
 
 /// Every way to write a token as two tokens is a merge (Transformers' generate_merges). Ranks follow the ids of the
 /// merged tokens; where `scores` has one for each token in the order of insertion, the largest score comes first.
-/// The merges have the ids of `target`, if given, which has all tokens of `vocabulary`.
+/// The merges have the ids of `target`, if given, which has all tokens of `vocabulary`. Of one token the merges follow
+/// the lengths of the halves, or only their ids.
 inline pair_table generate_merges(const Vocabulary& vocabulary, const std::vector<double>* scores = nullptr,
-                                  const Vocabulary* target = nullptr) {
+                                  const Vocabulary* target = nullptr, bool by_length = true) {
   struct merge {
     std::uint32_t left, right, result;
     double order;                         // the smaller, the earlier
@@ -47,8 +48,8 @@ inline pair_table generate_merges(const Vocabulary& vocabulary, const std::vecto
   });
   // By score, the longer halves come first, as the whole order is reversed there.
   const bool reversed = scores != nullptr;
-  std::stable_sort(merges.begin(), merges.end(), [reversed](const merge& a, const merge& b) {
-    if (a.order != b.order) return a.order < b.order;
+  std::stable_sort(merges.begin(), merges.end(), [reversed, by_length](const merge& a, const merge& b) {
+    if (a.order != b.order || !by_length) return a.order < b.order;
     if (a.left_size != b.left_size) return reversed ? a.left_size > b.left_size : a.left_size < b.left_size;
     return reversed ? a.right_size > b.right_size : a.right_size < b.right_size;
   });

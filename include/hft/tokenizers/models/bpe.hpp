@@ -154,6 +154,11 @@ class BPE final : public Model {
       for (std::size_t b = 0; b < 256; ++b)
         fallback_[b] = vocabulary_.find(std::string("<0x") + hex[b >> 4] + hex[b & 15] + ">");
     }
+    plain_ = options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
+    for (std::size_t c = 0; plain_ && c < 128; ++c) {
+      const char character = char(c);
+      ascii_ids_[c] = vocabulary_.find({&character, 1}).value_or(no_id);
+    }
     build_byte_level();
   }
 
@@ -162,20 +167,8 @@ class BPE final : public Model {
 
   void tokenize(std::string_view piece, std::vector<Token>& out) const override {
     if (piece.empty()) return;
-    const bool random = options_.dropout.value_or(0) > 0;
-    if (options_.ignore_merges && !random)
-      if (const auto id = vocabulary_.find(piece)) return out.push_back({*id, 0, piece.size()});
     detail::bpe_scratch scratch;
-    symbols_of(piece, scratch.symbols);
-    auto* symbols = scratch.symbols.data();
-    std::size_t n = scratch.symbols.size();
-    if (random) {
-      const random_stream numbers(options_.dropout_seed, pieces_->fetch_add(1, std::memory_order_relaxed));
-      n = scratch.merge(symbols, n, merges_,
-                        [&, k = std::uint64_t{0}]() mutable { return numbers.uniform(k++) < *options_.dropout; });
-    } else {
-      n = scratch.merge(symbols, n, merges_);
-    }
+    const std::size_t n = encode(piece, scratch);
     std::size_t at = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const auto& s = scratch.symbols[i];
@@ -183,6 +176,26 @@ class BPE final : public Model {
       at += s.length;
     }
   }
+
+  /// The symbols of a piece (well-formed UTF-8), merged. Returns how many of scratch.symbols they are.
+  std::size_t encode(std::string_view piece, detail::bpe_scratch& scratch) const {
+    const bool random = options_.dropout.value_or(0) > 0;
+    scratch.symbols.clear();
+    if (options_.ignore_merges && !random)
+      if (const auto id = vocabulary_.find(piece)) {
+        scratch.symbols.push_back({*id, std::uint32_t(piece.size())});
+        return 1;
+      }
+    symbols_of(piece, scratch.symbols);
+    auto* symbols = scratch.symbols.data();
+    const std::size_t n = scratch.symbols.size();
+    if (!random) return scratch.merge(symbols, n, merges_);
+    const random_stream numbers(options_.dropout_seed, pieces_->fetch_add(1, std::memory_order_relaxed));
+    return scratch.merge(symbols, n, merges_,
+                         [&, k = std::uint64_t{0}]() mutable { return numbers.uniform(k++) < *options_.dropout; });
+  }
+  /// The `<0xE2>` token of a byte, where byte_fallback is on and there is one.
+  std::optional<std::uint32_t> fallback(unsigned char byte) const { return fallback_[byte]; }
 
   /// Whether raw bytes can be encoded directly, as if ByteLevel had spelled them: nothing looks at characters.
   bool byte_level() const noexcept { return byte_level_; }
@@ -217,6 +230,13 @@ class BPE final : public Model {
       std::string_view character = piece.substr(i, n);
       const bool first = i == 0, last = i + n == piece.size();
       i += n;
+      if (n == 1 && plain_) {
+        if (const auto id = ascii_ids_[static_cast<unsigned char>(character[0])]; id != no_id) {
+          flush();
+          out.push_back({id, 1});
+          continue;
+        }
+      }
       if ((!first && !options_.continuing_subword_prefix.empty()) || (last && !options_.end_of_word_suffix.empty())) {
         spelled = first ? std::string() : options_.continuing_subword_prefix;
         spelled += character;
@@ -272,6 +292,8 @@ class BPE final : public Model {
   options options_;
   detail::pair_table merges_;
   std::array<std::optional<std::uint32_t>, 256> fallback_{};
+  bool plain_ = false;                          // characters are looked up as they are:
+  std::array<std::uint32_t, 128> ascii_ids_{};  // these here
   bool byte_level_ = false;
   std::array<std::uint32_t, 256> byte_ids_{};
   Vocabulary raw_tokens_;  // byte-level vocabularies with ignore_merges: tokens as the bytes they spell

@@ -55,8 +55,9 @@ class Unigram final : public Model {
     vocabulary_.reserve(pieces.size(), bytes);
     scores_.reserve(pieces.size());
     double lowest = std::numeric_limits<double>::infinity();
+    bool each_once = true;
     for (const auto& [text, score] : pieces) {
-      vocabulary_.insert_latest(text, std::uint32_t(scores_.size()));
+      each_once &= vocabulary_.insert_latest(text, std::uint32_t(scores_.size()));
       scores_.push_back(score);
       if (score < lowest) lowest = score;
     }
@@ -66,8 +67,9 @@ class Unigram final : public Model {
     std::vector<detail::byte_trie::key> keys;
     keys.reserve(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i)
-      if (vocabulary_.find(pieces[i].first) == std::uint32_t(i)) keys.push_back({pieces[i].first, std::uint32_t(i)});
-    trie_ = detail::byte_trie(std::move(keys));
+      if (each_once || vocabulary_.find(pieces[i].first) == std::uint32_t(i))
+        keys.push_back({pieces[i].first, std::uint32_t(i)});
+    trie_ = detail::byte_trie(keys);
 
     if (byte_fallback) {
       static constexpr char hex[] = "0123456789ABCDEF";

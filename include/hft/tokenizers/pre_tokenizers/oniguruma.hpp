@@ -11,6 +11,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/tokenizers/pre_tokenizers/lookbehind.hpp>
 #include <hft/tokenizers/unicode.hpp>
 #include <hft/tokenizers/unicode_runs.hpp>
 
@@ -162,8 +163,27 @@ class oniguruma_to_pcre2 {
     if (groups_.empty()) return;  // one too many, as PCRE2 will say
     const group g = groups_.back();
     groups_.pop_back();
+    expand_lookbehind(g.start);
     to_close_ = g.to_close, extended_ = g.extended;
     start_atom(g.start);
+  }
+
+  // The group that was just closed starts at `start` in out_.
+  void expand_lookbehind(std::size_t start) {
+    const std::string_view all = std::string_view(out_).substr(start);
+    if (!all.starts_with("(?<=") && !all.starts_with("(?<!")) return;
+    bool refers = false;
+    for (std::size_t i = 0; i + 1 < in_.size(); i += in_[i] == '\\' ? 2 : 1)
+      refers |= in_[i] == '\\' && (in_[i + 1] == 'k' || in_[i + 1] == 'g' || (in_[i + 1] >= '1' && in_[i + 1] <= '9'));
+    std::string alternatives;
+    switch (lookbehind::expand(all.substr(4, all.size() - 5), refers, alternatives)) {
+      case lookbehind::outcome::fixed:
+        return;
+      case lookbehind::outcome::unsupported:
+        unsupported("a lookbehind of such varying length");
+      case lookbehind::outcome::expanded:
+        out_.replace(start + 4, out_.size() - start - 5, alternatives);
+    }
   }
 
   // Whether {n}, {n,}, {,m} or {n,m} is next; what else starts with { is text.

@@ -1,8 +1,9 @@
 // BpeTrainer: learns the merges of byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909), the most frequent pair
 // of neighbours first. Pairs know the words they are in and their counts follow each merge, so a merge costs what it
-// changes.
+// changes. In words of hundreds of symbols pairs know their places: else a merge would cost the word.
 #pragma once
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -120,6 +121,10 @@ class bpe_training {
         symbols_.push_back(*id);
       });
       s.size = std::uint32_t(symbols_.size() - s.begin);
+      if (s.size >= long_word) {
+        s.links = links_.size();
+        for (std::uint32_t i = 0; i < s.size; ++i) links_.push_back({i - 1, i + 1});
+      }
       spans_.push_back(s);
     }
     report(o_, "Tokenize words", words_.size(), words_.size());
@@ -129,7 +134,10 @@ class bpe_training {
     report(o_, "Count pairs", 0, words_.size());
     for (std::uint32_t w = 0; w < spans_.size(); ++w) {
       const std::uint32_t* s = symbols_.data() + spans_[w].begin;
-      for (std::uint32_t i = 0; i + 1 < spans_[w].size; ++i) change(s[i], s[i + 1], w, count_of(w));
+      for (std::uint32_t i = 0; i + 1 < spans_[w].size; ++i) {
+        const auto pair = change(s[i], s[i + 1], w, count_of(w));
+        if (spans_[w].is_long()) pairs_[pair].spots.push_back({w, i});
+      }
     }
     report(o_, "Count pairs", words_.size(), words_.size());
     queue_new_places();
@@ -148,7 +156,7 @@ class bpe_training {
         continue;
       }
       if (top.count < 1 || top.count < o_.min_frequency) break;
-      const auto [count, a, b, pair, places] = std::move(top);
+      auto [count, a, b, pair, places] = std::move(top);
       queue_.pop_back();
 
       std::string_view rest = out_.tokens[b];
@@ -156,7 +164,12 @@ class bpe_training {
       if (prefix && rest.starts_with(*prefix)) rest.remove_prefix(prefix->size());
       const std::uint32_t merged = id_of(out_.tokens[a] + std::string(rest), lengths_[a] + lengths_[b]);
       out_.merges.push_back({a, b, merged});
-      for (const auto word : places) merge_in(word, a, b, merged, max_length);
+      if (!links_.empty()) {
+        std::sort(places.begin(), places.end());
+        merge_in_long_words(pair, places, merged, max_length);
+      }
+      for (const auto word : places)
+        if (!spans_[word].is_long()) merge_in(word, a, b, merged, max_length);
       queue_new_places();
       report(o_, "Compute merges", out_.merges.size(), o_.vocab_size);
     }
@@ -188,8 +201,47 @@ class bpe_training {
     spans_[word].size = size;
   }
 
-  /// Adds to the count of a pair; where it grows, the word is one of its new places.
-  void change(std::uint32_t a, std::uint32_t b, std::uint32_t word, std::int64_t count) {
+  /// The same in the long words among `places` (in order), spot by spot. As merge_in goes through a word from its
+  /// start, so does this, and what it does at one spot is the same.
+  void merge_in_long_words(std::uint32_t pair, const std::vector<std::uint32_t>& places, std::uint32_t merged,
+                           std::size_t max_length) {
+    auto spots = std::exchange(pairs_[pair].spots, {});
+    const auto a = pairs_[pair].a, b = pairs_[pair].b;
+    std::sort(spots.begin(), spots.end());
+    const std::size_t length = lengths_[merged];
+    for (const auto& at : spots) {
+      if (!std::binary_search(places.begin(), places.end(), at.word)) {
+        pairs_[pair].spots.push_back(at);  // the pair is queued once more for that word
+        continue;
+      }
+      span& w = spans_[at.word];
+      std::uint32_t* const s = symbols_.data() + w.begin;
+      link* const links = links_.data() + w.links;
+      const std::uint32_t i = at.at, right = links[i].next;
+      if (s[i] != a || right >= w.size || s[right] != b) continue;
+      const std::uint32_t before = links[i].previous, after = links[right].next;
+      const std::int64_t count = count_of(at.word);
+      const auto neighbours = [&](std::uint32_t x, std::uint32_t y, std::uint32_t other, std::uint32_t spot) {
+        const auto grown = change(x, y, at.word, lengths_[other] + length < max_length ? count : 0);
+        pairs_[grown].spots.push_back({at.word, spot});
+      };
+      if (before < w.size) {
+        change(s[before], a, at.word, -count);
+        neighbours(s[before], merged, s[before], before);
+      }
+      if (after < w.size) {
+        change(b, s[after], at.word, -count);
+        neighbours(merged, s[after], s[after], i);
+        links[after].previous = i;
+      }
+      s[i] = merged;
+      s[right] = none;
+      links[i].next = after;
+    }
+  }
+
+  /// Adds to the count of a pair; where it grows, the word is one of its new places. Returns where pairs_ has it.
+  std::uint32_t change(std::uint32_t a, std::uint32_t b, std::uint32_t word, std::int64_t count) {
     auto at = index_.find(a, b).rank;
     if (at == none) {
       at = std::uint32_t(pairs_.size());
@@ -198,9 +250,10 @@ class bpe_training {
     }
     pair_state& p = pairs_[at];
     p.count += count;
-    if (count <= 0) return;
+    if (count <= 0) return at;
     if (p.places.empty()) grown_.push_back(at);
     if (p.places.empty() || p.places.back() != word) p.places.push_back(word);
+    return at;
   }
   /// A pair is queued once for each merge that gave it new places, with these alone.
   void queue_new_places() {
@@ -215,14 +268,25 @@ class bpe_training {
   }
   std::int64_t count_of(std::uint32_t word) const { return std::int64_t(words_[word].second); }
 
+  static constexpr std::uint32_t long_word = 512;  // symbols: from here on going through a word is the dearer way
   struct span {
     std::size_t begin;
     std::uint32_t size;
+    std::size_t links = ~std::size_t{0};  // of a long word, whose symbols stay where they are
+    bool is_long() const { return links != ~std::size_t{0}; }
+  };
+  struct link {
+    std::uint32_t previous, next;  // symbols of the word; at or past its size: none
+  };
+  struct spot {
+    std::uint32_t word, at;
+    friend auto operator<=>(const spot&, const spot&) = default;
   };
   struct pair_state {
     std::uint32_t a, b;
     std::int64_t count = 0;
     std::vector<std::uint32_t> places = {};  // words, since the pair was queued last
+    std::vector<spot> spots = {};            // in long words, since it was merged last; it may be gone from there
   };
   struct queued {
     std::uint64_t count;
@@ -240,6 +304,7 @@ class bpe_training {
   std::vector<std::uint32_t> lengths_;  // of tokens, in characters of the text
   std::vector<std::uint32_t> symbols_;  // of all words
   std::vector<span> spans_;             // of words in symbols_
+  std::vector<link> links_;             // between the symbols of long words
   pair_table index_;                    // pairs to their places in pairs_
   std::vector<pair_state> pairs_;
   std::vector<queued> queue_;         // a heap, the next pair to merge on top
