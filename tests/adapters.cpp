@@ -10,6 +10,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(adapters)
+
 namespace {
 Tensor<f32, 3> counted() {
   Tensor<f32, 3> t({2, 3, 4});
@@ -17,8 +19,6 @@ Tensor<f32, 3> counted() {
   return t;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(adapters)
 
 BOOST_AUTO_TEST_CASE(eigen_maps_are_views) {
   const auto t = counted();

@@ -85,7 +85,7 @@ template <class A, class D>
 void load_adapter(AnyModel<A, D>& model, const std::filesystem::path& folder, const std::string& name = "default") {
   const auto visit = [&](visitor& v) { model.visit(v); };
   detail::adapter_set adapters(false);
-  adapters.load(visit, folder, name, LoraConfig::from_pretrained(folder), model.config().model_type);
+  adapters.load(visit, folder, name, LoraConfig::from_pretrained(folder), model.config().model_type, nullptr);
   adapters.activate(visit, {name});
   model.tie_weights();
 }

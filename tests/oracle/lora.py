@@ -37,12 +37,45 @@ CASES = {
         dict(r=2, bias="all", target_modules=["c_fc", "attn.c_proj"], init_lora_weights="gaussian"),
     ),
     "bert_sequence": ("bert/sequence_classification", dict(r=2, task_type="SEQ_CLS")),
+    # Every linear layer, the classifier among them: peft leaves it out for SEQ_CLS only.
+    "bert_all_linear": ("bert/sequence_classification", dict(r=2, target_modules="all-linear", labels="classes")),
+    "bert_masked": ("bert/masked_lm", dict(r=2, target_modules="all-linear")),
+    # Embeddings, alone and beside a head that is tied to them.
+    "llama_embedding": ("llama/mqa", dict(r=2, target_modules=["embed_tokens", "q_proj"], task_type="CAUSAL_LM")),
+    "llama_tied_embedding": (
+        "llama/tied",
+        dict(r=2, lora_alpha=3, use_rslora=True, target_modules=["embed_tokens", "lm_head"], task_type="CAUSAL_LM"),
+    ),
+    "gpt2_embedding": ("gpt2/base", dict(r=2, target_modules=["wte", "wpe", "c_attn"], task_type="CAUSAL_LM")),
+    "bert_embedding": (
+        "bert/sequence_classification",
+        dict(r=2, target_modules=["word_embeddings", "query"], task_type="SEQ_CLS"),
+    ),
+    # DoRA
+    "llama_dora": (
+        "llama/gqa_odd",
+        dict(r=3, use_dora=True, use_rslora=True, target_modules="all-linear", task_type="CAUSAL_LM"),
+    ),
+    "llama_dora_biases": ("llama/biases", dict(r=2, use_dora=True, bias="lora_only", task_type="CAUSAL_LM")),
+    "gpt2_dora": ("gpt2/base", dict(r=2, use_dora=True, target_modules=["wte", "c_attn"], task_type="CAUSAL_LM")),
+    # Modules trained whole, where the head is tied and where it is not; names that several modules end with.
+    "llama_saved_head": ("llama/tied", dict(r=2, modules_to_save=["lm_head"], task_type="CAUSAL_LM")),
+    "llama_saved_embedding": ("llama/tied", dict(r=2, modules_to_save=["embed_tokens"], task_type="CAUSAL_LM")),
+    "llama_saved_both": (
+        "llama/mqa",
+        dict(r=2, modules_to_save=["lm_head", "embed_tokens", "norm"], task_type="CAUSAL_LM"),
+    ),
+    # Factors that begin as part of the base weight, from which it is taken.
+    "llama_pissa": ("llama/mqa", dict(r=2, init_lora_weights="pissa", task_type="CAUSAL_LM")),
+    "llama_olora": ("llama/mqa", dict(r=2, init_lora_weights="olora", task_type="CAUSAL_LM")),
 }
 
 
 def main():
     for case, (folder, options) in CASES.items():
         rng = generator(case)
+        options = dict(options)
+        classes = options.pop("labels", None) == "classes" or options.get("task_type") == "SEQ_CLS"
         base = load(DATA / "models" / folder)
         torch.manual_seed(0)  # of the A factors
         model = get_peft_model(base, LoraConfig(**options))
@@ -62,7 +95,7 @@ def main():
 
         model = PeftModel.from_pretrained(load(DATA / "models" / folder), target, is_trainable=True).eval()
         batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
-        if options.get("task_type") == "SEQ_CLS":
+        if classes:
             labels = torch.randint(0, model.config.num_labels, (batch["input_ids"].shape[0],), generator=rng)
         else:
             labels = batch["input_ids"].clone()
@@ -74,6 +107,7 @@ def main():
         for name, parameter in model.named_parameters():
             if parameter.grad is not None:
                 name = name.replace(".default", "").replace(".modules_to_save", "")
+                name = name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
                 gradients[name] = parameter.grad
         with safe_open(target / "adapter_model.safetensors", "pt") as stored:
             for name in stored.keys():

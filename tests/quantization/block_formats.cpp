@@ -12,6 +12,8 @@
 
 #include <hft/io/safetensors.hpp>
 
+BOOST_AUTO_TEST_SUITE(block_formats)
+
 namespace {
 
 using namespace hft;
@@ -32,8 +34,6 @@ std::string gguf_name(dtype_id id) {
   for (char& c : out) c = char(std::toupper(c));
   return out;
 }
-
-BOOST_AUTO_TEST_SUITE(block_formats)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(values_are_those_of_gguf_py, W, formats) {
   const auto golden = safetensors_file::open(HFT_TEST_DATA "/quantization/block_formats.safetensors");

@@ -9,6 +9,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(converting)
+
 namespace {
 
 using namespace hft;
@@ -20,8 +22,6 @@ constexpr dtype_id weight_dtypes[] = {dtype_id::f64,  dtype_id::f32,  dtype_id::
 std::vector<std::byte> room(dtype_id id, isize n) {
   return std::vector<std::byte>(std::size_t(n / info(id).block * info(id).bytes));
 }
-
-BOOST_AUTO_TEST_SUITE(converting)
 
 // Each value of 16 bits widens and narrows to itself; the vectors and the scalars at the end agree with f16 and bf16.
 BOOST_AUTO_TEST_CASE(sixteen_bits_survive_f32) {

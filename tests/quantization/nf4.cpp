@@ -11,6 +11,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(nf4_format)
+
 namespace {
 template <class T>
 std::vector<T> values(const safetensors_file& file, const char* name) {
@@ -21,8 +23,6 @@ std::vector<T> values(const safetensors_file& file, const char* name) {
   return v;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(nf4_format)
 
 BOOST_AUTO_TEST_CASE(codes_scales_and_values_of_bitsandbytes) {
   const auto file = safetensors_file::open(std::filesystem::path(HFT_TEST_DATA) / "quantization" / "nf4.safetensors");
@@ -45,21 +45,51 @@ BOOST_AUTO_TEST_CASE(codes_scales_and_values_of_bitsandbytes) {
 BOOST_AUTO_TEST_CASE(products_are_those_of_the_widened_weights) {
   constexpr isize N = 37, K = 192;
   const random_stream random(5);
-  std::vector<f32> w(N * K), x(11 * K), bias(N), wide(N * K);
+  std::vector<f32> w(N * K), x(150 * K), bias(N), wide(N * K);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = f32(random.normal(i));
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = f32(random.normal(10000 + i));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = f32(random.normal(100000 + i));
   for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = f32(i);
   std::vector<nf4::storage> blocks(N * K / 64);
   quantize<nf4>(w.data(), blocks.data(), N * K);
   dequantize<nf4>(blocks.data(), wide.data(), N * K);
-  for (const isize M : {1, 3, 11}) {
-    std::vector<f32> y(std::size_t(M * N)), expected(y.size());
-    linear_kernel(cpu{}, matrix<f32>{y.data(), M, N, N}, matrix<const f32>{x.data(), M, K, K},
-                  weight_matrix<nf4>{blocks.data(), N, K, K / 64}, bias.data(), K);
-    linear_kernel(cpu{}, matrix<f32>{expected.data(), M, N, N}, matrix<const f32>{x.data(), M, K, K},
-                  weight_matrix<f32>{wide.data(), N, K, K}, bias.data(), K);
-    for (std::size_t i = 0; i < y.size(); ++i) BOOST_TEST(std::abs(y[i] - expected[i]) < 1e-4f);
+  for (const isize M : {1, 2, 3, 4, 5, 7, 11, 20, 150}) {
+    std::vector<f32> y(std::size_t(M * N)), expected(y.size()), plain(y.size());
+    const matrix<const f32> rows{x.data(), M, K, K};
+    const weight_matrix<nf4> weight{blocks.data(), N, K, K / 64};
+    linear_kernel(cpu{}, matrix<f32>{y.data(), M, N, N}, rows, weight, bias.data(), K);
+    linear_kernel(cpu{}, matrix<f32>{expected.data(), M, N, N}, rows, weight_matrix<f32>{wide.data(), N, K, K},
+                  bias.data(), K);
+    hft::detail::dot_nf4(isa::generic{}, matrix<f32>{plain.data(), M, N, N}, rows, weight, bias.data());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      BOOST_TEST(std::abs(y[i] - expected[i]) < 1e-4f);
+      BOOST_TEST(std::abs(plain[i] - expected[i]) < 1e-4f);
+    }
   }
+}
+
+BOOST_AUTO_TEST_CASE(each_instruction_set_computes_what_the_oracle_does) {
+  const random_stream random(6);
+  const auto check = [&](auto set) {
+    for (const isize N : {1, 2, 3, 4, 5, 13})
+      for (const isize M : {1, 2, 3, 6, 9}) {
+        const isize K = 64 * (1 + N % 3), stride = K + 5;  // rows of x and y lie apart
+        std::vector<f32> w(static_cast<std::size_t>(N * K)), x(static_cast<std::size_t>(M * stride));
+        for (std::size_t i = 0; i < w.size(); ++i) w[i] = f32(random.normal(i));
+        for (std::size_t i = 0; i < x.size(); ++i) x[i] = f32(random.normal(50000 + i));
+        std::vector<nf4::storage> blocks(w.size() / 64);
+        quantize<nf4>(w.data(), blocks.data(), isize(w.size()));
+        std::vector<f32> y(static_cast<std::size_t>(M * (N + 2)), -7.0f), expected = y;
+        const matrix<const f32> rows{x.data(), M, K, stride};
+        const weight_matrix<nf4> weight{blocks.data(), N, K, K / 64};
+        hft::detail::dot_nf4(set, matrix<f32>{y.data(), M, N, N + 2}, rows, weight, nullptr);
+        hft::detail::dot_nf4(isa::generic{}, matrix<f32>{expected.data(), M, N, N + 2}, rows, weight, nullptr);
+        for (std::size_t i = 0; i < y.size(); ++i) BOOST_TEST(std::abs(y[i] - expected[i]) < 1e-4f);
+      }
+  };
+#if defined(HFT_ISA_AVX2)
+  check(isa::avx2{});
+#endif
+  check(isa::native{});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

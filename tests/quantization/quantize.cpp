@@ -14,6 +14,8 @@
 
 #include <hft/io/safetensors.hpp>
 
+BOOST_AUTO_TEST_SUITE(quantizing)
+
 namespace {
 
 using namespace hft;
@@ -43,8 +45,6 @@ f64 relative_error(const std::vector<f32>& x, const std::vector<f32>& y) {
     difference += f64(x[i] - y[i]) * f64(x[i] - y[i]), size += f64(x[i]) * x[i];
   return std::sqrt(difference / size);
 }
-
-BOOST_AUTO_TEST_SUITE(quantizing)
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(bytes_are_those_of_gguf_py, W, plain_formats) {
   const auto golden = safetensors_file::open(HFT_TEST_DATA "/quantization/block_formats.safetensors");

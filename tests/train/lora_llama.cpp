@@ -7,16 +7,33 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(lora_llama)
+
 namespace {
 using Trained = LlamaForCausalLM<f32, autodiff<cpu>, with_lora>;
 using Inference = LlamaForCausalLM<f32, cpu, with_lora>;
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(lora_llama)
-
 BOOST_AUTO_TEST_CASE(causal) {
   for (const char* name : {"llama_qv", "llama_all_linear", "llama_regex", "llama_layers", "llama_tied_head"})
     check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(embeddings) {
+  for (const char* name : {"llama_embedding", "llama_tied_embedding"}) check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(dora) {
+  for (const char* name : {"llama_dora", "llama_dora_biases"}) check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(modules_saved_whole) {
+  for (const char* name : {"llama_saved_head", "llama_saved_embedding", "llama_saved_both"})
+    check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(factors_taken_from_the_base) {
+  for (const char* name : {"llama_pissa", "llama_olora"}) check_lora_case<Trained, Inference>(name);
 }
 
 BOOST_AUTO_TEST_CASE(sequence_classification) {
@@ -79,28 +96,89 @@ BOOST_AUTO_TEST_CASE(several_adapters) {
 
 BOOST_AUTO_TEST_CASE(dropout_is_of_training_and_the_same_when_layers_are_computed_again) {
   const lora_case c("llama_qv");
-  PeftModel model(Trained::from_pretrained(c.base().string()));
-  model.add_adapter("default", {.r = 4, .lora_dropout = 0.5, .init_lora_weights = LoraInit::random}, 3);
-  auto args = c.args<Trained>();
-  args.labels = c.ids("labels");
-  const auto gradients = [&](bool training, std::uint64_t seed, bool checkpointing) {
-    args.training = training;
-    args.dropout_seed = seed;
-    args.gradient_checkpointing = checkpointing;
-    for_each_parameter(model, [](const std::string&, parameter& p) { p.zero_grad(); });
-    backward(model(c.ids("input_ids"), args).loss);
-    std::vector<f32> out;
-    for_each_parameter(model, [&](const std::string&, parameter& p) {
-      if (p.has_grad()) out.insert(out.end(), static_cast<f32*>(p.grad()), static_cast<f32*>(p.grad()) + p.size());
-    });
-    return out;
-  };
-  const auto none = gradients(false, 1, false), one = gradients(true, 1, false);
-  BOOST_TEST((one != none));
-  BOOST_TEST((one == gradients(true, 1, false)));
-  BOOST_TEST((one != gradients(true, 2, false)));
-  BOOST_TEST(distance(gradients(true, 1, true), one) < 1e-6);
-  BOOST_TEST((none == gradients(false, 5, false)));
+  for (const bool dora : {false, true}) {
+    PeftModel model(Trained::from_pretrained(c.base().string()));
+    model.add_adapter("default", {.r = 4, .lora_dropout = 0.5, .use_dora = dora, .init_lora_weights = LoraInit::random},
+                      3);
+    auto args = c.args<Trained>();
+    args.labels = c.ids("labels");
+    const auto gradients = [&](bool training, std::uint64_t seed, bool checkpointing) {
+      args.training = training;
+      args.dropout_seed = seed;
+      args.gradient_checkpointing = checkpointing;
+      for_each_parameter(model, [](const std::string&, parameter& p) { p.zero_grad(); });
+      backward(model(c.ids("input_ids"), args).loss);
+      std::vector<f32> out;
+      for_each_parameter(model, [&](const std::string&, parameter& p) {
+        if (p.has_grad()) out.insert(out.end(), static_cast<f32*>(p.grad()), static_cast<f32*>(p.grad()) + p.size());
+      });
+      return out;
+    };
+    const auto none = gradients(false, 1, false), one = gradients(true, 1, false);
+    BOOST_TEST((one != none));
+    BOOST_TEST((one == gradients(true, 1, false)));
+    BOOST_TEST((one != gradients(true, 2, false)));
+    BOOST_TEST(distance(gradients(true, 1, true), one) < 1e-6);
+    BOOST_TEST((none == gradients(false, 5, false)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_adapter_that_took_from_the_base_gives_it_back) {
+  const lora_case c("llama_pissa");
+  const auto base = c.logits(Inference::from_pretrained(c.base().string()));
+  PeftModel model(Inference::from_pretrained(c.base().string()), c.adapter);
+  const auto adapted = c.logits(model);
+  model.delete_adapter("default");  // as a trainer does that resumes
+  BOOST_TEST((c.logits(model) == base));
+  model.load_adapter(c.adapter, "default");
+  BOOST_TEST((c.logits(model) == adapted));
+  for (const LoraInit init : {LoraInit::pissa, LoraInit::olora}) {
+    auto fresh = get_peft_model(Trained::from_pretrained(c.base().string()),
+                                {.r = 3, .lora_alpha = 5, .target_modules = "all-linear", .init_lora_weights = init});
+    BOOST_TEST(distance(c.logits(as_inference(fresh.base_model())), base) < 1e-5);
+  }
+  BOOST_CHECK_THROW(model.add_adapter("large", {.r = 1000, .init_lora_weights = LoraInit::pissa}), value_error);
+  BOOST_CHECK_THROW(model.add_adapter("e", {.target_modules = {"embed_tokens"}, .init_lora_weights = LoraInit::pissa}),
+                    unsupported_error);
+  BOOST_CHECK_THROW(model.add_adapter("e", {.init_lora_weights = LoraInit::eva}), unsupported_error);
+}
+
+BOOST_AUTO_TEST_CASE(embeddings_and_magnitudes_of_new_adapters) {
+  const lora_case c("llama_tied_embedding");  // its head is tied
+  const auto base = c.logits(Inference::from_pretrained(c.base().string()));
+  auto model = get_peft_model(Trained::from_pretrained(c.base().string()),
+                              {.r = 2, .target_modules = {"embed_tokens", "q_proj"}, .use_dora = true});
+  BOOST_TEST(distance(c.logits(as_inference(model.base_model())), base) < 1e-5);  // changes nothing yet
+  for_each_parameter(model, [](const std::string& path, parameter& p) {
+    if (p.trainable()) static_cast<f32*>(p.data())[p.size() / 2] += 0.5f;
+    BOOST_TEST(p.trainable() == (path.find(".lora_") != path.npos), path);
+  });
+  const auto adapted = c.logits(as_inference(model.base_model()));
+  BOOST_TEST(distance(adapted, base) > 1e-3);
+  model.merge_adapter();  // the head must not change with its embedding
+  BOOST_TEST(distance(c.logits(as_inference(model.base_model())), adapted) < 1e-4);
+  model.unmerge_adapter();
+  const scratch_folder out("new");
+  model.save_pretrained(out.path);
+  const PeftModel again(Inference::from_pretrained(c.base().string()), out.path);
+  BOOST_TEST(distance(c.logits(again), adapted) < 1e-6);
+  const auto unloaded = std::move(model).unload();
+  BOOST_TEST((c.logits(as_inference(unloaded)) == base));
+}
+
+BOOST_AUTO_TEST_CASE(settings_that_peft_refuses) {
+  const lora_case c("llama_qv");
+  PeftModel model(Inference::from_pretrained(c.base().string()));
+  const auto add = [&](const LoraConfig& config) { model.add_adapter("default", config); };
+  BOOST_CHECK_THROW(add({.target_modules = ".*q_proj", .layers_to_transform = {0}}), config_error);
+  BOOST_CHECK_THROW(add({.target_modules = "all-linear", .layers_pattern = {"layers"}}), config_error);
+  BOOST_CHECK_THROW(add({.target_modules = {"q_proj"}, .layers_pattern = {"layers"}}), config_error);
+  BOOST_CHECK_THROW(add({.target_modules = {"mlp"}}), unsupported_error);  // no layer, but modules of layers
+  BOOST_CHECK_THROW(add({.target_modules = {"q_proj", "input_layernorm"}}), unsupported_error);
+  BOOST_CHECK_THROW(add({.target_modules = {"q_proj"}, .exclude_modules = {"q_proj"}}), value_error);
+  BOOST_CHECK_THROW(add({.target_modules = {"q_proj"}, .modules_to_save = {"no_such_head"}}), value_error);
+  BOOST_TEST(model.adapter_names().empty());
+  BOOST_CHECK_NO_THROW(add({.target_modules = "ALL-LINEAR"}));  // in any case
 }
 
 BOOST_AUTO_TEST_CASE(files_that_do_not_fit) {
@@ -129,9 +207,10 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit) {
   BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": 0"), config_error);
   BOOST_CHECK_THROW(with("\"r\": 4", "\"r\": \"four\""), format_error);
   BOOST_CHECK_THROW(with("\"q_proj\"", "\"k_proj\""), weight_error);
-  BOOST_CHECK_THROW(with("\"use_dora\": false", "\"use_dora\": true"), unsupported_error);
+  BOOST_CHECK_THROW(with("\"use_dora\": false", "\"use_dora\": true"), weight_error);  // no magnitudes in the file
+  BOOST_CHECK_THROW(with("\"use_qalora\": false", "\"use_qalora\": true"), unsupported_error);
   BOOST_CHECK_THROW(with("\"LORA\"", "\"IA3\""), unsupported_error);
-  BOOST_CHECK_THROW(with("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\""), unsupported_error);
+  BOOST_CHECK_THROW(with("\"init_lora_weights\": true", "\"init_lora_weights\": \"corda\""), unsupported_error);
   BOOST_CHECK_THROW(with("\"lora_dropout\": 0.0", "\"lora_dropout\": 1.5"), config_error);
   PeftModel other(Inference::from_pretrained(data("models/llama/mqa").string()));
   BOOST_CHECK_THROW(other.load_adapter(c.adapter, "default"), weight_error);

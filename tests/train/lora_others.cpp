@@ -10,7 +10,7 @@ using namespace hft::test;
 BOOST_AUTO_TEST_SUITE(lora_others)
 
 BOOST_AUTO_TEST_CASE(gpt2) {
-  for (const char* name : {"gpt2_bias", "gpt2_all_biases"})
+  for (const char* name : {"gpt2_bias", "gpt2_all_biases", "gpt2_embedding", "gpt2_dora"})
     check_lora_case<GPT2LMHeadModel<f32, autodiff<cpu>, with_lora>, GPT2LMHeadModel<f32, cpu, with_lora>>(name);
 }
 
@@ -51,8 +51,10 @@ BOOST_AUTO_TEST_CASE(modules_saved_whole_belong_to_their_adapter) {
 }
 
 BOOST_AUTO_TEST_CASE(bert) {
-  check_lora_case<BertForSequenceClassification<f32, autodiff<cpu>, with_lora>,
-                  BertForSequenceClassification<f32, cpu, with_lora>>("bert_sequence");
+  for (const char* name : {"bert_sequence", "bert_all_linear", "bert_embedding"})
+    check_lora_case<BertForSequenceClassification<f32, autodiff<cpu>, with_lora>,
+                    BertForSequenceClassification<f32, cpu, with_lora>>(name);
+  check_lora_case<BertForMaskedLM<f32, autodiff<cpu>, with_lora>, BertForMaskedLM<f32, cpu, with_lora>>("bert_masked");
 }
 
 BOOST_AUTO_TEST_CASE(targets) {

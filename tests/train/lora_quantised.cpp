@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(lora_quantised)
+
 namespace {
 
 using Plain = LlamaForCausalLM<f32, autodiff<cpu>, with_lora>;
@@ -35,9 +37,8 @@ void write_base(const std::filesystem::path& folder) {
 }
 
 template <class Model>
-PeftModel<Model> adapted(const std::filesystem::path& folder) {
-  return get_peft_model(Model::from_pretrained(folder.string()),
-                        {.r = 4, .target_modules = "all-linear", .init_lora_weights = LoraInit::random}, "default", 5);
+PeftModel<Model> adapted(const std::filesystem::path& folder, const LoraConfig& config) {
+  return get_peft_model(Model::from_pretrained(folder.string()), config, "default", 5);
 }
 
 const auto input_ids = Tensor<i64, 2>::from({3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8}, {2, 6});
@@ -59,13 +60,20 @@ std::map<std::string, std::vector<f32>> gradients(auto& model) {
   return out;
 }
 
+const LoraConfig all_linear{.r = 4, .target_modules = "all-linear", .init_lora_weights = LoraInit::random};
+// An embedding beside linear layers, rescaled.
+const LoraConfig rescaled{.r = 4,
+                          .target_modules = {"embed_tokens", "q_proj", "down_proj"},
+                          .use_dora = true,
+                          .init_lora_weights = LoraInit::random};
+
 template <class W>
-void check_quantised_base() {
+void check_quantised_base(const LoraConfig& config, std::size_t gradients_expected) {
   using Q = LlamaForCausalLM<W, autodiff<cpu>, with_lora>;
   const scratch_folder folder("quantised");
   write_base(folder.path);
-  auto quantised = adapted<Q>(folder.path);
-  auto plain = adapted<Plain>(folder.path);
+  auto quantised = adapted<Q>(folder.path, config);
+  auto plain = adapted<Plain>(folder.path, config);
   std::map<std::string, std::vector<f32>> values;
   for_each_parameter(quantised, [&](const std::string& path, parameter& p) {
     auto& v = values[path];
@@ -78,7 +86,7 @@ void check_quantised_base() {
   plain.tie_weights();
 
   const auto a = gradients(quantised), b = gradients(plain);
-  BOOST_TEST(a.size() == 28u);
+  BOOST_TEST(a.size() == gradients_expected);
   BOOST_TEST(a.size() == b.size());
   for (const auto& [path, g] : b) BOOST_TEST(distance(a.at(path), g) < 1e-3, path);
 
@@ -93,9 +101,14 @@ void check_quantised_base() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(lora_quantised)
-
-BOOST_AUTO_TEST_CASE(q4_0_base) { check_quantised_base<q4_0>(); }
-BOOST_AUTO_TEST_CASE(nf4_base) { check_quantised_base<nf4>(); }
+BOOST_AUTO_TEST_CASE(q4_0_base) {
+  check_quantised_base<q4_0>(all_linear, 28);
+  check_quantised_base<q4_0>(rescaled, 15);
+}
+BOOST_AUTO_TEST_CASE(nf4_base) {
+  check_quantised_base<nf4>(all_linear, 28);
+  check_quantised_base<nf4>(rescaled, 15);
+}
+BOOST_AUTO_TEST_CASE(bf16_base) { check_quantised_base<bf16>(all_linear, 28); }
 
 BOOST_AUTO_TEST_SUITE_END()

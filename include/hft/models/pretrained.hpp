@@ -34,6 +34,7 @@
 #include <hft/models/generation_config.hpp>
 #include <hft/models/name_map.hpp>
 #include <hft/module.hpp>
+#include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 
 namespace hft {
@@ -137,8 +138,13 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
   std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
   const std::string prefix = std::string(plan.base_model_prefix) + ".";
   bool headed_file = false;
-  for (const auto& t : source.tensors()) headed_file = headed_file || t.name.starts_with(prefix);
-  for (const auto& t : source.tensors()) {
+  std::span<const stored_tensor> tensors = source.tensors();
+  std::vector<stored_tensor> put_together;
+  std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
+  if (!source.is_gguf() && holds_bitsandbytes(tensors, plan.where))
+    tensors = put_together = unpack_bitsandbytes(tensors, plan.where, unpacked);
+  for (const auto& t : tensors) headed_file = headed_file || t.name.starts_with(prefix);
+  for (const auto& t : tensors) {
     if (plan.ignored && plan.ignored(t.name)) continue;
     std::string path = plan.gguf_names.translate(t.name).value_or(t.name);
     if (plan.current_name && !source.is_gguf()) path = plan.current_name(std::move(path));
@@ -165,8 +171,10 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
     if (found == available.end()) return problem(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
     const stored_tensor& t = *found->second;
     available.erase(found);
-    source.find(t.name);                                          // throws for one whose type cannot be read
-    const bool transposed = p.transposed() && !source.is_gguf();  // GGUF stores all weights as (out, in)
+    source.find(t.name);  // throws for one whose type cannot be read
+    // GGUF and bitsandbytes store all weights as (out, in).
+    const bool transposed =
+        p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
     std::vector<isize> expected = p.shape();
     if (transposed) std::reverse(expected.begin(), expected.end());
     if (t.shape != expected)

@@ -27,9 +27,11 @@ inline constexpr std::array<f32, 16> nf4_levels{-1.0f,
                                                 1.0f};
 
 inline void dequantize_block(const nf4::storage& b, f32* out) {
+  f32 values[16];  // 16 products in the place of 64
+  for (std::size_t i = 0; i < 16; ++i) values[i] = nf4_levels[i] * b.absmax;
   for (int i = 0; i < 32; ++i) {
-    out[2 * i] = nf4_levels[b.qs[i] >> 4] * b.absmax;
-    out[2 * i + 1] = nf4_levels[b.qs[i] & 15] * b.absmax;
+    out[2 * i] = values[b.qs[i] >> 4];
+    out[2 * i + 1] = values[b.qs[i] & 15];
   }
 }
 

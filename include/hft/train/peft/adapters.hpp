@@ -21,6 +21,7 @@
 #include <hft/module.hpp>
 #include <hft/random.hpp>
 #include <hft/train/peft/lora_config.hpp>
+#include <hft/train/peft/lora_init.hpp>
 #include <hft/train/peft/targets.hpp>
 
 namespace hft::detail {
@@ -45,47 +46,41 @@ class adapter_set {
   const std::vector<std::string>& active() const { return active_; }
   bool enabled() const { return enabled_; }
 
-  /// Puts a new adapter on the layers that config means and fills it; activates nothing. Before any memory is taken,
-  /// `check(path, layer, r)` may throw.
+  /// What gives the head of a model a weight of its own, where it is tied to the embeddings.
+  using untie_function = std::function<void()>;
+  /// What may throw before memory is taken for an adapter of rank r on a layer.
+  using check_function = std::function<void(const std::string& path, const LoraLayer&, isize r)>;
+
+  /// Puts a new adapter on the layers that config means and fills it; activates nothing. `check` is given where the
+  /// values are read from a file then. Without `untie`, unsupported_error is thrown where it would be needed.
   void add(const visit_function& model, const std::string& name, LoraConfig config, std::string_view model_type,
-           std::uint64_t seed,
-           const std::function<void(const std::string&, const LoraLayer&, isize)>& check = nullptr) {
+           std::uint64_t seed, const untie_function& untie, const check_function& check = nullptr) {
     if (name.empty() || name.find('.') != name.npos || name.find('/') != name.npos)
       throw value_error("PeftModel", "adapter name", "one without '.' and '/'", quote_text(name));
     if (contains(name)) throw value_error("PeftModel", "adapter name", "a new one", quote_text(name));
     config.check();
     complete(config, model_type);
-    std::vector<std::pair<std::string, LoraLayer*>> targets;
-    std::string layers;
-    for (const auto& [path, layer] : layers_of(model)) {
-      if (is_target(config, path)) targets.emplace_back(path, layer);
-      if (layers.size() < 200) layers += cat(layers.empty() ? "" : ", ", path);
-    }
-    if (layers.empty())
-      throw unsupported_error("PeftModel", "adapters",
-                              "a model of layer kind with_lora: LlamaForCausalLM<f32, cpu, with_lora>");
-    if (targets.empty())
-      throw value_error(
-          "PeftModel", "target_modules", "the end of some linear layer's path, as of " + layers,
-          config.target_modules.pattern.empty() ? listed(config.target_modules.names) : config.target_modules.pattern);
-    if (config.target_modules.all_linear()) {  // peft writes what it found
-      config.target_modules = ModuleSelection();
-      for (const auto& [path, layer] : targets) config.target_modules.names.push_back(path);
-    }
+    if (!check) config.check_new();
+    const auto targets = targets_of(model, config);
+    check_saved_modules(model, config, untie);
     const auto rank = [&](const std::string& path) { return pattern_value(config.rank_pattern, path, config.r); };
-    if (check)
-      for (const auto& [path, layer] : targets) check(path, *layer, rank(path));
+    for (const auto& [path, layer] : targets) {
+      if (check) check(path, *layer, rank(path));
+      check_init(config.init_lora_weights, path, *layer, rank(path));
+    }
     std::uint64_t stream = std::uint64_t(1) << 63;  // the model's own dropouts count from 0
     for (const auto& [path, layer] : targets) {
       LoraLayerOptions o;
       o.r = rank(path);
       o.scaling = config.scaling(o.r, pattern_value(config.alpha_pattern, path, config.lora_alpha));
       o.dropout = config.lora_dropout;
+      o.dora = config.use_dora;
       o.stream = stream++;
       layer->add_adapter(name, o);
-      config.fan_in_fan_out = config.fan_in_fan_out || layer->fan_in_fan_out();
+      if (!layer->is_embedding()) config.fan_in_fan_out = layer->fan_in_fan_out();  // peft's is the last one's, too
     }
     initialise(model, name, config.init_lora_weights, seed);
+    for (const auto& [path, layer] : targets) layer->reset_magnitude(name);
     entry e{std::move(config), {}};
     // What is trained beside the factors begins with the base's values.
     for_each(model, [&](const std::string& path, parameter& p) {
@@ -122,15 +117,22 @@ class adapter_set {
     stash(model);
     for (const auto& [path, layer] : layers_of(model)) layer->delete_adapter(name);
     entries_.erase(name);
+    // What pissa or olora took from the base is put back with the last of them.
+    const bool taken = std::any_of(entries_.begin(), entries_.end(),
+                                   [](const auto& e) { return takes_from_base(e.second.config.init_lora_weights); });
+    if (!taken)
+      for (const auto& [path, layer] : layers_of(model)) layer->restore_base_weight();
     active_.erase(std::remove(active_.begin(), active_.end(), name), active_.end());
     apply(model);
   }
-  /// Forgets all adapters; what is active now stays in the weights where `merge` says so.
+  /// Forgets all adapters; what is active now stays in the weights where `merge` says so. Else the base is as it was,
+  /// and what pissa or olora took from it is back.
   void unload(const visit_function& model, bool merge) {
     if (!merge) enable(model, false);
     for (const auto& [path, layer] : layers_of(model)) {
       if (merge) layer->merge();
       layer->unload();
+      if (!merge) layer->restore_base_weight();
     }
     entries_.clear();
     active_.clear();
@@ -139,7 +141,7 @@ class adapter_set {
 
   void save(const visit_function& model, const std::filesystem::path& folder, const std::string& name) const;
   void load(const visit_function& model, const std::filesystem::path& folder, const std::string& name,
-            LoraConfig config, std::string_view model_type);
+            LoraConfig config, std::string_view model_type, const untie_function& untie);
 
   /// The key that a parameter has in the file of an adapter; nothing where it is not the adapter's.
   std::optional<std::string> stored_name(const visit_function& model, const std::string& path,
@@ -157,6 +159,14 @@ class adapter_set {
     lora_layers v;
     model(v);
     return v.take();
+  }
+  /// The heads whose weight is another member's, so that they show their adapters alone.
+  static std::vector<std::pair<std::string, LoraLayer*>> tied_heads(const visit_function& model) {
+    auto layers = layers_of(model);
+    std::map<std::string, bool> weights;
+    for_each(model, [&](const std::string& path, parameter&) { weights[path] = true; });
+    std::erase_if(layers, [&](const auto& l) { return weights.count(l.first + ".weight") != 0; });
+    return layers;
   }
 
  private:
@@ -188,17 +198,115 @@ class adapter_set {
     return found->second;
   }
 
-  // "PATH.lora_A.NAME.weight" => whether it is a factor, and of which adapter
+  // Where the parameters of adapters lie in a module, "PATH" marker "NAME" ending, and what files call them.
+  struct factor_name {
+    std::string_view marker, ending, stored;
+  };
+  static constexpr factor_name factor_names[] = {
+      {".lora_A.", ".weight", ".lora_A.weight"},
+      {".lora_B.", ".weight", ".lora_B.weight"},
+      {".lora_embedding_A.", "", ".lora_embedding_A"},
+      {".lora_embedding_B.", "", ".lora_embedding_B"},
+      {".lora_magnitude_vector.", ".weight", ".lora_magnitude_vector"},
+  };
   static bool is_factor(std::string_view path) {
-    return path.find(".lora_A.") != path.npos || path.find(".lora_B.") != path.npos;
+    return std::any_of(std::begin(factor_names), std::end(factor_names),
+                       [&](const factor_name& f) { return path.find(f.marker) != path.npos; });
   }
   static std::optional<std::string> stored_factor_name(std::string_view path, std::string_view adapter) {
-    for (const std::string_view factor : {".lora_A.", ".lora_B."}) {
-      const auto at = path.rfind(factor);
-      if (at == path.npos || path.substr(at + factor.size()) != cat(adapter, ".weight")) continue;
-      return cat(path.substr(0, at), factor, "weight");
+    for (const factor_name& f : factor_names) {
+      const auto at = path.rfind(f.marker);
+      if (at != path.npos && path.substr(at + f.marker.size()) == cat(adapter, f.ending))
+        return cat(path.substr(0, at), f.stored);
     }
     return {};
+  }
+
+  // The layers that a config means. Throws unsupported_error where it means a module that takes no adapter, and
+  // value_error where it means none.
+  static std::vector<std::pair<std::string, LoraLayer*>> targets_of(const visit_function& model, LoraConfig& config) {
+    const auto layers = layers_of(model);
+    if (layers.empty())
+      throw unsupported_error("PeftModel", "adapters",
+                              "a model of layer kind with_lora: LlamaForCausalLM<f32, cpu, with_lora>");
+    std::vector<std::pair<std::string, LoraLayer*>> targets;
+    std::string known;
+    const bool all_linear = config.target_modules.all_linear();
+    for (const auto& [path, layer] : layers) {
+      if (is_target(config, path) && !(all_linear && layer->is_embedding())) targets.emplace_back(path, layer);
+      if (known.size() < 200) known += cat(known.empty() ? "" : ", ", path);
+    }
+    if (!all_linear)
+      for (const std::string& path : modules_of(model)) {
+        const bool inside = std::any_of(layers.begin(), layers.end(), [&](const auto& l) {
+          return path == l.first || path.starts_with(l.first + ".");
+        });
+        if (!inside && is_target(config, path))
+          throw unsupported_error("PeftModel", "target_modules", "linear layers and embeddings", quote_text(path));
+      }
+    if (targets.empty())
+      throw value_error(
+          "PeftModel", "target_modules", "the end of some layer's path, as of " + known + ", that is not excluded",
+          config.target_modules.pattern.empty() ? listed(config.target_modules.names) : config.target_modules.pattern);
+    if (all_linear) {  // peft writes what it found
+      config.target_modules = ModuleSelection();
+      for (const auto& [path, layer] : targets) config.target_modules.names.push_back(path);
+    }
+    return targets;
+  }
+
+  static std::vector<std::string> modules_with_layers(const visit_function& model) {
+    auto out = modules_of(model);
+    for (const auto& [path, layer] : layers_of(model)) out.push_back(path);
+    return out;
+  }
+
+  // The paths of all modules that have parameters.
+  static std::vector<std::string> modules_of(const visit_function& model) {
+    std::map<std::string, bool> found;
+    for_each(model, [&](const std::string& path, parameter&) {
+      for (auto end = path.find('.'); end != path.npos; end = path.find('.', end + 1))
+        found[path.substr(0, end)] = true;
+    });
+    std::vector<std::string> out;
+    for (const auto& [path, yes] : found) out.push_back(path);
+    return out;
+  }
+
+  // A module that is trained whole is tied no longer: peft trains a copy of it. Throws value_error where no module is
+  // meant.
+  static void check_saved_modules(const visit_function& model, const LoraConfig& config, const untie_function& untie) {
+    if (config.modules_to_save.empty()) return;
+    const auto modules = modules_of(model);
+    const auto is_saved = [&](const std::string& path) { return saves_module(config.modules_to_save, path); };
+    const auto heads = tied_heads(model);
+    bool any = std::any_of(modules.begin(), modules.end(), is_saved), tied = false;
+    for (const auto& [path, head] : heads) {
+      any = any || is_saved(path);
+      for (const auto& [other, layer] : layers_of(model))
+        tied = tied || (layer->weight_data() == head->weight_data() && is_saved(other));
+    }
+    if (!any)
+      throw value_error("PeftModel", "modules_to_save", "the end of some module's path",
+                        listed(config.modules_to_save));
+    if (!tied) return;
+    if (!untie)
+      throw unsupported_error("PeftModel", "modules_to_save",
+                              "for a head that is tied to its embedding, a PeftModel of the model's own class",
+                              listed(config.modules_to_save));
+    untie();
+  }
+
+  static bool takes_from_base(LoraInit init) { return init == LoraInit::pissa || init == LoraInit::olora; }
+  static void check_init(LoraInit init, const std::string& path, const LoraLayer& layer, isize r) {
+    if (!takes_from_base(init)) return;
+    if (layer.is_embedding())
+      throw unsupported_error("PeftModel", "init_lora_weights", "linear layers for pissa and olora", quote_text(path));
+    if (const isize most = std::min(layer.in_features(), layer.out_features()); r > most)
+      throw value_error("PeftModel", "r", cat("at most ", most, " for pissa and olora on ", path), cat(r));
+    if (init == LoraInit::olora && layer.fan_in_fan_out())
+      throw unsupported_error("PeftModel", "init_lora_weights", "layers other than Conv1D for olora, as in peft",
+                              quote_text(path));
   }
 
   // Fills in what peft decides by itself.
@@ -210,31 +318,73 @@ class adapter_set {
     }
     if (c.task_type && (*c.task_type == "SEQ_CLS" || *c.task_type == "TOKEN_CLS"))
       for (const char* head : {"classifier", "score"})
-        if (std::find(c.modules_to_save.begin(), c.modules_to_save.end(), head) == c.modules_to_save.end())
-          c.modules_to_save.push_back(head);
+        if (!is_named(head, c.modules_to_save)) c.modules_to_save.push_back(head);
+    if (c.task_type && *c.task_type == "QUESTION_ANS" && !is_named("qa_outputs", c.modules_to_save))
+      c.modules_to_save.push_back("qa_outputs");
+  }
+  static bool is_named(std::string_view name, const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
   }
 
-  bool is_trained_whole(const LoraConfig& c, std::string_view path) const {
-    if (lies_in(c.modules_to_save, path)) return true;
-    if (c.bias == "none" || !path.ends_with("bias")) return false;
+  static bool is_trained_whole(const LoraConfig& c, std::string_view path) {
+    for (auto end = path.find('.'); end != path.npos; end = path.find('.', end + 1))
+      if (saves_module(c.modules_to_save, path.substr(0, end))) return true;
+    if (c.bias == "all") return path.find("bias") != path.npos;
     const auto dot = path.rfind('.');
-    return c.bias == "all" || (dot != path.npos && is_target(c, path.substr(0, dot)));
+    return c.bias == "lora_only" && path.ends_with(".bias") && is_target(c, path.substr(0, dot));
   }
 
   static void initialise(const visit_function& model, const std::string& name, LoraInit init, std::uint64_t seed) {
     std::uint64_t stream = 0;
     for_each(model, [&](const std::string& path, parameter& p) {
-      if (!stored_factor_name(path, name)) return;
-      const bool is_b = path.rfind(".lora_B.") != path.npos;
+      if (!stored_factor_name(path, name) || path.rfind(".lora_magnitude_vector.") != path.npos) return;
+      const bool embedding = path.rfind(".lora_embedding_") != path.npos;
+      const bool is_b = path.rfind("_B.") != path.npos;
       const random_stream random(seed, stream++);
-      if (is_b && init != LoraInit::random) return;  // zero
+      if (is_b != embedding && init != LoraInit::random) return;  // zero: B, but A of an embedding
       const isize n = p.size(), in = p.shape()[1], r = p.shape()[0];
       const f64 bound = 1 / std::sqrt(f64(in));
       std::vector<f32> values(static_cast<std::size_t>(n));
-      for (isize i = 0; i < n; ++i)
-        values[std::size_t(i)] = f32(init == LoraInit::gaussian ? random.normal(std::uint64_t(i)) / f64(r)
-                                                                : bound * (2 * random.uniform(std::uint64_t(i)) - 1));
+      for (isize i = 0; i < n; ++i) {
+        const auto place = std::uint64_t(i);
+        values[std::size_t(i)] = f32(embedding                    ? random.normal(place)
+                                     : init == LoraInit::gaussian ? random.normal(place) / f64(r)
+                                                                  : bound * (2 * random.uniform(place) - 1));
+      }
       convert(p.format(), p.data(), dtype_id::f32, values.data(), n);
+    });
+    if (takes_from_base(init)) take_from_base(model, name, init);
+  }
+
+  // Factors that begin as a part of the base's weight, which is taken from it. They are found in a name map, as
+  // layers do not show theirs.
+  static void take_from_base(const visit_function& model, const std::string& name, LoraInit init) {
+    std::map<std::string, std::vector<f32>> values;  // of factors, by path
+    for (const auto& [path, layer] : layers_of(model)) {
+      const auto a = std::find_if(layer->adapters().begin(), layer->adapters().end(),
+                                  [&](const LoraLayer::adapter& x) { return x.name == name; });
+      if (a == layer->adapters().end()) continue;
+      const isize out = layer->out_features(), in = layer->in_features();
+      std::vector<f32> weight(static_cast<std::size_t>(out * in));
+      layer->copy_base_weight(weight.data());
+      auto [down, up] = init == LoraInit::pissa
+                            ? principal_factors(weight.data(), out, in, a->options.r, a->options.scaling)
+                            : orthonormal_factors(weight.data(), out, in, a->options.r);
+      const low_rank_change change{a->options.r, in, up, down};
+      std::vector<f32> part(static_cast<std::size_t>(in));
+      for (isize o = 0; o < out; ++o) {
+        std::fill(part.begin(), part.end(), 0.0f);
+        change.add_to_row(o, part.data());
+        for (isize c = 0; c < in; ++c)
+          weight[std::size_t(o * in + c)] -= f32(a->options.scaling) * part[std::size_t(c)];
+      }
+      layer->set_base_weight(weight.data());
+      values[cat(path, ".lora_A.", name, ".weight")] = std::move(down);
+      values[cat(path, ".lora_B.", name, ".weight")] = std::move(up);
+    }
+    for_each(model, [&](const std::string& path, parameter& p) {
+      const auto found = values.find(path);
+      if (found != values.end()) convert(p.format(), p.data(), dtype_id::f32, found->second.data(), p.size());
     });
   }
 
@@ -322,19 +472,16 @@ inline void adapter_set::save(const visit_function& model, const std::filesystem
     t.owner = std::move(bytes);
     tensors.push_back(std::move(t));
   });
-  // Of an embedding or a head that is named as a target, peft stores the base's weight, too.
-  for (const auto& [path, layer] : adapted)
-    for (const char* embedding : {"embed_tokens", "lm_head"}) {
-      const auto& named = e.config.target_modules.names;
-      if (!ends_with_module(path, embedding) || std::find(named.begin(), named.end(), embedding) == named.end())
-        continue;
-      auto bytes = std::make_shared<std::vector<f32>>(std::size_t(layer->out_features() * layer->in_features()));
+  // Where an embedding or a head is meant as a target, peft stores their base's weight, too.
+  if (means_embedding(e.config, modules_with_layers(model)))
+    for (const auto& [path, layer] : adapted) {
+      if (!is_model_embedding(path)) continue;
+      std::vector<isize> shape{layer->out_features(), layer->in_features()};
+      if (layer->is_embedding()) std::swap(shape[0], shape[1]);
+      auto bytes = std::make_shared<std::vector<f32>>(std::size_t(shape[0] * shape[1]));
       layer->copy_base_weight(bytes->data());
-      tensors.push_back({cat(peft_prefix, path, ".base_layer.weight"),
-                         dtype_id::f32,
-                         {layer->out_features(), layer->in_features()},
-                         std::as_bytes(std::span(*bytes)),
-                         bytes});
+      tensors.push_back({cat(peft_prefix, path, ".base_layer.weight"), dtype_id::f32, shape,
+                         std::as_bytes(std::span(*bytes)), bytes});
     }
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
@@ -348,7 +495,7 @@ inline void adapter_set::save(const visit_function& model, const std::filesystem
 /// Adds an adapter with the values of adapter_model.safetensors. Strict: throws weight_error for tensors that are
 /// missing, unexpected or of another shape; the model then has no such adapter.
 inline void adapter_set::load(const visit_function& model, const std::filesystem::path& folder, const std::string& name,
-                              LoraConfig config, std::string_view model_type) {
+                              LoraConfig config, std::string_view model_type, const untie_function& untie) {
   if (!std::filesystem::exists(folder / "adapter_model.safetensors") &&
       std::filesystem::exists(folder / "adapter_model.bin"))
     throw unsupported_error((folder / "adapter_model.bin").string(), "a pickled adapter",
@@ -358,26 +505,26 @@ inline void adapter_set::load(const visit_function& model, const std::filesystem
   for (const stored_tensor& t : file.tensors()) {
     std::string key = t.name;
     if (key.starts_with(peft_prefix)) key.erase(0, peft_prefix.size());
-    for (const std::string_view other : {"lora_embedding_", "lora_magnitude_vector"})
-      if (key.find(other) != key.npos)
-        throw unsupported_error(file.where(), "tensor " + quote_text(t.name), "adapters of linear layers only");
     // The weight of a head that carries an adapter is the base's; peft stores it again.
     if (key.ends_with(".base_layer.weight")) continue;
     if (const auto at = key.find(".base_layer."); at != key.npos) key.erase(at, std::string_view(".base_layer").size());
     available.emplace(std::move(key), &t);
   }
   // Factors get memory only where the file has them, so that a config cannot ask for more than there is.
-  const auto check = [&](const std::string& path, const LoraLayer& layer, isize r) {
+  const auto check = [&, dora = config.use_dora](const std::string& path, const LoraLayer& layer, isize r) {
     const auto demand = [&](const std::string& key, const std::vector<isize>& shape) {
       const auto found = available.find(key);
       if (found == available.end() || found->second->shape != shape)
         throw weight_error(file.where(), "the adapter does not fit the model: tensor " + quote_text(key),
                            shape_text(shape), found == available.end() ? "none" : shape_text(found->second->shape));
     };
-    demand(path + ".lora_A.weight", {r, layer.in_features()});
-    demand(path + ".lora_B.weight", {layer.out_features(), r});
+    const std::string kind = layer.is_embedding() ? ".lora_embedding_" : ".lora_",
+                      ending = layer.is_embedding() ? "" : ".weight";
+    demand(path + kind + "A" + ending, {r, layer.in_features()});
+    demand(path + kind + "B" + ending, {layer.out_features(), r});
+    if (dora) demand(path + ".lora_magnitude_vector", {layer.out_features()});
   };
-  add(model, name, std::move(config), model_type, 0, check);
+  add(model, name, std::move(config), model_type, 0, untie, check);
   const auto previous = active_;
   const bool was_enabled = enabled_;
   activate(model, {name});  // its whole parameters are in the model while it is filled

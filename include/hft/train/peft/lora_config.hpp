@@ -26,19 +26,49 @@ struct ModuleSelection {
   ModuleSelection(std::string text) : pattern(std::move(text)) {}             // NOLINT
   ModuleSelection(const char* text) : pattern(text) {}                        // NOLINT
   bool empty() const { return names.empty() && pattern.empty(); }
-  bool all_linear() const { return pattern == "all-linear"; }
+  /// In any case of letters, as in peft.
+  bool all_linear() const {
+    constexpr std::string_view text = "all-linear";
+    return std::equal(pattern.begin(), pattern.end(), text.begin(), text.end(),
+                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? char(a - 'A' + 'a') : a) == b; });
+  }
   bool operator==(const ModuleSelection&) const = default;
 
   std::vector<std::string> names;
   std::string pattern;
 };
 
-/// How the factors of a new adapter begin. B is zero but for `random`, so that the model begins unchanged.
+/// How the factors of a new adapter begin. B is zero but for `random`, or what the factors make is taken from the
+/// base's weight, so that the model begins unchanged. An embedding has normal numbers in B, and zeros in A.
 enum class LoraInit {
   kaiming_uniform,  // A uniform in +-1 / sqrt(in): peft's true
   gaussian,         // A normal with deviation 1 / r
-  random            // A and B uniform: peft's false
+  random,           // A and B uniform: peft's false
+  pissa,            // the r largest singular values of the base's weight, which they are taken from (arXiv 2404.02948)
+  olora,            // the first r columns of its QR decomposition, taken from it, too (arXiv 2406.01775)
+  orthogonal,       // only read: trained adapters that began so
+  eva               // only read
 };
+
+namespace detail {
+// As peft's strings; empty for true and false.
+inline std::string_view init_name(LoraInit init) {
+  switch (init) {
+    case LoraInit::gaussian:
+      return "gaussian";
+    case LoraInit::pissa:
+      return "pissa";
+    case LoraInit::olora:
+      return "olora";
+    case LoraInit::orthogonal:
+      return "orthogonal";
+    case LoraInit::eva:
+      return "eva";
+    default:
+      return "";
+  }
+}
+}  // namespace detail
 
 /// peft.LoraConfig; fields have its names and defaults.
 struct LoraConfig {
@@ -49,6 +79,7 @@ struct LoraConfig {
   ModuleSelection exclude_modules = {};
   std::string bias = "none";  // which biases are trained: none, all, lora_only
   bool use_rslora = false;    // scaling lora_alpha / sqrt(r) instead of lora_alpha / r (arXiv 2312.03732)
+  bool use_dora = false;      // rescales to a trained magnitude (arXiv 2402.09353)
   bool fan_in_fan_out = false;
   std::vector<std::string> modules_to_save = {};  // modules that are trained whole, and saved with the adapter
   LoraInit init_lora_weights = LoraInit::kaiming_uniform;
@@ -74,13 +105,26 @@ struct LoraConfig {
     demand(lora_dropout >= 0 && lora_dropout < 1, "lora_dropout", "0 <= p < 1", detail::cat(lora_dropout));
     demand(bias == "none" || bias == "all" || bias == "lora_only", "bias", "none, all or lora_only", bias);
     for (const auto& [pattern, rank] : rank_pattern) demand(rank >= 1, "rank_pattern", "at least 1", detail::cat(rank));
+    const bool text = !target_modules.pattern.empty();
+    demand(!text || layers_to_transform.empty(), "layers_to_transform", "target_modules as a list of names with it",
+           target_modules.pattern);
+    demand(!text || layers_pattern.empty(), "layers_pattern", "target_modules as a list of names with it",
+           target_modules.pattern);
+    demand(layers_pattern.empty() || !layers_to_transform.empty(), "layers_pattern", "layers_to_transform with it",
+           "none");
+  }
+  /// Throws unsupported_error for what hft reads but cannot begin.
+  void check_new(std::string_view where = "LoraConfig") const {
+    if (init_lora_weights == LoraInit::orthogonal || init_lora_weights == LoraInit::eva)
+      throw unsupported_error(where, "init_lora_weights", "true, false, gaussian, pissa or olora for a new adapter",
+                              std::string(detail::init_name(init_lora_weights)));
   }
 
   static LoraConfig from_json(const json& object, std::string_view where);
   json to_json() const;
 
   /// Reads adapter_config.json of a folder. Throws file_error, format_error, config_error, or unsupported_error for
-  /// what hft cannot compute, a DoRA for one.
+  /// what hft cannot compute.
   static LoraConfig from_pretrained(const std::filesystem::path& folder) {
     const auto file = folder / "adapter_config.json";
     return from_json(read_json(file), file.string());
@@ -123,16 +167,26 @@ std::vector<std::pair<std::string, T>> read_pattern(const json& object, std::str
 }
 inline json whole_if_whole(f64 x) { return x == std::floor(x) && std::abs(x) < 1e15 ? json(i64(x)) : json(x); }
 
-// Fields of peft's LoraConfig that change what an adapter computes, and that must be as in a plain LoRA.
+inline LoraInit read_init(const json& value, std::string_view where) {
+  if (value.is_boolean()) return value.get<bool>() ? LoraInit::kaiming_uniform : LoraInit::random;
+  if (value.is_string())
+    for (const LoraInit init :
+         {LoraInit::gaussian, LoraInit::pissa, LoraInit::olora, LoraInit::orthogonal, LoraInit::eva})
+      if (value.get<std::string>() == init_name(init)) return init;
+  throw unsupported_error(where, "init_lora_weights", "true, false, gaussian, pissa, olora, orthogonal or eva",
+                          describe(value));
+}
+
+// Fields of peft's LoraConfig that change what an adapter computes, and that hft does not have.
 inline void refuse_other_variants(const json& object, std::string_view where) {
-  for (const char* field : {"use_dora", "use_qalora", "use_bdlora", "lora_bias", "layer_replication",
+  for (const char* field : {"use_qalora", "ensure_weight_tying", "use_bdlora", "lora_bias", "layer_replication",
                             "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
                             "megatron_config", "kasa_config", "velora_config", "monteclora_config"}) {
     const json* value = find_member(object, field, where);
     if (!value || (value->is_boolean() && !value->get<bool>()) ||
         (value->type() != json::value_t::boolean && value->empty()))
       continue;
-    throw unsupported_error(where, field, "a plain LoRA, without it", describe(*value));
+    throw unsupported_error(where, field, "an adapter without it", describe(*value));
   }
 }
 
@@ -151,6 +205,7 @@ inline LoraConfig LoraConfig::from_json(const json& object, std::string_view whe
   c.exclude_modules = detail::read_modules(object, "exclude_modules", where);
   c.bias = get<std::string>(object, "bias", c.bias, where);
   c.use_rslora = get<bool>(object, "use_rslora", false, where);
+  c.use_dora = get<bool>(object, "use_dora", false, where);
   c.fan_in_fan_out = get<bool>(object, "fan_in_fan_out", false, where);
   c.modules_to_save = read_list<std::string>(object, "modules_to_save", where);
   c.layers_to_transform = read_list<isize>(object, "layers_to_transform", where);
@@ -162,14 +217,8 @@ inline LoraConfig LoraConfig::from_json(const json& object, std::string_view whe
   c.revision = get_optional<std::string>(object, "revision", where);
   c.inference_mode = get<bool>(object, "inference_mode", false, where);
   if (const json* mapping = find_member(object, "auto_mapping", where)) c.auto_mapping = *mapping;
-  if (const json* init = find_member(object, "init_lora_weights", where)) {
-    if (init->is_boolean())
-      c.init_lora_weights = init->get<bool>() ? LoraInit::kaiming_uniform : LoraInit::random;
-    else if (init->is_string() && init->get<std::string>() == "gaussian")
-      c.init_lora_weights = LoraInit::gaussian;
-    else  // others change the base weights, too
-      throw unsupported_error(where, "init_lora_weights", "true, false or gaussian", detail::describe(*init));
-  }
+  if (const json* init = find_member(object, "init_lora_weights", where))
+    c.init_lora_weights = detail::read_init(*init, where);
   c.check(where);
   return c;
 }
@@ -180,7 +229,7 @@ inline json LoraConfig::to_json() const {
   for (const auto& [pattern, rank] : rank_pattern) ranks[pattern] = rank;
   for (const auto& [pattern, alpha] : alpha_pattern) alphas[pattern] = detail::whole_if_whole(alpha);
   json init = init_lora_weights != LoraInit::random;
-  if (init_lora_weights == LoraInit::gaussian) init = "gaussian";
+  if (const auto name = detail::init_name(init_lora_weights); !name.empty()) init = std::string(name);
   json out = json::object();
   const auto list = [](const auto& v) { return v.empty() ? json() : json(v); };
   out["alpha_pattern"] = alphas;
@@ -207,7 +256,7 @@ inline json LoraConfig::to_json() const {
   out["revision"] = text(revision);
   out["target_modules"] = detail::write_modules(target_modules);
   out["task_type"] = text(task_type);
-  out["use_dora"] = false;
+  out["use_dora"] = use_dora;
   out["use_rslora"] = use_rslora;
   return out;
 }

@@ -51,7 +51,7 @@ class PeftModel {
       config.auto_mapping = {{"base_model_class", Model::architecture()},
                              {"parent_library", detail::cat("transformers.models.", config_type::model_type,
                                                             ".modeling_", config_type::model_type)}};
-    adapters_.add(visit_base(), name, std::move(config), config_type::model_type, seed);
+    adapters_.add(visit_base(), name, std::move(config), config_type::model_type, seed, untie_base());
     if (adapters_.active().empty()) set_adapter(name);
   }
   /// Adds an adapter from a folder, inactive unless it is the first. Throws what reading throws, and weight_error where
@@ -59,7 +59,7 @@ class PeftModel {
   void load_adapter(const std::filesystem::path& folder, const std::string& name, bool is_trainable = false) {
     auto config = LoraConfig::from_pretrained(folder);
     config.inference_mode = !is_trainable;
-    adapters_.load(visit_base(), folder, name, std::move(config), config_type::model_type);
+    adapters_.load(visit_base(), folder, name, std::move(config), config_type::model_type, untie_base());
     if (adapters_.active().empty()) set_adapter(name);
     base_.tie_weights();
   }
@@ -103,27 +103,27 @@ class PeftModel {
   };
   [[nodiscard]] disabled_adapter disable_adapter() { return disabled_adapter(*this); }
 
-  /// Adds the active adapters to the weights, so that they cost nothing more. A weight that is tied to another, as a
-  /// head to its embedding, is copied first: only the layer with the adapter changes.
+  /// Adds the active adapters to the weights, so that they cost nothing more. A head and an embedding that were tied
+  /// are so no longer where one of them changes.
   void merge_adapter() {
+    untie_adapted();
     for (const auto& [path, layer] : layers()) layer->merge();
   }
   /// The weights as they were, to the bit.
   void unmerge_adapter() {
     for (const auto& [path, layer] : layers()) layer->unmerge();
   }
-  /// The base model with the active adapters in its weights. A tied head that was changed is tied no longer.
+  /// The base model with the active adapters in its weights. A tied head is tied no longer where it or its embedding
+  /// was changed.
   Model merge_and_unload() && {
-    bool head_changed = false;
-    for (const auto& [path, layer] : layers()) head_changed = head_changed || (layer->adapted() && is_tied(path));
+    untie_adapted();
     adapters_.unload(visit_base(), true);
-    if constexpr (requires(config_type & c) { c.tie_word_embeddings = false; })
-      if (head_changed) const_cast<config_type&>(base_.config()).tie_word_embeddings = false;
     return std::move(base_);
   }
   /// The base model as it was.
   Model unload() && {
     adapters_.unload(visit_base(), false);
+    if (untied_) set_tied(true);
     base_.tie_weights();
     return std::move(base_);
   }
@@ -154,15 +154,37 @@ class PeftModel {
   detail::adapter_set::visit_function visit_base() {
     return [this](visitor& v) { base_.visit(v); };
   }
-  bool is_tied(const std::string& path) const {
-    if constexpr (requires { base_.tied_parameters(); })
-      for (const auto& tied : base_.tied_parameters())
-        if (tied == path + ".weight") return true;
-    return false;
+  // The head gets a weight of its own where it or its embedding is about to change.
+  void untie_adapted() {
+    const auto all = layers();
+    const auto heads = detail::adapter_set::tied_heads(visit_base());
+    for (const auto& [head_path, head] : heads)
+      for (const auto& [path, layer] : all)
+        if (layer->adapted() && layer->weight_data() == head->weight_data()) return untie();
+  }
+  detail::adapter_set::untie_function untie_base() {
+    return [this] { untie(); };
+  }
+  void untie() {
+    const auto separate = [](auto& weight) {
+      auto values = value(weight);  // shares its memory until something is trained
+      weight = std::decay_t<decltype(weight)>(std::move(values));
+    };
+    if constexpr (requires { base_.lm_head.weight; })
+      separate(base_.lm_head.weight);
+    else if constexpr (requires { base_.decoder.weight; })
+      separate(base_.decoder.weight);
+    set_tied(false);
+    untied_ = true;
+  }
+  void set_tied(bool tied) {
+    if constexpr (requires(config_type & c) { c.tie_word_embeddings = tied; })
+      const_cast<config_type&>(base_.config()).tie_word_embeddings = tied;
   }
 
   Model base_;
   detail::adapter_set adapters_;
+  bool untied_ = false;  // the base's config ties its head, which had to get a weight of its own
 };
 
 /// A model with one new adapter, active and trainable. (peft.get_peft_model)

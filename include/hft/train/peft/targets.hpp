@@ -70,11 +70,35 @@ inline isize layer_index(std::string_view path, const std::vector<std::string>& 
   return -1;
 }
 
-/// The head of a language model or a classifier, which "all-linear" leaves out.
-inline bool is_head(std::string_view path) {
-  for (const char* head : {"lm_head", "score", "classifier"})
-    if (path == head) return true;
-  return path == "cls.predictions.decoder";
+/// Whether a module is trained whole. A name is the end of a path, whatever stands before it.
+inline bool saves_module(const std::vector<std::string>& modules_to_save, std::string_view path) {
+  return std::any_of(modules_to_save.begin(), modules_to_save.end(),
+                     [&](const std::string& name) { return path.ends_with(name); });
+}
+
+/// The output embeddings, which "all-linear" leaves out, or of a sequence classifier its head.
+inline bool is_head(std::string_view path, bool sequence_classifier) {
+  if (path == "lm_head" || path == "cls.predictions.decoder") return true;
+  return sequence_classifier && (path == "score" || path == "classifier");
+}
+
+/// Whether a path is that of a model's input or output embeddings.
+inline bool is_model_embedding(std::string_view path) {
+  for (const char* name : {"embed_tokens", "lm_head", "wte", "word_embeddings", "cls.predictions.decoder"})
+    if (ends_with_module(path, name)) return true;
+  return false;
+}
+
+/// Whether the targets mean an embedding by the names that peft knows, given the paths of a model's modules.
+inline bool means_embedding(const LoraConfig& config, const std::vector<std::string>& modules) {
+  for (const char* name : {"embed_tokens", "lm_head"}) {
+    const auto& named = config.target_modules.names;
+    if (std::find(named.begin(), named.end(), name) != named.end()) return true;
+    if (config.target_modules.pattern.empty()) continue;
+    for (const std::string& path : modules)
+      if (ends_with_module(path, name) && matches_whole(config.target_modules.pattern, path)) return true;
+  }
+  return false;
 }
 
 }  // namespace detail
@@ -83,7 +107,7 @@ inline bool is_head(std::string_view path) {
 inline bool is_target(const LoraConfig& config, std::string_view path) {
   if (detail::selects(config.exclude_modules, path)) return false;
   if (detail::lies_in(config.modules_to_save, path)) return false;
-  if (config.target_modules.all_linear()) return !detail::is_head(path);
+  if (config.target_modules.all_linear()) return !detail::is_head(path, config.task_type == "SEQ_CLS");
   if (!detail::selects(config.target_modules, path)) return false;
   if (config.layers_to_transform.empty() || !config.target_modules.pattern.empty()) return true;
   const auto& layers = config.layers_to_transform;
