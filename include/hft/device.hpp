@@ -15,6 +15,7 @@
 //   static void copy_from_host(void* to, const void* from, std::size_t bytes);
 //   static void copy_to_host(void* to, const void* from, std::size_t bytes);
 #pragma once
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <concepts>
@@ -96,7 +97,9 @@ concept BaseDevice = Device<D> && NeedsNoBackward<D> && std::same_as<typename D:
 
 namespace detail {
 
-// Freed chunks are kept by size class and handed out again, so a steady decode loop asks the system for nothing.
+// Freed chunks are kept by size class and handed out again, so a steady decode loop asks the system for nothing. As a
+// rule 48 MB are kept at most; while someone holds() on to memory, as a training does, whose every step frees and takes
+// some hundred MB, all of it, as long as no more is taken from the system than was in use at once, and a quarter.
 class cpu_allocator {
  public:
   static cpu_allocator& instance() {
@@ -109,6 +112,8 @@ class cpu_allocator {
     const auto [size, slot] = size_class(bytes);
     if (slot < slots) {
       std::lock_guard lock(mutex_);
+      used_ += size;
+      most_used_ = std::max(most_used_, used_);
       auto& chunks = free_[slot];
       if (!chunks.empty()) {
         auto* h = chunks.back();
@@ -117,6 +122,8 @@ class cpu_allocator {
         h->references.store(1, std::memory_order_relaxed);
         return buffer(h);
       }
+      if (holders_)
+        for (std::size_t i = slots; i-- > 0 && used_ + cached_ > most_used_ + most_used_ / 4 + limit;) drop(i);
     }
     void* memory = ::operator new(offset + size, std::align_val_t(offset));
     auto* h = new (memory) chunk;
@@ -130,11 +137,16 @@ class cpu_allocator {
   /// Gives all cached chunks back to the system.
   void trim() {
     std::lock_guard lock(mutex_);
-    for (auto& chunks : free_) {
-      for (auto* h : chunks) destroy(h);
-      chunks.clear();
-    }
-    cached_ = 0;
+    for (std::size_t i = 0; i < slots; ++i) drop(i);
+  }
+
+  /// +1: from now on freed memory is kept; -1: that was all that this caller needed it for.
+  void hold(int change) {
+    std::lock_guard lock(mutex_);
+    if (!holders_) most_used_ = used_;
+    holders_ += change;
+    if (!holders_ && cached_ > limit)
+      for (std::size_t i = 0; i < slots; ++i) drop(i);
   }
 
  private:
@@ -161,10 +173,20 @@ class cpu_allocator {
     ::operator delete(h, std::align_val_t(offset));
   }
 
+  // Gives the cached chunks of a class back to the system.
+  void drop(std::size_t slot) {
+    for (auto* h : free_[slot]) {
+      cached_ -= h->bytes;
+      destroy(h);
+    }
+    free_[slot].clear();
+  }
+
   void take_back(chunk* h) {
     if (h->slot < slots) {
       std::lock_guard lock(mutex_);
-      if (cached_ + h->bytes <= limit) {
+      used_ -= h->bytes;
+      if (holders_ || cached_ + h->bytes <= limit) {
         cached_ += h->bytes;
         free_[h->slot].push_back(h);
         return;
@@ -175,7 +197,8 @@ class cpu_allocator {
 
   std::mutex mutex_;
   std::array<std::vector<chunk*>, slots> free_;
-  std::size_t cached_ = 0;
+  std::size_t cached_ = 0, used_ = 0, most_used_ = 0;  // bytes; used_: in the hands of callers
+  int holders_ = 0;
 };
 
 }  // namespace detail
@@ -193,6 +216,15 @@ struct cpu {
   static void copy_to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
   /// Gives memory that freed tensors left in the cache back to the system.
   static void release_cached_memory() { detail::cpu_allocator::instance().trim(); }
+
+  /// While one lives, memory that tensors leave is kept for the next ones, about as much as was in use at once.
+  class memory_hold {
+   public:
+    memory_hold() { detail::cpu_allocator::instance().hold(1); }
+    memory_hold(const memory_hold&) = delete;
+    memory_hold& operator=(const memory_hold&) = delete;
+    ~memory_hold() { detail::cpu_allocator::instance().hold(-1); }
+  };
 };
 
 }  // namespace hft

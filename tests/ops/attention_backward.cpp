@@ -6,6 +6,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(attention_backward)
+
 struct attention_case {
   isize B = 1, T = 5, S = 5, H = 2, Hk = 2, D = 3, Dv = 3;
   AttentionArgs<> args = {};
@@ -20,8 +22,6 @@ static void check(attention_case c) {
                   random_values<4>({c.B, c.T, c.H, c.D}, 1), random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
                   random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3));
 }
-
-BOOST_AUTO_TEST_SUITE(attention_backward)
 
 BOOST_AUTO_TEST_CASE(causal_and_bidirectional) {
   check({});
@@ -63,6 +63,58 @@ BOOST_AUTO_TEST_CASE(dropout) {
 BOOST_AUTO_TEST_CASE(several_blocks_of_queries_and_keys) {
   check({.T = 70, .S = 135, .H = 2, .Hk = 1, .D = 2, .Dv = 1});
   check({.T = 130, .S = 130, .H = 1, .Hk = 1, .D = 1, .Dv = 2, .args = {.window = 65}});
+}
+
+// How the work is split among threads: by key heads, query heads and blocks of keys.
+BOOST_AUTO_TEST_CASE(splits) {
+  const auto split = [](isize B, isize H, isize Hk, isize blocks, isize threads) {
+    const detail::attention_backward_split s(B, H, Hk, blocks, threads);
+    return std::pair{s.by_query_head, s.chunks};
+  };
+  BOOST_TEST((split(8, 9, 3, 4, 2) == std::pair{false, isize(1)}));   // enough key heads
+  BOOST_TEST((split(1, 8, 1, 4, 2) == std::pair{true, isize(1)}));    // enough query heads
+  BOOST_TEST((split(1, 1, 1, 4, 2) == std::pair{false, isize(4)}));   // blocks alone
+  BOOST_TEST((split(1, 9, 3, 16, 16) == std::pair{true, isize(8)}));  // both
+  BOOST_TEST((split(1, 1, 1, 1, 2) == std::pair{false, isize(1)}));   // nothing to split
+}
+
+BOOST_AUTO_TEST_CASE(every_split_gives_the_same_gradients) {
+  for (const attention_case& c :
+       {attention_case{.T = 150, .S = 200, .H = 6, .Hk = 2, .D = 8, .Dv = 5},
+        attention_case{.B = 2, .T = 130, .S = 130, .H = 2, .Hk = 2, .D = 3, .Dv = 3},
+        attention_case{.T = 70, .S = 70, .H = 3, .Hk = 1, .D = 17, .Dv = 17, .args = {.causal = false}},
+        attention_case{.T = 1, .S = 140, .H = 4, .Hk = 2, .D = 4, .Dv = 4, .args = {.window = 70}}}) {
+    const auto q = random_values<4>({c.B, c.T, c.H, c.D}, 1), k = random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
+               v = random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3), dy = random_values<4>({c.B, c.T, c.H, c.Dv}, 4);
+    const auto gradients = [&]<class A>(A, isize threads) {
+      const auto qa = as<A>(q), ka = as<A>(k), va = as<A>(v), dya = as<A>(dy);
+      const Tensor<A, 4> y({c.B, c.T, c.H, c.Dv}), dq(q.shape()), dk(k.shape()), dv(v.shape());
+      const Tensor<A, 3> log_sums({c.B, c.H, c.T});
+      auto p = detail::make_attention_problem(qa, ka, va, y, c.args);
+      p.log_sums = log_sums.data();
+      attention_kernel(cpu{}, p);
+      attention_backward_kernel(cpu{}, p, attention_backward_problem<A>{heads(dya), heads(dq), heads(dk), heads(dv)},
+                                threads);
+      std::vector<A> all;
+      for (const auto& t : {dq, dk, dv}) all.insert(all.end(), t.data(), t.data() + t.size());
+      return all;
+    };
+    const auto expected = gradients(f64(), 1);
+    for (const isize threads : {1, 2, 3, 4, 7, 16, 64}) {
+      BOOST_TEST_CONTEXT("H " << c.H << " Hk " << c.Hk << " T " << c.T << " threads " << threads) {
+        const auto precise = gradients(f64(), threads);
+        const auto single = gradients(f32(), threads);
+        f64 worst = 0, worst32 = 0;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          worst = std::max(worst, std::abs(precise[i] - expected[i]));
+          worst32 = std::max(worst32, std::abs(f64(single[i]) - expected[i]));
+        }
+        BOOST_TEST(worst < 1e-12);
+        BOOST_TEST(worst32 < 1e-4);
+        BOOST_TEST((single == gradients(f32(), threads)));
+      }
+    }
+  }
 }
 
 // The mean over many masks is what there is without dropout.

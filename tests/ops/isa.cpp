@@ -5,11 +5,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(instruction_sets)
+
 namespace {
 
 using namespace hft;
-
-BOOST_AUTO_TEST_SUITE(isa_tags)
 
 BOOST_AUTO_TEST_CASE(each_set_falls_back_to_the_one_below) {
   static_assert(std::derived_from<isa::avx512vnni, isa::avx512>);

@@ -10,6 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(linear_kernel_)
+
 namespace {
 
 using namespace hft;
@@ -75,8 +77,6 @@ void plain_linear(matrix<f32> y, matrix<const f32> x, weight_matrix<W> w, const 
   convert(dtype_id::f32, wide.data(), dtype<W>::id, w.data, w.rows * w.cols);
   detail::dot_rows(isa::generic{}, y, x, matrix<const f32>{wide.data(), w.rows, w.cols, w.cols}, bias);
 }
-
-BOOST_AUTO_TEST_SUITE(linear_kernel_)
 
 // Dense weights lose nothing: only the order of the sum differs. A sum of K normal products, term by term, wanders to
 // sqrt(K), so its rounding errors of 2^-24 add up to about K 2^-25, at most some ten times that among thousands of

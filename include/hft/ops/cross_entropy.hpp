@@ -7,11 +7,14 @@
 // keep it.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
 #include <hft/ops/cpu/cross_entropy.hpp>
+#include <hft/ops/cpu/elementwise.hpp>
 #include <hft/ops/cpu/linear_backward.hpp>
+#include <hft/ops/cpu/linear_half.hpp>
 #include <hft/ops/linear.hpp>
 #include <hft/tensor.hpp>
 
@@ -101,7 +104,8 @@ loss_and_gradients<A, D> cross_entropy(const Tensor<A, 2, D>& logits, const std:
   return out;
 }
 
-template <class A, class W, BaseDevice D>
+// Half: the products are in the weight's half precision, as those of a trained head are (ops/autodiff/linear.hpp).
+template <bool Half = false, class A, class W, BaseDevice D>
 loss_and_gradients<A, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, const Tensor<W, 2, D>& weight,
                                               const Tensor<A, 1, D>& bias, const std::vector<i64>& labels,
                                               const CrossEntropyOptions& o, wanted_gradients wanted) {
@@ -112,27 +116,54 @@ loss_and_gradients<A, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, con
   out.x = zeros_if<A, D>(wanted.x, hidden.shape());
   out.weight = zeros_if<A, D>(wanted.weight, {V, C});
   if (wanted.bias) out.bias = Tensor<A, 1, D>::zeros({V});
-  // Some 32 MB of logits at a time: enough rows that reading the weight again for each chunk does not count.
+  // Some 8 MB of logits at a time, or 128 rows: enough that reading the weight again for each chunk does not count.
   const isize n = isize(counted.rows.size()),
-              chunk = std::clamp<isize>((isize(1) << 23) / std::max<isize>(V, 1), 64, 2048);
+              chunk = std::clamp<isize>((isize(1) << 21) / std::max<isize>(V, 1), 128, 2048);
   std::vector<f64> losses(std::size_t(n), 0.0);
+  // In f16 small shares would vanish: there the gradients are those of the sum until all are there.
+  constexpr bool of_sum = Half && std::is_same_v<W, f16>;
   const Tensor<A, 2, D> gathered({std::min(n, chunk), C}), dx({wanted.x ? std::min(n, chunk) : 0, C});
   for (isize i = 0; i < n; i += chunk) {
     const isize rows = std::min(chunk, n - i);
     const auto x = gathered.slice(0, 0, rows);
     const auto at = [&](isize r) { return counted.rows[std::size_t(i + r)]; };
     for (isize r = 0; r < rows; ++r) std::memcpy(x.rows().row(r), hidden.rows().row(at(r)), std::size_t(C) * sizeof(A));
-    const auto logits = linear(x, weight, bias);
+    const auto logits = [&] {
+      if constexpr (Half) {
+        const Tensor<A, 2, D> y({rows, V});
+        linears_half_kernel(D{}, std::array{y.rows()}, matrix<const A>(x.rows()), std::array{weight.weight_rows()},
+                            std::array<const A*, 1>{bias.data()});
+        return y;
+      } else {
+        return linear(x, weight, bias);
+      }
+    }();
     const matrix<const A> g = logits.rows();
     cross_entropy_kernel(D{}, losses.data() + i, logits.rows(), counted.labels.data() + i, o.label_smoothing,
-                         wanted.any() ? 1 / counted.divisor : 0.0);
+                         !wanted.any() ? 0.0
+                         : of_sum      ? 1.0
+                                       : 1 / counted.divisor);
     if (wanted.x) {
-      linear_input_gradient_kernel(D{}, dx.slice(0, 0, rows).rows(), g, weight.weight_rows(), false);
+      if constexpr (Half)
+        linear_half_input_gradient_kernel(D{}, dx.slice(0, 0, rows).rows(), g, weight.weight_rows(), false);
+      else
+        linear_input_gradient_kernel(D{}, dx.slice(0, 0, rows).rows(), g, weight.weight_rows(), false);
       for (isize r = 0; r < rows; ++r)
         std::memcpy(out.x.rows().row(at(r)), dx.rows().row(r), std::size_t(C) * sizeof(A));
     }
-    if (wanted.weight) linear_weight_gradient_kernel(D{}, out.weight.rows(), g, matrix<const A>(x.rows()), i > 0);
+    if (wanted.weight) {
+      if constexpr (Half)
+        linear_half_weight_gradient_kernel<W>(D{}, out.weight.rows(), g, matrix<const A>(x.rows()), i > 0);
+      else
+        linear_weight_gradient_kernel(D{}, out.weight.rows(), g, matrix<const A>(x.rows()), i > 0);
+    }
     if (wanted.bias) column_sums_kernel(D{}, out.bias.data(), g, i > 0);
+  }
+  if constexpr (of_sum) {
+    const auto divide = [&](const auto& t) {
+      if (t) scale_kernel(D{}, t.rows(), matrix<const A>(t.rows()), A(1 / counted.divisor));
+    };
+    divide(out.x), divide(out.weight), divide(out.bias);
   }
   out.loss = mean_loss<A, D>(losses, counted.divisor);
   return out;

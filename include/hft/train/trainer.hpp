@@ -43,7 +43,7 @@ namespace hft {
 /// What a Trainer takes beside the model and the arguments; all but the collator and the data at hand may be left out.
 struct TrainerOptions {
   Dataset train_dataset = {};
-  Dataset eval_dataset = {};
+  EvalDatasets eval_dataset = {};  // one, or several with names
   DataCollator data_collator = {};
   /// Metrics of an evaluation, an object; names get "eval_" before them.
   std::function<json(const EvalPrediction&)> compute_metrics = {};
@@ -51,6 +51,7 @@ struct TrainerOptions {
   std::function<BatchTensor(BatchTensor logits, const Batch& batch)> preprocess_logits_for_metrics = {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
   std::unique_ptr<Optimizer> optimizer = nullptr;  // default: what args.optim names
+  LossScalerOptions loss_scaling = {};             // of a model in f16
   /// Writes what else a model's folder holds (a tokenizer).
   std::function<void(const std::filesystem::path&)> save_extra = {};
   /// Write and read the weights in place of save_pretrained and load_weights (an adapter).
@@ -80,8 +81,9 @@ class Trainer {
   /// value_error for a loss that is not finite (the step is named) and for labels out of range, file_error where a
   /// checkpoint cannot be written (earlier ones stay), weight_error for a checkpoint of another model.
   TrainOutput train(std::stop_token stop = {});
-  /// Metrics of a dataset, by default options.eval_dataset: eval_loss, those of compute_metrics, speed.
-  json evaluate(const std::optional<Dataset>& dataset = {}, const std::string& prefix = "eval");
+  /// Metrics of datasets, by default options.eval_dataset: eval_loss, those of compute_metrics, speed. Of several
+  /// datasets with names: eval_NAME_loss and so on of each, as metric_for_best_model may name them.
+  json evaluate(const EvalDatasets& datasets = {}, const std::string& prefix = "eval");
   PredictionOutput predict(const Dataset& dataset, const std::string& prefix = "test");
 
   /// Writes the model, and what goes with it, into a folder, by default output_dir.
@@ -129,7 +131,8 @@ class Trainer {
       model_->load(folder);
   }
   std::optional<std::filesystem::path> checkpoint_to_resume() const;
-  [[noreturn]] void fail_not_finite(const char* what, f64 value, bool inspect);
+  [[noreturn]] void fail_not_finite(const char* what, f64 value, bool inspect, const std::vector<Batch>& batches,
+                                    const TrainingStepOptions& options);
 
   template <class Event, class... Rest>
   void call(Event event, const Rest&... rest) {

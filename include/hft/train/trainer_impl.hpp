@@ -34,7 +34,7 @@ inline Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments 
   demand_precision(args_.fp16, "f16", dtype_id::f16);
   if (args_.eval_strategy != IntervalStrategy::no && !options_.eval_dataset)
     throw value_error("Trainer", "eval_strategy", "an eval_dataset", "none");
-  if (model_->precision() == dtype_id::f16) scaler_.emplace();
+  if (model_->precision() == dtype_id::f16) scaler_.emplace(options_.loss_scaling);
 
   callbacks_.add(std::make_shared<DefaultFlowCallback>());
   const fs::path folder = args_.output_dir;
@@ -204,7 +204,7 @@ inline void Trainer::update(const std::vector<Batch>& batches, const plan& p, is
   for (std::size_t i = 0; i < batches.size(); ++i) {
     o.dropout_seed = seeds.bits(std::uint64_t(epoch * p.steps_in_epoch + first_batch) + i);
     const f64 loss = model_->training_step(batches[i], o);
-    if (!std::isfinite(loss)) fail_not_finite("the loss", loss, false);
+    if (!std::isfinite(loss)) fail_not_finite("the loss", loss, false, {batches[i]}, o);
     loss_since_log_ += loss;
     track_tokens(batches[i]);
     if (i + 1 < batches.size()) call(&TrainerCallback::on_substep_end);
@@ -214,7 +214,9 @@ inline void Trainer::update(const std::vector<Batch>& batches, const plan& p, is
   if (scaler_) scale_grads(parameters, 1 / scaler_->scale());
   grad_norm_ = args_.max_grad_norm > 0 ? clip_grad_norm_(parameters, args_.max_grad_norm) : grad_norm(parameters);
   const bool finite = std::isfinite(*grad_norm_);
-  if (!finite && !scaler_) fail_not_finite("the gradients' norm", *grad_norm_, true);
+  // A scaler leaves such a step out, unless the scale cannot be what makes it one.
+  if (!finite && (!scaler_ || scaler_->exhausted()))
+    fail_not_finite("the gradients' norm", *grad_norm_, true, batches, o);
   learning_rate_ = scheduler_->get_last_lr();
   if (finite) {
     call(&TrainerCallback::on_pre_optimizer_step);
@@ -321,14 +323,19 @@ inline bool Trainer::is_new_best(const json& metrics) {
 
 // ---- evaluation
 
-inline json Trainer::evaluate(const std::optional<Dataset>& dataset, const std::string& prefix) {
-  const Dataset& rows = dataset ? *dataset : options_.eval_dataset;
-  if (!rows) throw value_error("Trainer", "evaluate", "an eval_dataset", "none");
+inline json Trainer::evaluate(const EvalDatasets& datasets, const std::string& prefix) {
+  const EvalDatasets& all = datasets ? datasets : options_.eval_dataset;
+  if (!all) throw value_error("Trainer", "evaluate", "an eval_dataset", "none");
   const bool loss_only = args_.prediction_loss_only || !options_.compute_metrics;
-  json metrics = evaluation_loop(rows, prefix, loss_only, args_.dataloader_drop_last).metrics;
-  log(metrics);
-  call(&TrainerCallback::on_evaluate, metrics);
-  return metrics;
+  json out = json::object();
+  for (const auto& [name, rows] : all) {
+    const std::string own_prefix = name.empty() ? prefix : prefix + "_" + name;
+    const json metrics = evaluation_loop(rows, own_prefix, loss_only, args_.dataloader_drop_last).metrics;
+    log(metrics);
+    call(&TrainerCallback::on_evaluate, metrics);
+    out.update(metrics);
+  }
+  return out;
 }
 
 inline PredictionOutput Trainer::predict(const Dataset& dataset, const std::string& prefix) {
@@ -464,8 +471,10 @@ inline void Trainer::load_checkpoint(const std::filesystem::path& folder) {
   callbacks_.load_states(state_.stateful_callbacks);
 }
 
-/// Says at which step, and, if args.debug asks, the first parameter that is not finite in value or gradient.
-inline void Trainer::fail_not_finite(const char* what, f64 value, bool inspect) {
+/// Says at which step, and, if args.debug asks, the first op whose result or gradient is not finite, for which the step
+/// is computed again; and, if that or `inspect` asks, the first such parameter.
+inline void Trainer::fail_not_finite(const char* what, f64 value, bool inspect, const std::vector<Batch>& batches,
+                                     const TrainingStepOptions& options) {
   std::string where = detail::cat(what, " at step ", state_.global_step + 1);
   if (!args_.debug.empty() || inspect)
     for (const trainable& t : trainables(*model_)) {
@@ -477,6 +486,14 @@ inline void Trainer::fail_not_finite(const char* what, f64 value, bool inspect) 
         break;
       }
     }
+  if (!args_.debug.empty()) {
+    const detect_anomaly guard;
+    try {
+      for (const Batch& batch : batches) model_->training_step(batch, options);
+    } catch (const value_error& e) {
+      where += detail::cat(" (", e.what(), ")");
+    }
+  }
   throw value_error("Trainer", where, "a finite number; a smaller learning_rate or max_grad_norm may help",
                     detail::cat(value));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <hft/io/checkpoint.hpp>
+#include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>
 #include <hft/train/autodiff.hpp>
 #include <hft/train/data/batch.hpp>
@@ -120,7 +121,17 @@ class training_model_of final : public TrainingModel {
     return out;
   }
 
-  void save(const std::filesystem::path& folder) const override { model_.save_pretrained(folder); }
+  // Of weights in half precision their f32 masters, as Transformers' Trainer saves under autocast: what is resumed from
+  // a checkpoint must be what was trained.
+  void save(const std::filesystem::path& folder) const override {
+    using W = typename Model::build_type::weight;
+    if constexpr (requires(SaveOptions o) { model_.save_pretrained(folder, o); } &&
+                  (std::is_same_v<W, bf16> || std::is_same_v<W, f16>))
+      model_.save_pretrained(folder,
+                             SaveOptions{.dtype = dtype_id::f32, .max_shard_size = SaveOptions{}.max_shard_size});
+    else
+      model_.save_pretrained(folder);
+  }
   void load(const std::filesystem::path& folder) override {
     if constexpr (requires { model_.load_weights(checkpoint::open(folder)); }) {
       model_.load_weights(checkpoint::open(folder));
@@ -161,6 +172,18 @@ class training_model_of final : public TrainingModel {
   }
 
   Model& model_;
+  // Steps take the memory that the one before left.
+  struct nothing {};
+  template <class Device>
+  struct hold_of {
+    using type = nothing;
+  };
+  template <class Device>
+  requires requires { typename Device::memory_hold; }
+  struct hold_of<Device> {
+    using type = typename Device::memory_hold;
+  };
+  [[no_unique_address]] typename hold_of<typename D::base>::type hold_;
 };
 
 }  // namespace detail

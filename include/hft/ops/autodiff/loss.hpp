@@ -2,6 +2,7 @@
 // than they must, and wait in the node.
 #pragma once
 #include <hft/autodiff.hpp>
+#include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/cross_entropy.hpp>
 #include <hft/ops/elementwise.hpp>
 
@@ -38,8 +39,8 @@ Tensor<A, 1, autodiff<D>> linear_cross_entropy(const Tensor<A, 2, autodiff<D>>& 
   const auto ex = detail::edge(hidden);
   const auto ew = detail::edge(weight);
   const auto eb = detail::edge(bias);
-  auto l = detail::linear_cross_entropy(hidden.value().collapsible(), value(weight), value(bias), labels, options,
-                                        {bool(ex), bool(ew), bool(eb)});
+  auto l = detail::linear_cross_entropy<detail::is_half_master<W>>(
+      hidden.value().collapsible(), value(weight), value(bias), labels, options, {bool(ex), bool(ew), bool(eb)});
   return detail::record(
       "linear_cross_entropy", l.loss,
       [ex, ew, eb, l](const auto& dy) {

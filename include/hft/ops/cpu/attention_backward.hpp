@@ -23,6 +23,23 @@ struct attention_backward_problem {
 
 namespace detail {
 
+/// How the gradients of a problem are split into tasks: by batch row and key head, as long as these keep all threads
+/// busy; else by query head, whose gradients of a shared key head are summed afterwards, and by every chunks-th block
+/// of keys, too, whose gradients of the queries are summed. Sums are in one order, so a number of threads gives one
+/// result.
+struct attention_backward_split {
+  bool by_query_head = false;
+  isize chunks = 1;
+
+  attention_backward_split(isize batch, isize heads, isize key_heads, isize key_blocks, isize threads) {
+    const auto busy = [&](isize tasks) { return tasks % threads == 0 || tasks >= 8 * threads; };
+    if (busy(batch * key_heads)) return;
+    by_query_head = heads > key_heads;
+    if (!busy(batch * heads))
+      chunks = std::min(std::max<isize>(1, key_blocks), (4 * threads - 1) / (batch * heads) + 1);
+  }
+};
+
 /// What one thread needs to walk the blocks of one key head.
 template <class A>
 class attention_backward_task {
@@ -30,47 +47,53 @@ class attention_backward_task {
   static constexpr isize block = 64;  // queries, and keys, at a time
   using V = isa::lanes<A>;
 
-  attention_backward_task(const attention_problem_of<A>& forward, const attention_backward_problem<A>& backward)
+  /// The views of `backward` have a head for each query head where split.by_query_head, and `chunks` times the rows of
+  /// dq.
+  attention_backward_task(const attention_problem_of<A>& forward, const attention_backward_problem<A>& backward,
+                          const attention_backward_split& tasks)
       : p(forward),
         g(backward),
+        split(tasks),
         memory(cpu::allocate(std::size_t(3 * block * block + p.q.tokens) * sizeof(A))),
         weights(static_cast<A*>(memory.data())),
         slopes(weights + block * block),
         caps(slopes + block * block),
         deltas(caps + block * block) {}
 
-  /// The forward pass again, with dropout of the weights.
-  void drop(isize b, isize hk) {
-    const isize group = p.q.heads / p.k.heads, T = p.q.tokens, S = p.k.tokens;
-    for (isize h = hk * group; h < (hk + 1) * group; ++h) {
-      for (isize t = 0; t < T; ++t) std::fill_n(p.y.at(b, t, h), p.v.dim, A(0));
-      for (isize t = 0; t < T; t += block)
-        for (isize s = 0; s < S; s += block) {
-          const isize rows = std::min(block, T - t), cols = std::min(block, S - s);
-          if (hidden(t, rows, s, cols)) continue;
-          const matrix<A> weight{weights, rows, cols, block};
-          weigh(b, h, hk, t, s, weight);
-          for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
-          gemm_nn<A>(view(p.y, b, t, h, rows), weight, view(p.v, b, s, hk, cols), true);
-        }
-    }
+  /// The forward pass again, with dropout of the weights, of a query head.
+  void drop(isize b, isize h) {
+    const isize hk = h / (p.q.heads / p.k.heads), T = p.q.tokens, S = p.k.tokens;
+    for (isize t = 0; t < T; ++t) std::fill_n(p.y.at(b, t, h), p.v.dim, A(0));
+    for (isize t = 0; t < T; t += block)
+      for (isize s = 0; s < S; s += block) {
+        const isize rows = std::min(block, T - t), cols = std::min(block, S - s);
+        if (hidden(t, rows, s, cols)) continue;
+        const matrix<A> weight{weights, rows, cols, block};
+        weigh(b, h, hk, t, s, weight);
+        for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
+        gemm_nn<A>(view(p.y, b, t, h, rows), weight, view(p.v, b, s, hk, cols), true);
+      }
   }
 
-  /// All gradients of a key head.
-  void operator()(isize b, isize hk) {
-    const isize group = p.q.heads / p.k.heads, T = p.q.tokens, S = p.k.tokens;
-    for (isize s = 0; s < S; ++s) {
-      std::fill_n(g.dk.at(b, s, hk), p.k.dim, A(0));
-      std::fill_n(g.dv.at(b, s, hk), p.v.dim, A(0));
-    }
-    for (isize h = hk * group; h < (hk + 1) * group; ++h) {
+  /// The gradients of task i, in the order of batch rows, heads, chunks.
+  void operator()(isize i) {
+    const isize heads = split.by_query_head ? p.q.heads : p.k.heads, group = p.q.heads / heads;
+    const isize chunk = i % split.chunks, head = i / split.chunks % heads, b = i / split.chunks / heads;
+    const isize hk = head / (heads / p.k.heads), T = p.q.tokens, S = p.k.tokens, step = split.chunks * block;
+    dq_row = chunk * p.q.batch + b, dk_head = head;
+    for (isize first = chunk * block; first < S; first += step)
+      for (isize s = first; s < std::min(S, first + block); ++s) {
+        std::fill_n(g.dk.at(b, s, head), p.k.dim, A(0));
+        std::fill_n(g.dv.at(b, s, head), p.v.dim, A(0));
+      }
+    for (isize h = head * group; h < (head + 1) * group; ++h) {
       for (isize t = 0; t < T; ++t) {
         const A *dy = g.dy.at(b, t, h), *y = p.y.at(b, t, h);
         deltas[t] = isa::sum_lanes<V>(
             p.v.dim, [&](isize i, auto part) { return part.template load<V>(dy + i) * part.template load<V>(y + i); });
-        std::fill_n(g.dq.at(b, t, h), p.q.dim, A(0));
+        std::fill_n(g.dq.at(dq_row, t, h), p.q.dim, A(0));
       }
-      for (isize s = 0; s < S; s += block)
+      for (isize s = chunk * block; s < S; s += step)
         for (isize t = 0; t < T; t += block) visit(b, h, hk, t, std::min(block, T - t), s, std::min(block, S - s));
     }
   }
@@ -123,9 +146,9 @@ class attention_backward_task {
     }
     if (p.dropout.p > 0)
       for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
-    gemm_tn<A>(view(g.dv, b, s, hk, cols), weight, dy, true);
-    gemm_tn<A>(view(g.dk, b, s, hk, cols), slope, queries, true);
-    gemm_nn<A>(view(g.dq, b, t, h, rows), slope, keys, true);
+    gemm_tn<A>(view(g.dv, b, s, dk_head, cols), weight, dy, true);
+    gemm_tn<A>(view(g.dk, b, s, dk_head, cols), slope, queries, true);
+    gemm_nn<A>(view(g.dq, dq_row, t, h, rows), slope, keys, true);
   }
 
   // q . k of query t and keys from s on => exp(score - log_sum), 0 where hidden; with a cap also the cap's slope.
@@ -166,8 +189,53 @@ class attention_backward_task {
 
   const attention_problem_of<A>& p;
   const attention_backward_problem<A>& g;
+  const attention_backward_split& split;
   buffer memory;
   A *weights, *slopes, *caps, *deltas;
+  isize dq_row = 0, dk_head = 0;  // where the gradients of the task at hand go
+};
+
+/// A gradient of which tasks write parts, in memory of its own: (parts x batch rows, tokens, heads of the parts, dim).
+template <class A>
+class split_gradient {
+ public:
+  split_gradient(const heads_view<A>& to, isize rows, isize heads) : sum_(to), parts(to) {
+    if (rows == 1 && heads == 1) return;
+    const isize all = to.heads * heads;
+    memory_ = cpu::allocate(std::size_t(rows * to.batch * to.tokens * all * to.dim) * sizeof(A));
+    parts = to;
+    parts.data = static_cast<A*>(memory_.data());
+    parts.batch = rows * to.batch, parts.heads = all;
+    parts.head_stride = to.dim, parts.token_stride = all * to.dim, parts.batch_stride = to.tokens * all * to.dim;
+  }
+
+  /// The sums of the parts, where they are to be.
+  void add_up() const {
+    if (!memory_) return;
+    using V = isa::lanes<A>;
+    const isize rows = parts.batch / sum_.batch, heads = parts.heads / sum_.heads;
+    parallel_for(sum_.batch * sum_.tokens, 16, [&](isize begin, isize end) {
+      for (isize i = begin; i < end; ++i)
+        for (isize h = 0; h < sum_.heads; ++h) {
+          const isize b = i / sum_.tokens, t = i % sum_.tokens;
+          A* y = sum_.at(b, t, h);
+          std::copy_n(parts.at(b, t, h * heads), sum_.dim, y);
+          for (isize part = 1; part < rows * heads; ++part) {
+            const A* x = parts.at(part / heads * sum_.batch + b, t, h * heads + part % heads);
+            isa::for_lanes<V>(sum_.dim, [&](isize k, auto lanes) {
+              lanes.store(lanes.template load<V>(y + k) + lanes.template load<V>(x + k), y + k);
+            });
+          }
+        }
+    });
+  }
+
+ private:
+  heads_view<A> sum_;
+  buffer memory_;
+
+ public:
+  heads_view<A> parts;
 };
 
 }  // namespace detail
@@ -176,19 +244,28 @@ class attention_backward_task {
 template <class A>
 void attention_dropout_kernel(cpu, const attention_problem_of<A>& p) {
   const attention_backward_problem<A> none{};
-  parallel_for(p.k.batch * p.k.heads, 1, [&](isize begin, isize end) {
-    detail::attention_backward_task<A> task(p, none);
-    for (isize i = begin; i < end; ++i) task.drop(i / p.k.heads, i % p.k.heads);
+  const detail::attention_backward_split whole(1, 1, 1, 1, 1);
+  parallel_for(p.q.batch * p.q.heads, 1, [&](isize begin, isize end) {
+    detail::attention_backward_task<A> task(p, none, whole);
+    for (isize i = begin; i < end; ++i) task.drop(i / p.q.heads, i % p.q.heads);
   });
 }
 
-/// Writes all of g's gradients. Key heads are split over the threads.
+/// Writes all of g's gradients, for so many threads.
 template <class A>
-void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g) {
-  parallel_for(p.k.batch * p.k.heads, 1, [&](isize begin, isize end) {
-    detail::attention_backward_task<A> task(p, g);
-    for (isize i = begin; i < end; ++i) task(i / p.k.heads, i % p.k.heads);
+void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g,
+                               isize threads = num_threads()) {
+  using task_t = detail::attention_backward_task<A>;
+  const detail::attention_backward_split split(p.q.batch, p.q.heads, p.k.heads,
+                                               (p.k.tokens + task_t::block - 1) / task_t::block, threads);
+  const isize shared = split.by_query_head ? p.q.heads / p.k.heads : 1;
+  const detail::split_gradient<A> dq(g.dq, split.chunks, 1), dk(g.dk, 1, shared), dv(g.dv, 1, shared);
+  const attention_backward_problem<A> parts{g.dy, dq.parts, dk.parts, dv.parts};
+  parallel_for(p.k.batch * p.k.heads * shared * split.chunks, 1, [&](isize begin, isize end) {
+    task_t task(p, parts, split);
+    for (isize i = begin; i < end; ++i) task(i);
   });
+  dq.add_up(), dk.add_up(), dv.add_up();
 }
 
 }  // namespace hft

@@ -15,6 +15,9 @@
 #if defined(HFT_ISA_AVX512) && defined(__AVX512VNNI__)
 #define HFT_ISA_AVX512VNNI 1
 #endif
+#if defined(HFT_ISA_AVX512) && defined(__AVX512BF16__)
+#define HFT_ISA_AVX512BF16 1  // dot products of bf16 pairs: Cooper Lake, Zen 4; beside the tags, which are a chain
+#endif
 
 #include <hft/dtype.hpp>
 

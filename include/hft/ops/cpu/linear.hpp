@@ -7,7 +7,7 @@
 //   weight
 //                  read once, where it lies
 //                  more: the same integers from unpacked panels (VNNI), else panels widened to f32
-//   nf4            panels widened to f32, whatever M
+//   nf4            few tokens, with AVX-512 all: dot products of f32 with the levels; else panels widened to f32
 //   any_q          what its format says
 // Integer products have the error of 8-bit activations with a scale for each 32 values, some 0.4 % of a group's largest
 // value at most, as ggml's have; the widened ones have none.
@@ -18,12 +18,14 @@
 #include <algorithm>
 #include <array>
 #include <concepts>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 
 #include <hft/ops/cpu/dot_blocks.hpp>
 #include <hft/ops/cpu/dot_float.hpp>
+#include <hft/ops/cpu/dot_nf4.hpp>
 #include <hft/ops/cpu/gemm.hpp>
 #include <hft/ops/cpu/gemm_blocks.hpp>
 #include <hft/parallel.hpp>
@@ -36,6 +38,10 @@ namespace detail {
 /// The largest number of tokens for which weights are read in place; beyond it, unpacking a panel of them pays.
 template <class Isa>
 inline constexpr isize few_tokens = std::derived_from<Isa, isa::avx512vnni> ? 4 : 8;
+
+/// The same for nf4, whose dot products are of f32: with AVX-512 any number.
+template <class Isa>
+inline constexpr isize few_nf4_tokens = std::derived_from<Isa, isa::avx512> ? std::numeric_limits<isize>::max() : 16;
 
 /// One product, its dtype erased into `run`: rows [begin, end) of w, so columns [begin, end) of y.
 struct linear_job {
@@ -128,6 +134,8 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
   if constexpr (BlockFormat<W>) {
     if constexpr (simd && EvenLevels<W>)
       if (uses_integers<Isa>(x.rows)) return linear_integer(isa, y, *x8, w, bias);
+    if constexpr (simd && std::is_same_v<W, nf4>)
+      if (x.rows <= few_nf4_tokens<Isa>) return dot_nf4(isa, y, x, w, bias);
     linear_widened(isa, y, x, w, bias);
   } else {
     const matrix<const W> dense{w.data, w.rows, w.cols, w.stride};
