@@ -1,9 +1,13 @@
 // Fine-tunes a BERT classifier on a CSV file with the columns text and label, and reports its accuracy.
 //
-//   classify_bert MODEL DATA.csv [OUTPUT]        MODEL: a folder with a BertForSequenceClassification and its tokenizer
+//   classify_bert MODEL DATA.csv [OUTPUT [--FIELD VALUE ...]]
+//
+// MODEL is a folder with a BertForSequenceClassification and its tokenizer; FIELD one of TrainingArguments.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include <hft/models/bert.hpp>
 #include <hft/train/callbacks/progress.hpp>
@@ -32,7 +36,7 @@ json accuracy(const EvalPrediction& p) {
 
 int main(int argc, char** argv) try {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: classify_bert MODEL DATA.csv [OUTPUT]\n");
+    std::fprintf(stderr, "usage: classify_bert MODEL DATA.csv [OUTPUT [--FIELD VALUE ...]]\n");
     return 2;
   }
   const auto tokenizer = AutoTokenizer::from_pretrained(argv[1]);
@@ -59,6 +63,7 @@ int main(int argc, char** argv) try {
   args.load_best_model_at_end = true;
   args.metric_for_best_model = "accuracy";
   args.save_total_limit = 1;
+  if (argc > 4) parse_args_into(std::vector<std::string>(argv + 4, argv + argc), args);
   Trainer trainer(model, args, std::move(options));
   trainer.train();
   std::printf("accuracy %.3f\n", trainer.evaluate()["eval_accuracy"].get<f64>());

@@ -1,4 +1,6 @@
 // hft bench train: tokens a second of forward, backward and AdamW on random ids.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,6 +22,13 @@ namespace {
 
 f64 seconds() { return std::chrono::duration<f64>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+// Of all threads of this process.
+f64 processor_seconds() {
+  rusage u{};
+  getrusage(RUSAGE_SELF, &u);
+  return f64(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * f64(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
 Batch random_batch(isize rows, isize tokens, isize vocab_size, std::uint64_t seed) {
   Batch batch;
   BatchTensor ids{{rows, tokens}, {}, {}, false};
@@ -36,11 +45,15 @@ Batch random_batch(isize rows, isize tokens, isize vocab_size, std::uint64_t see
 int bench_train(const bench_options& o) {
   if (o.batch < 1 || o.seq < 1)
     throw value_error("bench train", "--batch and --seq", "at least 1", detail::cat(o.batch, " and ", o.seq));
-  if (!o.dtype.empty() && o.dtype != "f32" && o.dtype != "bf16")
-    throw value_error("bench train", "--dtype", "f32 or bf16", o.dtype);
+  if (!o.dtype.empty() && o.dtype != "f32" && o.dtype != "bf16" && o.dtype != "f16")
+    throw value_error("bench train", "--dtype", "f32, bf16 or f16", o.dtype);
   set_up(o);
-  const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-  const auto model = o.dtype == "bf16" ? load_trained_bf16(source) : load_trained_f32(source);
+  const auto model = [&] {  // the file is closed once its weights are copied
+    const auto source = checkpoint::open(resolve_model(o.model, o.revision));
+    return o.dtype == "bf16"  ? load_trained_bf16(source)
+           : o.dtype == "f16" ? load_trained_f16(source)
+                              : load_trained_f32(source);
+  }();
   if (model.task != training_task::causal_lm && model.task != training_task::masked_lm)
     throw value_error("bench train", "the model", "a language model", model.training->architecture());
   const Batch batch = random_batch(o.batch, o.seq, model.vocab_size, o.seed);
@@ -53,21 +66,25 @@ int bench_train(const bench_options& o) {
   };
   step();  // warm up
   std::vector<f64> times;
+  const f64 processor = processor_seconds();
   for (const f64 begin = seconds(); isize(times.size()) < std::max<isize>(o.repeat, 3) || seconds() - begin < 1.5;) {
     const f64 t = seconds();
     step();
     times.push_back(seconds() - t);
   }
+  const f64 of_step = (processor_seconds() - processor) / f64(times.size());
   std::sort(times.begin(), times.end());
   const f64 median = times[times.size() / 2], rate = f64(o.batch * o.seq) / median;
+  const f64 peak = peak_rss_mb();
   if (o.as_json)
-    std::fputs(dump({{"tok_s", rate}, {"step_s", median}, {"steps", times.size()}, {"rss_mb", peak_rss_mb()}},
-                    {.indent = -1, .sort_keys = false})
-                   .c_str(),
-               stdout);
+    std::fputs(
+        dump({{"tok_s", rate}, {"step_s", median}, {"cpu_s", of_step}, {"steps", times.size()}, {"rss_mb", peak}},
+             {.indent = -1, .sort_keys = false})
+            .c_str(),
+        stdout);
   else
     std::printf("train %td x %td  %.1f tokens/s, %.3f s a step, peak memory %.1f MB\n", isize(o.batch), isize(o.seq),
-                rate, median, peak_rss_mb());
+                rate, median, peak);
   return 0;
 }
 

@@ -155,11 +155,11 @@ int main(int argc, char** argv) {
   bench_encode_v->add_option("--seq", bench_o.seq);
   bench_encode_v->add_flag("--json", bench_o.as_json);
   bench_encode_v->callback([&] { work = [&] { return bench_encode(bench_o); }; });
-  auto* bench_tokenize_v =
-      bench_v->add_subcommand("tokenize", "MB a second through a tokenizer, line by line, one thread");
+  auto* bench_tokenize_v = bench_v->add_subcommand(
+      "tokenize", "MB a second through a tokenizer, line by line, on one thread and as a batch");
   add_common(bench_tokenize_v, bench_o);
   bench_tokenize_v->add_option("file", bench_o.file, "a text file")->required();
-  bench_tokenize_v->add_option("-r", bench_o.repeat, "repetitions; the best counts");
+  bench_tokenize_v->add_option("-r", bench_o.passes, "repetitions; the best counts");
   bench_tokenize_v->add_flag("--json", bench_o.as_json);
   bench_tokenize_v->callback([&] { work = [&] { return bench_tokenize(bench_o); }; });
   auto* bench_train_v = bench_v->add_subcommand("train", "tokens a second of forward, backward and AdamW");

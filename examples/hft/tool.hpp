@@ -67,6 +67,7 @@ int info(const info_options&);
 
 struct bench_options : common_options {
   std::int64_t prompt = 512, tokens = 128, repeat = 1;  // generate
+  std::int64_t passes = 5;                              // tokenize
   std::string build = "runtime";                        // runtime, fixed, both
   std::int64_t batch = 1, seq = 128;                    // encode
   std::string file;                                     // tokenize

@@ -26,13 +26,14 @@ namespace {
 
 struct script_arguments {
   std::string model_name_or_path, model_revision = "main", train_file, config;
-  std::optional<std::string> validation_file;
-  isize validation_split_percentage = 0;  // without a validation_file: this share of the train_file
+  std::vector<std::string> validation_file;  // of several, each is evaluated under its name: eval_NAME_loss
+  isize validation_split_percentage = 0;     // without a validation_file: this share of the train_file
   std::optional<isize> max_train_samples, max_eval_samples;
   std::optional<isize> max_length;  // tokens of a row; longer ones are cut
   std::optional<isize> block_size;  // rows are packed into blocks of so many tokens
   bool assistant_only_loss = false;
   f64 mlm_probability = 0.15;
+  bool whole_word_mask = false;
   std::string text_column_name = "text";
   std::string device = "cpu";
   isize threads = 0;
@@ -51,6 +52,7 @@ struct script_arguments {
     field("block_size", a.block_size);
     field("assistant_only_loss", a.assistant_only_loss);
     field("mlm_probability", a.mlm_probability);
+    field("whole_word_mask", a.whole_word_mask);
     field("text_column_name", a.text_column_name);
     field("device", a.device);
     field("threads", a.threads);
@@ -62,9 +64,10 @@ struct script_arguments {
 struct lora_arguments {
   std::optional<isize> lora_r;
   std::optional<f64> lora_alpha, lora_dropout;
-  std::vector<std::string> lora_target_modules, lora_modules_to_save;
-  std::optional<std::string> lora_bias;
-  bool use_rslora = false, use_peft = false;
+  std::vector<std::string> lora_target_modules, lora_exclude_modules, lora_modules_to_save;
+  std::vector<isize> lora_layers_to_transform;
+  std::optional<std::string> lora_bias, lora_task_type, init_lora_weights;
+  bool use_rslora = false, use_dora = false, use_peft = false;
 
   template <class Self, class F>
   static void fields(Self& a, F& field) {
@@ -72,14 +75,20 @@ struct lora_arguments {
     field("lora_alpha", a.lora_alpha);
     field("lora_dropout", a.lora_dropout);
     field("lora_target_modules", a.lora_target_modules);
+    field("lora_exclude_modules", a.lora_exclude_modules);
     field("lora_modules_to_save", a.lora_modules_to_save);
+    field("lora_layers_to_transform", a.lora_layers_to_transform);
     field("lora_bias", a.lora_bias);
+    field("lora_task_type", a.lora_task_type);
+    field("init_lora_weights", a.init_lora_weights);
     field("use_rslora", a.use_rslora);
+    field("use_dora", a.use_dora);
     field("use_peft", a.use_peft);
   }
   bool given() const {
-    return use_peft || use_rslora || lora_r || lora_alpha || lora_dropout || lora_bias ||
-           !lora_target_modules.empty() || !lora_modules_to_save.empty();
+    return use_peft || use_rslora || use_dora || lora_r || lora_alpha || lora_dropout || lora_bias || lora_task_type ||
+           init_lora_weights || !lora_target_modules.empty() || !lora_exclude_modules.empty() ||
+           !lora_modules_to_save.empty() || !lora_layers_to_transform.empty();
   }
   LoraConfig config(const std::string& base) const {
     LoraConfig c;
@@ -88,6 +97,15 @@ struct lora_arguments {
     c.lora_dropout = lora_dropout.value_or(c.lora_dropout);
     c.bias = lora_bias.value_or(c.bias);
     c.use_rslora = use_rslora;
+    c.use_dora = use_dora;
+    if (init_lora_weights) {
+      const bool word = *init_lora_weights == "true" || *init_lora_weights == "false";
+      c.init_lora_weights = detail::read_init(word ? json(*init_lora_weights == "true") : json(*init_lora_weights),
+                                              "--init_lora_weights");
+    }
+    c.exclude_modules = lora_exclude_modules;
+    c.layers_to_transform = lora_layers_to_transform;
+    c.task_type = lora_task_type;
     // One value is all-linear or a regular expression, as peft takes a string; several are names.
     if (lora_target_modules.size() == 1)
       c.target_modules = ModuleSelection(lora_target_modules[0]);
@@ -152,6 +170,7 @@ Dataset prepare(Dataset rows, const std::optional<PreTrainedTokenizerFast>& toke
     o.max_length = script.max_length;
     o.assistant_only_loss = script.assistant_only_loss;
     o.text_column = script.text_column_name;
+    o.return_offsets_mapping = script.whole_word_mask;
     rows = tokenize(rows, *tokenizer, std::move(o));
   }
   return script.block_size ? group_texts(rows, *script.block_size) : rows;
@@ -178,6 +197,7 @@ DataCollator collator_for(const trained_model& model, const std::optional<PreTra
   }
   DataCollatorForLanguageModeling collator{tokens, model.task == training_task::masked_lm, script.mlm_probability};
   collator.seed = std::uint64_t(args.data_seed.value_or(args.seed));
+  collator.whole_word_mask = script.whole_word_mask;
   collator.check();
   return collator;
 }
@@ -199,11 +219,43 @@ void parse(const std::vector<std::string>& words, script_arguments& script, Trai
   parse_args_into(rest, script, args, lora);
   if (script.model_name_or_path.empty()) throw value_error("hft train", "--model_name_or_path", "a model", "none");
   if (script.train_file.empty()) throw value_error("hft train", "--train_file", "a file of rows", "none");
-  if (script.validation_file && script.validation_split_percentage)
+  if (!script.validation_file.empty() && script.validation_split_percentage)
     throw value_error("hft train", "--validation_file and --validation_split_percentage", "one of them", "both");
   if (script.validation_split_percentage < 0 || script.validation_split_percentage > 99)
     throw value_error("hft train", "--validation_split_percentage", "0 to 99",
                       detail::cat(script.validation_split_percentage));
+  const auto demand_positive = [](const char* name, const std::optional<isize>& value) {
+    if (value && *value < 1) throw value_error("hft train", name, "at least 1", detail::cat(*value));
+  };
+  demand_positive("--max_train_samples", script.max_train_samples);
+  demand_positive("--max_eval_samples", script.max_eval_samples);
+  demand_positive("--max_length", script.max_length);
+  demand_positive("--block_size", script.block_size);
+  if (script.early_stopping_patience < 0)
+    throw value_error("hft train", "--early_stopping_patience", "at least 0",
+                      detail::cat(script.early_stopping_patience));
+  if (script.early_stopping_patience > 0 && args.eval_strategy == IntervalStrategy::no)
+    throw value_error("hft train", "--early_stopping_patience", "an --eval_strategy", "no");
+  if (script.early_stopping_patience > 0 && !args.load_best_model_at_end && !args.metric_for_best_model)
+    throw value_error("hft train", "--early_stopping_patience", "--load_best_model_at_end or --metric_for_best_model",
+                      "neither");
+  const bool validates = !script.validation_file.empty() || script.validation_split_percentage;
+  if ((args.eval_strategy != IntervalStrategy::no || args.do_eval) && !validates)
+    throw value_error("hft train", args.do_eval ? "--do_eval" : "--eval_strategy",
+                      "--validation_file or --validation_split_percentage", "neither");
+}
+
+// The datasets by their files' names, where there are several.
+EvalDatasets evaluation_sets(const std::vector<std::string>& files, const script_arguments& script,
+                             const std::optional<PreTrainedTokenizerFast>& tokenizer) {
+  const auto read = [&](const std::string& file) {
+    return prepare(limited(load_dataset(file), script.max_eval_samples), tokenizer, script);
+  };
+  if (files.empty()) return {};
+  if (files.size() == 1) return read(files[0]);
+  std::vector<EvalDatasets::named> all;
+  for (const auto& file : files) all.emplace_back(std::filesystem::path(file).stem().string(), read(file));
+  return all;
 }
 
 }  // namespace
@@ -214,6 +266,13 @@ void check_train_arguments(const std::vector<std::string>& words) {
   lora_arguments lora;
   parse(words, script, args, lora);
   args.complete();
+  // What these names and their settings say is wrong usage, too; how many steps there will be is not known yet.
+  make_optimizer({.optim = args.optim, .optim_args = args.optim_args.value_or("")});
+  const isize steps = args.max_steps > 0 ? args.max_steps : isize(1) << 40;
+  get_scheduler(args.lr_scheduler_type, args.learning_rate,
+                {.num_warmup_steps = args.get_warmup_steps(steps),
+                 .num_training_steps = steps,
+                 .lr_scheduler_kwargs = args.lr_scheduler_kwargs});
 }
 
 int train(const std::vector<std::string>& words) {
@@ -223,33 +282,31 @@ int train(const std::vector<std::string>& words) {
   lora_arguments lora;
   parse(words, script, args, lora);
   args.complete();
-  if (args.fp16) throw unsupported_error("hft train", "--fp16", "--bf16, or f32", "");
-  if (args.bf16 && lora.given())
-    throw unsupported_error("hft train", "--bf16 with an adapter",
-                            "one of them: an adapter's base stays as it is stored", "");
+  if (args.fp16 && lora.given()) throw unsupported_error("hft train", "--fp16 with an adapter", "--bf16, or f32", "");
   common_options common;
   common.device = script.device;
   common.threads = int(script.threads);
   set_up(common);
 
   const auto folder = resolve_model(script.model_name_or_path, script.model_revision);
-  Dataset rows = limited(load_dataset(script.train_file), script.max_train_samples), validation;
-  if (script.validation_file) validation = load_dataset(*script.validation_file);
+  Dataset rows = limited(load_dataset(script.train_file), script.max_train_samples), held_out;
   if (script.validation_split_percentage) {
     auto split = rows.train_test_split(f64(script.validation_split_percentage) / 100, std::uint64_t(args.seed));
-    rows = std::move(split.train), validation = std::move(split.test);
+    rows = std::move(split.train), held_out = limited(std::move(split.test), script.max_eval_samples);
   }
-  validation = limited(std::move(validation), script.max_eval_samples);
   const auto tokenizer = find_tokenizer(folder, rows);
   const auto source = checkpoint::open(folder);
-  const auto model = lora.given()
-                         ? load_trained_lora(source, lora.config(script.model_name_or_path), std::uint64_t(args.seed))
-                     : args.bf16 ? load_trained_bf16(source)
-                                 : load_trained_f32(source);
+  const auto model = lora.given() ? load_trained_lora(source, lora.config(script.model_name_or_path),
+                                                      std::uint64_t(args.seed), args.bf16)
+                     : args.bf16  ? load_trained_bf16(source)
+                     : args.fp16  ? load_trained_f16(source)
+                                  : load_trained_f32(source);
+  if (lora.given()) args.bf16 = false;  // what is trained is f32, over weights in bf16
 
   TrainerOptions options;
   options.train_dataset = prepare(std::move(rows), tokenizer, script);
-  if (validation) options.eval_dataset = prepare(std::move(validation), tokenizer, script);
+  options.eval_dataset = held_out ? prepare(std::move(held_out), tokenizer, script)
+                                  : evaluation_sets(script.validation_file, script, tokenizer);
   options.data_collator = collator_for(model, tokenizer, script, args);
   if (tokenizer) options.save_extra = [&](const std::filesystem::path& f) { tokenizer->save_pretrained(f); };
   if (!args.disable_tqdm.value_or(false) && ::isatty(2))

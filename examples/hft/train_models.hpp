@@ -1,8 +1,9 @@
 // Models that hft train and hft bench train work on. Each dtype and layer kind is instantiated in a file of its own:
-// train_models_f32.cpp, _bf16.cpp, _lora.cpp.
+// train_models_f32.cpp, _bf16.cpp, _f16.cpp, _lora.cpp, _lora_f32.cpp.
 #pragma once
 #include <hft/auto.hpp>
 #include <hft/io/checkpoint.hpp>
+#include <hft/layers/lora.hpp>
 #include <hft/train/peft/lora_config.hpp>
 #include <hft/train/training_model.hpp>
 
@@ -22,8 +23,13 @@ struct trained_model {
 /// The class that a checkpoint names, to be trained whole. Throws unsupported_error for one without a loss.
 trained_model load_trained_f32(const hft::checkpoint&);
 trained_model load_trained_bf16(const hft::checkpoint&);
-/// The same with a new LoRA adapter over weights that stay as they are stored.
-trained_model load_trained_lora(const hft::checkpoint&, const hft::LoraConfig&, std::uint64_t seed);
+trained_model load_trained_f16(const hft::checkpoint&);
+/// The same with a new LoRA adapter over weights that stay as they are stored; floating ones in bf16 where asked. A
+/// config without a task_type gets the class's, so that a classifier's head is trained, too, as in peft.
+/// Throws unsupported_error where modules of a quantised model are to be trained whole.
+trained_model load_trained_lora(const hft::checkpoint&, hft::LoraConfig, std::uint64_t seed, bool bf16);
+/// The same for configs that train modules whole: all weights are f32; for bf16 the frozen ones have its values.
+trained_model load_trained_lora_f32(const hft::checkpoint&, const hft::LoraConfig&, std::uint64_t seed, bool bf16);
 
 // ---- what these files share
 
@@ -73,6 +79,40 @@ bool with_named_class(hft::type_list<Models...>, const hft::detail::checkpoint_k
   };
   (attempt(std::type_identity<Models>{}), ...);
   return found;
+}
+
+/// peft's name of a task.
+inline const char* task_type_of(training_task task) {
+  switch (task) {
+    case training_task::causal_lm:
+      return "CAUSAL_LM";
+    case training_task::sequence_classification:
+      return "SEQ_CLS";
+    case training_task::token_classification:
+      return "TOKEN_CLS";
+    default:
+      return nullptr;  // peft has none for masked language models
+  }
+}
+
+/// Calls f(type) with the class that the checkpoint names, of the classes that take adapters. Throws unsupported_error
+/// where it names none of them.
+template <class W, class F>
+void with_adapted_class(const hft::checkpoint& source, const F& f) {
+  using namespace hft;
+  using D = autodiff<cpu>;
+  const detail::checkpoint_kind kind(source);
+  bool found = false;
+  const auto attempt = [&]<class... Models>(const char* model_type, type_list<Models...> models) {
+    if (!found && kind.model_type == model_type) found = with_named_class(models, kind, source, f);
+  };
+  attempt(LlamaConfig::model_type,
+          type_list<LlamaForCausalLM<W, D, with_lora>, LlamaForSequenceClassification<W, D, with_lora>>{});
+  attempt(GPT2Config::model_type, type_list<GPT2LMHeadModel<W, D, with_lora>>{});
+  attempt(BertConfig::model_type,
+          type_list<BertForMaskedLM<W, D, with_lora>, BertForSequenceClassification<W, D, with_lora>,
+                    BertForTokenClassification<W, D, with_lora>>{});
+  if (!found) fail_untrainable(kind);
 }
 
 /// A class of the default architectures, all of whose weights are trained in W.

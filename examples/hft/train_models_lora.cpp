@@ -1,3 +1,6 @@
+// Models of `hft train` with a new adapter over frozen weights.
+#include <algorithm>
+
 #include <hft/train/peft/peft_model.hpp>
 
 #include "train_models.hpp"
@@ -6,25 +9,38 @@ namespace tool {
 
 using namespace hft;
 
-// any_q keeps each weight in the format that the file has: LoRA over floating weights, QLoRA over block formats.
-template <template <class, class, class, class> class Model>
-using adapted = Model<any_q, autodiff<cpu>, with_lora, runtime>;
+namespace {
 
-trained_model load_trained_lora(const checkpoint& source, const LoraConfig& config, std::uint64_t seed) {
-  const detail::checkpoint_kind kind(source);
-  std::optional<trained_model> out;
-  const auto load = [&]<class M>(std::type_identity<M>) {
-    out = make_trained(get_peft_model(M::load(source), config, "default", seed));
-  };
-  const auto attempt = [&]<class... Models>(const char* model_type, type_list<Models...> models) {
-    if (!out && kind.model_type == model_type) with_named_class(models, kind, source, load);
-  };
-  attempt(LlamaConfig::model_type, type_list<adapted<LlamaForCausalLM>, adapted<LlamaForSequenceClassification>>{});
-  attempt(GPT2Config::model_type, type_list<adapted<GPT2LMHeadModel>>{});
-  attempt(BertConfig::model_type, type_list<adapted<BertForMaskedLM>, adapted<BertForSequenceClassification>,
-                                            adapted<BertForTokenClassification>>{});
-  if (!out) fail_untrainable(kind);
-  return *std::move(out);
+bool is_quantised(const checkpoint& source) {
+  return std::any_of(source.tensors().begin(), source.tensors().end(), [](const stored_tensor& t) {
+    return info(t.dtype).block > 1 || t.name.find(".quant_state.") != t.name.npos;
+  });
+}
+
+}  // namespace
+
+trained_model load_trained_lora(const checkpoint& source, LoraConfig config, std::uint64_t seed, bool bf16) {
+  trained_model out;
+  // any_q keeps each weight in the format that the file has: LoRA over floating weights, QLoRA over block formats.
+  with_adapted_class<any_q>(source, [&]<class M>(std::type_identity<M>) {
+    using output = decltype(std::declval<const M&>()(Tensor<i64, 2>{}, ForwardArgs<f32, autodiff<cpu>>{}));
+    constexpr training_task task = task_of<output>();
+    if (const char* name = task_type_of(task); name && !config.task_type) config.task_type = name;
+    const bool classifies =
+        task == training_task::sequence_classification || task == training_task::token_classification;
+    if (classifies || !config.modules_to_save.empty() || config.bias != "none") {
+      const char* what = classifies ? "the head of a classifier" : "--lora_modules_to_save or --lora_bias";
+      if (is_quantised(source))
+        throw unsupported_error("hft train", "an adapter on quantised weights", "no weights that are trained whole",
+                                what);
+      out = load_trained_lora_f32(source, config, seed, bf16);
+      return;
+    }
+    LoadOptions options;
+    if (bf16 && !is_quantised(source)) options.dtype = dtype_id::bf16;
+    out = make_trained(get_peft_model(M::load(source, options), config, "default", seed));
+  });
+  return out;
 }
 
 }  // namespace tool

@@ -83,6 +83,9 @@ def collators():
         "tokens": [{"input_ids": r, "labels": [-100] + [k] * (len(r) - 2) + [-100]} for k, r in enumerate(ids)],
         "seq2seq": [{"input_ids": r, "labels": list(range(10, 12 + 2 * k))} for k, r in enumerate(ids)],
         "choices": [{"input_ids": [ids[k], ids[0], ids[1][:3]], "label": k} for k in range(2)],
+        # Words of one, two and three tokens; one that touches the special token before it.
+        "words": [{"input_ids": [2, 7, 8, 9, 10, 11, 12, 3], "offset_mapping": o} for o in (
+            [[0, 0], [0, 2], [2, 4], [5, 6], [7, 8], [8, 9], [9, 12], [0, 0]], [[0, 0], [1, 3], [4, 5], [5, 6], [7, 8], [9, 10], [11, 12], [0, 0]])],
         "equal": [{"input_ids": ids[0], "label_ids": [1, 2, k], "weight": 0.5} for k in range(2)],
     }
     T = transformers
@@ -104,6 +107,10 @@ def collators():
     for data in ("plain", "tokens"):
         batch = T.DataCollatorWithFlattening(return_seq_idx=True)([dict(r) for r in rows[data]])
         cases.append({"collator": "DataCollatorWithFlattening", "side": "right", "rows": data, "options": {}, "batch": tensors(batch)})
+    # With probability 1 every word is masked, which nothing random is left in.
+    words = T.DataCollatorForLanguageModeling(tokenizer("right"), whole_word_mask=True, mlm_probability=1.0, mask_replace_prob=1.0, random_replace_prob=0.0)
+    batch = words([{k: list(v) for k, v in r.items()} for r in rows["words"]])
+    cases.append({"collator": "whole_word_mask", "side": "right", "rows": "words", "options": {}, "batch": tensors(batch)})
     write("collators.json", {"rows": rows, "cases": cases})
 
 
@@ -143,6 +150,19 @@ def losses():
         "llama/tied": dict(per_device_train_batch_size=4, max_steps=10, warmup_steps=2),
         "llama/gqa_odd": dict(per_device_train_batch_size=2, gradient_accumulation_steps=3, max_steps=10, lr_scheduler_type="cosine", max_grad_norm=0.5),
         "llama/base": dict(per_device_train_batch_size=8, num_train_epochs=2.5, label_smoothing_factor=0.1, dataloader_drop_last=True),
+        "llama/tied, restarts": dict(per_device_train_batch_size=4, max_steps=10, warmup_steps=0.15, lr_scheduler_type="cosine_with_restarts",
+            lr_scheduler_kwargs={"num_cycles": 2}),
+        "llama/tied, polynomial": dict(per_device_train_batch_size=4, max_steps=10, lr_scheduler_type="polynomial", lr_scheduler_kwargs={"power": 2.0},
+            max_grad_norm=0.05),
+        "llama/tied, inverse_sqrt": dict(per_device_train_batch_size=4, max_steps=10, lr_scheduler_type="inverse_sqrt", warmup_steps=2,
+            gradient_accumulation_steps=2, max_grad_norm=0.0),
+        "llama/tied, wsd": dict(per_device_train_batch_size=4, max_steps=10, lr_scheduler_type="warmup_stable_decay", warmup_steps=2,
+            lr_scheduler_kwargs={"num_decay_steps": 4, "min_lr_ratio": 0.1}, adam_beta2=0.95, adam_epsilon=1e-6),
+        # Epochs of 8 batches in steps of 3, 3 and 2: what is left of an epoch is a step of its own.
+        "llama/gqa_odd, epochs": dict(per_device_train_batch_size=4, gradient_accumulation_steps=3, num_train_epochs=3, lr_scheduler_type="constant_with_warmup",
+            warmup_steps=3, weight_decay=0.3),
+        "llama/base, plateau": dict(per_device_train_batch_size=4, max_steps=10, lr_scheduler_type="reduce_lr_on_plateau", learning_rate=0.02, eval_steps=1,
+            lr_scheduler_kwargs={"patience": 0, "factor": 0.5}),
         # Without accumulation: there Transformers sums the batches' mean losses where it should take their mean.
         "bert/sequence_classification": dict(per_device_train_batch_size=4, max_steps=10),
     }
@@ -153,18 +173,18 @@ def losses():
         with tempfile.TemporaryDirectory() as d:
             classifies = name.startswith("bert")
             auto = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
-            model = auto.from_pretrained(os.path.join(models, name), dtype=torch.float32, attn_implementation="eager")
+            model = auto.from_pretrained(os.path.join(models, name.split(",")[0]), dtype=torch.float32, attn_implementation="eager")
             for m in model.modules():  # the order of random numbers is no part of the comparison
                 if isinstance(m, torch.nn.Dropout):
                     m.p = 0.0
             collator = transformers.DataCollatorWithPadding(t) if classifies else transformers.DataCollatorForLanguageModeling(t, mlm=False)
             data = [{**r, "label": sum(r["input_ids"]) % model.config.num_labels} for r in rows] if classifies else rows
-            trainer = transformers.Trainer(model=model, args=TrainingArguments(output_dir=d, **common, **arguments), train_dataset=data,
+            trainer = transformers.Trainer(model=model, args=TrainingArguments(output_dir=d, **(common | arguments)), train_dataset=data,
                 eval_dataset=data[:10], data_collator=collator)
             trainer.remove_callback(transformers.PrinterCallback)
             trainer.train()
         keep = ("loss", "grad_norm", "learning_rate", "epoch", "step", "eval_loss", "train_loss")
-        out[name] = {"arguments": {**common, **arguments}, "log_history": [{k: v for k, v in e.items() if k in keep} for e in trainer.state.log_history]}
+        out[name] = {"arguments": common | arguments, "log_history": [{k: v for k, v in e.items() if k in keep} for e in trainer.state.log_history]}
     write("losses.json", {"rows": rows, "cases": out})
 
 

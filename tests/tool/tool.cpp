@@ -12,9 +12,12 @@
 #include <hft/io/safetensors_writer.hpp>
 
 #include "../models/golden.hpp"
+#include "has_tool.hpp"
 
 using namespace hft;
 using namespace hft::test;
+
+BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition(hft::test::has_tool))
 
 namespace {
 
@@ -47,12 +50,6 @@ class workspace {
   std::filesystem::path folder_;
 };
 
-boost::test_tools::assertion_result has_tool(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result r(std::getenv("HFT_TOOL") != nullptr);
-  r.message() << "HFT_TOOL names no tool";
-  return r;
-}
-
 // The inputs of a golden pass as a file.
 void write_inputs(const std::string& path, const std::filesystem::path& golden_file, const std::string& pass) {
   const auto file = safetensors_file::open(golden_file);
@@ -71,8 +68,6 @@ Tensor<f32, 3> as_tensor(const stored_tensor& t) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tool, *boost::unit_test::precondition(has_tool))
 
 BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
   workspace w;

@@ -7,18 +7,17 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include <hft/io/json.hpp>
 
+#include "has_tool.hpp"
+
 using namespace hft;
 
-namespace {
+BOOST_AUTO_TEST_SUITE(tool_train, *boost::unit_test::precondition(hft::test::has_tool))
 
-boost::test_tools::assertion_result has_tool(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result r(std::getenv("HFT_TOOL") != nullptr);
-  r.message() << "HFT_TOOL names no tool";
-  return r;
-}
+namespace {
 
 class training_folder {
  public:
@@ -31,14 +30,16 @@ class training_folder {
   ~training_folder() { std::filesystem::remove_all(path_); }
   std::filesystem::path operator/(const char* name) const { return path_ / name; }
 
+  static std::string quoted(const std::filesystem::path& p) { return " '" + p.string() + "'"; }
+  // `after` goes on behind the command, in the shell.
   // The exit status; `out` and `err` get what it wrote.
-  int train(const std::string& more, const char* model = "llama/tied") {
-    const auto quoted = [](const std::filesystem::path& p) { return " '" + p.string() + "'"; };
+  int train(const std::string& more, const char* model = "llama/tied", const std::string& after = "") {
     const std::string command = std::string(std::getenv("HFT_TOOL")) + " train --model_name_or_path" +
                                 quoted(std::filesystem::path(HFT_TEST_DATA) / "models" / model) + " --train_file" +
                                 quoted(path_ / "rows.jsonl") + " --output_dir" + quoted(path_ / "out") +
                                 " --per_device_train_batch_size 4 " + more + " >" + quoted(path_ / "stdout") + " 2>" +
-                                quoted(path_ / "stderr");
+                                quoted(path_ / "stderr") + after;
+    std::filesystem::remove(path_ / "stderr");  // of the run before
     const int status = std::system(command.c_str());
     out = read_text(path_ / "stdout");
     err = read_text(path_ / "stderr");
@@ -51,8 +52,6 @@ class training_folder {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tool_train, *boost::unit_test::precondition(has_tool))
 
 BOOST_AUTO_TEST_CASE(a_model_and_its_state) {
   training_folder folder;
@@ -82,6 +81,75 @@ BOOST_AUTO_TEST_CASE(arguments_from_a_file) {
   std::ofstream(folder / "run.json") << R"({"max_steps": 1, "save_strategy": "no", "logging_steps": 1})";
   BOOST_TEST(folder.train("--config '" + (folder / "run.json").string() + "'") == 0, folder.err);
   BOOST_TEST(read_json(folder / "out" / "trainer_state.json")["global_step"] == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_a_signal_ends_goes_on_to_the_same_bits) {
+  training_folder folder;
+  const std::string args = "--learning_rate 1e-3 --lr_scheduler_type constant --save_strategy no --logging_steps 2 ";
+  for (const std::string signal : {"TERM", "INT"}) {
+    std::filesystem::remove_all(folder / "out");
+    // Once a loss is logged, a signal; the status is that of the tool.
+    const std::string err = folder.quoted(folder / "stderr");
+    const int status = folder.train(args + "--max_steps 1000000", "llama/tied",
+                                    " & p=$!; until grep -qs loss" + err +
+                                        " || ! kill -0 $p; do sleep 0.02; done; kill -" + signal + " $p; wait $p");
+    BOOST_TEST(status == 1, folder.err);
+    const auto said = folder.err.find("hft: interrupted at step ");
+    BOOST_TEST_REQUIRE(said != std::string::npos, folder.err);
+    const int stopped = std::atoi(folder.err.c_str() + said + 25);
+    const std::string end = "--max_steps " + std::to_string(stopped + 3);
+    BOOST_TEST(folder.train(args + end + " --resume_from_checkpoint true") == 0, folder.err);
+    const std::string resumed = read_text(folder / "out" / "model.safetensors");
+    BOOST_TEST(folder.train(args + end) == 0, folder.err);
+    BOOST_TEST((resumed == read_text(folder / "out" / "model.safetensors")), signal << " at step " << stopped);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(several_validation_files_and_loggers) {
+  training_folder folder;
+  for (const char* name : {"news.jsonl", "books.jsonl"})
+    std::ofstream(folder / name) << "{\"input_ids\": [5, 6, 7]}\n{\"input_ids\": [9, 8]}\n";
+  const std::string files =
+      "--validation_file" + folder.quoted(folder / "news.jsonl") + folder.quoted(folder / "books.jsonl");
+  BOOST_TEST(folder.train(files + " --max_steps 6 --eval_strategy steps --eval_steps 2 --save_steps 2 "
+                                  "--load_best_model_at_end --metric_for_best_model books_loss --save_total_limit 1 "
+                                  "--report_to tensorboard csv --early_stopping_patience 3") == 0,
+             folder.err);
+  const json results = json::parse(folder.out), state = read_json(folder / "out" / "trainer_state.json");
+  BOOST_TEST(results.contains("eval_news_loss"), folder.out);
+  BOOST_TEST(results["eval_books_loss"] == state["best_metric"], folder.out);
+  BOOST_TEST(std::filesystem::exists(folder / "out" / "log.csv"));
+  BOOST_TEST(!std::filesystem::is_empty(folder / "out" / "runs"));
+}
+
+BOOST_AUTO_TEST_CASE(contradictions_are_named_before_anything_is_written) {
+  training_folder folder;
+  const std::pair<const char*, const char*> cases[] = {
+      {"--load_best_model_at_end", "save_strategy and eval_strategy"},
+      {"--eval_strategy epoch", "--validation_file"},
+      {"--do_eval", "--validation_file"},
+      {"--early_stopping_patience 2", "--eval_strategy"},
+      {"--early_stopping_patience 2 --eval_strategy epoch --validation_split_percentage 25", "--metric_for_best_model"},
+      {"--validation_file x.jsonl --validation_split_percentage 25", "one of them, got both"},
+      {"--validation_split_percentage 100", "0 to 99"},
+      {"--eval_strategy steps --eval_steps 3 --save_steps 4 --load_best_model_at_end --validation_file x", "multiple"},
+      {"--save_strategy best", "an eval_strategy"},
+      {"--max_train_samples 0", "--max_train_samples"},
+      {"--max_length -1", "--max_length"},
+      {"--report_to none csv", "report_to"},
+      {"--dataloader_prefetch_factor 2", "dataloader_num_workers"},
+      {"--lr_scheduler_type reduce_lr_on_plateau", "an eval_strategy"},
+      {"--logging_steps 0", "logging_steps"},
+      {"--optim adam_of_old", "adamw_torch"},
+      {"--optim sgd --optim_args momentun=1", "momentun"},
+      {"--lr_scheduler_type cosines", "cosine_with_restarts"},
+      {"--warmup_steps 1.5 --learning_rate nan", "learning_rate"},
+  };
+  for (const auto& [words, part] : cases) {
+    BOOST_TEST(folder.train(words) == 2, words << ": " << folder.err);
+    BOOST_TEST(folder.err.find(part) != std::string::npos, words << ": " << folder.err);
+  }
+  BOOST_TEST(!std::filesystem::exists(folder / "out"));
 }
 
 BOOST_AUTO_TEST_CASE(wrong_usage_is_two_and_failure_is_one) {

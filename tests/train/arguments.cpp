@@ -7,6 +7,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(training_arguments)
+
 namespace {
 
 const json& golden() {
@@ -41,8 +43,6 @@ struct data_arguments {
 bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(training_arguments)
 
 BOOST_AUTO_TEST_CASE(names_and_defaults_are_those_of_transformers) {
   const json mine = arguments_to_json(TrainingArguments{});

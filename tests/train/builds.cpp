@@ -12,6 +12,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(builds)
+
 using device = autodiff<cpu>;
 using gradient_map = std::map<std::string, std::vector<f32>>;
 
@@ -30,8 +32,6 @@ static f64 cosine(const std::vector<f32>& a, const f32* b) {
   for (std::size_t i = 0; i < a.size(); ++i) ab += f64(a[i]) * b[i], aa += f64(a[i]) * a[i], bb += f64(b[i]) * b[i];
   return ab / std::sqrt(aa * bb);
 }
-
-BOOST_AUTO_TEST_SUITE(builds)
 
 BOOST_AUTO_TEST_CASE(f64_matches_pytorch) { check_case<LlamaForCausalLM<f64, device>>("llama_tied"); }
 

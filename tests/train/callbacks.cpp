@@ -12,6 +12,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(callbacks)
+
 namespace {
 
 const json& golden() {
@@ -51,8 +53,6 @@ std::filesystem::path scratch(const char* name) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(callbacks)
 
 BOOST_AUTO_TEST_CASE(the_state_is_written_as_transformers_writes_it) {
   const auto text = golden()["state"].get<std::string>();

@@ -8,6 +8,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(collators)
+
 namespace {
 
 CollatorTokens tokens(bool left = false) {
@@ -39,6 +41,12 @@ Batch collate(const json& c, const std::vector<json>& rows) {
     collator.pad_to_multiple_of = padding.pad_to_multiple_of;
     return collator(rows);
   }
+  if (name == "whole_word_mask") {
+    DataCollatorForLanguageModeling collator{t};
+    collator.whole_word_mask = true;
+    collator.mlm_probability = 1;
+    return collator(rows);
+  }
   return DefaultDataCollator{}(rows);
 }
 
@@ -56,8 +64,6 @@ std::vector<json> sentences(isize n, isize length) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(collators)
 
 BOOST_AUTO_TEST_CASE(batches_are_those_of_transformers) {
   const json golden = read_json(std::filesystem::path(HFT_TEST_DATA) / "train" / "collators.json");
@@ -106,6 +112,45 @@ BOOST_AUTO_TEST_CASE(masking) {
   BOOST_TEST(std::abs(f64(other) / f64(chosen) - 0.1) < 0.03);
   BOOST_TEST((collator(rows, 5).at("labels").integers == labels));
   BOOST_TEST((collator(rows, 6).at("labels").integers != labels));
+}
+
+BOOST_AUTO_TEST_CASE(whole_words_are_masked) {
+  // Words of three tokens, with a space between them.
+  auto rows = sentences(64, 128);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    json offsets = json::array({json::array({0, 0})});
+    for (i64 t = 0; t < 126; ++t) offsets.push_back(json::array({t + t / 3, t + t / 3 + 1}));
+    offsets.push_back(json::array({0, 0}));
+    rows[r]["offset_mapping"] = offsets;
+  }
+  for (const bool left : {false, true}) {
+    DataCollatorForLanguageModeling collator{tokens(left)};
+    collator.whole_word_mask = true;
+    auto padded = rows;
+    padded.push_back(json::parse(
+        R"({"input_ids": [2, 5, 6, 7, 8, 3], "offset_mapping": [[0, 0], [0, 1], [1, 2], [3, 4], [4, 5], [0, 0]]})"));
+    const Batch batch = collator(padded, 1);
+    const auto &ids = batch.at("input_ids").integers, &labels = batch.at("labels").integers;
+    BOOST_TEST(!batch.contains("offset_mapping"));
+    isize chosen = 0;
+    for (std::size_t r = 0; r < 64; ++r)
+      for (std::size_t t = 1; t < 127; ++t) {
+        const std::size_t i = r * 128 + t, word = r * 128 + 1 + (t - 1) / 3 * 3;
+        chosen += labels[i] != -100;
+        BOOST_TEST_REQUIRE((labels[i] == -100) == (labels[word] == -100), "a word in part");
+        BOOST_TEST_REQUIRE((ids[i] == 4) == (labels[i] != -100));
+      }
+    BOOST_TEST(std::abs(f64(chosen) / (64 * 126) - 0.15) < 0.02);
+    const std::size_t last = 64 * 128 + (left ? 122 : 0);
+    for (const std::size_t t : {1, 3}) BOOST_TEST((labels[last + t] == -100) == (labels[last + t + 1] == -100));
+  }
+  DataCollatorForLanguageModeling collator{tokens()};
+  collator.whole_word_mask = true;
+  BOOST_CHECK_THROW(collator(sentences(1, 4)), error);  // no offsets
+  rows[0]["offset_mapping"].push_back(json::array({0, 0}));
+  BOOST_CHECK_THROW(collator(rows), value_error);
+  collator.mlm = false;
+  BOOST_CHECK_THROW(collator(sentences(1, 4)), value_error);
 }
 
 BOOST_AUTO_TEST_CASE(labels_that_rows_bring_are_kept_by_the_causal_collator) {

@@ -18,6 +18,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(datasets)
+
 namespace {
 
 class temporary_file {
@@ -61,7 +63,15 @@ std::vector<i64> all_ids(const DataLoader& loader, isize epoch, isize first = 0)
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(data)
+BOOST_AUTO_TEST_CASE(column_names_outlive_the_row_they_were_read_from) {
+  const std::string first = "a column with a name that no short string holds", second = first + ", and another one";
+  json row = json::object();
+  row[first] = 1;
+  row[second] = 2;
+  const auto names = Dataset::from_rows({row}).column_names();
+  BOOST_TEST((names == std::vector<std::string>{first, second}));
+  BOOST_TEST(Dataset().column_names().empty());
+}
 
 BOOST_AUTO_TEST_CASE(json_lines) {
   const temporary_file f("a.jsonl",

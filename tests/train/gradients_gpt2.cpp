@@ -8,9 +8,9 @@
 using namespace hft;
 using namespace hft::test;
 
-using Causal = GPT2LMHeadModel<f32, autodiff<cpu>>;
-
 BOOST_AUTO_TEST_SUITE(gradients_gpt2)
+
+using Causal = GPT2LMHeadModel<f32, autodiff<cpu>>;
 
 BOOST_AUTO_TEST_CASE(causal_models_match_pytorch) {
   for (const char* name : {"gpt2", "gpt2_untied", "gpt2_scaled"}) check_case<Causal>(name);

@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(gradients_llama)
+
 using Causal = LlamaForCausalLM<f32, autodiff<cpu>>;
 
 static f32 item(const Tensor<f32, 1, autodiff<cpu>>& loss) { return loss.value().data()[0]; }
@@ -20,8 +22,6 @@ static std::vector<f32> all_gradients(Causal& model) {
   });
   return all;
 }
-
-BOOST_AUTO_TEST_SUITE(gradients_llama)
 
 BOOST_AUTO_TEST_CASE(causal_models_match_pytorch) {
   for (const char* name : {"llama", "llama_tied", "llama_biases", "llama_yarn"}) check_case<Causal>(name);

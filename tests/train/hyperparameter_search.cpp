@@ -5,6 +5,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(searches)
+
 namespace {
 
 // Best at a learning rate of 1e-3 with batches of 16.
@@ -14,8 +16,6 @@ json run(const TrainingArguments& a) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(searches)
 
 BOOST_AUTO_TEST_CASE(grid) {
   TrainingArguments args;

@@ -14,6 +14,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(optimizers)
+
 namespace {
 
 // The numbers of the oracle, bit for bit.
@@ -99,8 +101,6 @@ bool large(const std::string& name) { return name.find("8bit") != name.npos; }
 const std::filesystem::path data = std::filesystem::path(HFT_TEST_DATA) / "train";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(optimizers)
 
 BOOST_AUTO_TEST_CASE(ten_steps_as_the_references_take_them) {
   const auto golden = safetensors_file::open(data / "optimizers.safetensors");

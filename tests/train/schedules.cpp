@@ -8,6 +8,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(schedules)
+
 namespace {
 
 const json& golden() {
@@ -30,8 +32,6 @@ void advance(LRScheduler& s, std::size_t step) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(schedules)
 
 BOOST_AUTO_TEST_CASE(the_learning_rates_of_transformers) {
   for (const json& c : golden()["cases"].get_ref<const json::array_t&>())

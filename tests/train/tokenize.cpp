@@ -9,6 +9,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(tokenizing)
+
 namespace {
 
 // A folder with SmolLM's tokenizer and a ChatML template.
@@ -55,8 +57,6 @@ constexpr const char* chat = R"({"messages": [{"role": "user", "content": "Was i
   {"role": "assistant", "content": "Im Wald."}]})";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tokenizing)
 
 BOOST_AUTO_TEST_CASE(texts_are_tokenised_and_other_columns_stay) {
   const chat_folder folder(false);

@@ -4,6 +4,9 @@
 
 using namespace hft;
 using namespace hft::test;
+
+BOOST_AUTO_TEST_SUITE(trainer)
+
 using Llama = LlamaForCausalLM<f32, autodiff<cpu>>;
 
 namespace {
@@ -48,8 +51,6 @@ class stop_at final : public TrainerCallback {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(trainer)
 
 BOOST_AUTO_TEST_CASE(one_batch_of_eight_is_two_of_four) {
   const workspace folder;
@@ -264,6 +265,7 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_names_its_step) {
   trainer.add_callback(std::make_shared<breaker>(model));
   const auto text = failure([&] { trainer.train(); });
   BOOST_TEST(has(text, "the loss at step 3 (the values of 'model.norm.weight')"), text);
+  BOOST_TEST(has(text, "([rms_norm] result"), text);
 }
 
 BOOST_AUTO_TEST_CASE(bad_input) {

@@ -1,14 +1,51 @@
 // What an evaluation gathers: predictions and labels of all batches, as metrics take them.
 #pragma once
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <hft/io/json.hpp>
 #include <hft/train/data/batch.hpp>
+#include <hft/train/data/dataset.hpp>
 
 namespace hft {
+
+/// What a Trainer evaluates on: one dataset, or several with names, whose metrics then have the name in theirs
+/// (eval_NAME_loss).
+///   options.eval_dataset = rows;
+///   options.eval_dataset = {{"news", news}, {"books", books}};
+class EvalDatasets {
+ public:
+  using named = std::pair<std::string, Dataset>;
+
+  EvalDatasets() = default;
+  EvalDatasets(Dataset one) {
+    if (one) all_.emplace_back("", std::move(one));
+  }
+  /// Throws value_error for names that are empty or not distinct.
+  EvalDatasets(std::initializer_list<named> several) : EvalDatasets(std::vector<named>(several)) {}
+  EvalDatasets(std::vector<named> several) : all_(std::move(several)) {
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      const std::string& name = all_[i].first;
+      const bool twice =
+          std::any_of(all_.begin(), all_.begin() + std::ptrdiff_t(i), [&](const named& n) { return n.first == name; });
+      if (name.empty() || twice)
+        throw value_error("EvalDatasets", "names", "one for each dataset, all of them different",
+                          name.empty() ? "''" : "'" + name + "' twice");
+    }
+  }
+
+  explicit operator bool() const { return !all_.empty(); }
+  /// Whether datasets have names; else there is at most one.
+  bool has_names() const { return !all_.empty() && !all_[0].first.empty(); }
+  auto begin() const { return all_.begin(); }
+  auto end() const { return all_.end(); }
+
+ private:
+  std::vector<named> all_;
+};
 
 /// What compute_metrics is given. Batches are joined; sequences of different lengths are filled up with -100.
 struct EvalPrediction {

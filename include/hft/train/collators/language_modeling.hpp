@@ -9,8 +9,9 @@
 namespace hft {
 
 /// Pads, and makes labels: the ids with padding ignored, or (mlm) the ids of tokens chosen at random, which are masked,
-/// replaced by another token, or left, as BERT was trained (Devlin et al. 2019, arXiv 1810.04805, A.1). With mlm=false
-/// labels that rows bring are kept.
+/// replaced by another token, or left, as BERT was trained (Devlin et al. 2019, arXiv 1810.04805, A.1). With
+/// whole_word_mask words are chosen, and all their tokens masked; rows then bring offset_mapping, a list of [start,
+/// end]. With mlm=false labels that rows bring are kept.
 struct DataCollatorForLanguageModeling {
   CollatorTokens tokens;
   bool mlm = true;
@@ -19,8 +20,9 @@ struct DataCollatorForLanguageModeling {
   f64 random_replace_prob = 0.1;
   std::optional<isize> pad_to_multiple_of = {};
   std::uint64_t seed = 0;
+  bool whole_word_mask = false;
 
-  /// Throws value_error for probabilities out of range, or for mlm without a mask token.
+  /// Throws value_error for probabilities out of range, for mlm without a mask token, for words without mlm.
   void check() const {
     const auto probability = [](f64 p) { return p >= 0 && p <= 1; };
     if (!probability(mlm_probability) || !probability(mask_replace_prob) || !probability(random_replace_prob) ||
@@ -29,6 +31,7 @@ struct DataCollatorForLanguageModeling {
                         detail::cat(mlm_probability, ", ", mask_replace_prob, ", ", random_replace_prob));
     if (mlm && !tokens.mask_token_id)
       throw value_error(where, "mlm", "a tokenizer with a mask_token, or mlm=false", "none");
+    if (whole_word_mask && !mlm) throw value_error(where, "whole_word_mask", "mlm=true", "false");
   }
 
   Batch operator()(std::span<const json> rows, std::uint64_t position = 0) const {
@@ -36,10 +39,10 @@ struct DataCollatorForLanguageModeling {
     detail::demand_rows(rows);
     Batch batch;
     const bool labelled = !mlm && find_member(rows[0], "labels");
-    const isize length =
-        detail::pad_rows(batch, rows, tokens, {.pad_to_multiple_of = pad_to_multiple_of}, {"labels", "length"});
+    const isize length = detail::pad_rows(batch, rows, tokens, {.pad_to_multiple_of = pad_to_multiple_of},
+                                          {"labels", "length", "offset_mapping"});
     if (mlm) {
-      mask(batch, position);
+      mask(batch, rows, position);
     } else if (labelled) {
       std::vector<std::vector<i64>> labels;
       for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -63,25 +66,50 @@ struct DataCollatorForLanguageModeling {
  private:
   static constexpr const char* where = "DataCollatorForLanguageModeling";
 
-  void mask(Batch& batch, std::uint64_t position) const {
+  void mask(Batch& batch, std::span<const json> rows, std::uint64_t position) const {
     const random_stream random(seed, position);
     const BatchTensor* special = batch.find("special_tokens_mask");
     BatchTensor labels = batch.at("input_ids");
     auto& ids = batch["input_ids"].integers;
     if (tokens.vocab_size < 1) throw value_error(where, "vocab_size", "at least 1", detail::cat(tokens.vocab_size));
+    std::vector<bool> kept(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      kept[i] = special ? special->integers[i] != 0 : tokens.is_special(ids[i]);
+    const auto begins = whole_word_mask ? word_begins(labels, rows, kept) : std::vector<bool>(ids.size(), true);
+    bool chosen = false;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      const bool kept = special ? special->integers[i] != 0 : tokens.is_special(ids[i]);
-      if (kept || random.uniform(3 * i) >= mlm_probability) {
+      if (begins[i]) chosen = random.uniform(3 * i) < mlm_probability;
+      if (kept[i] || !chosen) {
         labels.integers[i] = -100;
         continue;
       }
-      const f64 u = random.uniform(3 * i + 1);
-      if (u < mask_replace_prob)
+      const f64 u = whole_word_mask ? 0 : random.uniform(3 * i + 1);
+      if (u < mask_replace_prob || whole_word_mask)
         ids[i] = *tokens.mask_token_id;
       else if (u < mask_replace_prob + random_replace_prob)
         ids[i] = i64(random.uniform(3 * i + 2) * f64(tokens.vocab_size));
     }
     batch["labels"] = std::move(labels);
+  }
+
+  // Which tokens begin a word: those behind a gap in the text or behind a special token.
+  std::vector<bool> word_begins(const BatchTensor& ids, std::span<const json> rows,
+                                const std::vector<bool>& kept) const {
+    using offset = std::vector<i64>;
+    const auto length = std::size_t(ids.shape[1]);
+    std::vector<bool> begins(kept.size(), false);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto offsets = require<std::vector<offset>>(rows[r], "offset_mapping", where);
+      const std::size_t n = rows[r]["input_ids"].size(), first = r * length + (tokens.pad_left ? length - n : 0);
+      if (offsets.size() != n)
+        throw value_error(where, "offset_mapping", detail::cat(n, ", one a token"), detail::cat(offsets.size()));
+      for (std::size_t t = 0; t < n; ++t) {
+        if (offsets[t].size() != 2)
+          throw value_error(where, "offset_mapping", "[start, end]", detail::cat(offsets[t].size(), " numbers"));
+        begins[first + t] = !kept[first + t] && (t == 0 || offsets[t][0] != offsets[t - 1][1] || kept[first + t - 1]);
+      }
+    }
+    return begins;
   }
 };
 

@@ -68,8 +68,9 @@ class Dataset {
   /// The names in the first row.
   std::vector<std::string> column_names() const {
     std::vector<std::string> names;
-    if (!empty())
-      for (const auto& [key, value] : (*this)[0].items()) names.push_back(key);
+    if (empty()) return names;
+    const json first = (*this)[0];  // items() refers to it
+    for (const auto& [key, value] : first.items()) names.push_back(key);
     return names;
   }
 

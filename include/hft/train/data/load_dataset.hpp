@@ -1,5 +1,6 @@
-// Datasets from files: JSON lines, a JSON list, CSV, plain text. The file is mapped and one pass finds where its rows
-// begin; each is parsed when it is asked for. Errors name the file, the line and the column.
+// Datasets from files: JSON lines, a JSON list, CSV, plain text; with data/parquet.hpp, Parquet. The file is mapped and
+// one pass finds where its rows begin; each is parsed when it is asked for. Errors name the file, the line and the
+// column.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -134,9 +135,17 @@ inline Dataset load_text(const std::filesystem::path& path) {
   return Dataset(std::make_shared<detail::text_rows>(path));
 }
 
-/// A dataset by the file's extension: .jsonl, .json (lines, or one list), .csv, .tsv, .txt. Throws file_error for a
-/// file that cannot be read, format_error for an empty one, unsupported_error for another extension. A broken row
-/// throws when it is read.
+namespace detail {
+/// What reads .parquet; null in a program that does not include data/parquet.hpp.
+inline auto parquet_loader() -> Dataset (*&)(const std::filesystem::path&) {
+  static Dataset (*loader)(const std::filesystem::path&) = nullptr;
+  return loader;
+}
+}  // namespace detail
+
+/// A dataset by the file's extension: .jsonl, .json (lines, or one list), .csv, .tsv, .txt, and .parquet in a program
+/// that includes data/parquet.hpp. Throws file_error for a file that cannot be read, format_error for an empty one,
+/// unsupported_error for another extension. A broken row throws when it is read.
 inline Dataset load_dataset(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension == ".jsonl" || extension == ".ndjson") return load_json_lines(path);
@@ -154,7 +163,11 @@ inline Dataset load_dataset(const std::filesystem::path& path) {
   if (extension == ".csv") return load_csv(path, ',');
   if (extension == ".tsv") return load_csv(path, '\t');
   if (extension == ".txt" || extension == ".text" || extension == ".md") return load_text(path);
-  throw unsupported_error(path.string(), "a dataset", ".jsonl, .json, .csv, .tsv or .txt",
+  if (extension == ".parquet") {
+    if (const auto load = detail::parquet_loader()) return load(path);
+    throw unsupported_error(path.string(), "Parquet", "a program that includes hft/train/data/parquet.hpp", "");
+  }
+  throw unsupported_error(path.string(), "a dataset", ".jsonl, .json, .csv, .tsv, .txt or .parquet",
                           detail::quote_text(extension));
 }
 

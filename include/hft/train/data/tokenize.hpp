@@ -21,6 +21,7 @@ struct TokenizeOptions {
   /// blocks, the assistant's text is what its message adds to the chat before it.
   bool assistant_only_loss = false;
   std::string text_column = "text";
+  bool return_offsets_mapping = false;  // of `text`: offset_mapping, for whole_word_mask
 };
 
 namespace detail {
@@ -50,6 +51,11 @@ class row_tokenizer {
       const auto e = pair ? pipeline_.encode(first, json_as<std::string>(*pair, "tokenize", "text_pair"))
                           : pipeline_.encode(first);
       json out = columns(e);
+      if (options_.return_offsets_mapping) {
+        json offsets = json::array();
+        for (const auto& o : e.offsets) offsets.push_back(json::array({o.start, o.end}));
+        out["offset_mapping"] = std::move(offsets);
+      }
       for (const auto& [key, value] : row.items())
         if (key != options_.text_column && key != "text_pair") out[key] = value;
       return cut(std::move(out));

@@ -1,0 +1,9 @@
+#include "train_models.hpp"
+
+namespace tool {
+
+trained_model load_trained_f16(const hft::checkpoint& source) {
+  return load_trained<hft::f16>(hft::default_archs{}, source);
+}
+
+}  // namespace tool

@@ -1,0 +1,26 @@
+// Models of `hft train` with a new adapter and modules that are trained whole, which f32 weights alone can be.
+#include <hft/train/peft/peft_model.hpp>
+
+#include "train_models.hpp"
+
+namespace tool {
+
+using namespace hft;
+
+trained_model load_trained_lora_f32(const checkpoint& source, const LoraConfig& config, std::uint64_t seed, bool bf16) {
+  trained_model out;
+  with_adapted_class<f32>(source, [&]<class M>(std::type_identity<M>) {
+    auto model = get_peft_model(M::load(source), config, "default", seed);
+    if (bf16)
+      for_each_parameter(model, [](const std::string&, parameter& p) {
+        if (p.trainable() || p.shape().size() < 2) return;
+        std::vector<hft::bf16> rounded(static_cast<std::size_t>(p.size()));
+        convert(dtype_id::bf16, rounded.data(), p.format(), p.data(), p.size());
+        convert(p.format(), p.data(), dtype_id::bf16, rounded.data(), p.size());
+      });
+    out = make_trained(std::move(model));
+  });
+  return out;
+}
+
+}  // namespace tool
