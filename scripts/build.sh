@@ -8,7 +8,7 @@ shift
 
 jobs=$(nproc)
 memory_gb=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
-if [ $((memory_gb / 2)) -lt "$jobs" ]; then jobs=$((memory_gb / 2)); fi  # 2 GB for each compiler
+if [ $((memory_gb / 3)) -lt "$jobs" ]; then jobs=$((memory_gb / 3)); fi  # 3 GB for each compiler
 if [ "$jobs" -lt 1 ]; then jobs=1; fi
 
 log=$(mktemp)

@@ -10,6 +10,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(autodiff_graph)
+
 template <std::size_t R>
 using tracked = Tensor<f64, R, autodiff<cpu>>;
 using plain_matrix = Tensor<f64, 2>;
@@ -20,8 +22,6 @@ static tracked<2> leaf(std::initializer_list<f64> values, const Shape<2>& shape)
   return tracked<2>::leaf(plain_matrix::from(values, shape));
 }
 static f64 at(const plain_matrix& t, isize i) { return t.data()[i]; }
-
-BOOST_AUTO_TEST_SUITE(autodiff_graph)
 
 BOOST_AUTO_TEST_CASE(a_product_and_a_sum) {
   const auto a = leaf({1, 2, 3}, {1, 3}), b = leaf({5, 7, 11}, {1, 3});

@@ -8,6 +8,8 @@
 
 #include "models/golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(device)
+
 namespace outside {
 
 using namespace hft;
@@ -48,8 +50,6 @@ using namespace hft::test;
 static_assert(Device<cpu> && BaseDevice<cpu>);
 static_assert(BaseDevice<outside::counting>);
 
-BOOST_AUTO_TEST_SUITE(device)
-
 BOOST_AUTO_TEST_CASE(a_device_of_the_users_own_runs_the_same_llama) {
   const auto folder = data("models/llama/gqa_odd");
   const auto model = LlamaForCausalLM<f32, outside::counting>::from_pretrained(folder.string());
@@ -81,6 +81,19 @@ BOOST_AUTO_TEST_CASE(freed_memory_is_used_again) {
   BOOST_TEST(!b.unique() == false);
   const auto shared = b;
   BOOST_TEST(!b.unique());
+}
+
+// What a training step frees is there for the next one, however large.
+BOOST_AUTO_TEST_CASE(a_hold_keeps_what_is_freed) {
+  const std::size_t large = std::size_t(300) << 20;
+  const auto place = [&](std::size_t bytes) { return cpu::allocate(bytes).data(); };
+  const cpu::memory_hold outer;
+  const void* first = place(large);
+  {
+    const cpu::memory_hold inner;
+    BOOST_TEST(place(large) == first);
+  }
+  BOOST_TEST(place(large) == first);
 }
 
 BOOST_AUTO_TEST_CASE(a_size_beyond_memory_is_refused) {

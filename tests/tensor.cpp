@@ -7,6 +7,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(tensor)
+
 namespace {
 
 // 0, 1, 2, ... in row-major order.
@@ -23,8 +25,6 @@ std::vector<f32> values(const Tensor<f32, R>& t) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tensor)
 
 BOOST_AUTO_TEST_CASE(copies_share_and_clones_do_not) {
   const auto a = counted<2>({2, 3});

@@ -11,6 +11,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(generation)
+
 namespace {
 
 // The vocabulary of the tiny models, as text: letters where stop strings want some.
@@ -72,8 +74,6 @@ std::vector<i64> said(const Tensor<i64, 2>& sequences, isize row, isize prompt_l
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(generation)
 
 template <class Model>
 void check_greedy(const std::string& arch, const std::string& architecture) {

@@ -5,6 +5,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(generation_config)
+
 namespace {
 GenerationConfig from(const char* text) {
   GenerationConfig config;
@@ -12,8 +14,6 @@ GenerationConfig from(const char* text) {
   return config;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(generation_config)
 
 BOOST_AUTO_TEST_CASE(every_field_returns_from_json) {
   GenerationConfig::members([](const char* key, auto member) {

@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(logits_process)
+
 namespace {
 
 using scores_t = std::vector<f32>;
@@ -35,8 +37,6 @@ scores_t logs(std::initializer_list<f64> probabilities) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(logits_process)
 
 BOOST_AUTO_TEST_CASE(processors_give_transformers_scores) {
   const golden g(data("generation/processors.safetensors"));

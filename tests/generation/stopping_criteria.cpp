@@ -5,6 +5,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(stopping_criteria)
+
 namespace {
 const std::vector<std::string> pieces{"He", "llo", " wor", "ld", "!", "\xc3", "\xa9", "", "\n\nUser"};
 
@@ -20,8 +22,6 @@ bool stops(std::vector<std::string> strings, std::vector<i64> ids) {
   return StopStringCriteria(std::move(strings), decode)(ids);
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(stopping_criteria)
 
 BOOST_AUTO_TEST_CASE(a_stop_string_ends_in_the_last_token) {
   BOOST_TEST(stops({"world"}, {0, 1, 2, 3}));

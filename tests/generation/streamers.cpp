@@ -5,6 +5,8 @@
 
 using namespace hft;
 
+BOOST_AUTO_TEST_SUITE(streamers)
+
 namespace {
 
 // Byte-level tokens: "\xc3" and "\xa9" together are one character.
@@ -37,8 +39,6 @@ std::vector<std::string> pieces(std::vector<i64> prompt, const std::vector<i64>&
 using texts = std::vector<std::string>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(streamers)
 
 BOOST_AUTO_TEST_CASE(pieces_end_between_characters) {
   BOOST_TEST(pieces({0}, {1, 2, 3, 4, 0}) == (texts{"b", "\xc3\xa9", " ", "a"}), boost::test_tools::per_element());

@@ -46,7 +46,7 @@ if ! "$@" -c "$source" -o "${source%.*}.o" > "$source.log" 2>&1; then mv "$sourc
 EOF
 case $compiler in
   nvcc) command=("$path" "${flags[@]}" -x cu -diag-suppress 20012,20015) ;;
-  clang++) command=("$path" "${flags[@]}" -Wall -Wextra -Wpedantic -Werror -Wno-missing-braces) ;;  # std::array{{...}}
+  clang++) command=("$path" "${flags[@]}" -fsyntax-only -Wall -Wextra -Wpedantic -Werror -Wno-missing-braces) ;;  # std::array{{...}}
   g++) command=("$path" "${flags[@]}" -Wall -Wextra -Wpedantic -Werror) ;;
 esac
 ! command -v ccache >/dev/null || command=(ccache "${command[@]}")

@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace io_test;
 
+BOOST_AUTO_TEST_SUITE(checkpoint_)
+
 namespace {
 
 void write_shard(const fs::path& path, std::vector<std::string> names) {
@@ -32,8 +34,6 @@ struct sharded_folder : temporary_folder {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(checkpoint_)
 
 BOOST_AUTO_TEST_CASE(opens_what_transformers_saved) {
   const auto whole = checkpoint::open(golden("whole"));

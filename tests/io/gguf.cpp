@@ -7,6 +7,8 @@
 using namespace hft;
 using namespace io_test;
 
+BOOST_AUTO_TEST_SUITE(gguf_)
+
 namespace {
 
 gguf_file parse(std::string_view file) {
@@ -53,8 +55,6 @@ void check_refused(const raw_gguf& file, Parts... parts) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(gguf_)
 
 BOOST_AUTO_TEST_CASE(reads_all_value_types) {
   const auto file = gguf_file::open(golden("values.gguf"));

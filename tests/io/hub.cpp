@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace io_test;
 
+BOOST_AUTO_TEST_SUITE(hub)
+
 namespace {
 
 // Sets environment variables (unsets where the value is empty) and puts back what they were.
@@ -54,8 +56,6 @@ void make_cache(const fs::path& root) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(hub)
 
 BOOST_AUTO_TEST_CASE(an_existing_path_is_itself) {
   temporary_folder folder;

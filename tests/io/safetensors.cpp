@@ -6,6 +6,8 @@
 using namespace hft;
 using namespace io_test;
 
+BOOST_AUTO_TEST_SUITE(safetensors_)
+
 namespace {
 
 safetensors_file parse(std::string_view file) {
@@ -22,8 +24,6 @@ void check_refused(std::string_view header, std::size_t data, Parts... parts) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(safetensors_)
 
 BOOST_AUTO_TEST_CASE(reads_all_dtypes) {
   const auto file = safetensors_file::open(golden("dtypes.safetensors"));

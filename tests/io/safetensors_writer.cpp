@@ -9,6 +9,8 @@
 using namespace hft;
 using namespace io_test;
 
+BOOST_AUTO_TEST_SUITE(safetensors_writer_)
+
 namespace {
 
 stored_tensor tensor(std::string name, dtype_id dtype, std::vector<isize> shape, std::size_t bytes) {
@@ -37,8 +39,6 @@ std::vector<stored_tensor> golden_model() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(safetensors_writer_)
 
 BOOST_AUTO_TEST_CASE(writes_the_bytes_of_the_package) {
   temporary_folder folder;

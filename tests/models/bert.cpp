@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(bert)
+
 namespace {
 
 template <class Model>
@@ -25,8 +27,6 @@ void check_logits(const std::string& architecture) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bert)
 
 BOOST_AUTO_TEST_CASE(base_model_gives_transformers_outputs) {
   for (const auto& folder : cases("bert", "BertModel")) {

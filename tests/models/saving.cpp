@@ -11,6 +11,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(saving)
+
 namespace {
 
 struct temporary_folder {
@@ -30,8 +32,6 @@ void check_same_weights(const checkpoint& saved, const checkpoint& original) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(saving)
 
 BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
   for (const std::string arch : {"llama", "gpt2", "bert"})

@@ -8,6 +8,8 @@
 using namespace hft;
 using namespace hft::test;
 
+BOOST_AUTO_TEST_SUITE(sentence_transformer)
+
 namespace {
 
 boost::test_tools::assertion_result has_minilm(boost::unit_test::test_unit_id) {
@@ -17,8 +19,6 @@ boost::test_tools::assertion_result has_minilm(boost::unit_test::test_unit_id) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sentence_transformer)
 
 BOOST_AUTO_TEST_CASE(pooling_leaves_padding_out) {
   const auto x = Tensor<f32, 3>::from({1, 2, 3, 6, 100, 100}, {1, 3, 2});
