@@ -8,6 +8,7 @@
 
 #include <hft/auto.hpp>
 #include <hft/layers/lora.hpp>
+#include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/adapters.hpp>
 
 namespace hft {

@@ -22,6 +22,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/lora_embedding.hpp>
 #include <hft/layers/lora_layer.hpp>
+#include <hft/layers/lora_weight.hpp>
 #include <hft/layers/low_rank.hpp>
 #include <hft/ops/dora.hpp>
 #include <hft/ops/dropout.hpp>
@@ -32,11 +33,15 @@ namespace hft {
 /// A Linear with adapters. Checkpoint names: weight, bias; lora_A.NAME.weight, lora_B.NAME.weight, and of a DoRA
 /// lora_magnitude_vector.NAME.weight.
 template <class B>
-class LoraLinear : public Linear<B>, public LoraLayer {
+class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B, decltype(Linear<B>::weight)> {
+  using adapted_weight = detail::lora_weight<LoraLinear<B>, B, decltype(Linear<B>::weight)>;
+  friend adapted_weight;
+  using adapted_weight::adapters_, adapted_weight::enabled_, adapted_weight::merged_, adapted_weight::factors_;
+  using adapted_weight::base_weight, adapted_weight::values_of;
+  using typename adapted_weight::factor, typename adapted_weight::vector;
+
  public:
   using base_layer = Linear<B>;
-  using factor = typename B::template parameter<typename B::activation, 2>;
-  using vector = typename B::template parameter<typename B::activation, 1>;
 
   using Linear<B>::Linear;
 
@@ -68,26 +73,9 @@ class LoraLinear : public Linear<B>, public LoraLayer {
 
   isize in_features() const override { return this->weight.extent(1); }
   isize out_features() const override { return this->weight.extent(0); }
-  const void* weight_data() const override { return detail::parameter_values(this->weight).data(); }
 
   void copy_base_weight(f32* to) const override {
     for (isize o = 0; o < out_features(); ++o) detail::read_weight_row(base_weight(), o, to + o * in_features());
-  }
-  void set_base_weight(const f32* from) override {
-    auto& weight = detail::parameter_values(this->weight);
-    auto changed = detail::weight_of_values(weight, from);
-    if (!untouched_) untouched_ = weight;
-    weight = std::move(changed);
-  }
-  void restore_base_weight() override {
-    if (untouched_) detail::parameter_values(this->weight) = std::exchange(untouched_, {});
-  }
-  void reset_magnitude(const std::string& name) override {
-    const std::size_t i = find(name);
-    if (i == adapters_.size() || !adapters_[i].options.dora) return;
-    const auto n = norms(i);
-    auto& magnitude = detail::parameter_values(factors_[i].magnitude);
-    for (std::size_t c = 0; c < n.size(); ++c) magnitude.data()[c] = typename B::activation(n[c]);
   }
 
   void visit(visitor& v) {
@@ -105,10 +93,6 @@ class LoraLinear : public Linear<B>, public LoraLayer {
 
  private:
   using D = typename B::base;
-  struct factor_set {
-    factor down, up;   // A (r, in), B (out, r)
-    vector magnitude;  // (out), of a DoRA
-  };
 
   template <class X>
   static bool dropped(const X&, const LoraLayerOptions& o) {
@@ -125,40 +109,17 @@ class LoraLinear : public Linear<B>, public LoraLayer {
       return x;
   }
 
-  const auto& base_weight() const { return merged_ ? original_ : detail::parameter_values(this->weight); }
+  // Factors: A (r, in), B (out, r); a magnitude is (out).
   detail::low_rank_change change(std::size_t i) const {
-    return {adapters_[i].options.r, in_features(),
-            detail::scaled_values(detail::parameter_values(factors_[i].up), adapters_[i].options.scaling),
-            detail::scaled_values(detail::parameter_values(factors_[i].down), 1)};
+    return {adapters_[i].options.r, in_features(), values_of(factors_[i].up, adapters_[i].options.scaling),
+            values_of(factors_[i].down, 1)};
   }
   std::vector<f32> norms(std::size_t i) const { return detail::row_norms(base_weight(), change(i)); }
+  static std::vector<f32>& dora_factors(detail::weight_change& c) { return c.row_factors; }
 
   void make_factors(const LoraLayerOptions& o) override {
-    static_assert(D::host_memory, "hft: adapters are made on the host");
-    factors_.push_back({detail::zero_parameter<factor>({o.r, in_features()}),
-                        detail::zero_parameter<factor>({out_features(), o.r}),
-                        o.dora ? detail::zero_parameter<vector>({out_features()}) : vector()});
+    this->add_factors({o.r, in_features()}, {out_features(), o.r}, o.dora);
   }
-  void drop_factors(std::size_t i) override { factors_.erase(factors_.begin() + std::ptrdiff_t(i)); }
-
-  void merge_weight() override {
-    std::vector<detail::weight_change> changes;
-    for (std::size_t i = 0; i < adapters_.size(); ++i)
-      if (adapters_[i].active) {
-        changes.push_back({change(i), {}, {}});
-        if (adapters_[i].options.dora)
-          changes.back().row_factors = detail::dora_factors(detail::parameter_values(factors_[i].magnitude), norms(i));
-      }
-    auto& weight = detail::parameter_values(this->weight);
-    original_ = std::exchange(weight, detail::changed_weight(weight, changes));
-  }
-  void restore_weight() override { detail::parameter_values(this->weight) = std::exchange(original_, {}); }
-  void keep_merged_weight() override { original_ = {}; }
-
-  std::vector<factor_set> factors_;  // beside adapters_
-  // The weight's values, and what they were before they were merged, or changed by a new adapter.
-  using weight_values = std::decay_t<decltype(detail::parameter_values(std::declval<decltype(Linear<B>::weight)&>()))>;
-  weight_values original_, untouched_;
 };
 
 namespace detail {

@@ -12,6 +12,7 @@
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/lora_layer.hpp>
+#include <hft/layers/lora_weight.hpp>
 #include <hft/layers/low_rank.hpp>
 #include <hft/ops/dora.hpp>
 #include <hft/ops/elementwise.hpp>
@@ -31,16 +32,21 @@ struct frozen {
 /// Checkpoint names: weight; lora_embedding_A.NAME, lora_embedding_B.NAME, and of a DoRA
 /// lora_magnitude_vector.NAME.weight. As in peft, the config's dropout is not applied.
 template <class W, class Dev, class S>
-class Embedding<build<W, Dev, with_lora, S>> : public Embedding<build<W, Dev, detail::frozen, S>>, public LoraLayer {
+class Embedding<build<W, Dev, with_lora, S>>
+    : public Embedding<build<W, Dev, detail::frozen, S>>,
+      public detail::lora_weight<Embedding<build<W, Dev, with_lora, S>>, build<W, Dev, with_lora, S>,
+                                 decltype(Embedding<build<W, Dev, detail::frozen, S>>::weight)> {
   using B = build<W, Dev, with_lora, S>;
   using table = Embedding<build<W, Dev, detail::frozen, S>>;
+  using adapted_weight = detail::lora_weight<Embedding, B, decltype(table::weight)>;
+  friend adapted_weight;
+  using adapted_weight::adapters_, adapted_weight::enabled_, adapted_weight::merged_, adapted_weight::factors_;
+  using adapted_weight::base_weight, adapted_weight::values_of;
+  using typename adapted_weight::factor, typename adapted_weight::vector;
   using D = typename B::base;
   using A = typename B::activation;
 
  public:
-  using factor = typename B::template parameter<A, 2>;
-  using vector = typename B::template parameter<A, 1>;
-
   Embedding(isize num, isize dim, std::optional<i64> padding_idx = {})
       : table(num, dim, padding_idx), padding_idx_(padding_idx.value_or(-1)) {}
 
@@ -64,25 +70,8 @@ class Embedding<build<W, Dev, with_lora, S>> : public Embedding<build<W, Dev, de
   isize in_features() const override { return this->weight.extent(0); }
   isize out_features() const override { return this->weight.extent(1); }
   bool is_embedding() const override { return true; }
-  const void* weight_data() const override { return detail::parameter_values(this->weight).data(); }
   void copy_base_weight(f32* to) const override {
     for (isize i = 0; i < in_features(); ++i) detail::read_weight_row(base_weight(), i, to + i * out_features());
-  }
-  void set_base_weight(const f32* from) override {
-    auto& weight = detail::parameter_values(this->weight);
-    auto changed = detail::weight_of_values(weight, from);
-    if (!untouched_) untouched_ = weight;
-    weight = std::move(changed);
-  }
-  void restore_base_weight() override {
-    if (untouched_) detail::parameter_values(this->weight) = std::exchange(untouched_, {});
-  }
-  void reset_magnitude(const std::string& name) override {
-    const std::size_t i = find(name);
-    if (i == adapters_.size() || !adapters_[i].options.dora) return;
-    const auto n = norms(i);
-    auto& magnitude = detail::parameter_values(factors_[i].magnitude);
-    for (std::size_t c = 0; c < n.size(); ++c) magnitude.data()[c] = A(n[c]);
   }
 
   void visit(visitor& v) {
@@ -96,11 +85,6 @@ class Embedding<build<W, Dev, with_lora, S>> : public Embedding<build<W, Dev, de
   }
 
  private:
-  struct factor_set {
-    factor down, up;   // A^T (num, r), which files hold as (r, num); B (dim, r)
-    vector magnitude;  // (dim), of a DoRA
-  };
-
   typename B::template tensor<3> rows_of(const factor& down, const Tensor<i64, 2>& ids) const {
     if constexpr (Dev::tracked)
       return embedding<A>(ids, down, padding_idx_);
@@ -108,42 +92,19 @@ class Embedding<build<W, Dev, with_lora, S>> : public Embedding<build<W, Dev, de
       return embedding<A>(ids, down);
   }
 
-  const auto& base_weight() const { return merged_ ? original_ : detail::parameter_values(this->weight); }
+  // Factors: A^T (num, r), which files hold as (r, num), B (dim, r); a magnitude is (dim).
   detail::low_rank_change change(std::size_t i) const {
-    return {adapters_[i].options.r, out_features(),
-            detail::scaled_values(detail::parameter_values(factors_[i].down), 1),
-            detail::scaled_values(detail::parameter_values(factors_[i].up), adapters_[i].options.scaling, true)};
+    return {adapters_[i].options.r, out_features(), values_of(factors_[i].down, 1),
+            values_of(factors_[i].up, adapters_[i].options.scaling, true)};
   }
   std::vector<f32> norms(std::size_t i) const { return detail::column_norms(base_weight(), change(i)); }
+  static std::vector<f32>& dora_factors(detail::weight_change& c) { return c.column_factors; }
 
   void make_factors(const LoraLayerOptions& o) override {
-    static_assert(D::host_memory, "hft: adapters are made on the host");
-    factors_.push_back({detail::zero_parameter<factor>({in_features(), o.r}),
-                        detail::zero_parameter<factor>({out_features(), o.r}),
-                        o.dora ? detail::zero_parameter<vector>({out_features()}) : vector()});
+    this->add_factors({in_features(), o.r}, {out_features(), o.r}, o.dora);
   }
-  void drop_factors(std::size_t i) override { factors_.erase(factors_.begin() + std::ptrdiff_t(i)); }
-
-  void merge_weight() override {
-    std::vector<detail::weight_change> changes;
-    for (std::size_t i = 0; i < adapters_.size(); ++i)
-      if (adapters_[i].active) {
-        changes.push_back({change(i), {}, {}});
-        if (adapters_[i].options.dora)
-          changes.back().column_factors =
-              detail::dora_factors(detail::parameter_values(factors_[i].magnitude), norms(i));
-      }
-    auto& weight = detail::parameter_values(this->weight);
-    original_ = std::exchange(weight, detail::changed_weight(weight, changes));
-  }
-  void restore_weight() override { detail::parameter_values(this->weight) = std::exchange(original_, {}); }
-  void keep_merged_weight() override { original_ = {}; }
 
   i64 padding_idx_;
-  std::vector<factor_set> factors_;  // beside adapters_
-  // The weight's values, and what they were before they were merged, or changed by a new adapter.
-  using weight_values = std::decay_t<decltype(detail::parameter_values(std::declval<decltype(table::weight)&>()))>;
-  weight_values original_, untouched_;
 };
 
 }  // namespace hft

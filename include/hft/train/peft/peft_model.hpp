@@ -17,6 +17,7 @@
 
 #include <hft/layers/lora.hpp>
 #include <hft/models/output.hpp>
+#include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/adapters.hpp>
 
 namespace hft {
