@@ -9,8 +9,6 @@
 using namespace hft;
 using namespace hft::test;
 
-BOOST_AUTO_TEST_SUITE(smollm2, *boost::unit_test::precondition(has_models))
-
 namespace {
 
 constexpr const char* gguf = "SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -25,6 +23,8 @@ boost::test_tools::assertion_result has_models(boost::unit_test::test_unit_id) {
 std::vector<i64> values(const Tensor<i64, 2>& t) { return {t.data(), t.data() + t.size()}; }
 
 }  // namespace
+
+BOOST_AUTO_TEST_SUITE(smollm2, *boost::unit_test::precondition(has_models))
 
 BOOST_AUTO_TEST_CASE(greedy_ids_are_transformers) {
   const auto model = LlamaForCausalLM<any_q>::from_pretrained(real_model("smollm2").string(), {.dtype = dtype_id::f32});
