@@ -278,7 +278,8 @@ class json {
     return {nullptr, found.member_};
   }
   /// The members of an object, for `for (const auto& [key, value] : object.items())`.
-  const object_t& items() const { return members(); }
+  const object_t& items() const& { return members(); }
+  const object_t& items() const&& = delete;  // a loop over the members of a temporary would outlive them
 
   /// Text on one line, as json.dumps writes it; io/json.hpp's dump has more to choose from.
   std::string dump() const;

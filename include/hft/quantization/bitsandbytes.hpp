@@ -129,12 +129,10 @@ class bitsandbytes_weight {
     const auto outer = floats(".nested_absmax", (blocks - 1) / nested + 1);
     const f32 offset = f32(require<f64>(o, "nested_offset", at));
     scales_.resize(std::size_t(blocks));
-    for (isize b = 0; b < blocks; ++b) {
-      // Each rounded to f32 by itself, whatever the compiler would contract.
-      const f32 scaled =
-          f32(f64(levels[std::size_t(codes.bytes[std::size_t(b)])]) * f64(outer[std::size_t(b / nested)]));
-      scales_[std::size_t(b)] = f32(f64(scaled) + f64(offset));
-    }
+    // In two passes, so that no compiler contracts the two roundings to f32 into one.
+    for (isize b = 0; b < blocks; ++b)
+      scales_[std::size_t(b)] = levels[std::size_t(codes.bytes[std::size_t(b)])] * outer[std::size_t(b / nested)];
+    for (f32& scale : scales_) scale += offset;
   }
 
   std::span<const stored_tensor> tensors_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <hft/layers/lora.hpp>
+#include <hft/layers/low_rank.hpp>
 #include <hft/models/output.hpp>
 #include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/adapters.hpp>
@@ -168,7 +169,7 @@ class PeftModel {
   }
   void untie() {
     const auto separate = [](auto& weight) {
-      auto values = value(weight);  // shares its memory until something is trained
+      auto values = detail::parameter_values(weight);  // shares its memory until something is trained
       weight = std::decay_t<decltype(weight)>(std::move(values));
     };
     if constexpr (requires { base_.lm_head.weight; })
