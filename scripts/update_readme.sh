@@ -4,12 +4,12 @@
 #   compile        what one program costs the compiler, by tests/compile_budget
 #   specialised    run-time and specialised build side by side, by build/hft bench generate
 #   tokenize       text to ids, by build/hft bench tokenize (only where a TEXT is given)
-#   scripts/update_readme.sh MODEL.gguf [TEXT]   SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it; a few
-#                                                megabytes of English
+#   scripts/update_readme.sh MODEL.gguf [TEXT [MINILM]]   SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it;
+#                                                         a few megabytes of English; the folder of all-MiniLM-L6-v2
 # Needs the preset default built (cmake --preset default && cmake --build build) and a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-model=$1 text=${2:-}
+model=$1 text=${2:-} minilm=${3:-}
 tables=$(mktemp -d)
 trap 'rm -rf "$tables"' EXIT
 median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
@@ -40,9 +40,13 @@ if [ -n "$text" ]; then
   {
     echo "| $cpu, one used | MB/s |"
     echo "|---|---|"
-    for round in 1 2 3 4 5; do build/hft bench tokenize "$model" "$text" --json; done > "$tables/runs"
-    echo "| SmolLM2 (byte-level BPE), $(($(stat -c %s "$text") / 1000000)) MB of English |" \
-      "$(sed -E 's/.*"mb_s": ([0-9.]+).*/\1/' "$tables/runs" | median) |"
+    rate() {  # NAME MODEL
+      for round in 1 2 3 4 5; do build/hft bench tokenize "$2" "$text" --json; done > "$tables/runs"
+      echo "| $1, $(($(stat -c %s "$text") / 1000000)) MB of English |" \
+        "$(sed -E 's/.*"mb_s": ([0-9.]+).*/\1/' "$tables/runs" | median) |"
+    }
+    rate "SmolLM2 (byte-level BPE)" "$model"
+    [ -z "$minilm" ] || rate "all-MiniLM-L6-v2 (WordPiece)" "$minilm"
   } > "$tables/tokenize"
 fi
 

@@ -1,7 +1,7 @@
 // Trains a tokenizer and a small Llama from nothing on a text, then on chats; saves a checkpoint that hft and
 // Transformers load, and the same quantised: one GGUF file. examples/toy_llama was made by it.
 //
-//   train_from_scratch TEXT [CHATS.jsonl [OUTPUT [STEPS [STEPS_ON_CHATS]]]]     defaults: none, "llama", 1500, 500
+//   train_from_scratch TEXT [CHATS.jsonl [OUTPUT [STEPS [STEPS_ON_CHATS]]]]     defaults: none, "llama", 1500, 2000
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -107,6 +107,17 @@ void train_on(Model& model, Dataset rows, const PreTrainedTokenizerFast& tokeniz
   trainer.save_model();
 }
 
+// n chats, each followed by a piece of the text, so that the text is not forgotten.
+Dataset taking_turns(const Dataset& chats, const Dataset& text, isize n) {
+  const auto order = random_permutation(text.size(), 42);
+  std::vector<json> rows;
+  for (isize i = 0; i < n; ++i) {
+    rows.push_back(chats[i % chats.size()]);
+    rows.push_back(text[order[std::size_t(i % text.size())]]);
+  }
+  return Dataset::from_rows(std::move(rows));
+}
+
 // How the model goes on.
 template <class Model>
 std::string continuation(const Model& model, const PreTrainedTokenizerFast& tokenizer, const std::string& text) {
@@ -141,24 +152,27 @@ int main(int argc, char** argv) try {
               static_cast<long long>(num_parameters(model)));
 
   // The text in blocks of 256 tokens.
-  std::vector<json> encoded;
-  for (const auto& line : lines) encoded.push_back({{"input_ids", json(tokenizer.tokenizer().encode_ids(line))}});
+  std::vector<json> rows;
+  for (const auto& line : lines) rows.push_back({{"input_ids", json(tokenizer.tokenizer().encode_ids(line))}});
+  const auto encoded = Dataset::from_rows(std::move(rows));
   TrainingArguments args;
   args.output_dir = output.string();
   args.max_steps = argc > 4 ? std::atoi(argv[4]) : 1500;
   args.per_device_train_batch_size = 8;
   args.learning_rate = 2e-3;
-  train_on(model, group_texts(Dataset::from_rows(std::move(encoded)), model.config().max_position_embeddings),
-           tokenizer, args);
+  train_on(model, group_texts(encoded, model.config().max_position_embeddings), tokenizer, args);
   std::printf("%s\n", continuation(model, tokenizer, "It is a truth universally").c_str());
 
   if (argc > 2 && *argv[2]) {
-    args.max_steps = argc > 5 ? std::atoi(argv[5]) : 500;
+    args.max_steps = argc > 5 ? std::atoi(argv[5]) : 2000;
     args.per_device_train_batch_size = 16;
     args.learning_rate = 1e-3;
     TokenizeOptions replies;
     replies.assistant_only_loss = true;
-    train_on(model, tokenize(load_json_lines(argv[2]), tokenizer, replies).cached(), tokenizer, args);
+    train_on(model,
+             taking_turns(tokenize(load_json_lines(argv[2]), tokenizer, replies).cached(), group_texts(encoded, 32),
+                          args.max_steps * args.per_device_train_batch_size / 2),
+             tokenizer, args);
   }
   example::save_gguf(model, tokenizer, output / "model.q8_0.gguf");
 } catch (const std::exception& e) {
