@@ -91,18 +91,6 @@ BOOST_AUTO_TEST_CASE(lookbehinds_of_varying_length) {
   BOOST_TEST(barred(R"((?<!a?)b)", "ab b") == "ab b");
   BOOST_TEST(barred(R"((?<=(?:a+b){1})c)", "aabc bc") == "aab| bc");
   BOOST_TEST(barred(R"((?<=a|bb|(?:c|dd(?:e|f)?))x)", "ax bbx bx cx ddx ddex dex") == "a| bb| bx c| dd| dde| dex");
-  BOOST_TEST(barred(R"((?<=x(?:a|bb)?)c)", "c xc xac xbbc xbc abc") == "c x| xa| xbb| xbc abc");
-  BOOST_TEST(barred(R"((?<!x(?:a|bb))c)", "c xc xac xbbc") == "| x| xac xbbc");
-  BOOST_TEST(barred(R"((?<=(?:ab|c)(?:d|ef))g)", "abdg cefg cdg abg") == "abd| cef| cd| abg");
-  BOOST_TEST(barred(R"((?<=\d{1,3})k)", "1k 12k k") == "1| 12| k");
-  BOOST_TEST(barred(R"((?<=a+)b)", "ab aab b") == "a| aa| b");
-  BOOST_TEST(barred(R"((?<=a*b)c)", "aabc bc c") == "aab| b| c");
-  BOOST_TEST(barred(R"((?<=(a|bb))c)", "ac bc bbc") == "a| bc bb|");
-  BOOST_TEST(barred(R"((?<=(?i:a|Bb))c)", "Ac bBc bc") == "A| bB| bc");
-  BOOST_TEST(barred(R"((?<=(?:\r\n|\n))a)", "\r\na\na ra") == "\r\n|\n| ra");
-  BOOST_TEST(barred(R"((?<=\n\n?)a)", "\na\n\na a") == "\n|\n\n| a");
-  BOOST_TEST(barred(R"((?<=é?日)x)", "é日x 日x éx") == "é日| 日| éx");
-  BOOST_TEST(barred(R"((?<!a?)b)", "ab b") == "ab b");
   BOOST_TEST(barred("(?<=a|bb)c", "ac bbc bc") == "a| bb| bc");  // PCRE2's own
   for (const char* expression : {"(?<=ba*)c", "(?<=(?>a|bb))c", "(?<=a?+)c", R"((?<=(a|bb))\1c)", R"((?<=\X)a)",
                                  "(?<=(?:a+b){2})c", "(?<=(?:a|bb){9})c"})
