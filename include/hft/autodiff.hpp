@@ -79,8 +79,8 @@ void check_finite(const char* op, const char* what, const Tensor<T, R, D>& x) {
     const auto dense = x.dense();
     for (isize i = 0; i < dense.size(); ++i)
       if (!(dense.data()[i] - dense.data()[i] == 0))  // NaN for both
-        throw value_error(op, cat(what, " ", shape_text(x.shape()), " at element ", i), "a finite value",
-                          cat(dense.data()[i]));
+        throw value_error(op, joined(what, " ", shape_text(x.shape()), " at element ", i), "a finite value",
+                          joined(dense.data()[i]));
   }
 }
 }  // namespace detail

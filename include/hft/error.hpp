@@ -4,7 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstddef>
-#include <initializer_list>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -30,8 +30,8 @@ requires((std::integral<N> || std::floating_point<N>)&&!std::same_as<N, bool> &&
   out.append(buffer, end);
 }
 
-/// A part of a message, before it is text. Messages are put together in hundreds of places; with the types of their
-/// parts erased the joining is compiled once.
+/// A part of a message, before it is text: messages are put together in hundreds of places, and each should cost little
+/// code.
 class message_part {
  public:
   message_part(std::string_view s) : text_(s), kind_(text) {}    // NOLINT: parts are what cat takes
@@ -53,7 +53,7 @@ class message_part {
       unsigned_ = n, kind_ = natural;
   }
 
-  [[gnu::cold, gnu::noinline]] static std::string join(std::initializer_list<message_part> parts) {
+  [[gnu::cold, gnu::noinline]] static std::string join(std::span<const message_part> parts) {
     std::string out;
     for (const auto& p : parts) switch (p.kind_) {
         case text:
@@ -92,8 +92,49 @@ class message_part {
 /// Joins strings, characters, booleans and numbers into one string, without locale or streams.
 template <class... Parts>
 [[gnu::always_inline]] inline std::string cat(const Parts&... parts) {
-  return message_part::join({message_part(parts)...});
+  const message_part all[] = {message_part(parts)...};
+  return message_part::join(all);
 }
+
+/// The same for a message of an error, where it is thrown: joined by the error, so that nothing has to be made there,
+/// nor destroyed. It refers to its parts, so it is written where it is used: `throw value_error("op", joined("x is ",
+/// x))`.
+template <std::size_t N>
+class joined {
+ public:
+  template <class... Parts>
+  [[gnu::always_inline]] explicit joined(const Parts&... parts) : parts_{message_part(parts)...} {}
+  joined(const joined&) = delete;
+  joined& operator=(const joined&) = delete;
+
+ private:
+  friend class message;
+  message_part parts_[N];
+};
+template <class... Parts>
+joined(const Parts&...) -> joined<sizeof...(Parts)>;
+
+/// A text or the parts of one, as an argument of an error: nothing is joined where it is thrown, so no string has to be
+/// made there, nor destroyed. Two words, which travel in registers.
+class message {
+ public:
+  message() : message(std::string_view()) {}
+  message(std::string_view s) : data_(s.data()), size_(s.size()), in_parts_(false) {}  // NOLINT: whatever is text
+  message(const char* s) : message(std::string_view(s)) {}                             // NOLINT
+  message(const std::string& s) : message(std::string_view(s)) {}                      // NOLINT
+  template <std::size_t N>
+  message(joined<N>&& j) : data_(j.parts_), size_(N), in_parts_(true) {}  // NOLINT
+
+  std::string text() const {
+    return in_parts_ ? message_part::join({static_cast<const message_part*>(data_), size_})
+                     : std::string(static_cast<const char*>(data_), size_);
+  }
+
+ private:
+  const void* data_;
+  std::size_t size_ : 63;
+  std::size_t in_parts_ : 1;
+};
 
 /// A shape as it is written in messages: `(2, 7, 512)`.
 template <class Extents>
@@ -114,31 +155,31 @@ template <class Extents>
 ///   what      the thing that is wrong: "tensor 'lm_head.weight'", "unexpected end of file"
 class error : public std::runtime_error {
  public:
-  // Views, and out of line: an error is made in hundreds of places, and should cost each of them little code.
-  [[gnu::cold, gnu::noinline]] explicit error(std::string_view where, std::string_view what,
-                                              std::string_view expected = {}, std::string_view got = {})
-      : std::runtime_error(text(where, what, expected, got)),
-        where_(where),
-        what_(what),
-        expected_(expected),
-        got_(got) {}
+  // Messages, and out of line: an error is made in hundreds of places, and should cost each of them little code.
+  [[gnu::cold, gnu::noinline]] explicit error(detail::message where, detail::message what,
+                                              detail::message expected = {}, detail::message got = {})
+      : error(fields{where.text(), what.text(), expected.text(), got.text()}) {}
 
-  const std::string& where() const noexcept { return where_; }
-  const std::string& subject() const noexcept { return what_; }
-  const std::string& expected() const noexcept { return expected_; }
-  const std::string& got() const noexcept { return got_; }
+  const std::string& where() const noexcept { return fields_.where; }
+  const std::string& subject() const noexcept { return fields_.what; }
+  const std::string& expected() const noexcept { return fields_.expected; }
+  const std::string& got() const noexcept { return fields_.got; }
 
  private:
-  static std::string text(std::string_view where, std::string_view what, std::string_view expected,
-                          std::string_view got) {
-    std::string out = "[";
-    out.append(where).append("]");
-    if (!what.empty()) out.append(" ").append(what);
-    if (!expected.empty()) out.append(what.empty() ? " expected " : ": expected ").append(expected);
-    if (!got.empty()) out.append(expected.empty() && !what.empty() ? ": got " : ", got ").append(got);
-    return out;
-  }
-  std::string where_, what_, expected_, got_;
+  struct fields {
+    std::string where, what, expected, got;
+
+    std::string text() const {
+      std::string out = "[" + where + "]";
+      if (!what.empty()) out.append(" ").append(what);
+      if (!expected.empty()) out.append(what.empty() ? " expected " : ": expected ").append(expected);
+      if (!got.empty()) out.append(expected.empty() && !what.empty() ? ": got " : ", got ").append(got);
+      return out;
+    }
+  };
+  explicit error(fields f) : std::runtime_error(f.text()), fields_(std::move(f)) {}
+
+  fields fields_;
 };
 
 /// A file or folder that cannot be found, opened, mapped, read or written, or a path that leaves its folder.

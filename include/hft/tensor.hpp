@@ -131,8 +131,9 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   /// A copy of host values in row-major order; throws shape_error if their number is not the shape's.
   static Tensor from(std::span<const T> values, const Shape<Rank>& shape) requires Scalar<T> {
     if (isize(values.size()) != count(shape))
-      throw shape_error("Tensor::from", "", detail::cat(count(shape), " values for shape ", detail::shape_text(shape)),
-                        detail::cat(values.size()));
+      throw shape_error("Tensor::from", "",
+                        detail::joined(count(shape), " values for shape ", detail::shape_text(shape)),
+                        detail::joined(values.size()));
     Tensor t(shape);
     D::copy_from_host(t.data(), values.data(), values.size_bytes());
     return t;
@@ -162,7 +163,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
     this->set_format(format);
     const isize block = info(this->format()).block;
     if (shape_[Rank - 1] % block)
-      throw shape_error("Tensor", "last extent", detail::cat("a multiple of ", block, " for ", name(this->format())),
+      throw shape_error("Tensor", "last extent", detail::joined("a multiple of ", block, " for ", name(this->format())),
                         detail::shape_text(shape_));
     buffer_ = D::allocate(std::size_t(bytes()));
     data_ = static_cast<storage*>(buffer_.data());
@@ -180,7 +181,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   template <std::size_t Rank2>
   Tensor<T, Rank2, D> reshape(const Shape<Rank2>& shape) const {
     if (count(shape) != size())
-      throw shape_error("reshape", "", detail::cat("a shape of ", size(), " elements"), detail::shape_text(shape));
+      throw shape_error("reshape", "", detail::joined("a shape of ", size(), " elements"), detail::shape_text(shape));
     auto t = Tensor<T, Rank2, D>::wrap(buffer_, data_, shape, format());
     if (contiguous()) return t;
     // From the right: each new dimension takes its extent off the old one at hand, merged with those further left where
@@ -209,8 +210,8 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   /// Elements [begin, end) of a dimension; for block dtypes whole blocks of the last one.
   Tensor slice(std::size_t dim, isize begin, isize end) const {
     if (begin < 0 || end < begin || end > shape_[dim])
-      throw shape_error("slice", detail::cat("dimension ", dim, " of ", detail::shape_text(shape_)),
-                        "0 <= begin <= end <= extent", detail::cat(begin, ", ", end));
+      throw shape_error("slice", detail::joined("dimension ", dim, " of ", detail::shape_text(shape_)),
+                        "0 <= begin <= end <= extent", detail::joined(begin, ", ", end));
     Tensor t = *this;
     t.shape_[dim] = end - begin;
     t.data_ = at_offset(begin * stride_[dim]);
@@ -220,7 +221,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   /// The sub-tensor at index i of the first dimension.
   Tensor<T, Rank - 1, D> operator[](isize i) const requires(Rank > 1) {
     if (i < 0 || i >= shape_[0])
-      throw shape_error("Tensor", "index", detail::cat("0 <= i < ", shape_[0]), detail::cat(i));
+      throw shape_error("Tensor", "index", detail::joined("0 <= i < ", shape_[0]), detail::joined(i));
     Tensor<T, Rank - 1, D> t;
     t.set_format(format());
     for (std::size_t d = 1; d < Rank; ++d) t.shape_[d - 1] = shape_[d], t.stride_[d - 1] = stride_[d];
@@ -327,8 +328,8 @@ inline Tensor<i64, 2> ids_tensor(const std::vector<std::vector<i64>>& rows) {
   Tensor<i64, 2> t({isize(rows.size()), T});
   for (std::size_t b = 0; b < rows.size(); ++b) {
     if (isize(rows[b].size()) != T)
-      throw shape_error("ids_tensor", detail::cat("row ", b), detail::cat(T, " ids, as in row 0 (pad the batch)"),
-                        detail::cat(rows[b].size()));
+      throw shape_error("ids_tensor", detail::joined("row ", b), detail::joined(T, " ids, as in row 0 (pad the batch)"),
+                        detail::joined(rows[b].size()));
     std::copy(rows[b].begin(), rows[b].end(), t.data() + isize(b) * T);
   }
   return t;

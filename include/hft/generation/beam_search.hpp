@@ -29,8 +29,8 @@ class beam_search {
     for (isize n = 0; open && !loop_.stopped(); ++n) {
       const auto scores = n == 0 ? loop_.prefill() : loop_.next();
       if (scores.cols * beams_ < candidates_)
-        throw value_error("generate", "num_beams", cat("beams for which ", scores.cols, " tokens are enough"),
-                          cat(beams_));
+        throw value_error("generate", "num_beams", joined("beams for which ", scores.cols, " tokens are enough"),
+                          joined(beams_));
       normalise(scores);
       apply(loop_.processors, loop_.inputs.ids.view(), scores);
       open = advance(scores, n);

@@ -63,7 +63,7 @@ struct cached_layer {
 inline bool checked_identity(const char* where, std::span<const isize> rows, isize batch) {
   bool identity = isize(rows.size()) == batch;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] < 0 || rows[i] >= batch) throw value_error(where, "row", cat("0 <= row < ", batch), cat(rows[i]));
+    if (rows[i] < 0 || rows[i] >= batch) throw value_error(where, "row", joined("0 <= row < ", batch), joined(rows[i]));
     identity = identity && rows[i] == isize(i);
   }
   return identity;
@@ -82,8 +82,8 @@ void check_cache_input(const char* where, const Layer& layer, const T& k, const 
   };
   if (!fits(layer.keys, k) || !fits(layer.values, v))
     throw shape_error(where, "keys and values",
-                      cat("batch, heads and head size as cached, ", shape_text(layer.keys.shape())),
-                      cat(shape_text(k.shape()), " and ", shape_text(v.shape())));
+                      joined("batch, heads and head size as cached, ", shape_text(layer.keys.shape())),
+                      joined(shape_text(k.shape()), " and ", shape_text(v.shape())));
 }
 
 }  // namespace detail
@@ -109,7 +109,8 @@ class DynamicCache final : public Cache<A, D> {
   /// Forgets all tokens from `length` on. Throws value_error if there are fewer.
   void crop(isize length) {
     if (length < 0 || length > get_seq_length())
-      throw value_error("DynamicCache::crop", "length", detail::cat("0 to ", get_seq_length()), detail::cat(length));
+      throw value_error("DynamicCache::crop", "length", detail::joined("0 to ", get_seq_length()),
+                        detail::joined(length));
     for (auto& l : layers_) l.end = length;
   }
   void reset() { layers_.clear(); }
@@ -125,7 +126,7 @@ class StaticCache final : public Cache<A, D> {
   using typename Cache<A, D>::tensor;
 
   explicit StaticCache(isize max_cache_len) : room_(max_cache_len) {
-    if (room_ < 1) throw value_error("StaticCache", "max_cache_len", "at least 1", detail::cat(room_));
+    if (room_ < 1) throw value_error("StaticCache", "max_cache_len", "at least 1", detail::joined(room_));
   }
 
   /// Throws value_error where the tokens do not fit.
@@ -134,8 +135,8 @@ class StaticCache final : public Cache<A, D> {
     auto& l = layers_[std::size_t(layer)];
     detail::check_cache_input("StaticCache", l, keys, values);
     if (l.end + keys.extent(1) > room_)
-      throw value_error("StaticCache", "tokens", detail::cat("at most max_cache_len = ", room_),
-                        detail::cat(l.end + keys.extent(1)));
+      throw value_error("StaticCache", "tokens", detail::joined("at most max_cache_len = ", room_),
+                        detail::joined(l.end + keys.extent(1)));
     if (!l.keys) l.resize(room_, keys, values);
     l.append(keys, values);
     return l.used();
@@ -161,7 +162,7 @@ class SlidingWindowCache final : public Cache<A, D> {
   using typename Cache<A, D>::tensor;
 
   explicit SlidingWindowCache(isize window) : window_(window) {
-    if (window_ < 1) throw value_error("SlidingWindowCache", "window", "at least 1", detail::cat(window_));
+    if (window_ < 1) throw value_error("SlidingWindowCache", "window", "at least 1", detail::joined(window_));
   }
 
   std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) override {

@@ -69,7 +69,7 @@ class generation_inputs {
       i64* const m = mask_.data() + b * prompt_length_;
       const isize shown = prompt_length_ - std::count(m, m + prompt_length_, 0);
       if (shown == 0)
-        throw value_error("generate", "attention_mask", "at least one token in each row", cat("none in row ", b));
+        throw value_error("generate", "attention_mask", "at least one token in each row", joined("none in row ", b));
       isize end = prompt_length_;
       while (m[end - 1] == 0) --end;
       if (turn && end < prompt_length_) {

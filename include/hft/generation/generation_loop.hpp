@@ -28,11 +28,11 @@ class generation_loop {
       throw value_error("generate", "past_key_values", "use_cache = true", "false");
     if (past >= inputs.prompt_length())
       throw value_error("generate", "past_key_values",
-                        cat("fewer tokens than input_ids, ", inputs.prompt_length(), ", which begins with them"),
-                        cat(past));
+                        joined("fewer tokens than input_ids, ", inputs.prompt_length(), ", which begins with them"),
+                        joined(past));
     if (options.streamer && (rows() != 1 || group() != 1))
       throw value_error("generate", "streamer", "one sequence",
-                        cat(rows(), " prompts, ", group(), " beams or samples of each"));
+                        joined(rows(), " prompts, ", group(), " beams or samples of each"));
     make_criteria();
   }
 
@@ -131,20 +131,20 @@ class generation_loop {
       if (context) max_length = std::min(max_length, context);
     }
     if (T >= max_length)
-      throw value_error("generate", "input_ids",
-                        cat("fewer tokens than ", config.max_length ? "max_length = " : "the context of ", max_length),
-                        cat(T));
+      throw value_error(
+          "generate", "input_ids",
+          joined("fewer tokens than ", config.max_length ? "max_length = " : "the context of ", max_length), joined(T));
     if (config.min_new_tokens) config.min_length = T + std::min(*config.min_new_tokens, most);
     // The last token is given out, not taken in. Transformers fails within the embedding once it gets that far.
     const isize taken_in = inputs.longest_prompt() + max_length - T - 1;
     if (model_.max_positions && taken_in > model_.max_positions)
       throw value_error(
-          "generate", cat("a prompt of ", inputs.longest_prompt(), " tokens and ", max_length - T, " new ones"),
-          cat("at most ", model_.max_positions, " positions, which is what the model has"), cat(taken_in));
+          "generate", joined("a prompt of ", inputs.longest_prompt(), " tokens and ", max_length - T, " new ones"),
+          joined("at most ", model_.max_positions, " positions, which is what the model has"), joined(taken_in));
     const isize room = options.past_key_values ? options.past_key_values->get_max_cache_shape() : 0;
     if (room && max_length - 1 > room)
-      throw value_error("generate", cat("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
-                        cat("a cache with room for ", max_length - 1), cat(room));
+      throw value_error("generate", joined("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
+                        joined("a cache with room for ", max_length - 1), joined(room));
   }
 
   void make_criteria() {

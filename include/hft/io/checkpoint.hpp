@@ -122,9 +122,9 @@ class checkpoint {
     const auto [a, b] = std::mismatch(held.begin(), held.end(), indexed.begin(), indexed.end());
     if (a == held.end() && b == indexed.end()) return;
     const bool missing = a == held.end() || (b != indexed.end() && *b < *a);
-    throw format_error(where, detail::cat("tensor ", detail::quote_text(missing ? *b : *a),
-                                          missing ? " is not in its file " : " is not in weight_map, but in ",
-                                          detail::quote_text(file)));
+    throw format_error(where, detail::joined("tensor ", detail::quote_text(missing ? *b : *a),
+                                             missing ? " is not in its file " : " is not in weight_map, but in ",
+                                             detail::quote_text(file)));
   }
 
   // A folder without safetensors under the usual names: one .gguf file will do; otherwise say what is there instead.
@@ -143,7 +143,8 @@ class checkpoint {
       return;
     }
     if (ggufs.size() > 1)
-      throw file_error(path_.string(), detail::cat("the folder has ", ggufs.size(), " .gguf files; name one of them"));
+      throw file_error(path_.string(),
+                       detail::joined("the folder has ", ggufs.size(), " .gguf files; name one of them"));
     if (!pickle.empty()) refuse_pickle(path_, pickle);
     throw file_error(path_.string(), "the folder has no weights",
                      "model.safetensors, model.safetensors.index.json or a .gguf file");
@@ -157,8 +158,8 @@ class checkpoint {
   [[noreturn]] static void refuse_pickle(const std::filesystem::path& where, const std::string& name) {
     throw file_error(
         where.string(),
-        detail::cat("the weights are pickled (", name, "), and pickle is never read: it can run any code. ",
-                    "Convert them to safetensors: model.save_pretrained(folder) in Transformers writes it"));
+        detail::joined("the weights are pickled (", name, "), and pickle is never read: it can run any code. ",
+                       "Convert them to safetensors: model.save_pretrained(folder) in Transformers writes it"));
   }
   [[noreturn]] static void refuse_file(const std::filesystem::path& path) {
     if (is_pickle(path)) refuse_pickle(path, path.filename().string());

@@ -63,7 +63,7 @@ class gguf_file {
   /// The value of a metadata key; throws format_error where it is missing.
   const gguf_value& at(std::string_view key) const {
     if (const gguf_value* value = find(key)) return *value;
-    throw format_error(*where_, detail::cat("metadata key '", key, "' is missing"));
+    throw format_error(*where_, detail::joined("metadata key '", key, "' is missing"));
   }
   /// The value of a metadata key as a T (see gguf_value::as), or `fallback` where it is missing.
   template <class T>
@@ -79,7 +79,7 @@ class gguf_file {
   const stored_tensor* find_tensor(std::string_view name) const {
     if (const unreadable_tensor* t = unreadable_by_name_.find(unreadable_, name, unreadable_name{}))
       throw unsupported_error(*where_, "tensor " + detail::quote_text(t->name), "a GGML type this library reads",
-                              detail::cat("type ", t->type));
+                              detail::joined("type ", t->type));
     return tensors_by_name_.find(tensors_, name, detail::tensor_name{});
   }
 
@@ -137,8 +137,8 @@ class gguf_file {
     // Steps over n bytes that must be there, and returns where they begin.
     const std::byte* take(std::uint64_t n, std::string_view what) {
       if (n > remaining())
-        throw format_error(where(), detail::cat("unexpected end of file in ", what, " at byte ", at_),
-                           detail::cat(n, " more bytes"), detail::cat(remaining()));
+        throw format_error(where(), detail::joined("unexpected end of file in ", what, " at byte ", at_),
+                           detail::joined(n, " more bytes"), detail::joined(remaining()));
       const std::byte* start = bytes_.data() + at_;
       at_ += std::size_t(n);
       return start;
@@ -150,19 +150,19 @@ class gguf_file {
     // A count of things that take `least` bytes each cannot exceed what is left of the file.
     void check_count(std::uint64_t count, std::uint64_t least, std::string_view what) {
       if (count > remaining() / least)
-        throw format_error(where(), std::string(what), detail::cat("at most ", remaining() / least, " in this file"),
-                           detail::cat(count));
+        throw format_error(where(), std::string(what), detail::joined("at most ", remaining() / least, " in this file"),
+                           detail::joined(count));
     }
     std::string_view name(std::string_view what) {
       const std::size_t start = at_;
       const auto length = number<std::uint64_t>(what);
       if (length > max_key)
-        throw format_error(where(), detail::cat("length of ", what, " at byte ", start),
-                           detail::cat("at most ", max_key), detail::cat(length));
+        throw format_error(where(), detail::joined("length of ", what, " at byte ", start),
+                           detail::joined("at most ", max_key), detail::joined(length));
       const std::byte* s = take(length, what);
       const std::string_view view(reinterpret_cast<const char*>(s), std::size_t(length));
       if (!detail::valid_utf8(view))
-        throw format_error(where(), detail::cat(what, " at byte ", start), "valid UTF-8", detail::quote_text(view));
+        throw format_error(where(), detail::joined(what, " at byte ", start), "valid UTF-8", detail::quote_text(view));
       return view;
     }
 
@@ -172,7 +172,7 @@ class gguf_file {
         throw unsupported_error(where(), "GGUF byte order", "little endian", "big endian");
       if (file_.version_ == 1) throw unsupported_error(where(), "GGUF version", "2 or 3", "1");
       if (file_.version_ != 2 && file_.version_ != 3)
-        throw format_error(where(), "GGUF version", "2 or 3", detail::cat(file_.version_));
+        throw format_error(where(), "GGUF version", "2 or 3", detail::joined(file_.version_));
     }
 
     void read_metadata() {
@@ -188,7 +188,7 @@ class gguf_file {
       }
       const std::size_t size = detail::gguf_type_bytes(element);
       if (size == 0 && element != gguf_type::string)
-        throw format_error(where(), what(), "a value type from 0 to 12", detail::cat(std::uint32_t(element)));
+        throw format_error(where(), what(), "a value type from 0 to 12", detail::joined(std::uint32_t(element)));
       const std::size_t start = at_;
       if (size != 0) {
         const auto bytes = detail::checked_mul(count, size);
@@ -206,7 +206,7 @@ class gguf_file {
       if (value == nullptr) return;
       const auto alignment = value->as<std::uint32_t>();
       if (alignment == 0 || (alignment & (alignment - 1)) != 0)
-        throw format_error(where(), "metadata key 'general.alignment'", "a power of two", detail::cat(alignment));
+        throw format_error(where(), "metadata key 'general.alignment'", "a power of two", detail::joined(alignment));
       file_.alignment_ = alignment;
     }
 
@@ -220,7 +220,8 @@ class gguf_file {
       const auto what = [&] { return "tensor " + detail::quote_text(tensor); };
       const auto n_dims = number<std::uint32_t>("number of dimensions");
       if (n_dims > max_dims)
-        throw format_error(where(), what(), detail::cat("at most ", max_dims, " dimensions"), detail::cat(n_dims));
+        throw format_error(where(), what(), detail::joined("at most ", max_dims, " dimensions"),
+                           detail::joined(n_dims));
       std::array<std::uint64_t, max_dims> dims{};
       for (std::uint32_t d = 0; d < n_dims; ++d) dims[d] = number<std::uint64_t>("dimensions");
       const auto type = number<std::uint32_t>("tensor type");
@@ -229,12 +230,12 @@ class gguf_file {
       std::vector<isize> shape;
       for (std::uint32_t d = n_dims; d-- > 0;) {
         if (dims[d] > std::uint64_t(PTRDIFF_MAX))
-          throw format_error(where(), what(), "extents that fit into memory", detail::cat(dims[d]));
+          throw format_error(where(), what(), "extents that fit into memory", detail::joined(dims[d]));
         shape.push_back(isize(dims[d]));
       }
       if (offset % file_.alignment_ != 0)
-        throw format_error(where(), what(), detail::cat("an offset that is a multiple of ", file_.alignment_),
-                           detail::cat(offset));
+        throw format_error(where(), what(), detail::joined("an offset that is a multiple of ", file_.alignment_),
+                           detail::joined(offset));
       const auto dtype = dtype_from_ggml(type);
       if (!dtype) {
         file_.unreadable_.push_back({std::string(tensor), type});
@@ -243,7 +244,7 @@ class gguf_file {
       const auto bytes = detail::storage_bytes(*dtype, shape);
       if (!bytes)
         throw format_error(where(), what(),
-                           detail::cat("a shape of whole ", hft::name(*dtype), " blocks that fits into memory"),
+                           detail::joined("a shape of whole ", hft::name(*dtype), " blocks that fits into memory"),
                            detail::shape_text(shape));
       placed_.push_back({offset, *bytes, file_.tensors_.size()});
       file_.tensors_.push_back({std::string(tensor), *dtype, std::move(shape), {}, file_.owner_});
@@ -275,12 +276,13 @@ class gguf_file {
         const placed& p = placed_[i];
         stored_tensor& tensor = file_.tensors_[p.tensor];
         if (!detail::within(p.offset, p.bytes, bytes_.size() - data))
-          throw format_error(
-              where(), "tensor " + detail::quote_text(tensor.name) + " reaches beyond the end of the file",
-              detail::cat(p.bytes, " bytes at offset ", p.offset), detail::cat(bytes_.size() - data, " bytes of data"));
+          throw format_error(where(),
+                             "tensor " + detail::quote_text(tensor.name) + " reaches beyond the end of the file",
+                             detail::joined(p.bytes, " bytes at offset ", p.offset),
+                             detail::joined(bytes_.size() - data, " bytes of data"));
         if (p.offset < end && p.bytes != 0)
-          throw format_error(where(), detail::cat("tensors ", detail::quote_text(file_.tensors_[last->tensor].name),
-                                                  " and ", detail::quote_text(tensor.name), " overlap"));
+          throw format_error(where(), detail::joined("tensors ", detail::quote_text(file_.tensors_[last->tensor].name),
+                                                     " and ", detail::quote_text(tensor.name), " overlap"));
         tensor.bytes = bytes_.subspan(std::size_t(data + p.offset), std::size_t(p.bytes));
         if (p.bytes != 0) end = p.offset + p.bytes, last = &p;
       }

@@ -230,7 +230,7 @@ class gguf_value {
       if constexpr (std::is_integral_v<decltype(n)>) {
         if (!std::in_range<T>(n))
           throw format_error(*file_, "metadata key " + detail::quote_text(key_),
-                             detail::cat("an integer of ", 8 * sizeof(T), " bits"), detail::cat(n));
+                             detail::joined("an integer of ", 8 * sizeof(T), " bits"), detail::joined(n));
         return T(n);
       } else {
         mismatch("an integer");
@@ -246,8 +246,8 @@ class gguf_value {
     const std::string_view s(reinterpret_cast<const char*>(at + 8), length);
     at += 8 + length;
     if (!detail::valid_utf8(s))
-      throw format_error(*file_, detail::cat("metadata key ", detail::quote_text(key_), ", string ", i), "valid UTF-8",
-                         detail::quote_text(s));
+      throw format_error(*file_, detail::joined("metadata key ", detail::quote_text(key_), ", string ", i),
+                         "valid UTF-8", detail::quote_text(s));
     return s;
   }
 

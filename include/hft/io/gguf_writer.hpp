@@ -141,8 +141,8 @@ inline void write_gguf(const std::filesystem::path& path, const gguf_metadata& m
     const auto bytes = detail::storage_bytes(t.dtype, t.shape);
     if (!bytes || *bytes != t.bytes.size())
       throw value_error(where, what,
-                        detail::cat(bytes ? *bytes : 0, " bytes for ", d.name, " ", detail::shape_text(t.shape)),
-                        detail::cat(t.bytes.size()));
+                        detail::joined(bytes ? *bytes : 0, " bytes for ", d.name, " ", detail::shape_text(t.shape)),
+                        detail::joined(t.bytes.size()));
     header += gguf_metadata::string(t.name);
     header += gguf_metadata::raw(std::uint32_t(t.shape.size()));
     for (std::size_t i = t.shape.size(); i-- > 0;) header += gguf_metadata::raw(std::uint64_t(t.shape[i]));

@@ -103,21 +103,23 @@ inline std::filesystem::path resolve_model(std::string_view id_or_path, std::str
       detail::cat("'hf download ", id, revision == "main" ? "" : detail::cat(" --revision ", revision), "' gets it");
   const fs::path cache = hub_cache();
   if (cache.empty())
-    throw file_error("resolve_model", detail::cat("model '", id, "' is no folder or file here, and the hub cache is ",
-                                                  "unknown: none of HF_HUB_CACHE, HF_HOME, HOME is set; ", how));
+    throw file_error("resolve_model",
+                     detail::joined("model '", id, "' is no folder or file here, and the hub cache is ",
+                                    "unknown: none of HF_HUB_CACHE, HF_HOME, HOME is set; ", how));
   std::string folder = "models";
   for (const std::string_view part : detail::split_path(id)) folder += detail::cat("--", part);
   const fs::path repository = cache / folder;
   if (!fs::is_directory(repository, failed))
-    throw file_error("resolve_model", detail::cat("model '", id, "' is no folder or file here and is not in the hub ",
-                                                  "cache: looked for ", repository.string(), "; ", how));
+    throw file_error("resolve_model",
+                     detail::joined("model '", id, "' is no folder or file here and is not in the hub ",
+                                    "cache: looked for ", repository.string(), "; ", how));
 
   std::string commit(revision);
   const fs::path reference = repository / "refs" / fs::path(revision);
   if (!(detail::is_commit(commit) && fs::is_directory(repository / "snapshots" / commit, failed))) {
     if (!fs::is_regular_file(reference, failed))
-      throw file_error("resolve_model", detail::cat("model '", id, "' is in the hub cache, but not its revision '",
-                                                    revision, "': looked for ", reference.string(), "; ", how));
+      throw file_error("resolve_model", detail::joined("model '", id, "' is in the hub cache, but not its revision '",
+                                                       revision, "': looked for ", reference.string(), "; ", how));
     commit = read_text(reference, 4096);
     while (!commit.empty() && (commit.back() == '\n' || commit.back() == '\r' || commit.back() == ' '))
       commit.pop_back();
@@ -127,8 +129,8 @@ inline std::filesystem::path resolve_model(std::string_view id_or_path, std::str
   }
   const fs::path snapshot = repository / "snapshots" / commit;
   if (!fs::is_directory(snapshot, failed))
-    throw file_error("resolve_model", detail::cat("model '", id, "' is in the hub cache without the files of '",
-                                                  revision, "': looked for ", snapshot.string(), "; ", how));
+    throw file_error("resolve_model", detail::joined("model '", id, "' is in the hub cache without the files of '",
+                                                     revision, "': looked for ", snapshot.string(), "; ", how));
   return snapshot;
 }
 

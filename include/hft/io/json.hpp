@@ -228,7 +228,7 @@ class json_parser {
   void enter(json& out, json container) {
     if (open_.size() >= max_depth_)
       throw format_error(where_, "JSON is nested too deeply in " + quote_text(path({})),
-                         cat("at most ", max_depth_, " levels"));
+                         joined("at most ", max_depth_, " levels"));
     ++at_;
     out = std::move(container);
     open_.push_back(&out);
@@ -268,9 +268,9 @@ class json_parser {
     const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
     const std::string inside = path({});
     throw format_error(where_,
-                       cat("malformed JSON at line ", 1 + std::count(before.begin(), before.end(), '\n'), ", column ",
-                           before.size() - line_start + 1, " (byte ", at_, ")",
-                           inside.empty() ? "" : " in " + quote_text(inside), ": ", expected),
+                       joined("malformed JSON at line ", 1 + std::count(before.begin(), before.end(), '\n'),
+                              ", column ", before.size() - line_start + 1, " (byte ", at_, ")",
+                              inside.empty() ? "" : " in " + quote_text(inside), ": ", expected),
                        "", at_ == text_.size() ? "the end of the text" : quote_text(text_.substr(at_, 1)));
   }
   // The path of what was read last: the last member of each open container, then `last`.
@@ -309,8 +309,8 @@ inline json parse_json(std::string_view text, std::string_view where, std::size_
   if (const auto bad = detail::find_invalid_utf8(text); bad != text.npos)
     throw format_error(
         std::string(where),
-        detail::cat("invalid UTF-8 in JSON at line ",
-                    1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
+        detail::joined("invalid UTF-8 in JSON at line ",
+                       1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
         "", detail::quote_text(text.substr(bad, 4)));
   return detail::json_parser(text, where, max_depth).document();
 }
@@ -404,7 +404,7 @@ std::optional<T> get_optional(const json& object, std::string_view key, std::str
 template <class T>
 T require(const json& object, std::string_view key, std::string_view where = "JSON") {
   const json* value = find_member(object, key, where);
-  if (value == nullptr) throw format_error(std::string(where), detail::cat("'", key, "' is missing"));
+  if (value == nullptr) throw format_error(std::string(where), detail::joined("'", key, "' is missing"));
   return json_as<T>(*value, where, key);
 }
 

@@ -164,14 +164,14 @@ class json {
   /// The element of an array; throws value_error beyond its end.
   const json& at(std::size_t i) const {
     if (i >= elements().size())
-      throw value_error("json", "index", detail::cat("less than ", array_->size()), detail::cat(i));
+      throw value_error("json", "index", detail::joined("less than ", array_->size()), detail::joined(i));
     return (*array_)[i];
   }
   json& at(std::size_t i) { return const_cast<json&>(std::as_const(*this).at(i)); }
   /// The member of an object; throws value_error where there is none.
   const json& at(std::string_view key) const {
     if (const json* value = lookup(key)) return *value;
-    throw value_error("json", detail::cat("the key '", key, "'"), "in the object");
+    throw value_error("json", detail::joined("the key '", key, "'"), "in the object");
   }
   json& at(std::string_view key) { return const_cast<json&>(std::as_const(*this).at(key)); }
   template <class I>

@@ -217,7 +217,7 @@ inline std::optional<simdjson::dom::element> find_member(simdjson::dom::element 
 inline simdjson::dom::element require_member(simdjson::dom::element value, std::string_view key,
                                              std::string_view where) {
   if (const auto member = find_member(value, key, where)) return *member;
-  throw format_error(std::string(where), detail::cat("'", key, "' is missing"));
+  throw format_error(std::string(where), detail::joined("'", key, "' is missing"));
 }
 
 }  // namespace hft

@@ -115,8 +115,8 @@ class mapped_file {
 inline std::string read_text(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{256} << 20) {
   auto [fd, size] = detail::open_regular_file(path);
   if (size > max_bytes)
-    throw file_error(path.string(), "file is too large", detail::cat("at most ", max_bytes, " bytes"),
-                     detail::cat(size, " bytes"));
+    throw file_error(path.string(), "file is too large", detail::joined("at most ", max_bytes, " bytes"),
+                     detail::joined(size, " bytes"));
   std::string text(size, '\0');
   std::size_t done = 0;
   while (done < size) {

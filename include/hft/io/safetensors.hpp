@@ -125,14 +125,14 @@ class safetensors_file {
   json read_header(std::span<const std::byte> bytes) {
     std::uint64_t length = 0;
     if (bytes.size() < sizeof length)
-      throw format_error(where_, "this is no safetensors file", "at least 8 bytes", detail::cat(bytes.size()));
+      throw format_error(where_, "this is no safetensors file", "at least 8 bytes", detail::joined(bytes.size()));
     std::memcpy(&length, bytes.data(), sizeof length);
     if (length > detail::safetensors_max_header)
-      throw format_error(where_, "header length", detail::cat("at most ", detail::safetensors_max_header, " bytes"),
-                         detail::cat(length));
+      throw format_error(where_, "header length", detail::joined("at most ", detail::safetensors_max_header, " bytes"),
+                         detail::joined(length));
     if (length > bytes.size() - sizeof length)
-      throw format_error(where_, "the header reaches beyond the end of the file", detail::cat(length, " bytes"),
-                         detail::cat(bytes.size() - sizeof length));
+      throw format_error(where_, "the header reaches beyond the end of the file", detail::joined(length, " bytes"),
+                         detail::joined(bytes.size() - sizeof length));
     data_start_ = sizeof length + std::size_t(length);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, std::size_t(length));
     if (text.empty() || text[0] != '{')
@@ -157,7 +157,7 @@ class safetensors_file {
       throw format_error(where_, what, "a dtype, a shape and data_offsets", detail::describe(value));
     for (const std::uint64_t n : json_as<std::vector<std::uint64_t>>(*extents, where, "shape")) {
       if (n > std::uint64_t(PTRDIFF_MAX))
-        throw format_error(where_, what, "extents that fit into memory", detail::cat(n));
+        throw format_error(where_, what, "extents that fit into memory", detail::joined(n));
       e.shape.push_back(isize(n));
     }
     const auto range = json_as<std::vector<std::uint64_t>>(*offsets, where, "data_offsets");
@@ -172,8 +172,9 @@ class safetensors_file {
     const auto size = elements ? detail::checked_mul(*elements, *bits) : std::nullopt;
     if (!size) throw format_error(where_, what + " is larger than any file", "", detail::shape_text(e.shape));
     if (*size % 8 != 0 || *size / 8 != e.end - e.begin)
-      throw format_error(where_, what, detail::cat(*size / 8, " bytes for ", e.dtype, " ", detail::shape_text(e.shape)),
-                         detail::cat(e.end - e.begin));
+      throw format_error(where_, what,
+                         detail::joined(*size / 8, " bytes for ", e.dtype, " ", detail::shape_text(e.shape)),
+                         detail::joined(e.end - e.begin));
     return e;
   }
 
@@ -190,13 +191,13 @@ class safetensors_file {
         throw format_error(
             where_,
             "tensor " + detail::quote_text(e.name) + (e.begin < at ? " overlaps another" : " leaves a hole before it"),
-            detail::cat("data that begins at offset ", at), detail::cat(e.begin));
+            detail::joined("data that begins at offset ", at), detail::joined(e.begin));
       at = e.end;
     }
     if (at != data_size)
       throw format_error(where_,
                          at > data_size ? "the file is cut short" : "the file has bytes that belong to no tensor",
-                         detail::cat(at, " bytes of data"), detail::cat(data_size));
+                         detail::joined(at, " bytes of data"), detail::joined(data_size));
     return order;
   }
 

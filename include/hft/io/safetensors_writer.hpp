@@ -44,8 +44,8 @@ inline std::string safetensors_header(const std::string& where, std::vector<cons
     if (t->name == "__metadata__") throw value_error(where, what, "a name the format does not reserve");
     const auto bytes = storage_bytes(t->dtype, t->shape);
     if (!bytes || *bytes != t->bytes.size())
-      throw value_error(where, what, cat(bytes ? *bytes : 0, " bytes for ", d.name, " ", shape_text(t->shape)),
-                        cat(t->bytes.size()));
+      throw value_error(where, what, joined(bytes ? *bytes : 0, " bytes for ", d.name, " ", shape_text(t->shape)),
+                        joined(t->bytes.size()));
   }
   const auto order = sorted_positions(tensors.size(), [&](std::size_t a, std::size_t b) {
     const int left = safetensors_order(tensors[a]->dtype), right = safetensors_order(tensors[b]->dtype);
@@ -82,8 +82,8 @@ inline std::string safetensors_header(const std::string& where, std::vector<cons
   header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');
   if (header.size() > safetensors_max_header)
-    throw value_error(where, "the header of a safetensors file is limited", cat(safetensors_max_header, " bytes"),
-                      cat(header.size(), " for ", tensors.size(), " tensors"));
+    throw value_error(where, "the header of a safetensors file is limited", joined(safetensors_max_header, " bytes"),
+                      joined(header.size(), " for ", tensors.size(), " tensors"));
   return header;
 }
 

@@ -28,8 +28,8 @@ struct AttentionOptions {
 inline void check_heads(const AttentionOptions& o, const char* where) {
   if (o.num_heads < 1 || o.num_kv_heads < 1 || o.num_heads % o.num_kv_heads)
     throw config_error(where, "attention heads", "num_key_value_heads to divide num_attention_heads",
-                       detail::cat(o.num_kv_heads, " and ", o.num_heads));
-  if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::cat(o.head_dim));
+                       detail::joined(o.num_kv_heads, " and ", o.num_heads));
+  if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::joined(o.head_dim));
 }
 
 /// The middle of self-attention, which every architecture shares: splits heads, applies positions, takes keys and

@@ -67,7 +67,7 @@ class LoraLayer {
   /// lora_embedding_B.NAME (out, r); and of a DoRA lora_magnitude_vector.NAME.weight (out), too.
   void add_adapter(const std::string& name, const LoraLayerOptions& options) {
     if (has_adapter(name)) throw value_error("LoraLayer", "adapter", "a new name", name);
-    if (options.r < 1) throw value_error("LoraLayer", "r", "at least 1", detail::cat(options.r));
+    if (options.r < 1) throw value_error("LoraLayer", "r", "at least 1", detail::joined(options.r));
     make_factors(options);
     adapters_.push_back({name, options});
   }

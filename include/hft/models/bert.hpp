@@ -67,7 +67,7 @@ struct BertConfig {
     detail::check_extent(model_type, "type_vocab_size", type_vocab_size);
     if (hidden_size % num_attention_heads)
       throw config_error(model_type, "attention heads", "num_attention_heads to divide hidden_size",
-                         detail::cat(num_attention_heads, " and ", hidden_size));
+                         detail::joined(num_attention_heads, " and ", hidden_size));
     if (is_decoder) throw unsupported_error(model_type, "is_decoder", "false", "true");
     mlp();
   }

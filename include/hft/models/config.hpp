@@ -50,7 +50,7 @@ namespace detail {
 inline constexpr isize largest_extent = isize(1) << 28;
 inline void check_extent(const char* where, const char* field, isize value, isize least = 1,
                          isize most = largest_extent) {
-  if (value < least || value > most) throw config_error(where, field, cat(least, " to ", most), cat(value));
+  if (value < least || value > most) throw config_error(where, field, joined(least, " to ", most), joined(value));
 }
 // Layers are built before the file's tensors are compared with them, so their number is bounded by what any model has.
 inline constexpr isize most_layers = 4096;
@@ -66,7 +66,8 @@ T config_value(const json& value, std::string_view where, const char* key) {
   if constexpr (std::is_same_v<T, short_string>) {
     const auto text = json_as<std::string>(value, where, key);
     if (text.size() > short_string::capacity)
-      throw config_error(std::string(where), key, cat("at most ", short_string::capacity, " bytes"), quote_text(text));
+      throw config_error(std::string(where), key, joined("at most ", short_string::capacity, " bytes"),
+                         quote_text(text));
     return short_string(text);
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key))

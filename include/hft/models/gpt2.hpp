@@ -71,7 +71,7 @@ struct GPT2Config {
     detail::check_extent(model_type, "n_inner", inner());
     if (n_embd % n_head)
       throw config_error(model_type, "attention heads", "n_head to divide n_embd",
-                         detail::cat(n_head, " and ", n_embd));
+                         detail::joined(n_head, " and ", n_embd));
     mlp();
   }
 

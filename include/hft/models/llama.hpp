@@ -84,7 +84,7 @@ struct LlamaConfig {
     detail::check_extent(model_type, "max_position_embeddings", max_position_embeddings);
     if (!head_dim && hidden_size % num_attention_heads)
       throw config_error(model_type, "attention heads", "num_attention_heads to divide hidden_size",
-                         detail::cat(num_attention_heads, " and ", hidden_size));
+                         detail::joined(num_attention_heads, " and ", hidden_size));
     detail::check_extent(model_type, "head_dim", head_size());
     detail::check_extent(model_type, "num_attention_heads * head_dim", num_attention_heads * head_size());
     check_heads(attention(0), model_type);

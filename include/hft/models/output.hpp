@@ -162,7 +162,7 @@ ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input
     if (p < 0 || (max_positions && p >= max_positions))
       throw value_error(where, "position",
                         max_positions ? detail::cat("0 <= position < ", max_positions) : "position >= 0",
-                        detail::cat(p));
+                        detail::joined(p));
   }
   if (args.attention_mask) {
     if (args.attention_mask.shape() != Shape<2>{B, past + T})

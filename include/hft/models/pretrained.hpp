@@ -96,7 +96,8 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
       p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
   if (cols % info(format).block)
     throw weight_error(plan.where, "tensor " + quote_text(stored.name),
-                       cat("rows of a multiple of ", info(format).block, " for ", name(format)), shape_text(p.shape()));
+                       joined("rows of a multiple of ", info(format).block, " for ", name(format)),
+                       shape_text(p.shape()));
   const auto heads = plan.permuted_heads.find(path);
   const bool permuted = heads != plan.permuted_heads.end();
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
@@ -252,7 +253,7 @@ Config read_config(const checkpoint& source) {
     if constexpr (requires { requires std::same_as<decltype(Config::from_gguf(source.gguf())), Config>; }) {
       return Config::from_gguf(source.gguf());
     } else {
-      throw unsupported_error(source.path().string(), detail::cat(Config::model_type, " from a GGUF file"));
+      throw unsupported_error(source.path().string(), detail::joined(Config::model_type, " from a GGUF file"));
     }
   }
   const auto file = source.path() / "config.json";

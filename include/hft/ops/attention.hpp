@@ -27,11 +27,11 @@ void check_attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, const T
   if (k.extent(0) != B || v.extent(0) != B || v.extent(1) != S || v.extent(2) != Hk || k.extent(3) != q.extent(3) ||
       Hk < 1 || H % Hk || S < T)
     throw shape_error("attention", "", "q (B,T,H,D), k (B,S,Hk,D), v (B,S,Hk,Dv) with Hk dividing H and S >= T",
-                      cat(shape_text(q.shape()), ", ", shape_text(k.shape()), ", ", shape_text(v.shape())));
+                      joined(shape_text(q.shape()), ", ", shape_text(k.shape()), ", ", shape_text(v.shape())));
   if (args.key_mask && args.key_mask.shape() != Shape<2>{B, S})
-    throw shape_error("attention", "key_mask", cat("(", B, ", ", S, ")"), shape_text(args.key_mask.shape()));
+    throw shape_error("attention", "key_mask", joined("(", B, ", ", S, ")"), shape_text(args.key_mask.shape()));
   if (args.alibi && args.alibi.extent(0) != H)
-    throw shape_error("attention", "alibi", cat("(", H, ")"), shape_text(args.alibi.shape()));
+    throw shape_error("attention", "alibi", joined("(", H, ")"), shape_text(args.alibi.shape()));
 }
 
 template <Scalar A, BaseDevice D>

@@ -37,15 +37,16 @@ struct counted_labels {
 
   /// Throws shape_error unless there is a label for each of n positions, value_error for one outside [0, classes).
   counted_labels(const char* op, const std::vector<i64>& all, isize n, isize classes, const CrossEntropyOptions& o) {
-    if (isize(all.size()) != n) throw shape_error(op, "labels", cat(n, ", one for each position"), cat(all.size()));
+    if (isize(all.size()) != n)
+      throw shape_error(op, "labels", joined(n, ", one for each position"), joined(all.size()));
     if (!(o.label_smoothing >= 0 && o.label_smoothing <= 1))
-      throw value_error(op, "label_smoothing", "0 to 1", cat(o.label_smoothing));
+      throw value_error(op, "label_smoothing", "0 to 1", joined(o.label_smoothing));
     for (isize i = 0; i < n; ++i) {
       const i64 label = all[std::size_t(i)];
       if (label == o.ignore_index) continue;
       if (label < 0 || label >= classes)
-        throw value_error(op, cat("label at position ", i), cat("0 <= label < ", classes, ", or ", o.ignore_index),
-                          cat(label));
+        throw value_error(op, joined("label at position ", i),
+                          joined("0 <= label < ", classes, ", or ", o.ignore_index), joined(label));
       rows.push_back(i);
       labels.push_back(label);
     }

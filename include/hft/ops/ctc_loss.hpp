@@ -38,9 +38,9 @@ inline ctc_targets check_ctc(const Shape<3>& shape, const Tensor<i64, 2>& target
                              const std::vector<i64>& input_lengths, const std::vector<i64>& target_lengths,
                              const CTCLossOptions& o) {
   const isize T = shape[0], B = shape[1], C = shape[2];
-  if (o.blank < 0 || o.blank >= C) throw value_error("ctc_loss", "blank", cat("0 to ", C - 1), cat(o.blank));
+  if (o.blank < 0 || o.blank >= C) throw value_error("ctc_loss", "blank", joined("0 to ", C - 1), joined(o.blank));
   const auto demand = [&](std::string_view what, isize got) {
-    if (got != B) throw shape_error("ctc_loss", what, cat(B, ", one for each sequence"), cat(got));
+    if (got != B) throw shape_error("ctc_loss", what, joined(B, ", one for each sequence"), joined(got));
   };
   demand("targets", targets.extent(0));
   demand("input_lengths", isize(input_lengths.size()));
@@ -52,14 +52,14 @@ inline ctc_targets check_ctc(const Shape<3>& shape, const Tensor<i64, 2>& target
   for (isize b = 0; b < B; ++b) {
     const i64 inputs = input_lengths[std::size_t(b)], labels = target_lengths[std::size_t(b)];
     if (inputs < 0 || inputs > T)
-      throw value_error("ctc_loss", cat("input_lengths[", b, "]"), cat("0 to ", T), cat(inputs));
+      throw value_error("ctc_loss", joined("input_lengths[", b, "]"), joined("0 to ", T), joined(inputs));
     if (labels < 0 || labels > S)
-      throw value_error("ctc_loss", cat("target_lengths[", b, "]"), cat("0 to ", S), cat(labels));
+      throw value_error("ctc_loss", joined("target_lengths[", b, "]"), joined("0 to ", S), joined(labels));
     for (isize s = 0; s < labels; ++s) {
       const i64 label = ids.data()[b * S + s];
       if (label < 0 || label >= C || label == o.blank)
-        throw value_error("ctc_loss", cat("target ", s, " of sequence ", b),
-                          cat("0 <= label < ", C, ", and not the blank ", o.blank), cat(label));
+        throw value_error("ctc_loss", joined("target ", s, " of sequence ", b),
+                          joined("0 <= label < ", C, ", and not the blank ", o.blank), joined(label));
       out.labels.push_back(label);
     }
     out.begins.push_back(isize(out.labels.size()));

@@ -30,9 +30,9 @@ Tensor<A, R, D> dora(const Tensor<A, R, D>& y, const Tensor<A, R, D>& z, const T
   const isize C = y.extent(R - 1);
   if (low.shape() != y.shape() || (z && z.shape() != y.shape()) || magnitude.size() != C || norm.size() != C ||
       (bias && bias.size() != C))
-    throw shape_error(
-        "dora", "", detail::cat("two results of one shape and a magnitude of their columns"),
-        detail::cat(detail::shape_text(y.shape()), ", ", detail::shape_text(low.shape()), " and ", magnitude.size()));
+    throw shape_error("dora", "", detail::joined("two results of one shape and a magnitude of their columns"),
+                      detail::joined(detail::shape_text(y.shape()), ", ", detail::shape_text(low.shape()), " and ",
+                                     magnitude.size()));
   const auto dy = y.collapsible(), dlow = low.collapsible();
   const auto dz = z ? z.collapsible() : z;
   Tensor<A, R, D> out(y.shape());

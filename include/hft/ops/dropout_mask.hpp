@@ -24,7 +24,7 @@ struct Dropout {
 
   /// Throws value_error unless p is a probability below 1.
   void check() const {
-    if (!(p >= 0 && p < 1)) throw value_error("dropout", "p", "0 <= p < 1", detail::cat(p));
+    if (!(p >= 0 && p < 1)) throw value_error("dropout", "p", "0 <= p < 1", detail::joined(p));
   }
 };
 

@@ -9,7 +9,8 @@ namespace detail {
 template <class X>
 void check_same_shape(const char* op, const X& a, const X& b) {
   if (a.shape() != b.shape())
-    throw shape_error(op, "", "two tensors of one shape", cat(shape_text(a.shape()), " and ", shape_text(b.shape())));
+    throw shape_error(op, "", "two tensors of one shape",
+                      joined(shape_text(a.shape()), " and ", shape_text(b.shape())));
 }
 }  // namespace detail
 

@@ -13,8 +13,8 @@ Tensor<A, 3, D> embedding(const Tensor<i64, 2>& ids, const Tensor<W, 2, D>& tabl
   const auto dense = ids.dense();
   for (isize i = 0, n = dense.size(); i < n; ++i)
     if (dense.data()[i] < 0 || dense.data()[i] >= V)
-      throw value_error("embedding", detail::cat("id at position ", i),
-                        detail::cat("0 <= id < ", V, " (rows of the table)"), detail::cat(dense.data()[i]));
+      throw value_error("embedding", detail::joined("id at position ", i),
+                        detail::joined("0 <= id < ", V, " (rows of the table)"), detail::joined(dense.data()[i]));
   Tensor<A, 3, D> y({ids.extent(0), ids.extent(1), C});
   if (y.size()) embedding_kernel(D{}, y.rows(), dense.data(), table.weight_rows());
   return y;

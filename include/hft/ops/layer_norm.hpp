@@ -11,7 +11,8 @@ template <Scalar A, std::size_t R, BaseDevice D, class E = isize>
 Tensor<A, R, D> layer_norm(const Tensor<A, R, D>& x, const Tensor<A, 1, D>& weight, const Tensor<A, 1, D>& bias,
                            f64 eps, E c = {}) {
   if (x.extent(R - 1) != weight.extent(0))
-    throw shape_error("layer_norm", "", detail::cat("x (..., ", weight.extent(0), ")"), detail::shape_text(x.shape()));
+    throw shape_error("layer_norm", "", detail::joined("x (..., ", weight.extent(0), ")"),
+                      detail::shape_text(x.shape()));
   const auto dense = x.collapsible();
   Tensor<A, R, D> y(x.shape());
   if constexpr (std::is_same_v<E, isize>) c = x.extent(R - 1);

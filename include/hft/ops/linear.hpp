@@ -15,10 +15,11 @@ template <class X, class W, class Bias>
 void check_linear(const X& x, const W& weight, const Bias& bias) {
   const isize last = x.extent(X::rank - 1);
   if (last != weight.extent(1))
-    throw shape_error("linear", "", cat("x (..., ", weight.extent(1), ") to match weight ", shape_text(weight.shape())),
+    throw shape_error("linear", "",
+                      joined("x (..., ", weight.extent(1), ") to match weight ", shape_text(weight.shape())),
                       shape_text(x.shape()));
   if (bias && bias.extent(0) != weight.extent(0))
-    throw shape_error("linear", "bias", cat("(", weight.extent(0), ")"), shape_text(bias.shape()));
+    throw shape_error("linear", "bias", joined("(", weight.extent(0), ")"), shape_text(bias.shape()));
 }
 }  // namespace detail
 

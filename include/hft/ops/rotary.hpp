@@ -14,9 +14,9 @@ Tensor<A, 4, D> apply_rotary(const Tensor<A, 4, D>& x, const Tensor<A, 2, D>& co
                              bool interleaved = false) {
   if (cos.shape() != sin.shape() || cos.extent(0) != x.extent(0) * x.extent(1) || 2 * cos.extent(1) > x.extent(3))
     throw shape_error("apply_rotary", "",
-                      detail::cat("cos and sin (", x.extent(0) * x.extent(1), ", R/2) with R <= ", x.extent(3),
-                                  " for x ", detail::shape_text(x.shape())),
-                      detail::cat(detail::shape_text(cos.shape()), " and ", detail::shape_text(sin.shape())));
+                      detail::joined("cos and sin (", x.extent(0) * x.extent(1), ", R/2) with R <= ", x.extent(3),
+                                     " for x ", detail::shape_text(x.shape())),
+                      detail::joined(detail::shape_text(cos.shape()), " and ", detail::shape_text(sin.shape())));
   Tensor<A, 4, D> y(x.shape());
   rope_kernel(D{}, heads(y), heads_view<const A>(heads(x)), matrix<const A>(cos.rows()), matrix<const A>(sin.rows()),
               interleaved);

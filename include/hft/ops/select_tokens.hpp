@@ -17,11 +17,13 @@ template <Scalar A, BaseDevice D>
 Tensor<A, 2, D> select_tokens(const Tensor<A, 3, D>& x, const std::vector<isize>& tokens) {
   const isize B = x.extent(0), T = x.extent(1);
   if (isize(tokens.size()) != B)
-    throw shape_error("select_tokens", "tokens", detail::cat(B, ", one for each row"), detail::cat(tokens.size()));
+    throw shape_error("select_tokens", "tokens", detail::joined(B, ", one for each row"),
+                      detail::joined(tokens.size()));
   std::vector<isize> rows;
   for (isize b = 0; b < B; ++b) {
     if (tokens[std::size_t(b)] < 0 || tokens[std::size_t(b)] >= T)
-      throw shape_error("select_tokens", "token", detail::cat("0 <= token < ", T), detail::cat(tokens[std::size_t(b)]));
+      throw shape_error("select_tokens", "token", detail::joined("0 <= token < ", T),
+                        detail::joined(tokens[std::size_t(b)]));
     rows.push_back(b * T + tokens[std::size_t(b)]);
   }
   const auto from = x.collapsible();

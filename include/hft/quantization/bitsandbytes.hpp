@@ -60,9 +60,9 @@ class bitsandbytes_weight {
     count_ = shape_.empty() ? 0 : 1;
     for (const isize n : shape_) count_ = n > 0 && count_ > 0 && count_ <= most / n ? count_ * n : 0;
     if (count_ == 0 || (count_ + 1) / 2 != isize(codes_.size()))
-      throw weight_error(where_, "tensor " + quote_text(name_), cat("4-bit codes of ", shape_text(shape_)),
-                         cat(codes_.size(), " bytes"));
-    if (block_ < 1) throw weight_error(where_, "blocksize of " + quote_text(name_), "at least 1", cat(block_));
+      throw weight_error(where_, "tensor " + quote_text(name_), joined("4-bit codes of ", shape_text(shape_)),
+                         joined(codes_.size(), " bytes"));
+    if (block_ < 1) throw weight_error(where_, "blocksize of " + quote_text(name_), "at least 1", joined(block_));
     const auto levels = floats(".quant_map", 16);
     std::copy(levels.begin(), levels.end(), levels_.begin());
     read_scales(o, at);
@@ -107,8 +107,8 @@ class bitsandbytes_weight {
   std::vector<f32> floats(std::string_view suffix, isize n) const {
     const stored_tensor& t = part(suffix);
     if (t.dtype != dtype_id::f32 || isize(t.bytes.size()) != n * isize(sizeof(f32)))
-      throw weight_error(where_, "tensor " + quote_text(t.name), cat(n, " elements of f32"),
-                         cat(shape_text(t.shape), " of ", name(t.dtype)));
+      throw weight_error(where_, "tensor " + quote_text(t.name), joined(n, " elements of f32"),
+                         joined(shape_text(t.shape), " of ", name(t.dtype)));
     std::vector<f32> out(static_cast<std::size_t>(n));
     std::memcpy(out.data(), t.bytes.data(), t.bytes.size());
     return out;
@@ -120,11 +120,12 @@ class bitsandbytes_weight {
       scales_ = floats(".absmax", blocks);
       return;
     }
-    if (nested < 1) throw weight_error(where_, "nested_blocksize of " + quote_text(name_), "at least 1", cat(nested));
+    if (nested < 1)
+      throw weight_error(where_, "nested_blocksize of " + quote_text(name_), "at least 1", joined(nested));
     const stored_tensor& codes = part(".absmax");
     if (isize(codes.bytes.size()) != blocks)
-      throw weight_error(where_, "tensor " + quote_text(codes.name), cat(blocks, " bytes"),
-                         cat(codes.bytes.size(), " bytes"));
+      throw weight_error(where_, "tensor " + quote_text(codes.name), joined(blocks, " bytes"),
+                         joined(codes.bytes.size(), " bytes"));
     const auto levels = floats(".nested_quant_map", 256);
     const auto outer = floats(".nested_absmax", (blocks - 1) / nested + 1);
     const f32 offset = f32(require<f64>(o, "nested_offset", at));

@@ -104,8 +104,8 @@ inline void convert(dtype_id to, void* out, dtype_id from, const void* in, isize
   for (const dtype_id id : {to, from}) {
     if (!info(id).floating) throw value_error("convert", "dtype", "a floating or block dtype", std::string(name(id)));
     if (n < 0 || n % info(id).block)
-      throw shape_error("convert", "", detail::cat("a multiple of ", info(id).block, " elements for ", name(id)),
-                        detail::cat(n));
+      throw shape_error("convert", "", detail::joined("a multiple of ", info(id).block, " elements for ", name(id)),
+                        detail::joined(n));
   }
   if (to == from) {
     std::memcpy(out, in, std::size_t(n / info(to).block * info(to).bytes));
@@ -133,8 +133,8 @@ inline void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, 
   convert(to, out, from, in, 0);  // checks the dtypes before any thread starts
   for (const dtype_id id : {to, from})
     if (cols < 0 || cols % info(id).block)
-      throw shape_error("convert", "row", detail::cat("a multiple of ", info(id).block, " elements for ", name(id)),
-                        detail::cat(cols));
+      throw shape_error("convert", "row", detail::joined("a multiple of ", info(id).block, " elements for ", name(id)),
+                        detail::joined(cols));
   const isize out_bytes = cols / info(to).block * info(to).bytes, in_bytes = cols / info(from).block * info(from).bytes;
   parallel_for(rows, 1, [&](isize begin, isize end) {
     convert(to, static_cast<std::byte*>(out) + begin * out_bytes, from,

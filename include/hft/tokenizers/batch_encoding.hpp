@@ -123,7 +123,7 @@ struct BatchEncoding {
  private:
   const Encoding& row(std::size_t b) const {
     if (b >= encodings.size())
-      throw value_error("BatchEncoding", "row", detail::cat("less than ", encodings.size()), detail::cat(b));
+      throw value_error("BatchEncoding", "row", detail::joined("less than ", encodings.size()), detail::joined(b));
     return encodings[b];
   }
 };

@@ -106,10 +106,10 @@ class chat_template {
     std::string_view text = detail::jinja::strip(rest.substr(0, rest.find('\n')));
     const bool cut = text.size() > 120;
     if (cut) text = text.substr(0, detail::jinja::byte_offset(text, 100));
-    throw template_error(where(line), detail::cat(message, text.empty() ? "" : " in `", text,
-                                                  text.empty() ? ""
-                                                  : cut        ? "...`"
-                                                               : "`"));
+    throw template_error(where(line), detail::joined(message, text.empty() ? "" : " in `", text,
+                                                     text.empty() ? ""
+                                                     : cut        ? "...`"
+                                                                  : "`"));
   }
 
   std::string source_, name_;

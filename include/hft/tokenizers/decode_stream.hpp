@@ -70,7 +70,7 @@ class DecodeStream {
     auto text = decode();  // of no tokens there may be some, too
     if (text.size() <= prefix_.size() || incomplete(text)) return {};
     if (!text.starts_with(prefix_))
-      throw value_error("DecodeStream", detail::cat("token ", ids_.back()), "text that goes on",
+      throw value_error("DecodeStream", detail::joined("token ", ids_.back()), "text that goes on",
                         "a change of earlier text");
     auto out = text.substr(prefix_.size());
     ids_.erase(ids_.begin(), ids_.begin() + std::ptrdiff_t(prefix_ids_));

@@ -218,7 +218,8 @@ struct Encoding {
     }
     if (stride >= max_length)
       throw value_error("truncation", "stride",
-                        detail::cat("less than max_length without special tokens, ", max_length), detail::cat(stride));
+                        detail::joined("less than max_length without special tokens, ", max_length),
+                        detail::joined(stride));
     const std::size_t step = max_length - stride;
     std::vector<Encoding> parts;
     if (direction == TruncationDirection::Right) {
@@ -324,8 +325,8 @@ inline void truncate_encodings(Encoding& encoding, Encoding* pair, const Truncat
   Encoding* target = p.strategy == TruncationStrategy::OnlyFirst ? &encoding : pair;
   if (!target) throw value_error("truncation", "OnlySecond", "a pair", "a single sequence");
   if (target->size() <= excess)
-    throw value_error("truncation", "sequence to truncate", detail::cat("more than ", excess, " tokens"),
-                      detail::cat(target->size()));
+    throw value_error("truncation", "sequence to truncate", detail::joined("more than ", excess, " tokens"),
+                      detail::joined(target->size()));
   target->truncate(target->size() - excess, p.stride, p.direction);
 }
 

@@ -113,11 +113,12 @@ class gguf_tokenizer_reader {
     const auto kind = file_.at("tokenizer.ggml.model").as_string();
     tokens_ = file_.at("tokenizer.ggml.tokens").as_strings();
     for (std::size_t i = 0; i < tokens_.size(); ++i)
-      if (!valid_utf8(tokens_[i])) throw format_error(where_, cat("tokenizer.ggml.tokens[", i, "]"), "UTF-8");
+      if (!valid_utf8(tokens_[i])) throw format_error(where_, joined("tokenizer.ggml.tokens[", i, "]"), "UTF-8");
     if (const gguf_value* list = file_.find("tokenizer.ggml.token_type")) {
       types_ = list->as_i32s();
       if (types_.size() != tokens_.size())
-        throw format_error(where_, "tokenizer.ggml.token_type", cat(tokens_.size(), " entries"), cat(types_.size()));
+        throw format_error(where_, "tokenizer.ggml.token_type", joined(tokens_.size(), " entries"),
+                           joined(types_.size()));
     }
     spelled_.assign(tokens_.begin(), tokens_.end());
     if (kind == "gpt2") return read_gpt2();
@@ -231,7 +232,7 @@ class gguf_tokenizer_reader {
     for (std::size_t i = 0; i < spelled_.size(); ++i) pieces.emplace_back(spelled_[i], scores[i]);
     const auto unk = file_.get<std::int64_t>("tokenizer.ggml.unknown_token_id", 2);
     if (unk < 0 || std::size_t(unk) >= pieces.size())
-      throw format_error(where_, "tokenizer.ggml.unknown_token_id", cat("an id below ", pieces.size()), cat(unk));
+      throw format_error(where_, "tokenizer.ggml.unknown_token_id", joined("an id below ", pieces.size()), joined(unk));
     std::string charsmap;
     if (const gguf_value* map = file_.find("tokenizer.ggml.precompiled_charsmap"))
       charsmap.assign(reinterpret_cast<const char*>(map->bytes().data()), map->bytes().size());
@@ -255,7 +256,8 @@ class gguf_tokenizer_reader {
     out.reserve(spelled_.size(), bytes);
     for (std::size_t i = 0; i < spelled_.size(); ++i)
       if (out.insert(spelled_[i], std::uint32_t(i)) != Vocabulary::inserted::yes)
-        throw format_error(where_, cat("tokenizer.ggml.tokens[", i, "] ", quote_text(spelled_[i])), "to appear once");
+        throw format_error(where_, joined("tokenizer.ggml.tokens[", i, "] ", quote_text(spelled_[i])),
+                           "to appear once");
     finish_vocabulary(out, where_);
     return out;
   }
@@ -277,7 +279,7 @@ class gguf_tokenizer_reader {
   std::vector<float> read_scores() const {
     auto out = file_.at("tokenizer.ggml.scores").as_f32s();
     if (out.size() != tokens_.size())
-      throw format_error(where_, "tokenizer.ggml.scores", cat(tokens_.size(), " entries"), cat(out.size()));
+      throw format_error(where_, "tokenizer.ggml.scores", joined(tokens_.size(), " entries"), joined(out.size()));
     for (const float score : out)
       if (!(score - score == 0)) throw format_error(where_, "tokenizer.ggml.scores", "finite numbers");
     return out;
@@ -300,7 +302,7 @@ class gguf_tokenizer_reader {
   std::string token_of(std::string_view key) const {
     const auto id = file_.at(key).as_i64();
     if (id < 0 || std::size_t(id) >= spelled_.size())
-      throw format_error(where_, std::string(key), cat("an id below ", spelled_.size()), cat(id));
+      throw format_error(where_, std::string(key), joined("an id below ", spelled_.size()), joined(id));
     return spelled_[std::size_t(id)];
   }
   json flags(bool add_bos, bool add_eos) const {

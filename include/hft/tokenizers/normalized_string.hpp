@@ -226,8 +226,8 @@ class NormalizedString {
   /// exponentially; no honest normalizer comes near this.
   void check_growth(std::size_t size) const {
     if (size > (std::size_t{1} << 24) && size / 64 > original_size_)
-      throw value_error("normalizer", "text", detail::cat("at most 64 times its ", original_size_, " bytes"),
-                        detail::cat(size, " bytes"));
+      throw value_error("normalizer", "text", detail::joined("at most 64 times its ", original_size_, " bytes"),
+                        detail::joined(size, " bytes"));
   }
 
  private:

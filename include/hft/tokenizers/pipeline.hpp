@@ -170,9 +170,9 @@ struct tokenizer_pipeline {
 
   static void check_text(std::string_view text) {
     if (text.size() >= 0xffffffffu)
-      throw value_error("tokenizer", "text", "less than 4 GiB", cat(text.size(), " bytes"));
+      throw value_error("tokenizer", "text", "less than 4 GiB", joined(text.size(), " bytes"));
     if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
-      throw value_error("tokenizer", "text", "UTF-8", cat("an invalid byte at ", at));
+      throw value_error("tokenizer", "text", "UTF-8", joined("an invalid byte at ", at));
   }
 
   /// The ids of a text on the fast path, which there is; nothing where only the general pipeline knows them. Special

@@ -134,8 +134,8 @@ class PreTrainedTokenizerFast {
       if (options.is_split_into_words)
         return call(std::array{std::pair{InputSequence(texts), InputSequence(text_pairs)}}, options);
     if (texts.size() != text_pairs.size())
-      throw value_error("tokenizer", "text_pair", detail::cat("as many as texts, ", texts.size()),
-                        detail::cat(text_pairs.size()));
+      throw value_error("tokenizer", "text_pair", detail::joined("as many as texts, ", texts.size()),
+                        detail::joined(text_pairs.size()));
     std::vector<std::pair<InputSequence, InputSequence>> pairs;
     for (std::size_t i = 0; i < texts.size(); ++i) pairs.emplace_back(texts[i], text_pairs[i]);
     return call(pairs, options);
@@ -172,7 +172,7 @@ class PreTrainedTokenizerFast {
   const {
     if (Ids::rank == 2 && ids.extent(0) != 1)
       throw shape_error("decode", "", "one row of ids; use batch_decode for several",
-                        detail::cat(ids.extent(0), " rows"));
+                        detail::joined(ids.extent(0), " rows"));
     const auto dense = ids.dense();
     return decode(std::span<const std::int64_t>(dense.data(), std::size_t(dense.size())), skip_special_tokens);
   }
@@ -348,7 +348,7 @@ class PreTrainedTokenizerFast {
     if (const auto length = padded_length(o.padding, o.max_length)) {
       if (t.truncation() && o.pad_to_multiple_of && *limit % o.pad_to_multiple_of)
         throw value_error("tokenizer", "max_length, with truncation and padding,",
-                          detail::cat("a multiple of ", o.pad_to_multiple_of), detail::cat(*limit));
+                          detail::joined("a multiple of ", o.pad_to_multiple_of), detail::joined(*limit));
       PaddingParams p;
       p.pad_id = *pad_token_id();
       p.pad_token = *pad_token();

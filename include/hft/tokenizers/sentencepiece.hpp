@@ -70,7 +70,7 @@ class SentencePieceTokenizer {
   static std::optional<std::int32_t> id(int n) { return n < 0 ? std::nullopt : std::optional<std::int32_t>(n); }
   void check(std::int32_t id) const {
     if (id < 0 || id >= size())
-      throw value_error("SentencePieceTokenizer", "token id", detail::cat("0 to ", size() - 1), detail::cat(id));
+      throw value_error("SentencePieceTokenizer", "token id", detail::joined("0 to ", size() - 1), detail::joined(id));
   }
 
   std::shared_ptr<const sentencepiece::SentencePieceProcessor> model_;

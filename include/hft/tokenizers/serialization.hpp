@@ -96,7 +96,8 @@ class json_node {
   bool boolean() const { return as_bool(value_, where_); }
   std::size_t size(std::uint64_t limit = SIZE_MAX) const {
     const std::int64_t n = as_i64(value_, where_);
-    if (n < 0 || std::uint64_t(n) > limit) throw format_error(where_, "", cat("a number from 0 to ", limit), cat(n));
+    if (n < 0 || std::uint64_t(n) > limit)
+      throw format_error(where_, "", joined("a number from 0 to ", limit), joined(n));
     return std::size_t(n);
   }
   std::uint32_t id() const { return std::uint32_t(size(Vocabulary::max_id)); }
@@ -123,7 +124,7 @@ class json_node {
     throw format_error(where_, "", "one of " + names, quote_text(s));
   }
   [[noreturn]] void unknown_component(std::string_view stage) const {
-    throw unsupported_error(where_, cat(stage, " ", quote_text(string("type"))), "one that this version knows");
+    throw unsupported_error(where_, joined(stage, " ", quote_text(string("type"))), "one that this version knows");
   }
 
  private:
@@ -268,7 +269,7 @@ inline std::unique_ptr<const pre_tokenizers::PreTokenizer> read_pre_tokenizer(co
 
 inline special_token read_token_and_id(const json_node& n) {
   const auto pair = n.elements();
-  if (pair.size() != 2) throw format_error(n.where(), "", "[token, id]", cat("an array of ", pair.size()));
+  if (pair.size() != 2) throw format_error(n.where(), "", "[token, id]", joined("an array of ", pair.size()));
   return {pair[0].string(), std::int64_t(pair[1].id())};
 }
 
@@ -329,7 +330,7 @@ inline std::unique_ptr<const processors::PostProcessor> read_post_processor(cons
       const json_node entry(field.value, table.inside(field.key));
       const auto ids = entry.at("ids").elements(), tokens = entry.at("tokens").elements();
       if (ids.size() != tokens.size())
-        throw format_error(entry.where(), "", "as many ids as tokens", cat(ids.size(), " and ", tokens.size()));
+        throw format_error(entry.where(), "", "as many ids as tokens", joined(ids.size(), " and ", tokens.size()));
       std::vector<special_token> list;
       for (std::size_t i = 0; i < ids.size(); ++i) list.push_back({tokens[i].string(), std::int64_t(ids[i].id())});
       special.emplace_back(field.key, std::move(list));
@@ -408,7 +409,7 @@ inline std::unique_ptr<const decoders::Decoder> read_decoder(const json_node& n)
 
 /// Reports a vocabulary that is not one to one.
 inline void finish_vocabulary(Vocabulary& v, const std::string& where) {
-  if (const auto twice = v.finish()) throw format_error(where, cat("id ", *twice), "one token", "two");
+  if (const auto twice = v.finish()) throw format_error(where, joined("id ", *twice), "one token", "two");
 }
 
 inline Vocabulary read_vocabulary(const json_node& n) {
@@ -483,7 +484,7 @@ inline pair_table read_merges(const json_node& n, const Vocabulary& vocabulary, 
         reader.add(out, a, b, rank++, where);
       }
     } else if (e.get(pair) == simdjson::SUCCESS) {
-      if (pair.size() != 2) throw format_error(where(), "merge", "two tokens", cat(pair.size()));
+      if (pair.size() != 2) throw format_error(where(), "merge", "two tokens", joined(pair.size()));
       auto it = pair.begin();
       a = as_string(*it, n.where());
       b = as_string(*++it, n.where());
@@ -547,7 +548,8 @@ inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json
     double score = 0;
     if (e.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(text) != simdjson::SUCCESS ||
         pair.at(1).get(score) != simdjson::SUCCESS)
-      throw format_error(cat(n.where(), "[", out.size(), "]"), "piece", "[string, number]", std::string(describe(e)));
+      throw format_error(joined(n.where(), "[", out.size(), "]"), "piece", "[string, number]",
+                         std::string(describe(e)));
     out.emplace_back(text, as_read_by_serde(score));
   }
   return out;
@@ -559,7 +561,7 @@ inline std::unique_ptr<const models::Model> read_unigram(const json_node& n) {
   if (const auto unk = n.find("unk_id")) {
     unk_id = unk->id();
     if (*unk_id >= pieces.size())
-      throw format_error(unk->where(), "", cat("less than the number of pieces, ", pieces.size()), cat(*unk_id));
+      throw format_error(unk->where(), "", joined("less than the number of pieces, ", pieces.size()), joined(*unk_id));
   }
   return std::make_unique<models::Unigram>(std::move(pieces), unk_id, n.boolean("byte_fallback", false));
 }
@@ -588,7 +590,7 @@ inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
     if (const auto dropout = n.find("dropout")) {
       o.dropout = as_f64(dropout->value(), dropout->where());
       if (!(*o.dropout >= 0 && *o.dropout <= 1))
-        throw format_error(dropout->where(), "", "a probability", cat(*o.dropout));
+        throw format_error(dropout->where(), "", "a probability", joined(*o.dropout));
     }
     auto vocabulary = read_vocabulary(n.at("vocab"));
     auto merges = read_merges(n.at("merges"), vocabulary, o.continuing_subword_prefix.size());
@@ -621,7 +623,7 @@ inline std::vector<AddedToken> read_added_tokens(const json_node& n) {
   std::sort(ids.begin(), ids.end());
   for (std::size_t i = 1; i < ids.size(); ++i)
     if (ids[i].first == ids[i - 1].first && out[ids[i].second].content != out[ids[i - 1].second].content)
-      throw format_error(cat(n.where(), "[", ids[i].second, "]"), cat("id ", ids[i].first), "one token", "two");
+      throw format_error(joined(n.where(), "[", ids[i].second, "]"), joined("id ", ids[i].first), "one token", "two");
   return out;
 }
 

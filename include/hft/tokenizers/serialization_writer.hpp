@@ -85,7 +85,8 @@ class tokenizer_writer {
     return p != nullptr;
   }
   [[noreturn]] static void unknown(std::string_view stage) {
-    throw unsupported_error("tokenizer.json", cat("a ", stage, " of a program's own"), "one of the tokenizers library");
+    throw unsupported_error("tokenizer.json", joined("a ", stage, " of a program's own"),
+                            "one of the tokenizers library");
   }
 
   void write_part(const TruncationParams& p) {

@@ -110,20 +110,20 @@ class special_tokens {
   void read_config(const json& config, const std::string& where) {
     if (!config.is_object()) throw format_error(where, "", "an object", describe(config));
     if (const json* decoder = find_member(config, "added_tokens_decoder", where)) {
-      if (!decoder->is_object()) throw format_error(cat(where, ": added_tokens_decoder"), "", "an object");
+      if (!decoder->is_object()) throw format_error(joined(where, ": added_tokens_decoder"), "", "an object");
       has_decoder_ = true;
       for (const auto& [id, token] : decoder->items()) {
         std::uint64_t n = 0;
         for (char c : id) n = c >= '0' && c <= '9' && n <= Vocabulary::max_id ? n * 10 + std::uint64_t(c - '0') : ~0u;
         if (id.empty() || n > Vocabulary::max_id)
-          throw format_error(cat(where, ": added_tokens_decoder"), "", "ids", quote_text(id));
+          throw format_error(joined(where, ": added_tokens_decoder"), "", "ids", quote_text(id));
         by_id_.emplace_back(n, read_token(token, cat(where, ": added_tokens_decoder.", id), false));
       }
     }
     read_names(config, where);
     if (const json* names = find_member(config, "model_specific_special_tokens", where)) {
       if (!names->is_object())
-        throw format_error(cat(where, ": model_specific_special_tokens"), "", "an object of tokens");
+        throw format_error(joined(where, ": model_specific_special_tokens"), "", "an object of tokens");
       read_extra(*names, where);
     }
     const json* extra = find_member(config, "extra_special_tokens", where);
@@ -143,7 +143,7 @@ class special_tokens {
     if (const json* extra = find_member(map, "extra_special_tokens", where)) read_extra(*extra, where);
     if (const json* more = find_member(map, "additional_special_tokens", where); more && !lists_extra_) {
       extra_.clear();
-      if (!more->is_array()) throw format_error(cat(where, ": additional_special_tokens"), "", "a list of tokens");
+      if (!more->is_array()) throw format_error(joined(where, ": additional_special_tokens"), "", "a list of tokens");
       for (const auto& t : *more) additional_.push_back(read_token(t, cat(where, ": additional_special_tokens")));
     }
   }

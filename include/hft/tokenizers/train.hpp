@@ -48,9 +48,9 @@ class text_batch {
   /// A copy of a text. Throws value_error where it is not UTF-8 or too long.
   void add(std::string_view text) {
     if (text.size() >= 0xffffffffu)
-      throw value_error("trainer", cat("text ", texts_seen_), "less than 4 GiB", cat(text.size(), " bytes"));
+      throw value_error("trainer", joined("text ", texts_seen_), "less than 4 GiB", joined(text.size(), " bytes"));
     if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
-      throw value_error("trainer", cat("text ", texts_seen_), "UTF-8", cat("an invalid byte at ", at));
+      throw value_error("trainer", joined("text ", texts_seen_), "UTF-8", joined("an invalid byte at ", at));
     ++texts_seen_;
     arena_ += text;
     ends_.push_back(arena_.size());
@@ -131,12 +131,12 @@ void train(Tokenizer& tokenizer, const std::vector<std::filesystem::path>& files
   for (const auto& file : open) {
     const std::string_view text = file->text();
     if (const auto at = detail::find_invalid_utf8(text); at != std::string_view::npos)
-      throw format_error(file->path().string(), "", "UTF-8", detail::cat("an invalid byte at ", at));
+      throw format_error(file->path().string(), "", "UTF-8", detail::joined("an invalid byte at ", at));
     constexpr std::size_t batch = std::size_t{4} << 20;  // bytes
     for (std::size_t begin = 0, counted = 0; begin < text.size();) {
       const std::size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
       if (end - begin >= 0xffffffffu)
-        throw value_error(file->path().string(), "line", "less than 4 GiB", detail::cat(end - begin, " bytes"));
+        throw value_error(file->path().string(), "line", "less than 4 GiB", detail::joined(end - begin, " bytes"));
       lines.push_back(text.substr(begin, end - begin));
       begin = end;
       if (begin - counted < batch && begin < text.size()) continue;

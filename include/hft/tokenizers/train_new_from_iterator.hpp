@@ -81,7 +81,7 @@ class new_tokenizer {
       common(trainers::WordLevelTrainer{.vocab_size = vocab_size, .min_frequency = options_.min_frequency});
     } else {
       if (vocab_size > 0xffffffffu)
-        throw value_error("train_new_from_iterator", "vocab_size", "below 2^32", cat(vocab_size));
+        throw value_error("train_new_from_iterator", "vocab_size", "below 2^32", joined(vocab_size));
       common(trainers::UnigramTrainer{
           .vocab_size = std::uint32_t(vocab_size), .initial_alphabet = alphabet(), .unk_token = unk_token_});
     }

@@ -466,7 +466,7 @@ struct TrainingArguments {
     const json mine = arguments_to_json(*this), fresh = arguments_to_json(TrainingArguments{});
     for (const char* name : without_effect)
       if (mine[name] != fresh[name])
-        throw unsupported_error("TrainingArguments", name, detail::cat("its default, ", fresh[name].dump()),
+        throw unsupported_error("TrainingArguments", name, detail::joined("its default, ", fresh[name].dump()),
                                 mine[name].dump());
     if (train_sampling_strategy == "batch_rebalance")
       throw unsupported_error("TrainingArguments", "train_sampling_strategy", "random, sequential or group_by_length",

@@ -73,7 +73,7 @@ inline Suggester random_search(std::vector<Hyperparameter> space, isize n_trials
   for (const auto& h : space)
     if (h.values.empty() && !(h.low <= h.high && (!h.log || h.low > 0)))
       throw value_error("random_search", h.name, "low <= high, above 0 where logarithmic",
-                        detail::cat(h.low, " to ", h.high));
+                        detail::joined(h.low, " to ", h.high));
   return [space = std::move(space), n_trials, seed](const std::vector<Trial>& before) -> std::optional<json> {
     if (isize(before.size()) >= n_trials) return {};
     const random_stream random(seed, before.size());

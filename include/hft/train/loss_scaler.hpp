@@ -60,7 +60,7 @@ class LossScaler {
  private:
   void check(const char* where) const {
     const auto demand = [&](bool holds, const char* what, const char* expected, f64 got) {
-      if (!holds) throw value_error(where, what, expected, detail::cat(got));
+      if (!holds) throw value_error(where, what, expected, detail::joined(got));
     };
     demand(scale_ > 0 && std::isfinite(f32(scale_)), "scale", "a positive number", scale_);
     demand(o_.growth_factor > 1 && std::isfinite(o_.growth_factor), "growth_factor", "more than 1", o_.growth_factor);

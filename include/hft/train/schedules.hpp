@@ -153,7 +153,7 @@ class ReduceLROnPlateau final : public LRScheduler {
     min_lr_ = a.get("min_lr", 0.0);
     eps_ = a.get("eps", 1e-8);
     a.finish();
-    if (!(factor_ < 1)) throw value_error(a.where(), "factor", "less than 1", detail::cat(factor_));
+    if (!(factor_ < 1)) throw value_error(a.where(), "factor", "less than 1", detail::joined(factor_));
     best_ = compare_.worst();
   }
 
@@ -219,8 +219,8 @@ class GreedyLR final : public LRScheduler {
     window_size_ = a.get("window_size", i64(50));
     reset_start_ = steps_at_min_ = a.get("reset_start", i64(500));
     a.finish();
-    if (!(factor_ < 1)) throw value_error(a.where(), "factor", "less than 1", detail::cat(factor_));
-    if (window_size_ < 1) throw value_error(a.where(), "window_size", "at least 1", detail::cat(window_size_));
+    if (!(factor_ < 1)) throw value_error(a.where(), "factor", "less than 1", detail::joined(factor_));
+    if (window_size_ < 1) throw value_error(a.where(), "window_size", "at least 1", detail::joined(window_size_));
     best_ = compare_.worst();
   }
 
@@ -367,7 +367,7 @@ inline std::function<f64(i64)> schedule_factor(std::string_view name, f64 lr, i6
   }
   if (name == "polynomial") {
     const f64 end = a.get("lr_end", 1e-7), power = a.get("power", 1.0);
-    if (!(lr > end)) throw value_error(name, "lr_end", cat("less than the learning rate ", lr), cat(end));
+    if (!(lr > end)) throw value_error(name, "lr_end", joined("less than the learning rate ", lr), joined(end));
     return warm_up([=](i64 step) {
       if (step > total) return end / lr;
       const f64 remaining = 1 - f64(step - warmup) / f64(total - warmup);

@@ -27,7 +27,7 @@ inline Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments 
     if (wanted && model_->precision() != id)
       throw unsupported_error(
           "Trainer", name,
-          detail::cat("a model whose type computes in it: LlamaForCausalLM<", name, ", autodiff<cpu>>, say"),
+          detail::joined("a model whose type computes in it: LlamaForCausalLM<", name, ", autodiff<cpu>>, say"),
           std::string(hft::name(model_->precision())));
   };
   demand_precision(args_.bf16, "bf16", dtype_id::bf16);
@@ -80,7 +80,7 @@ inline Trainer::plan Trainer::make_plan(const DataLoader& loader) const {
   p.steps_in_epoch = loader.size();
   if (p.steps_in_epoch < 1)
     throw value_error("Trainer", "train_dataset", "rows for at least one batch",
-                      detail::cat(options_.train_dataset.size(), " rows and dataloader_drop_last"));
+                      detail::joined(options_.train_dataset.size(), " rows and dataloader_drop_last"));
   const isize accumulated = args_.gradient_accumulation_steps;
   p.updates_per_epoch = (p.steps_in_epoch + accumulated - 1) / accumulated;
   if (args_.max_steps > 0) {
@@ -449,9 +449,9 @@ inline void Trainer::load_checkpoint(const std::filesystem::path& folder) {
   if (!args_.ignore_data_skip && loaded.train_batch_size &&
       *loaded.train_batch_size != args_.per_device_train_batch_size)
     throw value_error(state_file.string(), "train_batch_size",
-                      detail::cat("per_device_train_batch_size, ", args_.per_device_train_batch_size,
-                                  ", as the place in the data depends on it"),
-                      detail::cat(*loaded.train_batch_size));
+                      detail::joined("per_device_train_batch_size, ", args_.per_device_train_batch_size,
+                                     ", as the place in the data depends on it"),
+                      detail::joined(*loaded.train_batch_size));
   load_weights(folder);
   const auto optimizer_file = folder / "optimizer.safetensors";
   if (!std::filesystem::exists(optimizer_file))
@@ -495,7 +495,7 @@ inline void Trainer::fail_not_finite(const char* what, f64 value, bool inspect, 
     }
   }
   throw value_error("Trainer", where, "a finite number; a smaller learning_rate or max_grad_norm may help",
-                    detail::cat(value));
+                    detail::joined(value));
 }
 
 }  // namespace hft

@@ -57,7 +57,7 @@ inline void force(const char* where, std::span<f32> scores, std::span<const i64>
   for (f32& s : scores) s = filter_value;
   for (const i64 id : ids) {
     if (id < 0 || std::size_t(id) >= scores.size())
-      throw value_error(where, "token id", cat("0 <= id < ", scores.size()), cat(id));
+      throw value_error(where, "token id", joined("0 <= id < ", scores.size()), joined(id));
     scores[std::size_t(id)] = 0;
   }
 }

@@ -46,7 +46,7 @@ class RepetitionPenaltyLogitsProcessor final : public RowLogitsProcessor {
   explicit RepetitionPenaltyLogitsProcessor(f64 penalty, std::vector<isize> prompt_ignore_length = {})
       : penalty_(f32(penalty)), ignored_(std::move(prompt_ignore_length)) {
     if (!(penalty > 0))
-      throw value_error("RepetitionPenaltyLogitsProcessor", "penalty", "above 0", detail::cat(penalty));
+      throw value_error("RepetitionPenaltyLogitsProcessor", "penalty", "above 0", detail::joined(penalty));
   }
 
  private:
@@ -69,7 +69,7 @@ class EncoderRepetitionPenaltyLogitsProcessor final : public RowLogitsProcessor 
   EncoderRepetitionPenaltyLogitsProcessor(f64 penalty, PromptIds encoder_input_ids, isize rows_per_prompt = 1)
       : penalty_(f32(1 / penalty)), prompts_(std::move(encoder_input_ids)), rows_per_prompt_(rows_per_prompt) {
     if (!(penalty > 0))
-      throw value_error("EncoderRepetitionPenaltyLogitsProcessor", "penalty", "above 0", detail::cat(penalty));
+      throw value_error("EncoderRepetitionPenaltyLogitsProcessor", "penalty", "above 0", detail::joined(penalty));
   }
 
  private:
@@ -87,7 +87,7 @@ class NoRepeatNGramLogitsProcessor final : public RowLogitsProcessor {
  public:
   explicit NoRepeatNGramLogitsProcessor(isize ngram_size) : n_(std::size_t(ngram_size)) {
     if (ngram_size < 1)
-      throw value_error("NoRepeatNGramLogitsProcessor", "ngram_size", "at least 1", detail::cat(ngram_size));
+      throw value_error("NoRepeatNGramLogitsProcessor", "ngram_size", "at least 1", detail::joined(ngram_size));
   }
 
  private:
@@ -104,7 +104,7 @@ class EncoderNoRepeatNGramLogitsProcessor final : public RowLogitsProcessor {
       : n_(std::size_t(encoder_ngram_size)), prompts_(std::move(encoder_input_ids)), rows_per_prompt_(rows_per_prompt) {
     if (encoder_ngram_size < 1)
       throw value_error("EncoderNoRepeatNGramLogitsProcessor", "encoder_ngram_size", "at least 1",
-                        detail::cat(encoder_ngram_size));
+                        detail::joined(encoder_ngram_size));
   }
 
  private:

@@ -26,8 +26,8 @@ class SequenceBiasLogitsProcessor : public RowLogitsProcessor {
     for (const auto& [ids, bias] : biases_) {
       for (const i64 id : ids)
         if (std::size_t(id) >= scores.size())
-          throw value_error("SequenceBiasLogitsProcessor", "token id", detail::cat("0 <= id < ", scores.size()),
-                            detail::cat(id));
+          throw value_error("SequenceBiasLogitsProcessor", "token id", detail::joined("0 <= id < ", scores.size()),
+                            detail::joined(id));
       const std::size_t before = ids.size() - 1;
       if (before <= input_ids.size() &&
           std::equal(ids.begin(), ids.end() - 1, input_ids.end() - std::ptrdiff_t(before)))
@@ -168,11 +168,11 @@ class PrefixConstrainedLogitsProcessor final : public LogitsProcessor {
         allowed.push_back(allowed_(first / rows_per_prompt_, {input_ids.row(row), std::size_t(input_ids.cols)}));
         if (allowed.back().empty())
           throw value_error("PrefixConstrainedLogitsProcessor", "prefix_allowed_tokens_fn", "at least one token",
-                            detail::cat("none for prompt ", first / rows_per_prompt_));
+                            detail::joined("none for prompt ", first / rows_per_prompt_));
         for (const i64 id : allowed.back()) {
           if (id < 0 || id >= scores.cols)
-            throw value_error("PrefixConstrainedLogitsProcessor", "token id", detail::cat("0 <= id < ", scores.cols),
-                              detail::cat(id));
+            throw value_error("PrefixConstrainedLogitsProcessor", "token id", detail::joined("0 <= id < ", scores.cols),
+                              detail::joined(id));
           satisfiable = satisfiable || scores.row(row)[id] > filter_value;
         }
       }

@@ -11,7 +11,7 @@ namespace hft {
 
 namespace detail {
 inline void check_setting(const char* where, const char* what, bool ok, const char* expected, f64 got) {
-  if (!ok) throw value_error(where, what, expected, cat(got));
+  if (!ok) throw value_error(where, what, expected, joined(got));
 }
 
 /// The k-th largest score (k at least 1, at most the number of scores).

@@ -112,7 +112,7 @@ class tokenizer_converter {
       for (const auto& [id, t] : by_id) last = std::max(last, id);
       constexpr std::uint64_t most_reserved = 1 << 20;
       if (last >= size + most_reserved)
-        throw format_error(where_, "added_tokens_decoder", cat("ids below ", size + most_reserved), cat(last));
+        throw format_error(where_, "added_tokens_decoder", joined("ids below ", size + most_reserved), joined(last));
       for (std::uint64_t id = size; id <= last; ++id) extra.push_back(cat("<|reserved_token_", id, "|>"));
       for (const auto& [id, t] : by_id)
         if (id >= size) extra[id - size] = t.content;
@@ -178,7 +178,7 @@ class tokenizer_converter {
   }
   std::int64_t count(std::string_view key, std::int64_t fallback) const {
     const auto n = hft::get<std::int64_t>(config_, key, fallback, where_);
-    if (n < 0 || n > 100000) throw format_error(where_, std::string(key), "a number from 0 to 100000", cat(n));
+    if (n < 0 || n > 100000) throw format_error(where_, std::string(key), "a number from 0 to 100000", joined(n));
     return n;
   }
 
@@ -243,7 +243,7 @@ class tokenizer_converter {
       if (at != pieces.end() && kind_.decoder != token_join::marks) unk = at - pieces.begin();
     }
     if (unk < 0 || std::size_t(unk) >= pieces.size())
-      throw format_error(where_, "unknown token's id", cat("a number below ", pieces.size()), cat(unk));
+      throw format_error(where_, "unknown token's id", joined("a number below ", pieces.size()), joined(unk));
     const bool bytes = kind_.decoder == token_join::marks && model.byte_fallback;
     parts_.model = std::make_shared<models::Unigram>(std::move(pieces), std::uint32_t(unk), bytes);
   }
@@ -345,7 +345,7 @@ class tokenizer_converter {
       }
       if (token.empty()) return {};
       const auto id = with_unknown(token);
-      if (!id) throw format_error(where_, cat("special token ", quote_text(token)), "a token of the vocabulary");
+      if (!id) throw format_error(where_, joined("special token ", quote_text(token)), "a token of the vocabulary");
       return std::pair{token, std::uint32_t(*id)};
     };
     const bool has_flags =

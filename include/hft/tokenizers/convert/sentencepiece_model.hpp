@@ -64,7 +64,7 @@ class protobuf_reader {
 
  private:
   [[noreturn]] void broken(std::string_view expected, std::string_view got) const {
-    throw format_error(where_, cat("protobuf field ", field_), expected, got);
+    throw format_error(where_, joined("protobuf field ", field_), expected, got);
   }
   void expect(unsigned wire_type) const {
     if (wire_type != wire_type_) broken(cat("wire type ", wire_type), cat(wire_type_));

@@ -33,7 +33,7 @@ void for_each_line(std::string_view text, F f) {
 /// it; of a token listed twice the last line counts.
 inline Vocabulary read_vocabulary_lines(std::string_view text, const std::string& where) {
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
-    throw format_error(where, cat("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
+    throw format_error(where, joined("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
   const auto trimmed = [](std::string_view line) {
     unsigned n;
     while (!line.empty() && unicode::is(unicode::decode_before(line.data() + line.size(), n), unicode::space))
@@ -46,7 +46,7 @@ inline Vocabulary read_vocabulary_lines(std::string_view text, const std::string
   Vocabulary out;
   out.reserve(last.size(), text.size());
   for_each_line(text, [&](std::string_view line, std::size_t id) {
-    if (id > Vocabulary::max_id) throw format_error(where, "vocabulary", "fewer lines", cat(id));
+    if (id > Vocabulary::max_id) throw format_error(where, "vocabulary", "fewer lines", joined(id));
     const auto token = trimmed(line);
     if (last[token] == id) out.insert(token, std::uint32_t(id));
   });
@@ -63,7 +63,7 @@ inline Vocabulary read_vocabulary_file(const std::filesystem::path& path) {
 /// merges.txt: two tokens a line, the most frequent merge first.
 inline pair_table read_merges_text(std::string_view text, const Vocabulary& vocabulary, const std::string& where) {
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
-    throw format_error(where, cat("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
+    throw format_error(where, joined("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
   pair_table out;
   merge_reader reader(vocabulary, 0);
   std::uint32_t rank = 0;

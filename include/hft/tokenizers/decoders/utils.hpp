@@ -59,8 +59,8 @@ struct Sequence final : Decoder {
       tokens = d->decode_chain(std::move(tokens));
       // Replacements of replacements grow exponentially; no honest decoder comes near this.
       if (const std::size_t now = bytes(tokens); now > (std::size_t{1} << 24) && now / 64 > before)
-        throw value_error("decoder", "text", detail::cat("at most 64 times its ", before, " bytes"),
-                          detail::cat(now, " bytes"));
+        throw value_error("decoder", "text", detail::joined("at most 64 times its ", before, " bytes"),
+                          detail::joined(now, " bytes"));
     }
     return tokens;
   }

@@ -43,7 +43,7 @@ value from_json(const J& j, int depth = 0) {
   if (j.is_number_unsigned()) {
     const auto n = j.template get<std::uint64_t>();
     if (n > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-      throw template_error("chat template", "an integer among the variables", "at most 64 bits with sign", cat(n));
+      throw template_error("chat template", "an integer among the variables", "at most 64 bits with sign", joined(n));
     return value(static_cast<std::int64_t>(n));
   }
   if (j.is_number_integer()) return value(j.template get<std::int64_t>());

@@ -217,7 +217,7 @@ inline bool is_markup(const value& v) { return v.is_string() && v.as<string_obje
 inline int nesting(const value& v) {
   const int depth = v.shared() ? v.shared()->depth : 0;
   if (depth >= max_nesting)
-    throw template_error("chat template", "values are nested too deeply", cat("at most ", max_nesting, " levels"));
+    throw template_error("chat template", "values are nested too deeply", joined("at most ", max_nesting, " levels"));
   return depth;
 }
 

@@ -147,7 +147,7 @@ class BPE final : public Model {
   BPE(Vocabulary vocabulary, detail::pair_table merges, options o)
       : options_(std::move(o)), merges_(std::move(merges)) {
     if (options_.dropout && !(*options_.dropout >= 0 && *options_.dropout <= 1))
-      throw value_error("BPE", "dropout", "from 0 to 1", detail::cat(*options_.dropout));
+      throw value_error("BPE", "dropout", "from 0 to 1", detail::joined(*options_.dropout));
     vocabulary_ = std::move(vocabulary);
     if (options_.byte_fallback) {
       static constexpr char hex[] = "0123456789ABCDEF";

@@ -46,10 +46,10 @@ class Unigram final : public Model {
   Unigram(std::vector<std::pair<std::string, double>> pieces, std::optional<std::uint32_t> unk_id, bool byte_fallback)
       : unk_id_(unk_id), byte_fallback_(byte_fallback) {
     if (pieces.size() > Vocabulary::max_id)
-      throw value_error("Unigram", "pieces", "at most 2^31 - 1", detail::cat(pieces.size()));
+      throw value_error("Unigram", "pieces", "at most 2^31 - 1", detail::joined(pieces.size()));
     if (unk_id && *unk_id >= pieces.size())
-      throw value_error("Unigram", "unk_id", detail::cat("less than the number of pieces, ", pieces.size()),
-                        detail::cat(*unk_id));
+      throw value_error("Unigram", "unk_id", detail::joined("less than the number of pieces, ", pieces.size()),
+                        detail::joined(*unk_id));
     std::size_t bytes = 0;
     for (const auto& p : pieces) bytes += p.first.size();
     vocabulary_.reserve(pieces.size(), bytes);

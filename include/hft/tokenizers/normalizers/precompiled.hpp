@@ -24,11 +24,11 @@ class charsmap {
  public:
   /// Throws format_error, naming `where`, for a map that some text would make reach outside of itself.
   charsmap(std::string bytes, std::string_view where) : bytes_(std::move(bytes)) {
-    if (bytes_.size() < 4) throw format_error(where, "precompiled_charsmap", "at least 4 bytes", cat(bytes_.size()));
+    if (bytes_.size() < 4) throw format_error(where, "precompiled_charsmap", "at least 4 bytes", joined(bytes_.size()));
     const std::size_t count = number(0) / 4;
     if (count == 0 || count > (bytes_.size() - 4) / 4)
-      throw format_error(where, "size of precompiled_charsmap's trie", cat("from 4 to ", bytes_.size() - 4, " bytes"),
-                         cat(number(0)));
+      throw format_error(where, "size of precompiled_charsmap's trie",
+                         joined("from 4 to ", bytes_.size() - 4, " bytes"), joined(number(0)));
     units_.resize(count);
     for (std::size_t i = 0; i < count; ++i) units_[i] = number(4 + 4 * i);
     replacements_ = std::string_view(bytes_).substr(4 + 4 * count);

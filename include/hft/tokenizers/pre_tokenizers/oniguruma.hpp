@@ -57,10 +57,10 @@ class oniguruma_to_pcre2 {
     return text;
   }
   [[noreturn]] void unsupported(std::string_view what) const {
-    throw unsupported_error(where_, cat("regular expression with ", what, " before byte ", i_), "what PCRE2 has");
+    throw unsupported_error(where_, joined("regular expression with ", what, " before byte ", i_), "what PCRE2 has");
   }
   [[noreturn]] void invalid(std::string_view expected) const {
-    throw format_error(where_, cat("invalid regular expression at byte ", i_), expected);
+    throw format_error(where_, joined("invalid regular expression at byte ", i_), expected);
   }
 
   void expression() {

@@ -32,7 +32,7 @@ struct TemplateProcessing final : PostProcessor {
 
   std::vector<Encoding> process(std::vector<Encoding> encodings, bool add_special_tokens) const override {
     if (encodings.empty() || encodings.size() > 2)
-      throw unsupported_error("TemplateProcessing", "number of sequences", "1 or 2", detail::cat(encodings.size()));
+      throw unsupported_error("TemplateProcessing", "number of sequences", "1 or 2", detail::joined(encodings.size()));
     std::vector<Encoding> out;
     const auto& pieces = encodings.size() == 2 ? pair : single;
     std::size_t uses[2] = {};  // a template may name a sequence twice; only its last use may take it

@@ -101,7 +101,7 @@ class bpe_training {
     for (const auto& [word, n] : words_) bytes += word.size();
     symbols_.reserve(bytes);
     spans_.reserve(words_.size());
-    if (words_.size() >= none) throw value_error("BpeTrainer", "words", "fewer than 2^32 - 1", cat(words_.size()));
+    if (words_.size() >= none) throw value_error("BpeTrainer", "words", "fewer than 2^32 - 1", joined(words_.size()));
     std::string token;
     report(o_, "Tokenize words", 0, words_.size());
     for (const auto& [word, n] : words_) {

@@ -32,7 +32,7 @@ class repeated_substrings {
     std::size_t size = 0;
     for (const auto& [word, n] : words) size += unicode::count(word) + 1;
     if (size >= std::numeric_limits<std::uint32_t>::max())
-      throw value_error("UnigramTrainer", "distinct words", "fewer than 2^32 characters", cat(size));
+      throw value_error("UnigramTrainer", "distinct words", "fewer than 2^32 characters", joined(size));
     text_.reserve(size);
     for (const auto& [word, n] : words) {
       unicode::for_each(word, [&](char32_t c, std::size_t, unsigned) { text_ += c; });

@@ -57,7 +57,7 @@ namespace detail {
 /// Reports to a trainer's callback, if there is one, and throws cancelled_error where training was asked to stop.
 template <class T>
 void report(const T& trainer, std::string_view stage, std::size_t done, std::size_t total) {
-  if (trainer.stop.stop_requested()) throw cancelled_error("trainer", cat("stopped at '", stage, "'"));
+  if (trainer.stop.stop_requested()) throw cancelled_error("trainer", joined("stopped at '", stage, "'"));
   if (trainer.progress) trainer.progress(stage, done, total);
 }
 
@@ -73,7 +73,7 @@ const Model& model_to_train(const models::Model& model, std::string_view trainer
 inline const std::u32string& check_alphabet(const std::u32string& alphabet, std::string_view trainer) {
   for (char32_t c : alphabet)
     if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-      throw value_error(trainer, "initial_alphabet", "characters", cat(std::uint32_t(c)));
+      throw value_error(trainer, "initial_alphabet", "characters", joined(std::uint32_t(c)));
   return alphabet;
 }
 

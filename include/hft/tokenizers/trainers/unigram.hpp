@@ -59,7 +59,7 @@ class unigram_training {
     const auto required = required_characters();
     if (required.size() > o_.vocab_size)
       throw value_error("UnigramTrainer", "vocab_size",
-                        cat("at least the ", required.size(), " characters of the text"), cat(o_.vocab_size));
+                        joined("at least the ", required.size(), " characters of the text"), joined(o_.vocab_size));
     report(o_, "Suffix array seeds", 0, words_.size());
     make_seeds();
     report(o_, "Suffix array seeds", words_.size(), words_.size());
@@ -409,7 +409,7 @@ inline std::shared_ptr<const models::Model> UnigramTrainer::train(const word_cou
                                                                   const models::Model& model) const {
   (void)detail::model_to_train<models::Unigram>(model, "UnigramTrainer", "Unigram");
   if (!(shrinking_factor >= 0 && shrinking_factor < 1))
-    throw value_error("UnigramTrainer", "shrinking_factor", "from 0 to below 1", detail::cat(shrinking_factor));
+    throw value_error("UnigramTrainer", "shrinking_factor", "from 0 to below 1", detail::joined(shrinking_factor));
   return detail::unigram_training(*this, words).run();
 }
 

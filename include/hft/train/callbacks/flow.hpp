@@ -35,7 +35,7 @@ class EarlyStoppingCallback final : public TrainerCallback {
   explicit EarlyStoppingCallback(isize early_stopping_patience = 1, f64 early_stopping_threshold = 0)
       : patience_(early_stopping_patience), threshold_(early_stopping_threshold) {
     if (patience_ < 1)
-      throw value_error("EarlyStoppingCallback", "early_stopping_patience", "at least 1", detail::cat(patience_));
+      throw value_error("EarlyStoppingCallback", "early_stopping_patience", "at least 1", detail::joined(patience_));
   }
 
   /// Throws value_error for arguments without a metric or evaluations.

@@ -43,8 +43,8 @@ struct DataCollatorForTokenClassification {
     for (const json& row : rows) {
       labels.push_back(detail::integers_of(row, key));
       if (isize(labels.back().size()) > length)
-        throw value_error("collator", "labels", detail::cat("at most ", length, ", one a token"),
-                          detail::cat(labels.back().size()));
+        throw value_error("collator", "labels", detail::joined("at most ", length, ", one a token"),
+                          detail::joined(labels.back().size()));
     }
     batch["labels"] = detail::pad_sequences(labels, length, label_pad_token_id, tokens.pad_left);
     return batch;
@@ -79,7 +79,7 @@ struct DataCollatorForMultipleChoice {
         for (const auto& [name, value] : row.items()) {
           if (name == key || !value.is_array()) continue;
           if (value.size() != choices)
-            throw value_error("collator", detail::cat("'", name, "'"), detail::cat(choices, " choices"),
+            throw value_error("collator", detail::joined("'", name, "'"), detail::joined(choices, " choices"),
                               detail::describe(value));
           choice[name] = value[c];
         }
@@ -116,7 +116,7 @@ struct DataCollatorWithFlattening {
       const auto row_labels = labelled ? detail::integers_of(rows[i], "labels") : row_ids;
       if (row_labels.size() != row_ids.size() || row_ids.empty())
         throw value_error("collator", "row", "as many labels as input_ids, at least one",
-                          detail::cat(row_labels.size()));
+                          detail::joined(row_labels.size()));
       ids.insert(ids.end(), row_ids.begin(), row_ids.end());
       labels.push_back(separator_id);
       labels.insert(labels.end(), row_labels.begin() + 1, row_labels.end());

@@ -28,7 +28,7 @@ struct DataCollatorForLanguageModeling {
     if (!probability(mlm_probability) || !probability(mask_replace_prob) || !probability(random_replace_prob) ||
         mask_replace_prob + random_replace_prob > 1)
       throw value_error(where, "probabilities", "from 0 to 1, mask_replace_prob + random_replace_prob at most 1",
-                        detail::cat(mlm_probability, ", ", mask_replace_prob, ", ", random_replace_prob));
+                        detail::joined(mlm_probability, ", ", mask_replace_prob, ", ", random_replace_prob));
     if (mlm && !tokens.mask_token_id)
       throw value_error(where, "mlm", "a tokenizer with a mask_token, or mlm=false", "none");
     if (whole_word_mask && !mlm) throw value_error(where, "whole_word_mask", "mlm=true", "false");
@@ -48,8 +48,8 @@ struct DataCollatorForLanguageModeling {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         labels.push_back(detail::integers_of(rows[i], "labels"));
         if (labels.back().size() != rows[i]["input_ids"].size())
-          throw value_error(where, "labels", detail::cat(rows[i]["input_ids"].size(), ", one a token"),
-                            detail::cat(labels.back().size()));
+          throw value_error(where, "labels", detail::joined(rows[i]["input_ids"].size(), ", one a token"),
+                            detail::joined(labels.back().size()));
       }
       batch["labels"] = detail::pad_sequences(labels, length, -100, tokens.pad_left);
     } else {
@@ -71,7 +71,7 @@ struct DataCollatorForLanguageModeling {
     const BatchTensor* special = batch.find("special_tokens_mask");
     BatchTensor labels = batch.at("input_ids");
     auto& ids = batch["input_ids"].integers;
-    if (tokens.vocab_size < 1) throw value_error(where, "vocab_size", "at least 1", detail::cat(tokens.vocab_size));
+    if (tokens.vocab_size < 1) throw value_error(where, "vocab_size", "at least 1", detail::joined(tokens.vocab_size));
     std::vector<bool> kept(ids.size());
     for (std::size_t i = 0; i < ids.size(); ++i)
       kept[i] = special ? special->integers[i] != 0 : tokens.is_special(ids[i]);
@@ -102,10 +102,10 @@ struct DataCollatorForLanguageModeling {
       const auto offsets = require<std::vector<offset>>(rows[r], "offset_mapping", where);
       const std::size_t n = rows[r]["input_ids"].size(), first = r * length + (tokens.pad_left ? length - n : 0);
       if (offsets.size() != n)
-        throw value_error(where, "offset_mapping", detail::cat(n, ", one a token"), detail::cat(offsets.size()));
+        throw value_error(where, "offset_mapping", detail::joined(n, ", one a token"), detail::joined(offsets.size()));
       for (std::size_t t = 0; t < n; ++t) {
         if (offsets[t].size() != 2)
-          throw value_error(where, "offset_mapping", "[start, end]", detail::cat(offsets[t].size(), " numbers"));
+          throw value_error(where, "offset_mapping", "[start, end]", detail::joined(offsets[t].size(), " numbers"));
         begins[first + t] = !kept[first + t] && (t == 0 || offsets[t][0] != offsets[t - 1][1] || kept[first + t - 1]);
       }
     }
@@ -163,14 +163,14 @@ struct DataCollatorForPermutationLanguageModeling {
     if (!tokens.mask_token_id) throw value_error(where, "", "a tokenizer with a mask_token", "none");
     if (!(plm_probability > 0 && plm_probability <= 1) || max_span_length < 1)
       throw value_error(where, "plm_probability and max_span_length", "above 0",
-                        detail::cat(plm_probability, ", ", max_span_length));
+                        detail::joined(plm_probability, ", ", max_span_length));
     std::vector<json> only_ids;
     for (const json& row : rows) only_ids.push_back({{"input_ids", json(detail::integers_of(row, "input_ids"))}});
     Batch batch;
     const isize T = detail::pad_rows(batch, only_ids, tokens, {}), B = isize(rows.size());
     batch.erase("attention_mask");
     if (T % 2)
-      throw value_error(where, "tokens", "an even number, half of which is the memory of the other", detail::cat(T));
+      throw value_error(where, "tokens", "an even number, half of which is the memory of the other", detail::joined(T));
     auto& ids = batch["input_ids"].integers;
     BatchTensor labels = batch.at("input_ids"), perm, target;
     perm.shape = target.shape = {B, T, T};

@@ -85,7 +85,7 @@ inline void stack_columns(Batch& batch, std::span<const json> rows, std::initial
     std::vector<const json*> values;
     for (const json& row : rows) {
       const json* value = find_member(row, key, "collator");
-      if (!value) throw value_error("collator", cat("'", key, "'"), "in every row of a batch", "a row without it");
+      if (!value) throw value_error("collator", joined("'", key, "'"), "in every row of a batch", "a row without it");
       values.push_back(value);
     }
     const bool label = key == "label" || key == "label_ids";
@@ -118,8 +118,8 @@ inline isize pad_rows(Batch& batch, std::span<const json> rows, const CollatorTo
     for (std::size_t i = 0; i < rows.size(); ++i) {
       column.push_back(integers_of(rows[i], key));
       if (column.back().size() != ids[i].size())
-        throw value_error("collator", cat("'", key, "'"), cat(ids[i].size(), " values, as input_ids"),
-                          cat(column.back().size()));
+        throw value_error("collator", joined("'", key, "'"), joined(ids[i].size(), " values, as input_ids"),
+                          joined(column.back().size()));
     }
     batch[key] = pad_sequences(column, length, fill, tokens.pad_left);
   };

@@ -38,7 +38,7 @@ class Batch {
   }
   const BatchTensor& at(std::string_view name) const {
     if (const BatchTensor* found = find(name)) return *found;
-    throw value_error("Batch", detail::cat("'", name, "'"), "in the batch", names());
+    throw value_error("Batch", detail::joined("'", name, "'"), "in the batch", names());
   }
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   void erase(std::string_view name) {
@@ -58,8 +58,8 @@ class Batch {
     const BatchTensor* t = find(name);
     if (!t) return {};
     if (t->real || t->shape.empty() || t->shape.size() > 2)
-      throw value_error("Batch", detail::cat("'", name, "'"), "integers (batch, tokens)",
-                        detail::cat(t->real ? "reals " : "integers ", detail::shape_text(t->shape)));
+      throw value_error("Batch", detail::joined("'", name, "'"), "integers (batch, tokens)",
+                        detail::joined(t->real ? "reals " : "integers ", detail::shape_text(t->shape)));
     return Tensor<i64, 2>::from(t->integers, matrix_shape(*t));
   }
   /// The same of reals.
@@ -67,8 +67,8 @@ class Batch {
     const BatchTensor* t = find(name);
     if (!t) return {};
     if (!t->real || t->shape.empty() || t->shape.size() > 2)
-      throw value_error("Batch", detail::cat("'", name, "'"), "reals (batch, values)",
-                        detail::cat(t->real ? "reals " : "integers ", detail::shape_text(t->shape)));
+      throw value_error("Batch", detail::joined("'", name, "'"), "reals (batch, values)",
+                        detail::joined(t->real ? "reals " : "integers ", detail::shape_text(t->shape)));
     return Tensor<f32, 2>::from(t->reals, matrix_shape(*t));
   }
 

@@ -122,8 +122,8 @@ class csv_rows final : public RowSource {
   [[noreturn]] void fail(std::size_t at, std::string_view expected, std::string_view got) const {
     const auto before = file_->text().substr(0, at);
     throw format_error(file_->path().string(),
-                       cat("line ", 1 + std::count(before.begin(), before.end(), '\n'), ", column ",
-                           before.size() - (before.rfind('\n') + 1) + 1),
+                       joined("line ", 1 + std::count(before.begin(), before.end(), '\n'), ", column ",
+                              before.size() - (before.rfind('\n') + 1) + 1),
                        expected, got);
   }
 

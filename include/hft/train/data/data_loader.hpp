@@ -44,8 +44,9 @@ class DataLoader {
       : dataset_(std::move(dataset)), collator_(std::move(collator)), options_(std::move(options)) {
     if (dataset_.empty()) throw value_error("DataLoader", "the dataset", "at least one row", "none");
     if (options_.batch_size < 1 || options_.num_workers < 0 || options_.prefetch_factor < 1)
-      throw value_error("DataLoader", "options", "batch_size, prefetch_factor >= 1, num_workers >= 0",
-                        detail::cat(options_.batch_size, ", ", options_.prefetch_factor, ", ", options_.num_workers));
+      throw value_error(
+          "DataLoader", "options", "batch_size, prefetch_factor >= 1, num_workers >= 0",
+          detail::joined(options_.batch_size, ", ", options_.prefetch_factor, ", ", options_.num_workers));
   }
 
   const Dataset& dataset() const { return dataset_; }
@@ -85,8 +86,8 @@ class DataLoader {
       else if (ids && ids->is_array())
         lengths_.push_back(isize(ids->size()));
       else
-        throw value_error("group_by_length", detail::cat("row ", i),
-                          detail::cat("'", options_.length_column, "' or 'input_ids'"), "neither");
+        throw value_error("group_by_length", detail::joined("row ", i),
+                          detail::joined("'", options_.length_column, "' or 'input_ids'"), "neither");
     }
     return lengths_;
   }
@@ -197,7 +198,7 @@ class DataLoader::Epoch {
 
 inline DataLoader::Epoch DataLoader::epoch(isize number, isize first) const {
   if (first < 0 || first > size())
-    throw value_error("DataLoader", "first batch", detail::cat("0 to ", size()), detail::cat(first));
+    throw value_error("DataLoader", "first batch", detail::joined("0 to ", size()), detail::joined(first));
   return Epoch(*this, number, first);
 }
 

@@ -62,7 +62,8 @@ class Dataset {
   explicit operator bool() const { return source_ != nullptr; }
 
   json operator[](isize i) const {
-    if (i < 0 || i >= size()) throw value_error("Dataset", "row", detail::cat("0 <= row < ", size()), detail::cat(i));
+    if (i < 0 || i >= size())
+      throw value_error("Dataset", "row", detail::joined("0 <= row < ", size()), detail::joined(i));
     return source_->row(i);
   }
   /// The names in the first row.
@@ -145,7 +146,7 @@ class selected_rows final : public RowSource {
 inline Dataset Dataset::from_rows(std::vector<json> rows) {
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (!rows[i].is_object())
-      throw value_error("Dataset", detail::cat("row ", i), "an object", detail::describe(rows[i]));
+      throw value_error("Dataset", detail::joined("row ", i), "an object", detail::describe(rows[i]));
   return Dataset(std::make_shared<detail::memory_rows>(std::move(rows)));
 }
 
@@ -155,7 +156,8 @@ inline Dataset Dataset::map(std::function<json(json)> f) const {
 
 inline Dataset Dataset::select(std::vector<isize> rows) const {
   for (const isize i : rows)
-    if (i < 0 || i >= size()) throw value_error("Dataset", "row", detail::cat("0 <= row < ", size()), detail::cat(i));
+    if (i < 0 || i >= size())
+      throw value_error("Dataset", "row", detail::joined("0 <= row < ", size()), detail::joined(i));
   return source_ ? Dataset(std::make_shared<detail::selected_rows>(source_, std::move(rows))) : Dataset();
 }
 
@@ -164,7 +166,8 @@ inline TrainTestSplit Dataset::train_test_split(f64 test_size, std::uint64_t see
   const isize test = isize(test_size < 1 ? std::ceil(test_size * f64(n)) : test_size);
   if (!(test_size > 0) || test < 1 || test >= n)
     throw value_error("train_test_split", "test_size",
-                      detail::cat("a part of ", n, " rows that leaves some on each side"), detail::cat(test_size));
+                      detail::joined("a part of ", n, " rows that leaves some on each side"),
+                      detail::joined(test_size));
   std::vector<isize> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), isize(0));
   if (shuffle) order = random_permutation(n, seed);

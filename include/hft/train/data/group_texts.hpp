@@ -38,7 +38,7 @@ class packed_rows final : public RowSource {
 /// end is left out. Rows need input_ids, and are read once; tokens take 4 bytes of memory each, 8 with labels of their
 /// own. Throws value_error where the rows do not fill one block, or only some have labels.
 inline Dataset group_texts(const Dataset& rows, isize block_size) {
-  if (block_size < 1) throw value_error("group_texts", "block_size", "at least 1", detail::cat(block_size));
+  if (block_size < 1) throw value_error("group_texts", "block_size", "at least 1", detail::joined(block_size));
   std::vector<std::int32_t> ids, labels;
   bool all_labelled = false;
   for (isize i = 0; i < rows.size(); ++i) {
@@ -53,12 +53,13 @@ inline Dataset group_texts(const Dataset& rows, isize block_size) {
     if (!labelled) continue;
     const auto row_labels = require<std::vector<std::int32_t>>(row, "labels", where);
     if (row_labels.size() != row_ids.size())
-      throw value_error("group_texts", where, detail::cat(row_ids.size(), " labels"), detail::cat(row_labels.size()));
+      throw value_error("group_texts", where, detail::joined(row_ids.size(), " labels"),
+                        detail::joined(row_labels.size()));
     labels.insert(labels.end(), row_labels.begin(), row_labels.end());
   }
   if (isize(ids.size()) < block_size)
-    throw value_error("group_texts", "block_size", detail::cat("at most the ", ids.size(), " tokens of all rows"),
-                      detail::cat(block_size));
+    throw value_error("group_texts", "block_size", detail::joined("at most the ", ids.size(), " tokens of all rows"),
+                      detail::joined(block_size));
   return Dataset(std::make_shared<detail::packed_rows>(std::move(ids), std::move(labels), block_size));
 }
 

@@ -56,7 +56,7 @@ class line_index {
   void check_utf8(isize i) const {
     const auto text = line(i);
     if (const auto bad = find_invalid_utf8(text); bad != text.npos)
-      throw format_error(path(), cat("line ", number(i), ", column ", bad + 1), "UTF-8",
+      throw format_error(path(), joined("line ", number(i), ", column ", bad + 1), "UTF-8",
                          quote_text(text.substr(bad, 4)));
   }
 
@@ -85,7 +85,7 @@ class json_lines_rows final : public RowSource {
       throw format_error(e.where(), subject, e.expected(), e.got());
     }
     if (!value.is_object())
-      throw format_error(lines_.path(), cat("line ", lines_.number(i), ", column 1"), "an object", describe(value));
+      throw format_error(lines_.path(), joined("line ", lines_.number(i), ", column 1"), "an object", describe(value));
     return value;
   }
 
@@ -120,7 +120,7 @@ inline Dataset json_file(const std::filesystem::path& path) {
   auto& elements = value.get_ref<json::array_t&>();
   for (std::size_t i = 0; i < elements.size(); ++i)
     if (!elements[i].is_object())
-      throw format_error(path.string(), cat("element ", i), "an object", describe(elements[i]));
+      throw format_error(path.string(), joined("element ", i), "an object", describe(elements[i]));
   return Dataset::from_rows(std::move(elements));
 }
 

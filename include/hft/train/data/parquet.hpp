@@ -102,7 +102,7 @@ class parquet_rows final : public RowSource {
     const auto text = [&]<class Array>(std::type_identity<Array>) -> json {
       std::string s(static_cast<const Array&>(array).GetView(i));
       if (const auto bad = find_invalid_utf8(s); bad != s.npos)
-        throw format_error(path_, cat("row ", row, ", column ", quote_text(name)), "UTF-8",
+        throw format_error(path_, joined("row ", row, ", column ", quote_text(name)), "UTF-8",
                            quote_text(s.substr(bad, 4)));
       return json(std::move(s));
     };
@@ -148,7 +148,7 @@ class parquet_rows final : public RowSource {
       case arrow::Type::UINT64: {
         const auto n = number(std::type_identity<arrow::UInt64Array>{});
         if (n <= std::uint64_t(std::numeric_limits<i64>::max())) return i64(n);
-        throw format_error(path_, cat("row ", row, ", column ", quote_text(name)), "at most 2^63 - 1", cat(n));
+        throw format_error(path_, joined("row ", row, ", column ", quote_text(name)), "at most 2^63 - 1", joined(n));
       }
       case arrow::Type::STRUCT: {
         const auto& members = static_cast<const arrow::StructArray&>(array);
@@ -164,7 +164,7 @@ class parquet_rows final : public RowSource {
         return value(*coded.dictionary(), coded.GetValueIndex(i), row, name);
       }
       default:
-        throw unsupported_error(path_, cat("column ", quote_text(name)),
+        throw unsupported_error(path_, joined("column ", quote_text(name)),
                                 "numbers, booleans, texts, and lists and structs of them", array.type()->ToString());
     }
   }

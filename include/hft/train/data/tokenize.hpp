@@ -39,7 +39,7 @@ class row_tokenizer {
     pipeline_.no_padding();
     if (const auto source = tokenizer_.chat_template("default")) template_.emplace(*source);
     if (options_.max_length && *options_.max_length < 1)
-      throw value_error("tokenize", "max_length", "at least 1", cat(*options_.max_length));
+      throw value_error("tokenize", "max_length", "at least 1", joined(*options_.max_length));
   }
 
   json operator()(json row) const {
@@ -62,7 +62,7 @@ class row_tokenizer {
     }
     std::string names;
     for (const auto& [key, value] : row.items()) names += (names.empty() ? "" : ", ") + key;
-    throw value_error("tokenize", "row", cat("input_ids, messages or ", options_.text_column), names);
+    throw value_error("tokenize", "row", joined("input_ids, messages or ", options_.text_column), names);
   }
 
  private:

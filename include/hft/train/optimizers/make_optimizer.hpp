@@ -56,7 +56,7 @@ class optimizer_arguments {
     const char *first = text->data(), *last = first + text->size();
     const auto result = std::from_chars(first, last, x);
     if (result.ec != std::errc() || result.ptr != last)
-      throw value_error("make_optimizer", cat("optim_args: ", key), "a number", *text);
+      throw value_error("make_optimizer", joined("optim_args: ", key), "a number", *text);
     return x;
   }
   bool flag(std::string_view key) {
@@ -70,8 +70,8 @@ class optimizer_arguments {
   void finish() const {
     for (const auto& [key, value] : given_)
       if (key != "weight_decay")
-        throw value_error("make_optimizer", cat("optim_args of ", optim_), known_.empty() ? "none" : "only " + known_,
-                          key);
+        throw value_error("make_optimizer", joined("optim_args of ", optim_),
+                          known_.empty() ? "none" : "only " + known_, key);
   }
 
  private:

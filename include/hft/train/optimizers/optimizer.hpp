@@ -79,22 +79,22 @@ class Optimizer {
         throw weight_error(where, count->name, "one i64");
       slot s = new_slot(p);
       std::memcpy(&s.step, count->bytes.data(), sizeof s.step);
-      if (s.step < 1) throw weight_error(where, count->name, "at least 1", detail::cat(s.step));
+      if (s.step < 1) throw weight_error(where, count->name, "at least 1", detail::joined(s.step));
       for (state_tensor& t : s.tensors) {
         const stored_tensor* from = find(p.name + "." + t.name);
         if (!from)
           throw weight_error(where, "the state of " + std::string(name()), p.name + "." + t.name, "no such tensor");
         if (from->dtype != t.dtype || from->shape != t.shape || from->bytes.size() != t.bytes())
-          throw weight_error(where, from->name, detail::cat(hft::name(t.dtype), " ", detail::shape_text(t.shape)),
-                             detail::cat(hft::name(from->dtype), " ", detail::shape_text(from->shape)));
+          throw weight_error(where, from->name, detail::joined(hft::name(t.dtype), " ", detail::shape_text(t.shape)),
+                             detail::joined(hft::name(from->dtype), " ", detail::shape_text(from->shape)));
         if (t.bytes()) std::memcpy(t.memory.get(), from->bytes.data(), t.bytes());
       }
       used += 1 + s.tensors.size();
       loaded.insert_or_assign(p.name, std::move(s));
     }
     if (used != tensors.size())
-      throw weight_error(where, "the state", detail::cat(used, " tensors for this model and ", name()),
-                         detail::cat(tensors.size()));
+      throw weight_error(where, "the state", detail::joined(used, " tensors for this model and ", name()),
+                         detail::joined(tensors.size()));
     slots_ = std::move(loaded);
   }
 

@@ -301,7 +301,7 @@ class adapter_set {
     if (layer.is_embedding())
       throw unsupported_error("PeftModel", "init_lora_weights", "linear layers for pissa and olora", quote_text(path));
     if (const isize most = std::min(layer.in_features(), layer.out_features()); r > most)
-      throw value_error("PeftModel", "r", cat("at most ", most, " for pissa and olora on ", path), cat(r));
+      throw value_error("PeftModel", "r", joined("at most ", most, " for pissa and olora on ", path), joined(r));
     if (init == LoraInit::olora && layer.fan_in_fan_out())
       throw unsupported_error("PeftModel", "init_lora_weights", "layers other than Conv1D for olora, as in peft",
                               quote_text(path));
@@ -312,7 +312,7 @@ class adapter_set {
     if (c.target_modules.empty()) {
       c.target_modules = default_target_modules(model_type);
       if (c.target_modules.empty())
-        throw value_error("LoraConfig", "target_modules", cat("given: ", model_type, " has no customary ones"));
+        throw value_error("LoraConfig", "target_modules", joined("given: ", model_type, " has no customary ones"));
     }
     if (c.task_type && (*c.task_type == "SEQ_CLS" || *c.task_type == "TOKEN_CLS"))
       for (const char* head : {"classifier", "score"})
