@@ -9,7 +9,7 @@ configure_package_config_file(cmake/hftConfig.cmake.in "${PROJECT_BINARY_DIR}/cm
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/cmake/hftConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/cmake/hftConfig.cmake" "${PROJECT_BINARY_DIR}/cmake/hftConfigVersion.cmake"
-              cmake/Findutf8proc.cmake cmake/FindPCRE2.cmake
+              cmake/hftCompiled.cmake cmake/Findutf8proc.cmake cmake/FindPCRE2.cmake
         DESTINATION "${config_dir}")
 
 # A relative prefix lets the installed tree be moved.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The style that a machine can check: the format (clang-format 14, .clang-format), and includes that go down the ladder.
+# The style that a machine can check: the format (clang-format 14, .clang-format), includes that go down the ladder, and
+# that the compiled part has all definitions.
 #   scripts/check_style.sh [--fix]     --fix formats the files in place
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,5 +24,11 @@ else
 fi
 
 scripts/check_ladder.sh || failed=1
+while read -r header; do
+  if ! grep -qF "#include <${header#include/}>" include/hft/compiled.hpp; then
+    echo "style: $header has definitions (HFT_DEFINITIONS) and is not in include/hft/compiled.hpp"
+    failed=1
+  fi
+done < <(grep -lE '^#if HFT_DEFINITIONS' -r include | LC_ALL=C sort)
 if [ $failed = 0 ]; then echo "style: ${#sources[@]} files pass"; fi
 exit $failed

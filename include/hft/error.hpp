@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <hft/linkage.hpp>
+
 namespace hft {
 
 namespace detail {
@@ -53,30 +55,7 @@ class message_part {
       unsigned_ = n, kind_ = natural;
   }
 
-  [[gnu::cold, gnu::noinline]] static std::string join(std::span<const message_part> parts) {
-    std::string out;
-    for (const auto& p : parts) switch (p.kind_) {
-        case text:
-          append(out, p.text_);
-          break;
-        case character:
-          append(out, char(p.integer_));
-          break;
-        case integer:
-          append(out, p.integer_);
-          break;
-        case natural:
-          append(out, p.unsigned_);
-          break;
-        case single:  // with its own shortest digits
-          append(out, p.single_);
-          break;
-        case floating:
-          append(out, p.floating_);
-          break;
-      }
-    return out;
-  }
+  static std::string join(std::span<const message_part> parts);
 
  private:
   union {
@@ -125,10 +104,7 @@ class message {
   template <std::size_t N>
   message(joined<N>&& j) : data_(j.parts_), size_(N), in_parts_(true) {}  // NOLINT
 
-  std::string text() const {
-    return in_parts_ ? message_part::join({static_cast<const message_part*>(data_), size_})
-                     : std::string(static_cast<const char*>(data_), size_);
-  }
+  std::string text() const;
 
  private:
   const void* data_;
@@ -156,9 +132,7 @@ template <class Extents>
 class error : public std::runtime_error {
  public:
   // Messages, and out of line: an error is made in hundreds of places, and should cost each of them little code.
-  [[gnu::cold, gnu::noinline]] explicit error(detail::message where, detail::message what,
-                                              detail::message expected = {}, detail::message got = {})
-      : error(fields{where.text(), what.text(), expected.text(), got.text()}) {}
+  explicit error(detail::message where, detail::message what, detail::message expected = {}, detail::message got = {});
 
   const std::string& where() const noexcept { return fields_.where; }
   const std::string& subject() const noexcept { return fields_.what; }
@@ -169,13 +143,7 @@ class error : public std::runtime_error {
   struct fields {
     std::string where, what, expected, got;
 
-    std::string text() const {
-      std::string out = "[" + where + "]";
-      if (!what.empty()) out.append(" ").append(what);
-      if (!expected.empty()) out.append(what.empty() ? " expected " : ": expected ").append(expected);
-      if (!got.empty()) out.append(expected.empty() && !what.empty() ? ": got " : ", got ").append(got);
-      return out;
-    }
+    std::string text() const;
   };
   explicit error(fields f) : std::runtime_error(f.text()), fields_(std::move(f)) {}
 
@@ -218,5 +186,51 @@ struct unsupported_error : error {
 struct cancelled_error : error {
   using error::error;
 };
+
+#if HFT_DEFINITIONS
+
+[[gnu::cold, gnu::noinline]] HFT_INLINE std::string detail::message_part::join(std::span<const message_part> parts) {
+  std::string out;
+  for (const auto& p : parts) switch (p.kind_) {
+      case text:
+        append(out, p.text_);
+        break;
+      case character:
+        append(out, char(p.integer_));
+        break;
+      case integer:
+        append(out, p.integer_);
+        break;
+      case natural:
+        append(out, p.unsigned_);
+        break;
+      case single:  // with its own shortest digits
+        append(out, p.single_);
+        break;
+      case floating:
+        append(out, p.floating_);
+        break;
+    }
+  return out;
+}
+
+HFT_INLINE std::string detail::message::text() const {
+  return in_parts_ ? message_part::join({static_cast<const message_part*>(data_), size_})
+                   : std::string(static_cast<const char*>(data_), size_);
+}
+
+[[gnu::cold, gnu::noinline]] HFT_INLINE error::error(detail::message where, detail::message what,
+                                                     detail::message expected, detail::message got)
+    : error(fields{where.text(), what.text(), expected.text(), got.text()}) {}
+
+HFT_INLINE std::string error::fields::text() const {
+  std::string out = "[" + where + "]";
+  if (!what.empty()) out.append(" ").append(what);
+  if (!expected.empty()) out.append(what.empty() ? " expected " : ": expected ").append(expected);
+  if (!got.empty()) out.append(expected.empty() && !what.empty() ? ": got " : ", got ").append(got);
+  return out;
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

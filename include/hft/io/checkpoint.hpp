@@ -20,6 +20,7 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -31,33 +32,13 @@ class checkpoint {
   ///   a folder: model.safetensors, or model.safetensors.index.json and its shards, or its only .gguf file
   /// Throws file_error where there are no weights, or only pickled ones, which are never read; format_error where a
   /// file is not sound, or index and shards contradict each other.
-  static checkpoint open(const std::filesystem::path& path) {
-    namespace fs = std::filesystem;
-    std::error_code failed;
-    checkpoint out;
-    out.path_ = path;
-    const fs::file_status status = fs::status(path, failed);
-    if (!fs::exists(status)) throw file_error(path.string(), "no such file or folder");
-    if (fs::is_directory(status))
-      out.open_folder();
-    else if (path.extension() == ".gguf")
-      out.gguf_ = gguf_file::open(path);
-    else if (path.extension() == ".safetensors")
-      out.shards_.push_back(safetensors_file::open(path));
-    else
-      refuse_file(path);
-    out.gather();
-    return out;
-  }
+  static checkpoint open(const std::filesystem::path& path);
 
   /// The file or folder that was opened.
   const std::filesystem::path& path() const noexcept { return path_; }
   bool is_gguf() const noexcept { return gguf_.has_value(); }
   /// The GGUF file, for its metadata. Throws value_error where the weights are of another kind.
-  const gguf_file& gguf() const {
-    if (!gguf_) throw value_error(path_.string(), "weights", "a GGUF file", "safetensors");
-    return *gguf_;
-  }
+  const gguf_file& gguf() const;
   /// The safetensors files; none for a GGUF file.
   std::span<const safetensors_file> shards() const noexcept { return shards_; }
 
@@ -67,113 +48,26 @@ class checkpoint {
     return shards_.size() == 1 ? shards_[0].tensors() : std::span<const stored_tensor>(tensors_);
   }
   /// A tensor by name, or null. Throws unsupported_error for one whose type hft does not have.
-  const stored_tensor* find(std::string_view name) const {
-    if (gguf_) return gguf_->find_tensor(name);
-    for (const safetensors_file& shard : shards_)
-      if (shards_.size() == 1 || !shard.unreadable().empty())
-        if (const stored_tensor* tensor = shard.find(name)) return tensor;
-    return shards_.size() == 1 ? nullptr : by_name_.find(tensors_, name, detail::tensor_name{});
-  }
+  const stored_tensor* find(std::string_view name) const;
 
  private:
-  void open_folder() {
-    namespace fs = std::filesystem;
-    std::error_code failed;
-    // Transformers' order of preference.
-    if (fs::exists(path_ / "model.safetensors", failed))
-      shards_.push_back(safetensors_file::open(path_ / "model.safetensors"));
-    else if (fs::exists(path_ / "model.safetensors.index.json", failed))
-      open_shards(path_ / "model.safetensors.index.json");
-    else
-      open_other_folder();
-  }
+  void open_folder();
 
-  void open_shards(const std::filesystem::path& index_path) {
-    const std::string where = index_path.string();
-    const json index = read_json(index_path);
-    const json* weight_map = find_member(index, "weight_map", where);
-    if (weight_map == nullptr || !weight_map->is_object() || weight_map->empty())
-      throw format_error(where, "'weight_map'", "an object that maps tensors to files",
-                         weight_map == nullptr ? "nothing" : detail::describe(*weight_map));
-    std::map<std::string, std::vector<std::string_view>> files;
-    for (const auto& [tensor, file] : weight_map->get_ref<const json::object_t&>()) {
-      const auto name = json_as<std::string>(file, where, "weight_map." + tensor);
-      // Only the name decides: within the folder it may be a symbolic link, as it is in the hub cache.
-      if (!detail::is_plain_component(name) ||
-          std::string_view(name).substr(name.size() - std::min<std::size_t>(name.size(), 12)) != ".safetensors")
-        throw format_error(where, "file of tensor " + detail::quote_text(tensor),
-                           "the name of a .safetensors file in the same folder", detail::quote_text(name));
-      files[name].push_back(tensor);
-    }
-    for (auto& [name, tensors] : files) {
-      shards_.push_back(safetensors_file::open(path_ / name));
-      check_shard(shards_.back(), where, name, tensors);
-    }
-  }
+  void open_shards(const std::filesystem::path& index_path);
 
   // The index and a shard must name the same tensors.
   static void check_shard(const safetensors_file& shard, const std::string& where, const std::string& file,
-                          std::vector<std::string_view>& indexed) {
-    std::vector<std::string_view> held;
-    for (const auto& t : shard.tensors()) held.push_back(t.name);
-    for (const auto& t : shard.unreadable()) held.push_back(t.name);
-    detail::sort_names(held);
-    detail::sort_names(indexed);
-    const auto [a, b] = std::mismatch(held.begin(), held.end(), indexed.begin(), indexed.end());
-    if (a == held.end() && b == indexed.end()) return;
-    const bool missing = a == held.end() || (b != indexed.end() && *b < *a);
-    throw format_error(where, detail::joined("tensor ", detail::quote_text(missing ? *b : *a),
-                                             missing ? " is not in its file " : " is not in weight_map, but in ",
-                                             detail::quote_text(file)));
-  }
+                          std::vector<std::string_view>& indexed);
 
   // A folder without safetensors under the usual names: one .gguf file will do; otherwise say what is there instead.
-  void open_other_folder() {
-    namespace fs = std::filesystem;
-    std::vector<fs::path> ggufs;
-    std::string pickle;
-    std::error_code failed;
-    for (fs::directory_iterator item(path_, failed), end; !failed && item != end; item.increment(failed)) {
-      const fs::path name = item->path().filename();
-      if (name.extension() == ".gguf") ggufs.push_back(item->path());
-      if (is_pickle(name) && (pickle.empty() || name.string() < pickle)) pickle = name.string();
-    }
-    if (ggufs.size() == 1) {
-      gguf_ = gguf_file::open(ggufs[0]);
-      return;
-    }
-    if (ggufs.size() > 1)
-      throw file_error(path_.string(),
-                       detail::joined("the folder has ", ggufs.size(), " .gguf files; name one of them"));
-    if (!pickle.empty()) refuse_pickle(path_, pickle);
-    throw file_error(path_.string(), "the folder has no weights",
-                     "model.safetensors, model.safetensors.index.json or a .gguf file");
-  }
+  void open_other_folder();
 
-  static bool is_pickle(const std::filesystem::path& name) {
-    const auto extension = name.extension();
-    return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ||
-           extension == ".pkl" || extension == ".pickle";
-  }
-  [[noreturn]] static void refuse_pickle(const std::filesystem::path& where, const std::string& name) {
-    throw file_error(
-        where.string(),
-        detail::joined("the weights are pickled (", name, "), and pickle is never read: it can run any code. ",
-                       "Convert them to safetensors: model.save_pretrained(folder) in Transformers writes it"));
-  }
-  [[noreturn]] static void refuse_file(const std::filesystem::path& path) {
-    if (is_pickle(path)) refuse_pickle(path, path.filename().string());
-    throw file_error(path.string(), "weights", "a folder, a .safetensors file or a .gguf file",
-                     detail::quote_text(path.extension().string()));
-  }
+  static bool is_pickle(const std::filesystem::path& name);
+  [[noreturn]] static void refuse_pickle(const std::filesystem::path& where, const std::string& name);
+  [[noreturn]] static void refuse_file(const std::filesystem::path& path);
 
   // Of several shards, one list and one index; no tensor may be in two of them.
-  void gather() {
-    if (shards_.size() <= 1) return;
-    for (const safetensors_file& shard : shards_)
-      tensors_.insert(tensors_.end(), shard.tensors().begin(), shard.tensors().end());
-    by_name_ = detail::name_index(tensors_, detail::tensor_name{});
-  }
+  void gather();
 
   checkpoint() = default;
 
@@ -183,5 +77,138 @@ class checkpoint {
   std::vector<stored_tensor> tensors_;
   detail::name_index by_name_;
 };
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE checkpoint checkpoint::open(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  checkpoint out;
+  out.path_ = path;
+  const fs::file_status status = fs::status(path, failed);
+  if (!fs::exists(status)) throw file_error(path.string(), "no such file or folder");
+  if (fs::is_directory(status))
+    out.open_folder();
+  else if (path.extension() == ".gguf")
+    out.gguf_ = gguf_file::open(path);
+  else if (path.extension() == ".safetensors")
+    out.shards_.push_back(safetensors_file::open(path));
+  else
+    refuse_file(path);
+  out.gather();
+  return out;
+}
+
+HFT_INLINE const gguf_file& checkpoint::gguf() const {
+  if (!gguf_) throw value_error(path_.string(), "weights", "a GGUF file", "safetensors");
+  return *gguf_;
+}
+
+HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
+  if (gguf_) return gguf_->find_tensor(name);
+  for (const safetensors_file& shard : shards_)
+    if (shards_.size() == 1 || !shard.unreadable().empty())
+      if (const stored_tensor* tensor = shard.find(name)) return tensor;
+  return shards_.size() == 1 ? nullptr : by_name_.find(tensors_, name, detail::tensor_name{});
+}
+
+HFT_INLINE void checkpoint::open_folder() {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  // Transformers' order of preference.
+  if (fs::exists(path_ / "model.safetensors", failed))
+    shards_.push_back(safetensors_file::open(path_ / "model.safetensors"));
+  else if (fs::exists(path_ / "model.safetensors.index.json", failed))
+    open_shards(path_ / "model.safetensors.index.json");
+  else
+    open_other_folder();
+}
+
+HFT_INLINE void checkpoint::open_shards(const std::filesystem::path& index_path) {
+  const std::string where = index_path.string();
+  const json index = read_json(index_path);
+  const json* weight_map = find_member(index, "weight_map", where);
+  if (weight_map == nullptr || !weight_map->is_object() || weight_map->empty())
+    throw format_error(where, "'weight_map'", "an object that maps tensors to files",
+                       weight_map == nullptr ? "nothing" : detail::describe(*weight_map));
+  std::map<std::string, std::vector<std::string_view>> files;
+  for (const auto& [tensor, file] : weight_map->get_ref<const json::object_t&>()) {
+    const auto name = json_as<std::string>(file, where, "weight_map." + tensor);
+    // Only the name decides: within the folder it may be a symbolic link, as it is in the hub cache.
+    if (!detail::is_plain_component(name) ||
+        std::string_view(name).substr(name.size() - std::min<std::size_t>(name.size(), 12)) != ".safetensors")
+      throw format_error(where, "file of tensor " + detail::quote_text(tensor),
+                         "the name of a .safetensors file in the same folder", detail::quote_text(name));
+    files[name].push_back(tensor);
+  }
+  for (auto& [name, tensors] : files) {
+    shards_.push_back(safetensors_file::open(path_ / name));
+    check_shard(shards_.back(), where, name, tensors);
+  }
+}
+
+HFT_INLINE void checkpoint::check_shard(const safetensors_file& shard, const std::string& where,
+                                        const std::string& file, std::vector<std::string_view>& indexed) {
+  std::vector<std::string_view> held;
+  for (const auto& t : shard.tensors()) held.push_back(t.name);
+  for (const auto& t : shard.unreadable()) held.push_back(t.name);
+  detail::sort_names(held);
+  detail::sort_names(indexed);
+  const auto [a, b] = std::mismatch(held.begin(), held.end(), indexed.begin(), indexed.end());
+  if (a == held.end() && b == indexed.end()) return;
+  const bool missing = a == held.end() || (b != indexed.end() && *b < *a);
+  throw format_error(where, detail::joined("tensor ", detail::quote_text(missing ? *b : *a),
+                                           missing ? " is not in its file " : " is not in weight_map, but in ",
+                                           detail::quote_text(file)));
+}
+
+HFT_INLINE void checkpoint::open_other_folder() {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> ggufs;
+  std::string pickle;
+  std::error_code failed;
+  for (fs::directory_iterator item(path_, failed), end; !failed && item != end; item.increment(failed)) {
+    const fs::path name = item->path().filename();
+    if (name.extension() == ".gguf") ggufs.push_back(item->path());
+    if (is_pickle(name) && (pickle.empty() || name.string() < pickle)) pickle = name.string();
+  }
+  if (ggufs.size() == 1) {
+    gguf_ = gguf_file::open(ggufs[0]);
+    return;
+  }
+  if (ggufs.size() > 1)
+    throw file_error(path_.string(), detail::joined("the folder has ", ggufs.size(), " .gguf files; name one of them"));
+  if (!pickle.empty()) refuse_pickle(path_, pickle);
+  throw file_error(path_.string(), "the folder has no weights",
+                   "model.safetensors, model.safetensors.index.json or a .gguf file");
+}
+
+HFT_INLINE bool checkpoint::is_pickle(const std::filesystem::path& name) {
+  const auto extension = name.extension();
+  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ||
+         extension == ".pkl" || extension == ".pickle";
+}
+
+HFT_INLINE void checkpoint::refuse_pickle(const std::filesystem::path& where, const std::string& name) {
+  throw file_error(
+      where.string(),
+      detail::joined("the weights are pickled (", name, "), and pickle is never read: it can run any code. ",
+                     "Convert them to safetensors: model.save_pretrained(folder) in Transformers writes it"));
+}
+
+HFT_INLINE void checkpoint::refuse_file(const std::filesystem::path& path) {
+  if (is_pickle(path)) refuse_pickle(path, path.filename().string());
+  throw file_error(path.string(), "weights", "a folder, a .safetensors file or a .gguf file",
+                   detail::quote_text(path.extension().string()));
+}
+
+HFT_INLINE void checkpoint::gather() {
+  if (shards_.size() <= 1) return;
+  for (const safetensors_file& shard : shards_)
+    tensors_.insert(tensors_.end(), shard.tensors().begin(), shard.tensors().end());
+  by_name_ = detail::name_index(tensors_, detail::tensor_name{});
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

@@ -17,6 +17,7 @@
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -116,17 +117,8 @@ class gguf_value {
 
   std::int64_t as_i64() const { return scalar("an integer"), integer<std::int64_t>(0); }
   double as_f64() const { return scalar("a number"), real(0); }
-  bool as_bool() const {
-    scalar("a boolean");
-    if (element_ != gguf_type::boolean) mismatch("a boolean");
-    return bytes_[0] != std::byte{0};
-  }
-  std::string_view as_string() const {
-    scalar("a string");
-    if (element_ != gguf_type::string) mismatch("a string");
-    const std::byte* at = bytes_.data();
-    return text(at, 0);
-  }
+  bool as_bool() const;
+  std::string_view as_string() const;
 
   /// The elements of an array of integers; throws where one does not fit into T.
   template <class T>
@@ -139,28 +131,10 @@ class gguf_value {
   std::vector<std::int64_t> as_i64s() const { return as_integers<std::int64_t>(); }
   std::vector<std::int32_t> as_i32s() const { return as_integers<std::int32_t>(); }
   /// The elements of an array of numbers, rounded to float.
-  std::vector<float> as_f32s() const {
-    array("an array of numbers");
-    std::vector<float> out(count_);
-    for (std::size_t i = 0; i < count_; ++i) out[i] = float(real(i));
-    return out;
-  }
-  std::vector<bool> as_bools() const {
-    array("an array of booleans");
-    if (element_ != gguf_type::boolean) mismatch("an array of booleans");
-    std::vector<bool> out(count_);
-    for (std::size_t i = 0; i < count_; ++i) out[i] = bytes_[i] != std::byte{0};
-    return out;
-  }
+  std::vector<float> as_f32s() const;
+  std::vector<bool> as_bools() const;
   /// The elements of an array of strings, as views into the file.
-  std::vector<std::string_view> as_strings() const {
-    array("an array of strings");
-    if (element_ != gguf_type::string) mismatch("an array of strings");
-    std::vector<std::string_view> out(count_);
-    const std::byte* at = bytes_.data();
-    for (std::size_t i = 0; i < count_; ++i) out[i] = text(at, i);
-    return out;
-  }
+  std::vector<std::string_view> as_strings() const;
 
   /// The value as a T: bool, an integer or floating type, std::string, std::string_view, or a std::vector of
   /// std::string_view, integers or float.
@@ -189,11 +163,7 @@ class gguf_value {
   void array(std::string_view wanted) const {
     if (!is_array_) mismatch(wanted);
   }
-  [[noreturn]] void mismatch(std::string_view wanted) const {
-    std::string got(detail::gguf_type_name(element_));
-    if (is_array_) got = detail::cat("an array of ", count_, " ", got);
-    throw format_error(*file_, "metadata key " + detail::quote_text(key_), std::string(wanted), std::move(got));
-  }
+  [[noreturn]] void mismatch(std::string_view wanted) const;
 
   // Calls f with element i as its own C++ number type.
   template <class F>
@@ -237,19 +207,9 @@ class gguf_value {
       }
     });
   }
-  double real(std::size_t i) const {
-    return number(i, "a number", [](auto n) { return double(n); });
-  }
+  double real(std::size_t i) const;
   // The string at `at`, which moves on to the next one.
-  std::string_view text(const std::byte*& at, std::size_t i) const {
-    const auto length = std::size_t(detail::load_unaligned<std::uint64_t>(at));
-    const std::string_view s(reinterpret_cast<const char*>(at + 8), length);
-    at += 8 + length;
-    if (!detail::valid_utf8(s))
-      throw format_error(*file_, detail::joined("metadata key ", detail::quote_text(key_), ", string ", i),
-                         "valid UTF-8", detail::quote_text(s));
-    return s;
-  }
+  std::string_view text(const std::byte*& at, std::size_t i) const;
 
   std::shared_ptr<const std::string> file_;  // its name, for errors
   std::string_view key_;
@@ -258,5 +218,66 @@ class gguf_value {
   std::size_t count_;
   std::span<const std::byte> bytes_;
 };
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE bool gguf_value::as_bool() const {
+  scalar("a boolean");
+  if (element_ != gguf_type::boolean) mismatch("a boolean");
+  return bytes_[0] != std::byte{0};
+}
+
+HFT_INLINE std::string_view gguf_value::as_string() const {
+  scalar("a string");
+  if (element_ != gguf_type::string) mismatch("a string");
+  const std::byte* at = bytes_.data();
+  return text(at, 0);
+}
+
+HFT_INLINE std::vector<float> gguf_value::as_f32s() const {
+  array("an array of numbers");
+  std::vector<float> out(count_);
+  for (std::size_t i = 0; i < count_; ++i) out[i] = float(real(i));
+  return out;
+}
+
+HFT_INLINE std::vector<bool> gguf_value::as_bools() const {
+  array("an array of booleans");
+  if (element_ != gguf_type::boolean) mismatch("an array of booleans");
+  std::vector<bool> out(count_);
+  for (std::size_t i = 0; i < count_; ++i) out[i] = bytes_[i] != std::byte{0};
+  return out;
+}
+
+HFT_INLINE std::vector<std::string_view> gguf_value::as_strings() const {
+  array("an array of strings");
+  if (element_ != gguf_type::string) mismatch("an array of strings");
+  std::vector<std::string_view> out(count_);
+  const std::byte* at = bytes_.data();
+  for (std::size_t i = 0; i < count_; ++i) out[i] = text(at, i);
+  return out;
+}
+
+HFT_INLINE void gguf_value::mismatch(std::string_view wanted) const {
+  std::string got(detail::gguf_type_name(element_));
+  if (is_array_) got = detail::cat("an array of ", count_, " ", got);
+  throw format_error(*file_, "metadata key " + detail::quote_text(key_), std::string(wanted), std::move(got));
+}
+
+HFT_INLINE double gguf_value::real(std::size_t i) const {
+  return number(i, "a number", [](auto n) { return double(n); });
+}
+
+HFT_INLINE std::string_view gguf_value::text(const std::byte*& at, std::size_t i) const {
+  const auto length = std::size_t(detail::load_unaligned<std::uint64_t>(at));
+  const std::string_view s(reinterpret_cast<const char*>(at + 8), length);
+  at += 8 + length;
+  if (!detail::valid_utf8(s))
+    throw format_error(*file_, detail::joined("metadata key ", detail::quote_text(key_), ", string ", i), "valid UTF-8",
+                       detail::quote_text(s));
+  return s;
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

@@ -21,6 +21,7 @@
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -118,8 +119,13 @@ class gguf_metadata {
 /// Writes a GGUF file, all or nothing, its tensors in the given order. Throws value_error for tensors given twice, with
 /// more than four dimensions, or with bytes that are not their shape's; unsupported_error for dtypes GGUF does not
 /// have; file_error where the file cannot be written.
-inline void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
-                       std::span<const stored_tensor> tensors) {
+void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
+                std::span<const stored_tensor> tensors);
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
+                           std::span<const stored_tensor> tensors) {
   const std::string where = path.string();
   const detail::name_index names(tensors, detail::tensor_name{});
   if (const auto* twice = names.duplicate(tensors, detail::tensor_name{}))
@@ -164,5 +170,7 @@ inline void write_gguf(const std::filesystem::path& path, const gguf_metadata& m
   }
   file.commit();
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

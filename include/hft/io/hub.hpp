@@ -18,40 +18,19 @@
 #include <hft/error.hpp>
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
 namespace detail {
 
 /// One component of a path that cannot lead anywhere else: not empty, no separator of any system, not "." or "..".
-inline bool is_plain_component(std::string_view name) {
-  if (name.empty() || name == "." || name == "..") return false;
-  return name.find_first_of(std::string_view("/\\:\0", 4)) == name.npos;
-}
+bool is_plain_component(std::string_view name);
 
-inline std::vector<std::string_view> split_path(std::string_view text) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const auto slash = text.find('/');
-    parts.push_back(text.substr(0, slash));
-    if (slash == text.npos) return parts;
-    text.remove_prefix(slash + 1);
-  }
-}
+std::vector<std::string_view> split_path(std::string_view text);
 
 /// Whether the text can be a model's id on the hub: "name" or "org/name" (huggingface_hub's validate_repo_id).
-inline bool is_hub_id(std::string_view id) {
-  const auto parts = split_path(id);
-  if (parts.size() > 2 || id.size() > 96 || id.find("--") != id.npos || id.find("..") != id.npos) return false;
-  return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
-    const auto plain = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-             c == '.';
-    };
-    const auto end = [](char c) { return c == '-' || c == '.'; };
-    return !part.empty() && std::all_of(part.begin(), part.end(), plain) && !end(part.front()) && !end(part.back());
-  });
-}
+bool is_hub_id(std::string_view id);
 
 inline bool is_commit(std::string_view text) {
   return text.size() == 40 &&
@@ -73,7 +52,16 @@ inline std::filesystem::path environment_path(const char* name) {
 
 /// The folder of the hub cache, by the environment variables that huggingface_hub reads; empty where none of them nor
 /// HOME is set.
-inline std::filesystem::path hub_cache() {
+std::filesystem::path hub_cache();
+
+/// The folder or file of a model: an existing path is itself, an id ("org/name" or "name") is looked up in the hub
+/// cache, at a branch, tag ("refs/pr/1" too) or commit. Throws file_error that says where it looked and how to get the
+/// model; never uses the network.
+std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision = "main");
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE std::filesystem::path hub_cache() {
   if (auto path = detail::environment_path("HF_HUB_CACHE"); !path.empty()) return path;
   if (auto path = detail::environment_path("HUGGINGFACE_HUB_CACHE"); !path.empty()) return path;
   if (auto path = detail::environment_path("HF_HOME"); !path.empty()) return path / "hub";
@@ -82,10 +70,7 @@ inline std::filesystem::path hub_cache() {
   return {};
 }
 
-/// The folder or file of a model: an existing path is itself, an id ("org/name" or "name") is looked up in the hub
-/// cache, at a branch, tag ("refs/pr/1" too) or commit. Throws file_error that says where it looked and how to get the
-/// model; never uses the network.
-inline std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision = "main") {
+HFT_INLINE std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision) {
   namespace fs = std::filesystem;
   std::error_code failed;
   const std::string id(id_or_path);
@@ -133,5 +118,39 @@ inline std::filesystem::path resolve_model(std::string_view id_or_path, std::str
                                                      revision, "': looked for ", snapshot.string(), "; ", how));
   return snapshot;
 }
+
+namespace detail {
+
+HFT_INLINE std::vector<std::string_view> split_path(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto slash = text.find('/');
+    parts.push_back(text.substr(0, slash));
+    if (slash == text.npos) return parts;
+    text.remove_prefix(slash + 1);
+  }
+}
+
+HFT_INLINE bool is_plain_component(std::string_view name) {
+  if (name.empty() || name == "." || name == "..") return false;
+  return name.find_first_of(std::string_view("/\\:\0", 4)) == name.npos;
+}
+
+HFT_INLINE bool is_hub_id(std::string_view id) {
+  const auto parts = split_path(id);
+  if (parts.size() > 2 || id.size() > 96 || id.find("--") != id.npos || id.find("..") != id.npos) return false;
+  return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+    const auto plain = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+             c == '.';
+    };
+    const auto end = [](char c) { return c == '-' || c == '.'; };
+    return !part.empty() && std::all_of(part.begin(), part.end(), plain) && !end(part.front()) && !end(part.back());
+  });
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

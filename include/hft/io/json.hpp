@@ -20,6 +20,7 @@
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/sorting.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -28,7 +29,125 @@ inline constexpr std::size_t json_max_depth = 64;
 namespace detail {
 
 /// A value as it is described in messages: `the string "gelu"`, `-3`, `an array of 4`.
-inline std::string describe(const json& value) {
+std::string describe(const json& value);
+
+}  // namespace detail
+
+/// Parses JSON text. Throws format_error, naming `where` (a file), the line and the JSON path, for malformed text, bad
+/// UTF-8, a key that appears twice in one object, and nesting beyond `max_depth`. Numbers without fraction or exponent
+/// stay integers while 64 bits hold them.
+json parse_json(std::string_view text, std::string_view where, std::size_t max_depth = json_max_depth);
+
+/// Reads and parses a JSON file of at most `max_bytes`.
+json read_json(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{100} << 20);
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+[[noreturn]] void json_mismatch(const json& value, std::string_view where, std::string_view path, std::string expected);
+
+}  // namespace detail
+
+/// A JSON value as a T: bool, an integer type (range-checked, never through double), a floating type (from any number),
+/// std::string, std::vector of these, or json itself. Throws format_error that names `where` and `path`.
+template <class T>
+T json_as(const json& value, std::string_view where, std::string_view path) {
+  if constexpr (std::is_same_v<T, json>) {
+    return value;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!value.is_boolean()) detail::json_mismatch(value, where, path, "a boolean");
+    return value.get<bool>();
+  } else if constexpr (std::is_integral_v<T>) {
+    if (value.is_number_unsigned()) {
+      const auto n = value.get<std::uint64_t>();
+      if (std::in_range<T>(n)) return T(n);
+    } else if (value.is_number_integer()) {
+      const auto n = value.get<std::int64_t>();
+      if (std::in_range<T>(n)) return T(n);
+    } else {
+      detail::json_mismatch(value, where, path, "an integer");
+    }
+    detail::json_mismatch(
+        value, where, path,
+        detail::cat("an integer from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max()));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!value.is_number()) detail::json_mismatch(value, where, path, "a number");
+    return value.get<T>();
+  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
+    if (!value.is_string()) detail::json_mismatch(value, where, path, "a string");
+    return value.get_ref<const std::string&>();
+  } else {
+    static_assert(detail::is_vector<T>,
+                  "hft: json_as reads bool, integers, floating types, std::string, json, and vectors of these");
+    if (!value.is_array()) detail::json_mismatch(value, where, path, "an array");
+    T out;
+    out.reserve(value.size());
+    std::size_t i = 0;
+    for (const json& element : value)
+      out.push_back(json_as<typename T::value_type>(element, where, detail::cat(path, "[", i++, "]")));
+    return out;
+  }
+}
+
+/// The member `key` of an object, or null where it is absent or JSON's null, which Python reads as None. `where` names
+/// the file; throws format_error where `object` is no object.
+const json* find_member(const json& object, std::string_view key, std::string_view where = "JSON");
+
+/// The member `key` as a T (see json_as), or `fallback` where it is absent or null.
+template <class T>
+T get(const json& object, std::string_view key, std::type_identity_t<T> fallback, std::string_view where = "JSON") {
+  const json* value = find_member(object, key, where);
+  return value != nullptr ? json_as<T>(*value, where, key) : fallback;
+}
+
+/// The member `key` as a T, or nothing where it is absent or null.
+template <class T>
+std::optional<T> get_optional(const json& object, std::string_view key, std::string_view where = "JSON") {
+  const json* value = find_member(object, key, where);
+  return value != nullptr ? std::optional<T>(json_as<T>(*value, where, key)) : std::nullopt;
+}
+
+/// The member `key` as a T. Throws format_error where it is absent or null.
+template <class T>
+T require(const json& object, std::string_view key, std::string_view where = "JSON") {
+  const json* value = find_member(object, key, where);
+  if (value == nullptr) throw format_error(std::string(where), detail::joined("'", key, "' is missing"));
+  return json_as<T>(*value, where, key);
+}
+
+/// How `dump` writes. The default is what Transformers writes its config files with.
+struct dump_options {
+  int indent = 2;            // spaces per level; negative: all on one line, as json.dumps does without indent
+  bool sort_keys = true;     // by code point
+  bool ensure_ascii = true;  // everything else as \uXXXX
+  bool trailing_newline = true;
+};
+
+namespace detail {}  // namespace detail
+
+namespace detail {
+
+/// A double as Python's repr writes it: the shortest digits that read back, 1e-05, 10000.0, 1e+16; as json.dumps for
+/// what JSON has no number for.
+void append_python_float(std::string& out, double value);
+/// A JSON string literal as json.dumps writes it. Throws format_error where the text is not UTF-8.
+void append_json_string(std::string& out, std::string_view text, bool ensure_ascii);
+
+}  // namespace detail
+
+/// JSON text as Python's json.dumps writes it; by default as Transformers writes config.json (indent=2, sort_keys=True,
+/// a newline at the end). Throws format_error for a string that is not UTF-8.
+std::string dump(const json& value, const dump_options& options = {});
+
+#if HFT_DEFINITIONS
+
+namespace detail {
+
+HFT_INLINE std::string describe(const json& value) {
   switch (value.type()) {
     case json::value_t::null:
       return "null";
@@ -300,127 +419,12 @@ class json_parser {
   std::vector<const json*> open_;
 };
 
-}  // namespace detail
-
-/// Parses JSON text. Throws format_error, naming `where` (a file), the line and the JSON path, for malformed text, bad
-/// UTF-8, a key that appears twice in one object, and nesting beyond `max_depth`. Numbers without fraction or exponent
-/// stay integers while 64 bits hold them.
-inline json parse_json(std::string_view text, std::string_view where, std::size_t max_depth = json_max_depth) {
-  if (const auto bad = detail::find_invalid_utf8(text); bad != text.npos)
-    throw format_error(
-        std::string(where),
-        detail::joined("invalid UTF-8 in JSON at line ",
-                       1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
-        "", detail::quote_text(text.substr(bad, 4)));
-  return detail::json_parser(text, where, max_depth).document();
-}
-inline json json::parse(std::string_view text) { return parse_json(text, "JSON"); }
-
-/// Reads and parses a JSON file of at most `max_bytes`.
-inline json read_json(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{100} << 20) {
-  return parse_json(read_text(path, max_bytes), path.string());
-}
-
-namespace detail {
-
-template <class T>
-inline constexpr bool is_vector = false;
-template <class T>
-inline constexpr bool is_vector<std::vector<T>> = true;
-
-[[noreturn]] inline void json_mismatch(const json& value, std::string_view where, std::string_view path,
-                                       std::string expected) {
+HFT_INLINE void json_mismatch(const json& value, std::string_view where, std::string_view path, std::string expected) {
   throw format_error(std::string(where), path.empty() ? std::string() : quote_text(path), std::move(expected),
                      describe(value));
 }
 
-}  // namespace detail
-
-/// A JSON value as a T: bool, an integer type (range-checked, never through double), a floating type (from any number),
-/// std::string, std::vector of these, or json itself. Throws format_error that names `where` and `path`.
-template <class T>
-T json_as(const json& value, std::string_view where, std::string_view path) {
-  if constexpr (std::is_same_v<T, json>) {
-    return value;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (!value.is_boolean()) detail::json_mismatch(value, where, path, "a boolean");
-    return value.get<bool>();
-  } else if constexpr (std::is_integral_v<T>) {
-    if (value.is_number_unsigned()) {
-      const auto n = value.get<std::uint64_t>();
-      if (std::in_range<T>(n)) return T(n);
-    } else if (value.is_number_integer()) {
-      const auto n = value.get<std::int64_t>();
-      if (std::in_range<T>(n)) return T(n);
-    } else {
-      detail::json_mismatch(value, where, path, "an integer");
-    }
-    detail::json_mismatch(
-        value, where, path,
-        detail::cat("an integer from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max()));
-  } else if constexpr (std::is_floating_point_v<T>) {
-    if (!value.is_number()) detail::json_mismatch(value, where, path, "a number");
-    return value.get<T>();
-  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view>) {
-    if (!value.is_string()) detail::json_mismatch(value, where, path, "a string");
-    return value.get_ref<const std::string&>();
-  } else {
-    static_assert(detail::is_vector<T>,
-                  "hft: json_as reads bool, integers, floating types, std::string, json, and vectors of these");
-    if (!value.is_array()) detail::json_mismatch(value, where, path, "an array");
-    T out;
-    out.reserve(value.size());
-    std::size_t i = 0;
-    for (const json& element : value)
-      out.push_back(json_as<typename T::value_type>(element, where, detail::cat(path, "[", i++, "]")));
-    return out;
-  }
-}
-
-/// The member `key` of an object, or null where it is absent or JSON's null, which Python reads as None. `where` names
-/// the file; throws format_error where `object` is no object.
-inline const json* find_member(const json& object, std::string_view key, std::string_view where = "JSON") {
-  if (!object.is_object()) detail::json_mismatch(object, where, "", detail::cat("an object with the key '", key, "'"));
-  for (const auto& [name, value] : object.get_ref<const json::object_t&>())
-    if (name == key) return value.is_null() ? nullptr : &value;
-  return nullptr;
-}
-
-/// The member `key` as a T (see json_as), or `fallback` where it is absent or null.
-template <class T>
-T get(const json& object, std::string_view key, std::type_identity_t<T> fallback, std::string_view where = "JSON") {
-  const json* value = find_member(object, key, where);
-  return value != nullptr ? json_as<T>(*value, where, key) : fallback;
-}
-
-/// The member `key` as a T, or nothing where it is absent or null.
-template <class T>
-std::optional<T> get_optional(const json& object, std::string_view key, std::string_view where = "JSON") {
-  const json* value = find_member(object, key, where);
-  return value != nullptr ? std::optional<T>(json_as<T>(*value, where, key)) : std::nullopt;
-}
-
-/// The member `key` as a T. Throws format_error where it is absent or null.
-template <class T>
-T require(const json& object, std::string_view key, std::string_view where = "JSON") {
-  const json* value = find_member(object, key, where);
-  if (value == nullptr) throw format_error(std::string(where), detail::joined("'", key, "' is missing"));
-  return json_as<T>(*value, where, key);
-}
-
-/// How `dump` writes. The default is what Transformers writes its config files with.
-struct dump_options {
-  int indent = 2;            // spaces per level; negative: all on one line, as json.dumps does without indent
-  bool sort_keys = true;     // by code point
-  bool ensure_ascii = true;  // everything else as \uXXXX
-  bool trailing_newline = true;
-};
-
-namespace detail {
-
-/// A double as Python's repr writes it: the shortest digits that read back, 1e-05, 10000.0, 1e+16; as json.dumps for
-/// what JSON has no number for.
-inline void append_python_float(std::string& out, double value) {
+HFT_INLINE void append_python_float(std::string& out, double value) {
   if (std::isnan(value)) {
     out += "NaN";
     return;
@@ -464,8 +468,7 @@ inline void append_hex_escape(std::string& out, unsigned unit) {
   for (int shift = 12; shift >= 0; shift -= 4) out += hex[(unit >> shift) & 15];
 }
 
-/// A JSON string literal as json.dumps writes it. Throws format_error where the text is not UTF-8.
-inline void append_json_string(std::string& out, std::string_view text, bool ensure_ascii) {
+HFT_INLINE void append_json_string(std::string& out, std::string_view text, bool ensure_ascii) {
   if (!valid_utf8(text)) throw format_error("JSON", "string", "valid UTF-8", quote_text(text));
   out += '"';
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -554,16 +557,40 @@ inline void append_json(std::string& out, const json& value, const dump_options&
 
 }  // namespace detail
 
-/// JSON text as Python's json.dumps writes it; by default as Transformers writes config.json (indent=2, sort_keys=True,
-/// a newline at the end). Throws format_error for a string that is not UTF-8.
-inline std::string dump(const json& value, const dump_options& options = {}) {
+HFT_INLINE json parse_json(std::string_view text, std::string_view where, std::size_t max_depth) {
+  if (const auto bad = detail::find_invalid_utf8(text); bad != text.npos)
+    throw format_error(
+        std::string(where),
+        detail::joined("invalid UTF-8 in JSON at line ",
+                       1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
+        "", detail::quote_text(text.substr(bad, 4)));
+  return detail::json_parser(text, where, max_depth).document();
+}
+
+HFT_INLINE json json::parse(std::string_view text) { return parse_json(text, "JSON"); }
+
+HFT_INLINE json read_json(const std::filesystem::path& path, std::size_t max_bytes) {
+  return parse_json(read_text(path, max_bytes), path.string());
+}
+
+HFT_INLINE const json* find_member(const json& object, std::string_view key, std::string_view where) {
+  if (!object.is_object()) detail::json_mismatch(object, where, "", detail::cat("an object with the key '", key, "'"));
+  for (const auto& [name, value] : object.get_ref<const json::object_t&>())
+    if (name == key) return value.is_null() ? nullptr : &value;
+  return nullptr;
+}
+
+HFT_INLINE std::string dump(const json& value, const dump_options& options) {
   std::string out;
   detail::append_json(out, value, options, 0);
   if (options.trailing_newline) out += '\n';
   return out;
 }
-inline std::string json::dump() const {
+
+HFT_INLINE std::string json::dump() const {
   return hft::dump(*this, {.indent = -1, .sort_keys = false, .ensure_ascii = false, .trailing_newline = false});
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -74,23 +75,9 @@ class json {
     }
   }
   /// An object where every element is an array of a string and a value, as `{{"a", 1}, {"b", 2}}`; else an array.
-  json(std::initializer_list<json> list) {
-    bool pairs = true;
-    for (const json& e : list)
-      pairs = pairs && e.type_ == value_t::array && e.array_->size() == 2 && (*e.array_)[0].is_string();
-    *this = pairs ? object(list) : array(list);
-  }
+  json(std::initializer_list<json> list);
   static json array(std::initializer_list<json> elements = {}) { return array_t(elements); }
-  static json object(std::initializer_list<json> members = {}) {
-    json out;
-    out.type_ = value_t::object;
-    out.object_ = new object_t;
-    for (const json& m : members) {
-      if (m.size() != 2 || !m[0].is_string()) throw value_error("json", "object", "pairs of a string and a value");
-      out.object_->emplace_back(*m[0].string_, m[1]);
-    }
-    return out;
-  }
+  static json object(std::initializer_list<json> members = {});
 
   json(const json& other) { copy(other); }
   json(json&& other) noexcept : type_(other.type_), unsigned_(other.unsigned_) { other.type_ = value_t::null; }
@@ -307,11 +294,7 @@ class json {
   void demand(value_t type, const char* expected) const {
     if (type_ != type) fail(expected);
   }
-  [[noreturn, gnu::cold, gnu::noinline]] void fail(const char* expected) const {
-    constexpr const char* names[] = {"null",     "a boolean", "an integer", "an integer",
-                                     "a number", "a string",  "an array",   "an object"};
-    throw value_error("json", "", expected, names[std::size_t(type_)]);
-  }
+  [[noreturn]] void fail(const char* expected) const;
   const std::string& text() const {
     demand(value_t::string, "a string");
     return *string_;
@@ -335,57 +318,9 @@ class json {
     return {is_array() ? const_cast<Json*>(array_->data() + i) : nullptr, nullptr};
   }
 
-  [[gnu::noinline]] void copy(const json& other) {
-    switch (other.type_) {
-      case value_t::string:
-        string_ = new std::string(*other.string_);
-        break;
-      case value_t::array:
-        array_ = new array_t(*other.array_);
-        break;
-      case value_t::object:
-        object_ = new object_t(*other.object_);
-        break;
-      default:
-        unsigned_ = other.unsigned_;
-    }
-    type_ = other.type_;
-  }
-  [[gnu::noinline]] void destroy() {
-    if (type_ == value_t::string)
-      delete string_;
-    else if (type_ == value_t::array)
-      delete array_;
-    else
-      delete object_;
-  }
-  [[gnu::noinline]] bool equals(const json& b) const {
-    if (is_number() && b.is_number()) {
-      if (is_number_float() || b.is_number_float()) return get<double>() == b.get<double>();
-      const bool negative = type_ == value_t::number_integer && integer_ < 0;
-      const bool b_negative = b.type_ == value_t::number_integer && b.integer_ < 0;
-      return negative == b_negative && unsigned_ == b.unsigned_;
-    }
-    if (type_ != b.type_) return false;
-    switch (type_) {
-      case value_t::null:
-        return true;
-      case value_t::boolean:
-        return boolean_ == b.boolean_;
-      case value_t::string:
-        return *string_ == *b.string_;
-      case value_t::array:
-        return *array_ == *b.array_;
-      default:
-        break;
-    }
-    if (size() != b.size()) return false;
-    for (const auto& [key, value] : *object_) {
-      const json* other = b.lookup(key);
-      if (!other || !value.equals(*other)) return false;
-    }
-    return true;
-  }
+  void copy(const json& other);
+  void destroy();
+  bool equals(const json& b) const;
 
   value_t type_ = value_t::null;
   union {
@@ -398,5 +333,87 @@ class json {
     object_t* object_;
   };
 };
+
+#if HFT_DEFINITIONS
+
+[[gnu::cold, gnu::noinline]] HFT_INLINE void json::fail(const char* expected) const {
+  constexpr const char* names[] = {"null",     "a boolean", "an integer", "an integer",
+                                   "a number", "a string",  "an array",   "an object"};
+  throw value_error("json", "", expected, names[std::size_t(type_)]);
+}
+
+[[gnu::noinline]] HFT_INLINE void json::copy(const json& other) {
+  switch (other.type_) {
+    case value_t::string:
+      string_ = new std::string(*other.string_);
+      break;
+    case value_t::array:
+      array_ = new array_t(*other.array_);
+      break;
+    case value_t::object:
+      object_ = new object_t(*other.object_);
+      break;
+    default:
+      unsigned_ = other.unsigned_;
+  }
+  type_ = other.type_;
+}
+
+[[gnu::noinline]] HFT_INLINE void json::destroy() {
+  if (type_ == value_t::string)
+    delete string_;
+  else if (type_ == value_t::array)
+    delete array_;
+  else
+    delete object_;
+}
+
+[[gnu::noinline]] HFT_INLINE bool json::equals(const json& b) const {
+  if (is_number() && b.is_number()) {
+    if (is_number_float() || b.is_number_float()) return get<double>() == b.get<double>();
+    const bool negative = type_ == value_t::number_integer && integer_ < 0;
+    const bool b_negative = b.type_ == value_t::number_integer && b.integer_ < 0;
+    return negative == b_negative && unsigned_ == b.unsigned_;
+  }
+  if (type_ != b.type_) return false;
+  switch (type_) {
+    case value_t::null:
+      return true;
+    case value_t::boolean:
+      return boolean_ == b.boolean_;
+    case value_t::string:
+      return *string_ == *b.string_;
+    case value_t::array:
+      return *array_ == *b.array_;
+    default:
+      break;
+  }
+  if (size() != b.size()) return false;
+  for (const auto& [key, value] : *object_) {
+    const json* other = b.lookup(key);
+    if (!other || !value.equals(*other)) return false;
+  }
+  return true;
+}
+
+HFT_INLINE json json::object(std::initializer_list<json> members) {
+  json out;
+  out.type_ = value_t::object;
+  out.object_ = new object_t;
+  for (const json& m : members) {
+    if (m.size() != 2 || !m[0].is_string()) throw value_error("json", "object", "pairs of a string and a value");
+    out.object_->emplace_back(*m[0].string_, m[1]);
+  }
+  return out;
+}
+
+HFT_INLINE json::json(std::initializer_list<json> list) {
+  bool pairs = true;
+  for (const json& e : list)
+    pairs = pairs && e.type_ == value_t::array && e.array_->size() == 2 && (*e.array_)[0].is_string();
+  *this = pairs ? object(list) : array(list);
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

@@ -18,13 +18,14 @@
 #include <utility>
 
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
 namespace detail {
 
 /// The system's text for an errno value, without strerror's shared buffer.
-inline std::string errno_text(int code) { return std::generic_category().message(code); }
+std::string errno_text(int code);
 
 /// An open file descriptor that is closed when it goes out of scope.
 class file_descriptor {
@@ -46,16 +47,7 @@ class file_descriptor {
 };
 
 /// Opens a regular file for reading and returns it with its size.
-inline std::pair<file_descriptor, std::size_t> open_regular_file(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a named pipe must fail below rather than wait for a writer.
-  file_descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) throw file_error(path.string(), "cannot open: " + errno_text(errno));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) throw file_error(path.string(), "cannot stat: " + errno_text(errno));
-  if (!S_ISREG(status.st_mode))
-    throw file_error(path.string(), "", "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "a special file");
-  return {std::move(fd), std::size_t(status.st_size)};
-}
+std::pair<file_descriptor, std::size_t> open_regular_file(const std::filesystem::path& path);
 
 }  // namespace detail
 
@@ -68,9 +60,7 @@ enum class access_hint { normal, sequential, random, will_need };
 class mapped_file {
  public:
   /// Throws file_error where the path is not a readable regular file.
-  static std::shared_ptr<const mapped_file> open(const std::filesystem::path& path) {
-    return std::shared_ptr<const mapped_file>(new mapped_file(path));
-  }
+  static std::shared_ptr<const mapped_file> open(const std::filesystem::path& path);
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
   ~mapped_file() {
@@ -84,27 +74,10 @@ class mapped_file {
 
   /// Tells the system how the bytes will be read; will_need starts to read them ahead in the background.
   void advise(access_hint hint) const noexcept { advise(hint, bytes()); }
-  void advise(access_hint hint, std::span<const std::byte> part) const noexcept {
-    if (part.empty()) return;
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = reinterpret_cast<std::uintptr_t>(part.data()) & ~(page - 1);
-    const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
-    const int advice = hint == access_hint::sequential  ? MADV_SEQUENTIAL
-                       : hint == access_hint::random    ? MADV_RANDOM
-                       : hint == access_hint::will_need ? MADV_WILLNEED
-                                                        : MADV_NORMAL;
-    (void)::madvise(reinterpret_cast<void*>(first), last - first, advice);
-  }
+  void advise(access_hint hint, std::span<const std::byte> part) const noexcept;
 
  private:
-  explicit mapped_file(const std::filesystem::path& path) : path_(path) {
-    auto [fd, size] = detail::open_regular_file(path);
-    if (size == 0) return;  // mmap refuses a length of zero
-    void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    if (data == MAP_FAILED) throw file_error(path.string(), "cannot map: " + detail::errno_text(errno));
-    data_ = data;
-    size_ = size;
-  }
+  explicit mapped_file(const std::filesystem::path& path);
 
   std::filesystem::path path_;
   void* data_ = nullptr;
@@ -112,7 +85,71 @@ class mapped_file {
 };
 
 /// The whole of a small file. Throws file_error where it is larger than `max_bytes` or cannot be read.
-inline std::string read_text(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{256} << 20) {
+std::string read_text(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{256} << 20);
+
+/// Writes a file that appears complete or not at all: the bytes go to a temporary file in the same folder, which
+/// commit() syncs and renames over the target. Without commit() the temporary file is removed and the target stays as
+/// it was. A target that is a symbolic link is replaced, not followed; a device or a pipe is written to in place.
+class atomic_writer {
+ public:
+  /// Throws file_error where the folder cannot be written.
+  explicit atomic_writer(std::filesystem::path target);
+  atomic_writer(const atomic_writer&) = delete;
+  atomic_writer& operator=(const atomic_writer&) = delete;
+  ~atomic_writer();
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+  /// Bytes written so far.
+  std::uint64_t position() const noexcept { return written_; }
+
+  /// Makes the file appear under its name. Throws file_error, with the old file intact, where that fails.
+  void commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  detail::file_descriptor fd_;
+  std::uint64_t written_ = 0;
+  bool committed_ = false;
+};
+
+/// Writes `contents` as the whole of `path`, all or nothing.
+void write_file_atomically(const std::filesystem::path& path, std::string_view contents);
+
+#if HFT_DEFINITIONS
+
+namespace detail {
+
+HFT_INLINE std::string errno_text(int code) { return std::generic_category().message(code); }
+
+HFT_INLINE std::pair<file_descriptor, std::size_t> open_regular_file(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a named pipe must fail below rather than wait for a writer.
+  file_descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) throw file_error(path.string(), "cannot open: " + errno_text(errno));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw file_error(path.string(), "cannot stat: " + errno_text(errno));
+  if (!S_ISREG(status.st_mode))
+    throw file_error(path.string(), "", "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "a special file");
+  return {std::move(fd), std::size_t(status.st_size)};
+}
+
+}  // namespace detail
+
+HFT_INLINE std::shared_ptr<const mapped_file> mapped_file::open(const std::filesystem::path& path) {
+  return std::shared_ptr<const mapped_file>(new mapped_file(path));
+}
+
+HFT_INLINE mapped_file::mapped_file(const std::filesystem::path& path) : path_(path) {
+  auto [fd, size] = detail::open_regular_file(path);
+  if (size == 0) return;  // mmap refuses a length of zero
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (data == MAP_FAILED) throw file_error(path.string(), "cannot map: " + detail::errno_text(errno));
+  data_ = data;
+  size_ = size;
+}
+
+HFT_INLINE std::string read_text(const std::filesystem::path& path, std::size_t max_bytes) {
   auto [fd, size] = detail::open_regular_file(path);
   if (size > max_bytes)
     throw file_error(path.string(), "file is too large", detail::joined("at most ", max_bytes, " bytes"),
@@ -130,69 +167,73 @@ inline std::string read_text(const std::filesystem::path& path, std::size_t max_
   return text;
 }
 
-/// Writes a file that appears complete or not at all: the bytes go to a temporary file in the same folder, which
-/// commit() syncs and renames over the target. Without commit() the temporary file is removed and the target stays as
-/// it was. A target that is a symbolic link is replaced, not followed.
-class atomic_writer {
- public:
-  /// Throws file_error where the folder cannot be written.
-  explicit atomic_writer(std::filesystem::path target) : target_(std::move(target)) {
-    static std::atomic<unsigned> counter{0};
-    for (int attempt = 0; attempt < 100; ++attempt) {
-      temporary_ = target_;
-      temporary_ += detail::cat(".", long(::getpid()), "-", counter.fetch_add(1), ".tmp");
-      fd_ = detail::file_descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-      if (fd_) return;
-      if (errno != EEXIST) break;
-    }
+HFT_INLINE atomic_writer::atomic_writer(std::filesystem::path target) : target_(std::move(target)) {
+  struct stat status {};
+  if (::stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    fd_ = detail::file_descriptor(::open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    if (fd_) return;
     throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
   }
-  atomic_writer(const atomic_writer&) = delete;
-  atomic_writer& operator=(const atomic_writer&) = delete;
-  ~atomic_writer() {
-    if (committed_) return;
-    fd_.close();
-    ::unlink(temporary_.c_str());
+  static std::atomic<unsigned> counter{0};
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    temporary_ = target_;
+    temporary_ += detail::cat(".", long(::getpid()), "-", counter.fetch_add(1), ".tmp");
+    fd_ = detail::file_descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (fd_) return;
+    if (errno != EEXIST) break;
   }
+  throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
+}
 
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const auto n = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
-      bytes = bytes.subspan(std::size_t(n));
-      written_ += std::uint64_t(n);
-    }
+HFT_INLINE atomic_writer::~atomic_writer() {
+  if (committed_ || temporary_.empty()) return;
+  fd_.close();
+  ::unlink(temporary_.c_str());
+}
+
+HFT_INLINE void atomic_writer::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto n = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
+    bytes = bytes.subspan(std::size_t(n));
+    written_ += std::uint64_t(n);
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+}
 
-  /// Bytes written so far.
-  std::uint64_t position() const noexcept { return written_; }
-
-  /// Makes the file appear under its name. Throws file_error, with the old file intact, where that fails.
-  void commit() {
-    if (::fsync(fd_.get()) != 0 || !fd_.close() || ::rename(temporary_.c_str(), target_.c_str()) != 0)
-      throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
-    committed_ = true;
-    // The rename itself survives a power cut only once the folder is synced; not every file system can, so a failure
-    // here is no error.
-    const auto folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
-    const detail::file_descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd) (void)::fsync(fd.get());
+HFT_INLINE void atomic_writer::commit() {
+  if (temporary_.empty()) {
+    if (!fd_.close()) throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
+    return;
   }
+  if (::fsync(fd_.get()) != 0 || !fd_.close() || ::rename(temporary_.c_str(), target_.c_str()) != 0)
+    throw file_error(target_.string(), "cannot write: " + detail::errno_text(errno));
+  committed_ = true;
+  // The rename itself survives a power cut only once the folder is synced; not every file system can, so a failure
+  // here is no error.
+  const auto folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
+  const detail::file_descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd) (void)::fsync(fd.get());
+}
 
- private:
-  std::filesystem::path target_, temporary_;
-  detail::file_descriptor fd_;
-  std::uint64_t written_ = 0;
-  bool committed_ = false;
-};
-
-/// Writes `contents` as the whole of `path`, all or nothing.
-inline void write_file_atomically(const std::filesystem::path& path, std::string_view contents) {
+HFT_INLINE void write_file_atomically(const std::filesystem::path& path, std::string_view contents) {
   atomic_writer file(path);
   file.write(contents);
   file.commit();
 }
+
+HFT_INLINE void mapped_file::advise(access_hint hint, std::span<const std::byte> part) const noexcept {
+  if (part.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<std::uintptr_t>(part.data()) & ~(page - 1);
+  const auto last = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
+  const int advice = hint == access_hint::sequential  ? MADV_SEQUENTIAL
+                     : hint == access_hint::random    ? MADV_RANDOM
+                     : hint == access_hint::will_need ? MADV_WILLNEED
+                                                      : MADV_NORMAL;
+  (void)::madvise(reinterpret_cast<void*>(first), last - first, advice);
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

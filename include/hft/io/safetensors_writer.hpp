@@ -19,8 +19,24 @@
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/safetensors.hpp>
 #include <hft/io/stored_tensor.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
+
+/// Writes one safetensors file, all or nothing. The tensors' order does not matter: the format has its own. Throws
+/// value_error for tensors given twice or with bytes that are not their shape's, unsupported_error for block formats,
+/// file_error where the file cannot be written.
+void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
+                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+/// Writes a model's weights into a folder, which is created: model.safetensors, or, where they exceed `max_shard_size`
+/// bytes, model-00001-of-0000N.safetensors and model.safetensors.index.json. Tensors are split in their given order
+/// (the model's). Weight files of an earlier save that would be taken for part of this one are removed at the end.
+/// Throws as write_safetensors does.
+void save_checkpoint(const std::filesystem::path& folder, std::span<const stored_tensor> tensors,
+                     std::uint64_t max_shard_size = 50'000'000'000);
+
+#if HFT_DEFINITIONS
 
 namespace detail {
 
@@ -104,20 +120,6 @@ inline void write_safetensors(const std::filesystem::path& path, std::vector<con
   file.commit();
 }
 
-}  // namespace detail
-
-/// Writes one safetensors file, all or nothing. The tensors' order does not matter: the format has its own. Throws
-/// value_error for tensors given twice or with bytes that are not their shape's, unsupported_error for block formats,
-/// file_error where the file cannot be written.
-inline void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
-                              const std::map<std::string, std::string>& metadata = {{"format", "pt"}}) {
-  std::vector<const stored_tensor*> pointers;
-  for (const stored_tensor& t : tensors) pointers.push_back(&t);
-  detail::write_safetensors(path, std::move(pointers), metadata);
-}
-
-namespace detail {
-
 /// Splits tensors into shards as huggingface_hub's split_state_dict_into_shards_factory does: in the given order, a new
 /// shard where the next tensor would not fit; a tensor larger than the limit is a shard of its own.
 inline std::vector<std::vector<const stored_tensor*>> split_into_shards(std::span<const stored_tensor> tensors,
@@ -156,12 +158,15 @@ inline bool is_shard_name(std::string_view name) {
 
 }  // namespace detail
 
-/// Writes a model's weights into a folder, which is created: model.safetensors, or, where they exceed `max_shard_size`
-/// bytes, model-00001-of-0000N.safetensors and model.safetensors.index.json. Tensors are split in their given order
-/// (the model's). Weight files of an earlier save that would be taken for part of this one are removed at the end.
-/// Throws as write_safetensors does.
-inline void save_checkpoint(const std::filesystem::path& folder, std::span<const stored_tensor> tensors,
-                            std::uint64_t max_shard_size = 50'000'000'000) {
+HFT_INLINE void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
+                                  const std::map<std::string, std::string>& metadata) {
+  std::vector<const stored_tensor*> pointers;
+  for (const stored_tensor& t : tensors) pointers.push_back(&t);
+  detail::write_safetensors(path, std::move(pointers), metadata);
+}
+
+HFT_INLINE void save_checkpoint(const std::filesystem::path& folder, std::span<const stored_tensor> tensors,
+                                std::uint64_t max_shard_size) {
   namespace fs = std::filesystem;
   std::error_code failed;
   fs::create_directories(folder, failed);
@@ -204,5 +209,7 @@ inline void save_checkpoint(const std::filesystem::path& folder, std::span<const
     if (weights && std::find(written.begin(), written.end(), name) == written.end()) fs::remove(item->path(), kept);
   }
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

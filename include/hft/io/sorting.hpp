@@ -6,20 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include <hft/linkage.hpp>
+
 namespace hft::detail {
 
 // The comparison is erased: files are put in order in many places, and one sort is enough code for all of them.
-[[gnu::noinline]] inline std::vector<std::size_t> sorted_positions(std::size_t n, const void* less,
-                                                                   bool (*call)(const void*, std::size_t,
-                                                                                std::size_t)) {
-  std::vector<std::size_t> order(n);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [=](std::size_t a, std::size_t b) {
-    if (call(less, a, b)) return true;
-    return a < b && !call(less, b, a);
-  });
-  return order;
-}
+std::vector<std::size_t> sorted_positions(std::size_t n, const void* less,
+                                          bool (*call)(const void*, std::size_t, std::size_t));
 
 /// The positions 0 .. n-1 so that `less(position, position)` holds from each to the next; equal ones keep their order.
 template <class Less>
@@ -29,8 +22,26 @@ std::vector<std::size_t> sorted_positions(std::size_t n, const Less& less) {
   });
 }
 
-[[gnu::noinline]] inline void sort_names(std::vector<std::string_view>& names) {
+void sort_names(std::vector<std::string_view>& names);
+
+#if HFT_DEFINITIONS
+
+[[gnu::noinline]] HFT_INLINE std::vector<std::size_t> sorted_positions(std::size_t n, const void* less,
+                                                                       bool (*call)(const void*, std::size_t,
+                                                                                    std::size_t)) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [=](std::size_t a, std::size_t b) {
+    if (call(less, a, b)) return true;
+    return a < b && !call(less, b, a);
+  });
+  return order;
+}
+
+[[gnu::noinline]] HFT_INLINE void sort_names(std::vector<std::string_view>& names) {
   std::sort(names.begin(), names.end());
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft::detail

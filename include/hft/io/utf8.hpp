@@ -6,11 +6,25 @@
 #include <string>
 #include <string_view>
 
+#include <hft/linkage.hpp>
+
 namespace hft::detail {
 
 /// The offset of the first byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no
 /// surrogates, nothing above U+10FFFF), or `npos` where all of the text is.
-inline std::size_t find_invalid_utf8(std::string_view text) {
+std::size_t find_invalid_utf8(std::string_view text);
+
+inline bool valid_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
+
+/// Appends a code point, which must be one that UTF-8 has.
+void append_utf8(std::string& out, char32_t code);
+
+/// Text of a file as it may stand in an error message: control and non-ASCII bytes escaped, long text cut.
+std::string quote_text(std::string_view text, std::size_t limit = 80);
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE std::size_t find_invalid_utf8(std::string_view text) {
   const auto* s = reinterpret_cast<const unsigned char*>(text.data());
   const std::size_t n = text.size();
   std::size_t i = 0;
@@ -41,10 +55,7 @@ inline std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-inline bool valid_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
-
-/// Appends a code point, which must be one that UTF-8 has.
-inline void append_utf8(std::string& out, char32_t code) {
+HFT_INLINE void append_utf8(std::string& out, char32_t code) {
   const auto byte = [&](char32_t bits) { out += static_cast<char>(bits); };
   if (code < 0x80) return byte(code);
   if (code < 0x800) return byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f));
@@ -58,8 +69,7 @@ inline void append_utf8(std::string& out, char32_t code) {
   byte(0x80 | (code & 0x3f));
 }
 
-/// Text of a file as it may stand in an error message: control and non-ASCII bytes escaped, long text cut.
-inline std::string quote_text(std::string_view text, std::size_t limit = 80) {
+HFT_INLINE std::string quote_text(std::string_view text, std::size_t limit) {
   static constexpr char hex[] = "0123456789abcdef";
   std::string out = "'";
   for (std::size_t i = 0; i < text.size() && i < limit; ++i) {
@@ -75,5 +85,7 @@ inline std::string quote_text(std::string_view text, std::size_t limit = 80) {
   if (text.size() > limit) out += "...";
   return out += "'";
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft::detail

@@ -15,6 +15,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
 #include <hft/layers/rope_scaling.hpp>
+#include <hft/linkage.hpp>
 #include <hft/ops/activation_kind.hpp>
 #include <hft/short_string.hpp>
 
@@ -48,10 +49,10 @@ namespace detail {
 
 // Extents beyond this are no model's; the product of a few of them still fits an isize.
 inline constexpr isize largest_extent = isize(1) << 28;
-inline void check_extent(const char* where, const char* field, isize value, isize least = 1,
-                         isize most = largest_extent) {
-  if (value < least || value > most) throw config_error(where, field, joined(least, " to ", most), joined(value));
-}
+void check_extent(const char* where, const char* field, isize value, isize least = 1, isize most = largest_extent);
+/// An epsilon, or any number that is at least 0; a rate of dropout.
+void check_not_negative(const char* where, const char* field, f64 value);
+void check_rate(const char* where, const char* field, f64 value);
 // Layers are built before the file's tensors are compared with them, so their number is bounded by what any model has.
 inline constexpr isize most_layers = 4096;
 inline constexpr isize most_labels = 1 << 16;
@@ -60,6 +61,16 @@ template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
+
+/// Calls f; what it finds wrong with a config says in which file that config is.
+template <class F>
+void naming_the_file(std::string_view file, F f) {
+  try {
+    f();
+  } catch (const config_error& e) {
+    throw config_error(joined(file, ": ", e.where()), e.subject(), e.expected(), e.got());
+  }
+}
 
 template <class T>
 T config_value(const json& value, std::string_view where, const char* key) {
@@ -109,10 +120,7 @@ struct config_reader {
 };
 
 // Removes nulls and empty lists: what is not set is not written.
-inline void remove_unset(json& object) {
-  std::erase_if(object.get_ref<json::object_t&>(),
-                [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
-}
+void remove_unset(json& object);
 
 struct config_writer {
   json& object;
@@ -123,6 +131,39 @@ struct config_writer {
   void operator()(const char* key, const RopeParameters& rope) const;
   void operator()(const char* key, const ClassLabels& labels) const;
 };
+
+}  // namespace detail
+
+/// The activation that a config names; throws config_error for an unknown one.
+Activation find_activation(std::string_view name, const char* where);
+
+/// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error
+/// for values that do not fit each other.
+template <class Config>
+Config config_from_json(const json& object, std::string_view where) {
+  Config config;
+  const detail::config_reader reader{object, where};
+  Config::fields(config, reader);
+  detail::naming_the_file(where, [&] {
+    if constexpr (requires { config.complete(); }) config.complete();
+    config.check();
+  });
+  return config;
+}
+
+/// The JSON object of a config, without `architectures` and `dtype`, which the model knows.
+template <class Config>
+json config_to_json(const Config& config) {
+  json object = json::object();
+  const detail::config_writer writer{object};
+  Config::fields(config, writer);
+  object["model_type"] = Config::model_type;
+  return object;
+}
+
+#if HFT_DEFINITIONS
+
+namespace detail {
 
 template <class Self, class F>
 void rope_fields(Self& r, F& field) {
@@ -144,20 +185,24 @@ void rope_fields(Self& r, F& field) {
 
 // v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called
 // `type` or `rope_type`, and some models keep the original length and the partial factor outside of both.
-inline void config_reader::operator()(const char* key, RopeParameters& rope) const {
+HFT_INLINE void config_reader::operator()(const char* key, RopeParameters& rope) const {
   (*this)("rope_theta", rope.rope_theta);
   (*this)("partial_rotary_factor", rope.partial_rotary_factor);
   (*this)("original_max_position_embeddings", rope.original_max_position_embeddings);
-  const json* parameters = find_member(object, key, where);
-  if (!parameters) parameters = find_member(object, "rope_scaling", where);
+  const json* parameters = find_member(object, "rope_scaling", where);
+  if (!parameters || parameters->empty())  // where a file has both, Transformers takes rope_scaling
+    parameters = find_member(object, key, where);
+  else
+    key = "rope_scaling";
   if (!parameters) return;
+  if (!parameters->is_object()) json_mismatch(*parameters, where, key, "an object");
   const config_reader inner{*parameters, where};
   inner("type", rope.rope_type);
   inner("rope_type", rope.rope_type);
   rope_fields(rope, inner);
 }
 
-inline void config_writer::operator()(const char* key, const RopeParameters& rope) const {
+HFT_INLINE void config_writer::operator()(const char* key, const RopeParameters& rope) const {
   json parameters = {{"rope_type", std::string(rope.rope_type.view())}};
   const config_writer inner{parameters};
   rope_fields(rope, inner);
@@ -167,7 +212,7 @@ inline void config_writer::operator()(const char* key, const RopeParameters& rop
   object[key] = std::move(parameters);
 }
 
-inline void config_reader::operator()(const char* key, ClassLabels& labels) const {
+HFT_INLINE void config_reader::operator()(const char* key, ClassLabels& labels) const {
   if (const auto n = get_optional<isize>(object, "num_labels", where)) {
     check_extent(std::string(where).c_str(), "num_labels", *n, 0, most_labels);
     labels.names.clear();
@@ -179,7 +224,7 @@ inline void config_reader::operator()(const char* key, ClassLabels& labels) cons
   for (isize i = 0; i < labels.count(); ++i) labels.names[std::size_t(i)] = require<std::string>(*map, cat(i), where);
 }
 
-inline void config_writer::operator()(const char* key, const ClassLabels& labels) const {
+HFT_INLINE void config_writer::operator()(const char* key, const ClassLabels& labels) const {
   if (labels.names.empty()) return;
   json id2label = json::object(), label2id = json::object();
   for (isize i = 0; i < labels.count(); ++i) {
@@ -190,35 +235,31 @@ inline void config_writer::operator()(const char* key, const ClassLabels& labels
   object["label2id"] = std::move(label2id);
 }
 
+HFT_INLINE void check_extent(const char* where, const char* field, isize value, isize least, isize most) {
+  if (value < least || value > most) throw config_error(where, field, joined(least, " to ", most), joined(value));
+}
+
+HFT_INLINE void check_not_negative(const char* where, const char* field, f64 value) {
+  if (!(value >= 0)) throw config_error(where, field, "a number of at least 0", joined(value));
+}
+
+HFT_INLINE void check_rate(const char* where, const char* field, f64 value) {
+  if (!(value >= 0 && value <= 1)) throw config_error(where, field, "0 to 1", joined(value));
+}
+
+HFT_INLINE void remove_unset(json& object) {
+  std::erase_if(object.get_ref<json::object_t&>(),
+                [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
+}
+
 }  // namespace detail
 
-/// The activation that a config names; throws config_error for an unknown one.
-inline Activation find_activation(std::string_view name, const char* where) {
+HFT_INLINE Activation find_activation(std::string_view name, const char* where) {
   const auto a = activation_from_name(name);
   if (!a) throw config_error(where, "hidden_act", "an activation of Transformers' ACT2FN", detail::quote_text(name));
   return *a;
 }
 
-/// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error
-/// for values that do not fit each other.
-template <class Config>
-Config config_from_json(const json& object, std::string_view where) {
-  Config config;
-  const detail::config_reader reader{object, where};
-  Config::fields(config, reader);
-  if constexpr (requires { config.complete(); }) config.complete();
-  config.check();
-  return config;
-}
-
-/// The JSON object of a config, without `architectures` and `dtype`, which the model knows.
-template <class Config>
-json config_to_json(const Config& config) {
-  json object = json::object();
-  const detail::config_writer writer{object};
-  Config::fields(config, writer);
-  object["model_type"] = Config::model_type;
-  return object;
-}
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

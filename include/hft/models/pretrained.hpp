@@ -30,6 +30,7 @@
 #include <hft/io/hub.hpp>
 #include <hft/io/safetensors_writer.hpp>
 #include <hft/layers/build.hpp>
+#include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/name_map.hpp>
@@ -63,11 +64,128 @@ struct load_plan {
   std::map<std::string, isize> permuted_heads;  // rows that GGUF stores in another order, by path
 };
 
-inline std::string rows_by_columns(std::span<const isize> shape, bool reversed) {
-  std::vector<isize> s(shape.begin(), shape.end());
-  if (reversed) std::reverse(s.begin(), s.end());
-  return shape_text(s);
+/// Loads every parameter that `visit` shows, strictly: throws weight_error that lists what is missing, unexpected or of
+/// another shape.
+void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
+                  const std::function<void(visitor&)>& visit);
+
+/// Sets what a folder says of generation: generation_config.json alone where there is one, else the fields of it that
+/// config.json has, as old checkpoints do, beside the special tokens that `config` has from there.
+void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config);
+
+/// Writes every parameter that `visit` shows as safetensors into `folder`.
+void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
+                  const std::function<void(visitor&)>& visit);
+
+std::string_view torch_dtype_name(dtype_id id);
+
+}  // namespace detail
+
+/// The config of a checkpoint: config.json of a folder, or the metadata of a GGUF file.
+/// Throws file_error, format_error, config_error, or unsupported_error for a model_type that is not Config's.
+template <class Config>
+Config read_config(const checkpoint& source) {
+  if (source.is_gguf()) {
+    if constexpr (requires { requires std::same_as<decltype(Config::from_gguf(source.gguf())), Config>; }) {
+      Config config;
+      detail::naming_the_file(source.path().string(), [&] { config = Config::from_gguf(source.gguf()); });
+      return config;
+    } else {
+      throw unsupported_error(source.path().string(), detail::joined(Config::model_type, " from a GGUF file"));
+    }
+  }
+  const auto file = source.path() / "config.json";
+  const json object = read_json(file);
+  const auto type = get<std::string>(object, "model_type", "", file.string());
+  if (!type.empty() && type != Config::model_type)
+    throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type),
+                            detail::quote_text(type));
+  return config_from_json<Config>(object, file.string());
 }
+
+template <class Derived>
+class PreTrainedModel {
+ public:
+  /// Loads a model from a Transformers folder, a .gguf file, or a hub id that is in the hub cache.
+  /// Weights are mapped, not copied, where the file's dtype is the model's; else they are converted.
+  /// Throws file_error, format_error, config_error, and weight_error where the tensors are not exactly the model's.
+  static Derived from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+
+  /// The same from an opened checkpoint.
+  static Derived load(const checkpoint& source, const LoadOptions& options = {}) {
+    using Config = typename Derived::config_type;
+    Derived model(read_config<Config>(source));
+    model.load_weights(source, options);
+    if (!source.is_gguf()) detail::read_generation_config(source.path(), model.generation_config);
+    return model;
+  }
+
+  /// Fills the parameters from a checkpoint; strict.
+  void load_weights(const checkpoint& source, const LoadOptions& options = {}) {
+    using Config = typename Derived::config_type;
+    Derived& self = derived();
+    detail::load_plan plan;
+    plan.where = source.path().string();
+    plan.base_model_prefix = Derived::base_model_prefix;
+    for_each_parameter(self, [&](const std::string& path, parameter&) {
+      if constexpr (requires { self.config().gguf_permuted_heads(path); })
+        if (source.is_gguf())
+          if (const isize heads = self.config().gguf_permuted_heads(path)) plan.permuted_heads[path] = heads;
+      plan.headed = plan.headed || path.starts_with(std::string(Derived::base_model_prefix) + ".");
+    });
+    if constexpr (requires { Config::gguf_names(); })
+      if (source.is_gguf()) plan.gguf_names = Config::gguf_names();
+    if constexpr (requires { Config::current_name(""); }) plan.current_name = &Config::current_name;
+    if constexpr (requires { self.tied_parameters(); }) plan.tied = self.tied_parameters();
+    if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
+    detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
+    self.tie_weights();
+  }
+
+  /// Writes config.json, generation_config.json and model.safetensors (or shards of it), which Transformers loads.
+  /// Weights are written in options.dtype; by default in the model's own scalar dtype, block formats as f32.
+  void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
+    // visit() shows parameters for change; saving changes none.
+    Derived& self = const_cast<Derived&>(derived());
+    const dtype_id dtype = options.dtype.value_or(own_dtype());
+    if (info(dtype).block > 1 || !info(dtype).floating)
+      throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
+    detail::save_weights(folder, dtype, options.max_shard_size, [&](visitor& v) { self.visit(v); });
+    json config = config_to_json(self.config());
+    config["architectures"] = json::array({Derived::architecture()});
+    config["dtype"] = detail::torch_dtype_name(dtype);
+    write_file_atomically(folder / "config.json", dump(config));
+    if (const json generation = generation_config.to_json(); !generation.empty())
+      write_file_atomically(folder / "generation_config.json", dump(generation));
+  }
+
+  /// The settings that generate starts from; from_pretrained reads them from generation_config.json.
+  GenerationConfig generation_config;
+
+ private:
+  Derived& derived() { return static_cast<Derived&>(*this); }
+  const Derived& derived() const { return static_cast<const Derived&>(*this); }
+
+  dtype_id own_dtype() const {
+    using W = typename Derived::build_type::weight;
+    if constexpr (Scalar<W>) {
+      return dtype<W>::id;
+    } else {  // the format of the largest weight, if it is a scalar one
+      dtype_id id = dtype_id::f32;
+      isize largest = 0;
+      for_each_parameter(const_cast<Derived&>(derived()), [&](const std::string&, parameter& p) {
+        if (p.size() > largest) largest = p.size(), id = p.format();
+      });
+      return info(id).block == 1 ? id : dtype_id::f32;
+    }
+  }
+};
+
+#if HFT_DEFINITIONS
+
+namespace detail {
 
 // (rows, cols) => (cols, rows)
 inline void transpose(f32* to, const f32* from, isize rows, isize cols) {
@@ -132,10 +250,8 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
   }
 }
 
-/// Loads every parameter that `visit` shows, strictly: throws weight_error that lists what is missing, unexpected or of
-/// another shape.
-inline void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                         const std::function<void(visitor&)>& visit) {
+HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
+                             const std::function<void(visitor&)>& visit) {
   std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
   const std::string prefix = std::string(plan.base_model_prefix) + ".";
   bool headed_file = false;
@@ -144,6 +260,13 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
   std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
   if (!source.is_gguf() && holds_bitsandbytes(tensors, plan.where))
     tensors = put_together = unpack_bitsandbytes(tensors, plan.where, unpacked);
+  // A tensor of a dtype that hft does not have is asked for, which throws and names that dtype.
+  const auto refuse = [&](const auto& unreadable) {
+    for (const auto& t : unreadable)
+      if (!plan.ignored || !plan.ignored(t.name)) source.find(t.name);
+  };
+  if (source.is_gguf()) refuse(source.gguf().unreadable());
+  for (const auto& shard : source.shards()) refuse(shard.unreadable());
   for (const auto& t : tensors) headed_file = headed_file || t.name.starts_with(prefix);
   for (const auto& t : tensors) {
     if (plan.ignored && plan.ignored(t.name)) continue;
@@ -172,7 +295,6 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
     if (found == available.end()) return problem(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
     const stored_tensor& t = *found->second;
     available.erase(found);
-    source.find(t.name);  // throws for one whose type cannot be read
     // GGUF and bitsandbytes store all weights as (out, in).
     const bool transposed =
         p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
@@ -189,9 +311,26 @@ inline void load_weights(const checkpoint& source, const load_plan& plan, const 
   if (!problems.empty()) throw weight_error(plan.where, "weights do not fit the model: " + problems);
 }
 
-/// Writes every parameter that `visit` shows as safetensors into `folder`.
-inline void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                         const std::function<void(visitor&)>& visit) {
+HFT_INLINE void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config) {
+  const auto own = folder / "generation_config.json";
+  if (std::filesystem::exists(own)) {
+    config = {};
+    config.update(read_json(own), own.string());
+    return;
+  }
+  const auto file = folder / "config.json";
+  const json object = read_json(file);
+  json known = json::object();
+  GenerationConfig::members([&](const char* key, auto) {
+    const std::string_view name = key;
+    const bool special = name == "bos_token_id" || name == "eos_token_id" || name == "pad_token_id";
+    if (!special && name != "seed" && object.contains(name)) known[name] = object[name];
+  });
+  config.update(known, file.string());
+}
+
+HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
+                             const std::function<void(visitor&)>& visit) {
   std::vector<stored_tensor> tensors;
   visiting v([&](const std::string& path, parameter& p) {
     stored_tensor t;
@@ -230,7 +369,7 @@ inline void save_weights(const std::filesystem::path& folder, dtype_id dtype, st
   save_checkpoint(folder, tensors, max_shard_size);
 }
 
-inline std::string_view torch_dtype_name(dtype_id id) {
+HFT_INLINE std::string_view torch_dtype_name(dtype_id id) {
   switch (id) {
     case dtype_id::f16:
       return "float16";
@@ -245,107 +384,6 @@ inline std::string_view torch_dtype_name(dtype_id id) {
 
 }  // namespace detail
 
-/// The config of a checkpoint: config.json of a folder, or the metadata of a GGUF file.
-/// Throws file_error, format_error, config_error, or unsupported_error for a model_type that is not Config's.
-template <class Config>
-Config read_config(const checkpoint& source) {
-  if (source.is_gguf()) {
-    if constexpr (requires { requires std::same_as<decltype(Config::from_gguf(source.gguf())), Config>; }) {
-      return Config::from_gguf(source.gguf());
-    } else {
-      throw unsupported_error(source.path().string(), detail::joined(Config::model_type, " from a GGUF file"));
-    }
-  }
-  const auto file = source.path() / "config.json";
-  const json object = read_json(file);
-  const auto type = get<std::string>(object, "model_type", "", file.string());
-  if (!type.empty() && type != Config::model_type)
-    throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type),
-                            detail::quote_text(type));
-  return config_from_json<Config>(object, file.string());
-}
-
-template <class Derived>
-class PreTrainedModel {
- public:
-  /// Loads a model from a Transformers folder, a .gguf file, or a hub id that is in the hub cache.
-  /// Weights are mapped, not copied, where the file's dtype is the model's; else they are converted.
-  /// Throws file_error, format_error, config_error, and weight_error where the tensors are not exactly the model's.
-  static Derived from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
-  }
-
-  /// The same from an opened checkpoint.
-  static Derived load(const checkpoint& source, const LoadOptions& options = {}) {
-    using Config = typename Derived::config_type;
-    Derived model(read_config<Config>(source));
-    model.load_weights(source, options);
-    if (!source.is_gguf()) {
-      const auto file = source.path() / "generation_config.json";
-      if (std::filesystem::exists(file)) model.generation_config.update(read_json(file), file.string());
-    }
-    return model;
-  }
-
-  /// Fills the parameters from a checkpoint; strict.
-  void load_weights(const checkpoint& source, const LoadOptions& options = {}) {
-    using Config = typename Derived::config_type;
-    Derived& self = derived();
-    detail::load_plan plan;
-    plan.where = source.path().string();
-    plan.base_model_prefix = Derived::base_model_prefix;
-    for_each_parameter(self, [&](const std::string& path, parameter&) {
-      if constexpr (requires { self.config().gguf_permuted_heads(path); })
-        if (source.is_gguf())
-          if (const isize heads = self.config().gguf_permuted_heads(path)) plan.permuted_heads[path] = heads;
-      plan.headed = plan.headed || path.starts_with(std::string(Derived::base_model_prefix) + ".");
-    });
-    if constexpr (requires { Config::gguf_names(); })
-      if (source.is_gguf()) plan.gguf_names = Config::gguf_names();
-    if constexpr (requires { Config::current_name(""); }) plan.current_name = &Config::current_name;
-    if constexpr (requires { self.tied_parameters(); }) plan.tied = self.tied_parameters();
-    if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
-    detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
-    self.tie_weights();
-  }
-
-  /// Writes config.json, generation_config.json and model.safetensors (or shards of it), which Transformers loads.
-  /// Weights are written in options.dtype; by default in the model's own scalar dtype, block formats as f32.
-  void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
-    // visit() shows parameters for change; saving changes none.
-    Derived& self = const_cast<Derived&>(derived());
-    const dtype_id dtype = options.dtype.value_or(own_dtype());
-    if (info(dtype).block > 1 || !info(dtype).floating)
-      throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
-    detail::save_weights(folder, dtype, options.max_shard_size, [&](visitor& v) { self.visit(v); });
-    json config = config_to_json(self.config());
-    config["architectures"] = json::array({Derived::architecture()});
-    config["dtype"] = detail::torch_dtype_name(dtype);
-    write_file_atomically(folder / "config.json", dump(config));
-    if (const json generation = generation_config.to_json(); !generation.empty())
-      write_file_atomically(folder / "generation_config.json", dump(generation));
-  }
-
-  /// The settings that generate starts from; from_pretrained reads them from generation_config.json.
-  GenerationConfig generation_config;
-
- private:
-  Derived& derived() { return static_cast<Derived&>(*this); }
-  const Derived& derived() const { return static_cast<const Derived&>(*this); }
-
-  dtype_id own_dtype() const {
-    using W = typename Derived::build_type::weight;
-    if constexpr (Scalar<W>) {
-      return dtype<W>::id;
-    } else {  // the format of the largest weight, if it is a scalar one
-      dtype_id id = dtype_id::f32;
-      isize largest = 0;
-      for_each_parameter(const_cast<Derived&>(derived()), [&](const std::string&, parameter& p) {
-        if (p.size() > largest) largest = p.size(), id = p.format();
-      });
-      return info(id).block == 1 ? id : dtype_id::f32;
-    }
-  }
-};
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

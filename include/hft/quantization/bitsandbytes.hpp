@@ -24,6 +24,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
 #include <hft/io/stored_tensor.hpp>
+#include <hft/linkage.hpp>
 #include <hft/quantization/nf4.hpp>
 
 namespace hft::detail {
@@ -31,7 +32,16 @@ namespace hft::detail {
 inline constexpr std::string_view bitsandbytes_state = ".quant_state.bitsandbytes__";
 
 /// Whether some weight of a checkpoint is bitsandbytes'. Throws unsupported_error for its 8-bit ones.
-inline bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where) {
+bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where);
+
+/// The tensors of a checkpoint with each 4-bit weight put together under its name, as (out, in) even where the model's
+/// own checkpoints have (in, out); `unpacked` are the names of those, sorted.
+std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where,
+                                               std::vector<std::string>& unpacked);
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where) {
   bool found = false;
   for (const stored_tensor& t : tensors) {
     if (t.name.ends_with(".SCB"))
@@ -145,10 +155,8 @@ class bitsandbytes_weight {
   std::vector<f32> scales_;
 };
 
-/// The tensors of a checkpoint with each 4-bit weight put together under its name, as (out, in) even where the model's
-/// own checkpoints have (in, out); `unpacked` are the names of those, sorted.
-inline std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where,
-                                                      std::vector<std::string>& unpacked) {
+HFT_INLINE std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors,
+                                                          std::string_view where, std::vector<std::string>& unpacked) {
   std::vector<stored_tensor> out;
   for (const stored_tensor& t : tensors)
     if (t.name.find(bitsandbytes_state) != t.name.npos) {
@@ -164,5 +172,7 @@ inline std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_ten
   }
   return out;
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft::detail

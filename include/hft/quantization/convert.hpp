@@ -7,6 +7,7 @@
 #include <string>
 
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/parallel.hpp>
 #include <hft/quantization/quantize.hpp>
@@ -100,7 +101,14 @@ void with_stored_dtype(dtype_id id, F&& f) {
 
 /// Converts n elements. Throws value_error if a dtype is not a floating or block one, shape_error if n is not a
 /// multiple of both blocks. Equal dtypes copy the bytes. `in` and `out` do not overlap.
-inline void convert(dtype_id to, void* out, dtype_id from, const void* in, isize n) {
+void convert(dtype_id to, void* out, dtype_id from, const void* in, isize n);
+
+/// Converts `rows` rows of `cols` elements each on all threads; both sides are dense. Throws as convert does.
+void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows, isize cols);
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE void convert(dtype_id to, void* out, dtype_id from, const void* in, isize n) {
   for (const dtype_id id : {to, from}) {
     if (!info(id).floating) throw value_error("convert", "dtype", "a floating or block dtype", std::string(name(id)));
     if (n < 0 || n % info(id).block)
@@ -128,8 +136,7 @@ inline void convert(dtype_id to, void* out, dtype_id from, const void* in, isize
   }
 }
 
-/// Converts `rows` rows of `cols` elements each on all threads; both sides are dense. Throws as convert does.
-inline void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows, isize cols) {
+HFT_INLINE void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows, isize cols) {
   convert(to, out, from, in, 0);  // checks the dtypes before any thread starts
   for (const dtype_id id : {to, from})
     if (cols < 0 || cols % info(id).block)
@@ -141,6 +148,8 @@ inline void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, 
             static_cast<const std::byte*>(in) + begin * in_bytes, (end - begin) * cols);
   });
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft
 
