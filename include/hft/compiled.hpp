@@ -23,3 +23,5 @@
 #include <hft/models/pretrained.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
+#include <hft/tokenizers/apply_chat_template.hpp>
+#include <hft/tokenizers/chat_template.hpp>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tokenizers/chat_template.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
@@ -21,8 +22,19 @@ struct ChatTemplateOptions {
 
 /// The variables that a template sees: the tokenizer's special tokens, the messages, the options, and what `variables`
 /// adds.
-inline json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json messages,
-                                    const ChatTemplateOptions& options) {
+json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json messages,
+                             const ChatTemplateOptions& options);
+
+/// The text of a conversation: `messages` is a list of {"role": ..., "content": ...}. Encode it without adding special
+/// tokens; the template writes them. Throws value_error for a tokenizer without that template, template_error where it
+/// fails.
+std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const json& messages,
+                                const ChatTemplateOptions& options = {});
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json messages,
+                                        const ChatTemplateOptions& options) {
   json v = json::object();
   const std::pair<const char*, std::optional<std::string>> special[] = {
       {"bos_token", tokenizer.bos_token()},  {"eos_token", tokenizer.eos_token()}, {"unk_token", tokenizer.unk_token()},
@@ -38,16 +50,15 @@ inline json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, js
   return v;
 }
 
-/// The text of a conversation: `messages` is a list of {"role": ..., "content": ...}. Encode it without adding special
-/// tokens; the template writes them. Throws value_error for a tokenizer without that template, template_error where it
-/// fails.
-inline std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const json& messages,
-                                       const ChatTemplateOptions& options = {}) {
+HFT_INLINE std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const json& messages,
+                                           const ChatTemplateOptions& options) {
   const auto source = tokenizer.chat_template(options.name);
   if (!source)
     throw value_error("apply_chat_template", "",
                       "a tokenizer with the chat template " + detail::quote_text(options.name), "none");
   return chat_template(*source).render(chat_template_variables(tokenizer, messages, options));
 }
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft

@@ -14,16 +14,27 @@
 #include <cstddef>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <hft/linkage.hpp>
+#include <hft/tokenizers/jinja/from_json.hpp>
+#include <hft/tokenizers/jinja/limits.hpp>
+#include <hft/tokenizers/jinja/value.hpp>
+#if HFT_DEFINITIONS
 #include <hft/tokenizers/jinja/interpreter.hpp>
 #include <hft/tokenizers/jinja/parser.hpp>
 #include <hft/tokenizers/jinja/symbols.hpp>
+#endif
 
 namespace hft {
+
+namespace detail::jinja {
+struct template_tree;
+}  // namespace detail::jinja
 
 /// A value of a template: None, bool, int, float, str, list, tuple, dict. Made from C++ values, or from JSON.
 ///   template_value::dict({{"role", "user"}, {"content", "Hi"}})
@@ -46,16 +57,7 @@ class chat_template {
   };
 
   /// Compiles the Jinja source. `name` stands in messages. Throws template_error with the line.
-  explicit chat_template(std::string source, std::string name = "chat_template", template_limits limits = {})
-      : source_(std::move(source)), name_(std::move(name)), limits_(limits) {
-    using namespace detail::jinja;
-    try {
-      tree_.body = parser(lexer(source_).run()).parse();
-      resolver({is_known_filter, is_known_test}).run(tree_);
-    } catch (const syntax_failure& f) {
-      fail(f.message, f.line);
-    }
-  }
+  explicit chat_template(std::string source, std::string name = "chat_template", template_limits limits = {});
 
   /// The text for the variables of apply_chat_template: messages, tools, documents, add_generation_prompt, bos_token,
   /// ... (an object). Throws template_error, with the template's own message where it calls raise_exception.
@@ -66,25 +68,7 @@ class chat_template {
   }
 
   /// The same, with the parts that the assistant wrote.
-  rendering render_with_spans(const template_value& variables) const {
-    using namespace detail::jinja;
-    if (!variables.is(kind::dict)) throw template_error(name_, "the variables", "an object", type_name(variables));
-    detail::jinja::runtime rt(limits_);
-    rt.clock = clock;
-    try {
-      interpreter run(rt, tree_, variables);
-      rendering out;
-      out.text = run.run();
-      out.generation_spans = run.take_spans();
-      return out;
-    } catch (const raised_exception& e) {
-      throw template_error(where(rt.line), e.message);
-    } catch (const failure& f) {
-      fail(f.message, rt.line);
-    } catch (const template_error& e) {
-      throw template_error(where(rt.line), e.subject(), e.expected(), e.got());
-    }
-  }
+  rendering render_with_spans(const template_value& variables) const;
   template <detail::jinja::json_document J>
   rendering render_with_spans(const J& variables) const {
     return render_with_spans(to_template_value(variables));
@@ -100,21 +84,60 @@ class chat_template {
   std::string where(int line) const { return detail::cat(name_, ", line ", line); }
 
   /// The message, and the source line that it is about.
-  [[noreturn]] void fail(const std::string& message, int line) const {
-    std::string_view rest = source_;
-    for (int n = 1; n < line && !rest.empty(); ++n) rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
-    std::string_view text = detail::jinja::strip(rest.substr(0, rest.find('\n')));
-    const bool cut = text.size() > 120;
-    if (cut) text = text.substr(0, detail::jinja::byte_offset(text, 100));
-    throw template_error(where(line), detail::joined(message, text.empty() ? "" : " in `", text,
-                                                     text.empty() ? ""
-                                                     : cut        ? "...`"
-                                                                  : "`"));
-  }
+  [[noreturn]] void fail(const std::string& message, int line) const;
 
   std::string source_, name_;
   template_limits limits_;
-  detail::jinja::template_tree tree_;
+  std::shared_ptr<const detail::jinja::template_tree> tree_;
 };
+
+#if HFT_DEFINITIONS
+
+HFT_INLINE chat_template::chat_template(std::string source, std::string name, template_limits limits)
+    : source_(std::move(source)), name_(std::move(name)), limits_(limits) {
+  using namespace detail::jinja;
+  try {
+    template_tree tree;
+    tree.body = parser(lexer(source_).run()).parse();
+    resolver({is_known_filter, is_known_test}).run(tree);
+    tree_ = std::make_shared<const template_tree>(std::move(tree));
+  } catch (const syntax_failure& f) {
+    fail(f.message, f.line);
+  }
+}
+
+HFT_INLINE chat_template::rendering chat_template::render_with_spans(const template_value& variables) const {
+  using namespace detail::jinja;
+  if (!variables.is(kind::dict)) throw template_error(name_, "the variables", "an object", type_name(variables));
+  detail::jinja::runtime rt(limits_);
+  rt.clock = clock;
+  try {
+    interpreter run(rt, *tree_, variables);
+    rendering out;
+    out.text = run.run();
+    out.generation_spans = run.take_spans();
+    return out;
+  } catch (const raised_exception& e) {
+    throw template_error(where(rt.line), e.message);
+  } catch (const failure& f) {
+    fail(f.message, rt.line);
+  } catch (const template_error& e) {
+    throw template_error(where(rt.line), e.subject(), e.expected(), e.got());
+  }
+}
+
+HFT_INLINE void chat_template::fail(const std::string& message, int line) const {
+  std::string_view rest = source_;
+  for (int n = 1; n < line && !rest.empty(); ++n) rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+  std::string_view text = detail::jinja::strip(rest.substr(0, rest.find('\n')));
+  const bool cut = text.size() > 120;
+  if (cut) text = text.substr(0, detail::jinja::byte_offset(text, 100));
+  throw template_error(where(line), detail::joined(message, text.empty() ? "" : " in `", text,
+                                                   text.empty() ? ""
+                                                   : cut        ? "...`"
+                                                                : "`"));
+}
+
+#endif  // HFT_DEFINITIONS
 
 }  // namespace hft
