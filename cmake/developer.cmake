@@ -25,6 +25,10 @@ function(hft_march target march)
   endif()
 endfunction()
 
+# The compiled part is this repository's, too.
+target_compile_options(hft_compiled PRIVATE $<TARGET_PROPERTY:hft_developer,INTERFACE_COMPILE_OPTIONS>)
+hft_march(hft_compiled "")
+
 # Apache Arrow, for Parquet: hft_arrow exists where it is found.
 option(HFT_ARROW "Read Parquet files in the tool and test it, where Apache Arrow is installed" ON)
 if(HFT_ARROW)

@@ -24,11 +24,6 @@ else
 fi
 
 scripts/check_ladder.sh || failed=1
-while read -r header; do
-  if ! grep -qF "#include <${header#include/}>" include/hft/compiled.hpp; then
-    echo "style: $header has definitions (HFT_DEFINITIONS) and is not in include/hft/compiled.hpp"
-    failed=1
-  fi
-done < <(grep -lE '^#if HFT_DEFINITIONS' -r include | LC_ALL=C sort)
+scripts/list_compiled.sh --check || failed=1
 if [ $failed = 0 ]; then echo "style: ${#sources[@]} files pass"; fi
 exit $failed

@@ -187,7 +187,7 @@ struct cancelled_error : error {
   using error::error;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 [[gnu::cold, gnu::noinline]] HFT_INLINE std::string detail::message_part::join(std::span<const message_part> parts) {
   std::string out;
@@ -231,6 +231,6 @@ HFT_INLINE std::string error::fields::text() const {
   return out;
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -1,21 +1,26 @@
 // Where the larger functions that are no templates are compiled.
 //
 //   as it comes         in every source file that uses them, as inline functions: there is nothing to link
-//   -DHFT_COMPILED      once, in the one source file of the program that includes <hft/compiled.hpp> (CMake's
-//                       hft::compiled is that file); all others see declarations alone, and compile in half the time
+//   -DHFT_COMPILED      once, in the source file of the program that includes <hft/compiled.hpp>, or in one for each
+//                       header of hft/compiled/ (which is what CMake's hft::compiled is); all others see declarations
+//                       alone, and compile in half the time
 //
-// A header puts such definitions at its end, within `#if HFT_DEFINITIONS`, each marked HFT_INLINE. They are emitted as
-// weak symbols, so that a source file compiled the one way agrees with one compiled the other.
+// A header puts such definitions at its end, within `#if HFT_DEFINES(PART)`, each marked HFT_INLINE; so are includes that
+// only they need. They are emitted as weak symbols, so that a source file compiled the one way agrees with one compiled
+// the other.
 #pragma once
 
-#if defined(HFT_COMPILED) && !defined(HFT_COMPILING)
-#define HFT_DEFINITIONS 0
-#else
-#define HFT_DEFINITIONS 1
-#endif
+#define HFT_PART_MODELS 1  // files, configs, models, generation
+#define HFT_PART_TEXT 2    // tokenizers, chat templates
+#define HFT_PART_TRAIN 4
 
-#ifdef HFT_COMPILING
-#define HFT_INLINE [[gnu::used]] inline
-#else
+#ifndef HFT_COMPILED
+#define HFT_DEFINES(PART) 1
 #define HFT_INLINE inline
+#else
+#ifndef HFT_COMPILING
+#define HFT_COMPILING 0  // the parts that this source file compiles
+#endif
+#define HFT_DEFINES(PART) (HFT_COMPILING & HFT_PART_##PART)
+#define HFT_INLINE [[gnu::used]] inline
 #endif

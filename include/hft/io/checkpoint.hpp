@@ -78,7 +78,7 @@ class checkpoint {
   detail::name_index by_name_;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE checkpoint checkpoint::open(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
@@ -113,12 +113,12 @@ HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
 }
 
 HFT_INLINE void checkpoint::open_folder() {
-  namespace fs = std::filesystem;
-  std::error_code failed;
+  // A link that leads nowhere counts: it is opened, and the error names it (a download that was broken off).
+  const auto has = [&](const char* name) { return detail::is_there(path_ / name, true); };
   // Transformers' order of preference.
-  if (fs::exists(path_ / "model.safetensors", failed))
+  if (has("model.safetensors"))
     shards_.push_back(safetensors_file::open(path_ / "model.safetensors"));
-  else if (fs::exists(path_ / "model.safetensors.index.json", failed))
+  else if (has("model.safetensors.index.json"))
     open_shards(path_ / "model.safetensors.index.json");
   else
     open_other_folder();
@@ -209,6 +209,6 @@ HFT_INLINE void checkpoint::gather() {
   by_name_ = detail::name_index(tensors_, detail::tensor_name{});
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

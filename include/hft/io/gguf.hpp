@@ -95,7 +95,7 @@ class gguf_file {
   detail::name_index metadata_by_key_, tensors_by_name_, unreadable_by_name_;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 // Walks the bytes once. Nothing is reserved from a count that the file claims: memory grows with what was read.
 class gguf_file::reader {
@@ -322,6 +322,6 @@ HFT_INLINE const gguf_value* gguf_file::find(std::string_view key) const {
   return metadata_by_key_.find(metadata_, key, value_key{});
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

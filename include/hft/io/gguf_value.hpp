@@ -219,7 +219,7 @@ class gguf_value {
   std::span<const std::byte> bytes_;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE bool gguf_value::as_bool() const {
   scalar("a boolean");
@@ -278,6 +278,6 @@ HFT_INLINE std::string_view gguf_value::text(const std::byte*& at, std::size_t i
   return s;
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -122,7 +122,7 @@ class gguf_metadata {
 void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
                 std::span<const stored_tensor> tensors);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
                            std::span<const stored_tensor> tensors) {
@@ -171,6 +171,6 @@ HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadat
   file.commit();
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -59,7 +59,7 @@ std::filesystem::path hub_cache();
 /// model; never uses the network.
 std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision = "main");
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE std::filesystem::path hub_cache() {
   if (auto path = detail::environment_path("HF_HUB_CACHE"); !path.empty()) return path;
@@ -151,6 +151,6 @@ HFT_INLINE bool is_hub_id(std::string_view id) {
 
 }  // namespace detail
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

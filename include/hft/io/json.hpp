@@ -143,7 +143,7 @@ void append_json_string(std::string& out, std::string_view text, bool ensure_asc
 /// a newline at the end). Throws format_error for a string that is not UTF-8.
 std::string dump(const json& value, const dump_options& options = {});
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -591,6 +591,6 @@ HFT_INLINE std::string json::dump() const {
   return hft::dump(*this, {.indent = -1, .sort_keys = false, .ensure_ascii = false, .trailing_newline = false});
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

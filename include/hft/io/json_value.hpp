@@ -334,7 +334,7 @@ class json {
   };
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 [[gnu::cold, gnu::noinline]] HFT_INLINE void json::fail(const char* expected) const {
   constexpr const char* names[] = {"null",     "a boolean", "an integer", "an integer",
@@ -414,6 +414,6 @@ HFT_INLINE json::json(std::initializer_list<json> list) {
   *this = pairs ? object(list) : array(list);
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -49,6 +49,10 @@ class file_descriptor {
 /// Opens a regular file for reading and returns it with its size.
 std::pair<file_descriptor, std::size_t> open_regular_file(const std::filesystem::path& path);
 
+/// Whether there is something to open at the path, without an exception: what cannot be looked at is there, and opening
+/// it says why. With `links`, so is a link that leads nowhere.
+bool is_there(const std::filesystem::path& path, bool links = false);
+
 }  // namespace detail
 
 /// How a mapping is going to be read; a hint to the system, never an error.
@@ -117,7 +121,7 @@ class atomic_writer {
 /// Writes `contents` as the whole of `path`, all or nothing.
 void write_file_atomically(const std::filesystem::path& path, std::string_view contents);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -132,6 +136,12 @@ HFT_INLINE std::pair<file_descriptor, std::size_t> open_regular_file(const std::
   if (!S_ISREG(status.st_mode))
     throw file_error(path.string(), "", "a regular file", S_ISDIR(status.st_mode) ? "a folder" : "a special file");
   return {std::move(fd), std::size_t(status.st_size)};
+}
+
+HFT_INLINE bool is_there(const std::filesystem::path& path, bool links) {
+  struct stat status {};
+  const int failed = links ? ::lstat(path.c_str(), &status) : ::stat(path.c_str(), &status);
+  return failed == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 }  // namespace detail
@@ -234,6 +244,6 @@ HFT_INLINE void mapped_file::advise(access_hint hint, std::span<const std::byte>
   (void)::madvise(reinterpret_cast<void*>(first), last - first, advice);
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

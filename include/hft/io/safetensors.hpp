@@ -105,7 +105,7 @@ class safetensors_file {
   detail::name_index by_name_, unreadable_by_name_;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE safetensors_file safetensors_file::open(const std::filesystem::path& path) {
   auto file = mapped_file::open(path);
@@ -231,6 +231,6 @@ HFT_INLINE std::vector<std::size_t> safetensors_file::in_order_of_bytes(const st
   return order;
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -36,7 +36,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const stored
 void save_checkpoint(const std::filesystem::path& folder, std::span<const stored_tensor> tensors,
                      std::uint64_t max_shard_size = 50'000'000'000);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -210,6 +210,6 @@ HFT_INLINE void save_checkpoint(const std::filesystem::path& folder, std::span<c
   }
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

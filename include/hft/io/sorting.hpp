@@ -24,7 +24,7 @@ std::vector<std::size_t> sorted_positions(std::size_t n, const Less& less) {
 
 void sort_names(std::vector<std::string_view>& names);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 [[gnu::noinline]] HFT_INLINE std::vector<std::size_t> sorted_positions(std::size_t n, const void* less,
                                                                        bool (*call)(const void*, std::size_t,
@@ -42,6 +42,6 @@ void sort_names(std::vector<std::string_view>& names);
   std::sort(names.begin(), names.end());
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft::detail

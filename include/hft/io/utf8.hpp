@@ -22,7 +22,7 @@ void append_utf8(std::string& out, char32_t code);
 /// Text of a file as it may stand in an error message: control and non-ASCII bytes escaped, long text cut.
 std::string quote_text(std::string_view text, std::size_t limit = 80);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE std::size_t find_invalid_utf8(std::string_view text) {
   const auto* s = reinterpret_cast<const unsigned char*>(text.data());
@@ -86,6 +86,6 @@ HFT_INLINE std::string quote_text(std::string_view text, std::size_t limit) {
   return out += "'";
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft::detail

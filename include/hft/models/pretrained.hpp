@@ -54,14 +54,16 @@ namespace detail {
 
 // What a loader needs to know of a model beside its parameters; erased, so that loading is compiled once.
 struct load_plan {
-  std::string where;  // names the checkpoint in errors
   std::string_view base_model_prefix;
-  bool headed = false;  // whether the model's own paths begin with that prefix
   name_map gguf_names;
   std::string (*current_name)(std::string) = nullptr;
   bool (*ignored)(std::string_view) = nullptr;
-  std::vector<std::string> tied;                // paths that the config ties to others: a stored copy is not read
-  std::map<std::string, isize> permuted_heads;  // rows that GGUF stores in another order, by path
+  bool (*may_be_left)(std::string_view) = nullptr;  // names that a checkpoint may have beyond the model's
+  std::vector<std::pair<std::string, std::string>> tied;  // paths that the config ties, each with that of its original
+  void (*untie)(const void* config) = nullptr;            // where a checkpoint has a copy of other values
+  // Of the parameter at a path, the heads whose rows a GGUF file has in another order, or 0.
+  isize (*gguf_permuted_heads)(const void* config, std::string_view path) = nullptr;
+  const void* config = nullptr;
 };
 
 /// Loads every parameter that `visit` shows, strictly: throws weight_error that lists what is missing, unexpected or of
@@ -127,19 +129,23 @@ class PreTrainedModel {
     using Config = typename Derived::config_type;
     Derived& self = derived();
     detail::load_plan plan;
-    plan.where = source.path().string();
     plan.base_model_prefix = Derived::base_model_prefix;
-    for_each_parameter(self, [&](const std::string& path, parameter&) {
-      if constexpr (requires { self.config().gguf_permuted_heads(path); })
-        if (source.is_gguf())
-          if (const isize heads = self.config().gguf_permuted_heads(path)) plan.permuted_heads[path] = heads;
-      plan.headed = plan.headed || path.starts_with(std::string(Derived::base_model_prefix) + ".");
-    });
+    plan.config = &self.config();
+    if constexpr (requires { self.config().gguf_permuted_heads(""); })
+      plan.gguf_permuted_heads = [](const void* config, std::string_view path) {
+        return static_cast<const Config*>(config)->gguf_permuted_heads(path);
+      };
     if constexpr (requires { Config::gguf_names(); })
       if (source.is_gguf()) plan.gguf_names = Config::gguf_names();
     if constexpr (requires { Config::current_name(""); }) plan.current_name = &Config::current_name;
-    if constexpr (requires { self.tied_parameters(); }) plan.tied = self.tied_parameters();
+    if constexpr (requires { self.tied_parameters(); }) {
+      plan.tied = self.tied_parameters();
+      plan.untie = [](const void* config) {  // it is the model's own, which is being loaded
+        const_cast<Config*>(static_cast<const Config*>(config))->tie_word_embeddings = false;
+      };
+    }
     if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
+    if constexpr (requires { Config::may_be_left(""); }) plan.may_be_left = &Config::may_be_left;
     detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
     self.tie_weights();
   }
@@ -157,7 +163,8 @@ class PreTrainedModel {
     config["architectures"] = json::array({Derived::architecture()});
     config["dtype"] = detail::torch_dtype_name(dtype);
     write_file_atomically(folder / "config.json", dump(config));
-    if (const json generation = generation_config.to_json(); !generation.empty())
+    // Settings that nobody made are not written: most models without a head to generate with have none.
+    if (const json generation = generation_config.to_json(); generation != GenerationConfig().to_json())
       write_file_atomically(folder / "generation_config.json", dump(generation));
   }
 
@@ -183,7 +190,7 @@ class PreTrainedModel {
   }
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -204,22 +211,20 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
 
 /// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
 /// copy.
-inline void assign(parameter& p, const stored_tensor& stored, const load_plan& plan, const std::string& path,
+inline void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
                    bool transposed, std::optional<dtype_id> wanted) {
   const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
   if (!info(stored.dtype).floating)
-    throw weight_error(plan.where, "tensor " + quote_text(stored.name), "a floating or block dtype",
+    throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
                        std::string(name(stored.dtype)));
   const dtype_id format =
       p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
   if (cols % info(format).block)
-    throw weight_error(plan.where, "tensor " + quote_text(stored.name),
+    throw weight_error(where, "tensor " + quote_text(stored.name),
                        joined("rows of a multiple of ", info(format).block, " for ", name(format)),
                        shape_text(p.shape()));
-  const auto heads = plan.permuted_heads.find(path);
-  const bool permuted = heads != plan.permuted_heads.end();
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
-  if (format == stored.dtype && !transposed && !permuted && p.host_memory() &&
+  if (format == stored.dtype && !transposed && !permuted_heads && p.host_memory() &&
       reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
     p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size()), stored.bytes.data(), format);
     return;
@@ -234,10 +239,10 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
     auto* out = reinterpret_cast<f32*>(reordered.data());
     transpose(out, values.data(), cols, rows);
     from = reordered.data(), from_format = dtype_id::f32;
-  } else if (permuted) {
+  } else if (permuted_heads) {
     reordered.resize(stored.bytes.size());
     const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
-    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), heads->second);
+    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), permuted_heads);
     from = reordered.data();
   }
   p.allocate(format);
@@ -250,16 +255,40 @@ inline void assign(parameter& p, const stored_tensor& stored, const load_plan& p
   }
 }
 
+/// Where both parameters of a tied pair are stored with different values, the config is wrong: they are two. Else one
+/// is enough, whichever it is. (PreTrainedModel.tie_weights)
+HFT_INLINE void settle_ties(const load_plan& plan,
+                            std::map<std::string, const stored_tensor*, std::less<>>& available) {
+  bool different = false;
+  for (const auto& [copy, original] : plan.tied) {
+    const auto c = available.find(copy), o = available.find(original);
+    if (c == available.end()) continue;
+    if (o == available.end()) {
+      available.emplace(original, c->second);
+    } else {
+      const stored_tensor &a = *c->second, &b = *o->second;
+      different = different || a.dtype != b.dtype || a.shape != b.shape ||
+                  (a.bytes.data() != b.bytes.data() && !std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin()));
+    }
+  }
+  if (different) plan.untie(plan.config);
+  for (const auto& [copy, original] : plan.tied)
+    if (!different)
+      available.erase(copy);
+    else if (const auto o = available.find(original); o != available.end())
+      available.emplace(copy, o->second);  // of several pairs, one that is not stored twice
+}
+
 HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
                              const std::function<void(visitor&)>& visit) {
   std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
-  const std::string prefix = std::string(plan.base_model_prefix) + ".";
-  bool headed_file = false;
+  const std::string where = source.path().string(), prefix = std::string(plan.base_model_prefix) + ".";
+  bool headed = false, headed_file = false;  // whether paths of the model, and names in the file, have the prefix
   std::span<const stored_tensor> tensors = source.tensors();
   std::vector<stored_tensor> put_together;
   std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
-  if (!source.is_gguf() && holds_bitsandbytes(tensors, plan.where))
-    tensors = put_together = unpack_bitsandbytes(tensors, plan.where, unpacked);
+  if (!source.is_gguf() && holds_bitsandbytes(tensors, where))
+    tensors = put_together = unpack_bitsandbytes(tensors, where, unpacked);
   // A tensor of a dtype that hft does not have is asked for, which throws and names that dtype.
   const auto refuse = [&](const auto& unreadable) {
     for (const auto& t : unreadable)
@@ -267,24 +296,27 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   };
   if (source.is_gguf()) refuse(source.gguf().unreadable());
   for (const auto& shard : source.shards()) refuse(shard.unreadable());
+  visiting own_paths([&](const std::string& path, parameter&) { headed = headed || path.starts_with(prefix); });
+  visit(own_paths);
   for (const auto& t : tensors) headed_file = headed_file || t.name.starts_with(prefix);
   for (const auto& t : tensors) {
     if (plan.ignored && plan.ignored(t.name)) continue;
     std::string path = plan.gguf_names.translate(t.name).value_or(t.name);
     if (plan.current_name && !source.is_gguf()) path = plan.current_name(std::move(path));
     if (!source.is_gguf() && !plan.base_model_prefix.empty()) {
-      if (!plan.headed && headed_file) {
+      if (!headed && headed_file) {
         if (!path.starts_with(prefix)) continue;  // the head of a headed checkpoint
         path.erase(0, prefix.size());
-      } else if (plan.headed && !headed_file) {
+      } else if (headed && !headed_file) {
         path.insert(0, prefix);
       }
-    } else if (source.is_gguf() && !plan.headed) {
+    } else if (source.is_gguf() && !headed) {
       if (!path.starts_with(prefix)) continue;
       path.erase(0, prefix.size());
     }
-    if (std::find(plan.tied.begin(), plan.tied.end(), path) == plan.tied.end()) available.emplace(std::move(path), &t);
+    available.emplace(std::move(path), &t);
   }
+  settle_ties(plan, available);
   std::string problems;
   int shown = 0;
   const auto problem = [&](const std::string& text) {
@@ -303,17 +335,20 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
     if (t.shape != expected)
       return problem(
           cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
-    if (problems.empty()) assign(p, t, plan, path, transposed, options.dtype);
+    const isize permuted_heads =
+        source.is_gguf() && plan.gguf_permuted_heads ? plan.gguf_permuted_heads(plan.config, path) : 0;
+    if (problems.empty()) assign(p, t, where, permuted_heads, transposed, options.dtype);
   });
   visit(v);
-  for (const auto& [path, t] : available) problem(cat("unexpected ", quote_text(t->name), " ", shape_text(t->shape)));
+  for (const auto& [path, t] : available)
+    if (!plan.may_be_left || !plan.may_be_left(path)) problem(cat("unexpected ", quote_text(t->name), " ", shape_text(t->shape)));
   if (shown > 8) problems += cat("; and ", shown - 8, " more");
-  if (!problems.empty()) throw weight_error(plan.where, "weights do not fit the model: " + problems);
+  if (!problems.empty()) throw weight_error(where, "weights do not fit the model: " + problems);
 }
 
 HFT_INLINE void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config) {
   const auto own = folder / "generation_config.json";
-  if (std::filesystem::exists(own)) {
+  if (is_there(own)) {
     config = {};
     config.update(read_json(own), own.string());
     return;
@@ -384,6 +419,6 @@ HFT_INLINE std::string_view torch_dtype_name(dtype_id id) {
 
 }  // namespace detail
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -39,7 +39,7 @@ bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view
 std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where,
                                                std::vector<std::string>& unpacked);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where) {
   bool found = false;
@@ -173,6 +173,6 @@ HFT_INLINE std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored
   return out;
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft::detail

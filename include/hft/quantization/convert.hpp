@@ -106,7 +106,7 @@ void convert(dtype_id to, void* out, dtype_id from, const void* in, isize n);
 /// Converts `rows` rows of `cols` elements each on all threads; both sides are dense. Throws as convert does.
 void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows, isize cols);
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 HFT_INLINE void convert(dtype_id to, void* out, dtype_id from, const void* in, isize n) {
   for (const dtype_id id : {to, from}) {
@@ -149,7 +149,7 @@ HFT_INLINE void convert_rows(dtype_id to, void* out, dtype_id from, const void* 
   });
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft
 

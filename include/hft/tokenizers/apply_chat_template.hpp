@@ -31,7 +31,7 @@ json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json mess
 std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const json& messages,
                                 const ChatTemplateOptions& options = {});
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(TEXT)
 
 HFT_INLINE json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json messages,
                                         const ChatTemplateOptions& options) {
@@ -59,6 +59,6 @@ HFT_INLINE std::string apply_chat_template(const PreTrainedTokenizerFast& tokeni
   return chat_template(*source).render(chat_template_variables(tokenizer, messages, options));
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

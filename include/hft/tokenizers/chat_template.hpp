@@ -24,7 +24,7 @@
 #include <hft/tokenizers/jinja/from_json.hpp>
 #include <hft/tokenizers/jinja/limits.hpp>
 #include <hft/tokenizers/jinja/value.hpp>
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(TEXT)
 #include <hft/tokenizers/jinja/interpreter.hpp>
 #include <hft/tokenizers/jinja/parser.hpp>
 #include <hft/tokenizers/jinja/symbols.hpp>
@@ -91,7 +91,7 @@ class chat_template {
   std::shared_ptr<const detail::jinja::template_tree> tree_;
 };
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(TEXT)
 
 HFT_INLINE chat_template::chat_template(std::string source, std::string name, template_limits limits)
     : source_(std::move(source)), name_(std::move(name)), limits_(limits) {
@@ -138,6 +138,6 @@ HFT_INLINE void chat_template::fail(const std::string& message, int line) const 
                                                                 : "`"));
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

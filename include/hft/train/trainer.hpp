@@ -23,6 +23,7 @@
 
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
+#include <hft/linkage.hpp>
 #include <hft/train/arguments.hpp>
 #include <hft/train/callbacks/flow.hpp>
 #include <hft/train/callbacks/log_files.hpp>
@@ -160,4 +161,6 @@ class Trainer {
 
 }  // namespace hft
 
+#if HFT_DEFINES(TRAIN)
 #include <hft/train/trainer_impl.hpp>
+#endif

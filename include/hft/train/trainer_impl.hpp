@@ -18,7 +18,7 @@ inline void add_speed_metrics(json& metrics, const std::string& prefix, f64 seco
 
 }  // namespace detail
 
-inline Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments args, TrainerOptions options)
+HFT_INLINE Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments args, TrainerOptions options)
     : model_(std::move(model)), args_(std::move(args)), options_(std::move(options)) {
   namespace fs = std::filesystem;
   args_.complete();
@@ -51,7 +51,7 @@ inline Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments 
   call(&TrainerCallback::on_init_end);
 }
 
-inline DataLoader Trainer::train_loader() const {
+HFT_INLINE DataLoader Trainer::train_loader() const {
   DataLoaderOptions o;
   o.batch_size = args_.per_device_train_batch_size;
   o.drop_last = args_.dataloader_drop_last;
@@ -66,7 +66,7 @@ inline DataLoader Trainer::train_loader() const {
   return DataLoader(options_.train_dataset, options_.data_collator, std::move(o));
 }
 
-inline DataLoader Trainer::eval_loader(const Dataset& dataset, bool drop_last) const {
+HFT_INLINE DataLoader Trainer::eval_loader(const Dataset& dataset, bool drop_last) const {
   DataLoaderOptions o;
   o.batch_size = args_.per_device_eval_batch_size;
   o.drop_last = drop_last && dataset.size() >= o.batch_size;
@@ -75,7 +75,7 @@ inline DataLoader Trainer::eval_loader(const Dataset& dataset, bool drop_last) c
   return DataLoader(dataset, options_.data_collator, std::move(o));
 }
 
-inline Trainer::plan Trainer::make_plan(const DataLoader& loader) const {
+HFT_INLINE Trainer::plan Trainer::make_plan(const DataLoader& loader) const {
   plan p;
   p.steps_in_epoch = loader.size();
   if (p.steps_in_epoch < 1)
@@ -93,7 +93,7 @@ inline Trainer::plan Trainer::make_plan(const DataLoader& loader) const {
   return p;
 }
 
-inline TrainOutput Trainer::train(std::stop_token stop) {
+HFT_INLINE TrainOutput Trainer::train(std::stop_token stop) {
   const DataLoader loader = train_loader();
   const plan p = make_plan(loader);
   control_ = {};
@@ -172,8 +172,8 @@ inline TrainOutput Trainer::train(std::stop_token stop) {
   return out;
 }
 
-inline void Trainer::run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped,
-                               std::stop_token stop) {
+HFT_INLINE void Trainer::run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped,
+                                   std::stop_token stop) {
   auto batches = loader.epoch(epoch, skipped);
   for (isize at = skipped; at < p.steps_in_epoch;) {
     std::vector<Batch> accumulated;
@@ -190,7 +190,7 @@ inline void Trainer::run_epoch(const DataLoader& loader, const plan& p, isize ep
 }
 
 /// One step: forward and backward for each batch, then the optimizer.
-inline void Trainer::update(const std::vector<Batch>& batches, const plan& p, isize epoch, isize first_batch) {
+HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p, isize epoch, isize first_batch) {
   control_.new_step();
   call(&TrainerCallback::on_step_begin);
   TrainingStepOptions o;
@@ -235,7 +235,7 @@ inline void Trainer::update(const std::vector<Batch>& batches, const plan& p, is
 }
 
 /// Labels that count in the losses of a step.
-inline isize Trainer::count_items(const std::vector<Batch>& batches) const {
+HFT_INLINE isize Trainer::count_items(const std::vector<Batch>& batches) const {
   isize n = 0;
   for (const Batch& batch : batches) {
     const BatchTensor* labels = batch.find("labels");
@@ -248,7 +248,7 @@ inline isize Trainer::count_items(const std::vector<Batch>& batches) const {
   return n;
 }
 
-inline void Trainer::track_tokens(const Batch& batch) {
+HFT_INLINE void Trainer::track_tokens(const Batch& batch) {
   const BatchTensor& ids = batch.at("input_ids");
   state_.total_flos += f64(flos_per_token_) * f64(ids.size());
   if (args_.include_num_input_tokens_seen == "no") return;
@@ -262,7 +262,7 @@ inline void Trainer::track_tokens(const Batch& batch) {
   state_.num_input_tokens_seen += n;
 }
 
-inline void Trainer::log_save_evaluate() {
+HFT_INLINE void Trainer::log_save_evaluate() {
   if (control_.should_log && state_.global_step > last_logged_) {
     json logs = json::object();
     logs["loss"] = loss_since_log_ / f64(state_.global_step - last_logged_);
@@ -283,7 +283,7 @@ inline void Trainer::log_save_evaluate() {
   }
 }
 
-inline void Trainer::log(json logs) {
+HFT_INLINE void Trainer::log(json logs) {
   logs["epoch"] = state_.epoch;
   if (args_.include_num_input_tokens_seen != "no") logs["num_input_tokens_seen"] = state_.num_input_tokens_seen;
   call(&TrainerCallback::on_log, logs);
@@ -291,7 +291,7 @@ inline void Trainer::log(json logs) {
   state_.log_history.push_back(std::move(logs));
 }
 
-inline json Trainer::evaluate_in_training(bool steps_scheduler) {
+HFT_INLINE json Trainer::evaluate_in_training(bool steps_scheduler) {
   const json metrics = evaluate();
   if (steps_scheduler && scheduler_->takes_metric()) {
     std::string name = *args_.metric_for_best_model;
@@ -302,7 +302,7 @@ inline json Trainer::evaluate_in_training(bool steps_scheduler) {
   return metrics;
 }
 
-inline bool Trainer::is_new_best(const json& metrics) {
+HFT_INLINE bool Trainer::is_new_best(const json& metrics) {
   if (!args_.metric_for_best_model) return false;
   std::string name = *args_.metric_for_best_model;
   if (!name.starts_with("eval_")) name.insert(0, "eval_");
@@ -323,7 +323,7 @@ inline bool Trainer::is_new_best(const json& metrics) {
 
 // ---- evaluation
 
-inline json Trainer::evaluate(const EvalDatasets& datasets, const std::string& prefix) {
+HFT_INLINE json Trainer::evaluate(const EvalDatasets& datasets, const std::string& prefix) {
   const EvalDatasets& all = datasets ? datasets : options_.eval_dataset;
   if (!all) throw value_error("Trainer", "evaluate", "an eval_dataset", "none");
   const bool loss_only = args_.prediction_loss_only || !options_.compute_metrics;
@@ -338,15 +338,15 @@ inline json Trainer::evaluate(const EvalDatasets& datasets, const std::string& p
   return out;
 }
 
-inline PredictionOutput Trainer::predict(const Dataset& dataset, const std::string& prefix) {
+HFT_INLINE PredictionOutput Trainer::predict(const Dataset& dataset, const std::string& prefix) {
   // Every row gets its prediction, whatever dataloader_drop_last says.
   auto [gathered, metrics] = evaluation_loop(dataset, prefix, args_.prediction_loss_only, false);
   call(&TrainerCallback::on_predict, metrics);
   return {std::move(gathered.predictions), std::move(gathered.label_ids), std::move(metrics)};
 }
 
-inline Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset, const std::string& prefix, bool loss_only,
-                                                     bool drop_last) {
+HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset, const std::string& prefix,
+                                                         bool loss_only, bool drop_last) {
   const auto started = std::chrono::steady_clock::now();
   const auto included = [&](std::string_view what) {
     const auto& all = args_.include_for_metrics;
@@ -393,7 +393,7 @@ inline Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset, con
 
 // ---- checkpoints
 
-inline void Trainer::save_model(const std::optional<std::filesystem::path>& folder) const {
+HFT_INLINE void Trainer::save_model(const std::optional<std::filesystem::path>& folder) const {
   const auto target = folder.value_or(args_.output_dir);
   std::error_code failed;
   std::filesystem::create_directories(target, failed);
@@ -405,7 +405,7 @@ inline void Trainer::save_model(const std::optional<std::filesystem::path>& fold
   if (options_.save_extra) options_.save_extra(target);
 }
 
-inline void Trainer::save_checkpoint() {
+HFT_INLINE void Trainer::save_checkpoint() {
   const std::filesystem::path run = args_.output_dir;
   const auto folder = [&](isize step) { return run / detail::cat("checkpoint-", step); };
   const auto target = folder(state_.global_step);
@@ -417,7 +417,7 @@ inline void Trainer::save_checkpoint() {
   rotate_checkpoints(run, args_.save_total_limit, state_.best_model_checkpoint);
 }
 
-inline void Trainer::write_checkpoint(const std::filesystem::path& folder) const {
+HFT_INLINE void Trainer::write_checkpoint(const std::filesystem::path& folder) const {
   save_model(folder);
   if (!args_.save_only_model) {
     write_safetensors(folder / "optimizer.safetensors", optimizer_->state_dict());
@@ -434,7 +434,7 @@ inline void Trainer::write_checkpoint(const std::filesystem::path& folder) const
   write_file_atomically(folder / "trainer_state.json", state_.to_text());
 }
 
-inline std::optional<std::filesystem::path> Trainer::checkpoint_to_resume() const {
+HFT_INLINE std::optional<std::filesystem::path> Trainer::checkpoint_to_resume() const {
   const std::string wanted = args_.resume_from_checkpoint.value_or("");
   if (wanted.empty() || wanted == "false" || wanted == "False") return {};
   if (wanted != "true" && wanted != "True") return wanted;
@@ -443,7 +443,7 @@ inline std::optional<std::filesystem::path> Trainer::checkpoint_to_resume() cons
   return last;
 }
 
-inline void Trainer::load_checkpoint(const std::filesystem::path& folder) {
+HFT_INLINE void Trainer::load_checkpoint(const std::filesystem::path& folder) {
   const auto state_file = folder / "trainer_state.json", progress_file = folder / "scheduler.json";
   auto loaded = TrainerState::from_json(read_json(state_file), state_file.string());
   if (!args_.ignore_data_skip && loaded.train_batch_size &&
@@ -473,8 +473,8 @@ inline void Trainer::load_checkpoint(const std::filesystem::path& folder) {
 
 /// Says at which step, and, if args.debug asks, the first op whose result or gradient is not finite, for which the step
 /// is computed again; and, if that or `inspect` asks, the first such parameter.
-inline void Trainer::fail_not_finite(const char* what, f64 value, bool inspect, const std::vector<Batch>& batches,
-                                     const TrainingStepOptions& options) {
+HFT_INLINE void Trainer::fail_not_finite(const char* what, f64 value, bool inspect, const std::vector<Batch>& batches,
+                                         const TrainingStepOptions& options) {
   std::string where = detail::cat(what, " at step ", state_.global_step + 1);
   if (!args_.debug.empty() || inspect)
     for (const trainable& t : trainables(*model_)) {

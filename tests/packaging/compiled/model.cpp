@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <hft/generation/generate.hpp>
 #include <hft/models/llama.hpp>
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 #error "hft::compiled should leave definitions out of its user's source files"
 #endif
 

@@ -1,0 +1,29 @@
+// The compiled part of files, configs, models and generation: written by scripts/list_compiled.sh; see linkage.hpp.
+#pragma once
+#ifndef HFT_COMPILING
+#define HFT_COMPILING 1
+#endif
+
+#include <hft/device.hpp>
+#include <hft/error.hpp>
+#include <hft/io/checkpoint.hpp>
+#include <hft/io/gguf.hpp>
+#include <hft/io/gguf_value.hpp>
+#include <hft/io/gguf_writer.hpp>
+#include <hft/io/hub.hpp>
+#include <hft/io/json.hpp>
+#include <hft/io/json_value.hpp>
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/safetensors.hpp>
+#include <hft/io/safetensors_writer.hpp>
+#include <hft/io/sorting.hpp>
+#include <hft/io/utf8.hpp>
+#include <hft/layers/positions.hpp>
+#include <hft/models/config.hpp>
+#include <hft/models/output.hpp>
+#include <hft/models/pretrained.hpp>
+#include <hft/module.hpp>
+#include <hft/parallel.hpp>
+#include <hft/quantization/bitsandbytes.hpp>
+#include <hft/quantization/convert.hpp>
+#include <hft/tensor.hpp>

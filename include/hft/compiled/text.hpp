@@ -1,0 +1,8 @@
+// The compiled part of tokenizers and chat templates: written by scripts/list_compiled.sh; see linkage.hpp.
+#pragma once
+#ifndef HFT_COMPILING
+#define HFT_COMPILING 2
+#endif
+
+#include <hft/tokenizers/apply_chat_template.hpp>
+#include <hft/tokenizers/chat_template.hpp>
