@@ -4,4 +4,16 @@
 #define HFT_COMPILING 4
 #endif
 
+#include <hft/train/argument_parser.hpp>
+#include <hft/train/arguments.hpp>
+#include <hft/train/checkpoint_folders.hpp>
+#include <hft/train/collators/language_modeling.hpp>
+#include <hft/train/collators/padding.hpp>
+#include <hft/train/data/csv.hpp>
+#include <hft/train/data/dataset.hpp>
+#include <hft/train/data/group_texts.hpp>
+#include <hft/train/data/load_dataset.hpp>
+#include <hft/train/optimizers/make_optimizer.hpp>
+#include <hft/train/peft/lora_config.hpp>
+#include <hft/train/schedules.hpp>
 #include <hft/train/trainer.hpp>

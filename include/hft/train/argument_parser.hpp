@@ -21,6 +21,7 @@
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -186,8 +187,50 @@ std::vector<argument_slot> argument_slots(Structs&... targets) {
   return slots;
 }
 
-inline void parse_command_line(const std::vector<std::string>& words, const std::vector<argument_slot>& slots,
-                               std::vector<std::string>* rest) {
+void parse_command_line(const std::vector<std::string>& words, const std::vector<argument_slot>& slots,
+                        std::vector<std::string>* rest);
+
+void read_arguments(const json& object, std::string_view where, const std::vector<argument_slot>& slots);
+
+}  // namespace detail
+
+/// Sets fields of the structs from the words of a command line. Throws value_error for a word that names no field, a
+/// missing value, or one that is not of its field's type.
+template <class... Structs>
+void parse_args_into(const std::vector<std::string>& words, Structs&... targets) {
+  detail::parse_command_line(words, detail::argument_slots(targets...), nullptr);
+}
+
+/// The same; returns the words that belong to no field instead of throwing for them.
+template <class... Structs>
+std::vector<std::string> parse_known_args_into(const std::vector<std::string>& words, Structs&... targets) {
+  std::vector<std::string> rest;
+  detail::parse_command_line(words, detail::argument_slots(targets...), &rest);
+  return rest;
+}
+
+/// Sets fields of the structs from a JSON object; `where` names it in errors. Throws value_error for a key that names
+/// no field, format_error for a value of another type. (HfArgumentParser.parse_dict, parse_json_file)
+template <class... Structs>
+void parse_json_into(const json& object, std::string_view where, Structs&... targets) {
+  detail::read_arguments(object, where, detail::argument_slots(targets...));
+}
+
+/// All fields as a JSON object.
+template <class S>
+json arguments_to_json(const S& arguments) {
+  json object = json::object();
+  const detail::argument_writer writer{object};
+  S::fields(arguments, writer);
+  return object;
+}
+
+#if HFT_DEFINES(TRAIN)
+
+namespace detail {
+
+HFT_INLINE void parse_command_line(const std::vector<std::string>& words, const std::vector<argument_slot>& slots,
+                                   std::vector<std::string>* rest) {
   const auto is_option = [](const std::string& w) { return w.size() > 2 && w.starts_with("--"); };
   for (std::size_t i = 0; i < words.size();) {
     const std::string& word = words[i++];
@@ -233,7 +276,7 @@ inline void parse_command_line(const std::vector<std::string>& words, const std:
   }
 }
 
-inline void read_arguments(const json& object, std::string_view where, const std::vector<argument_slot>& slots) {
+HFT_INLINE void read_arguments(const json& object, std::string_view where, const std::vector<argument_slot>& slots) {
   if (!object.is_object()) json_mismatch(object, where, "", "an object of arguments");
   for (const auto& [key, value] : object.items()) {
     bool known = false;
@@ -245,35 +288,6 @@ inline void read_arguments(const json& object, std::string_view where, const std
 
 }  // namespace detail
 
-/// Sets fields of the structs from the words of a command line. Throws value_error for a word that names no field, a
-/// missing value, or one that is not of its field's type.
-template <class... Structs>
-void parse_args_into(const std::vector<std::string>& words, Structs&... targets) {
-  detail::parse_command_line(words, detail::argument_slots(targets...), nullptr);
-}
-
-/// The same; returns the words that belong to no field instead of throwing for them.
-template <class... Structs>
-std::vector<std::string> parse_known_args_into(const std::vector<std::string>& words, Structs&... targets) {
-  std::vector<std::string> rest;
-  detail::parse_command_line(words, detail::argument_slots(targets...), &rest);
-  return rest;
-}
-
-/// Sets fields of the structs from a JSON object; `where` names it in errors. Throws value_error for a key that names
-/// no field, format_error for a value of another type. (HfArgumentParser.parse_dict, parse_json_file)
-template <class... Structs>
-void parse_json_into(const json& object, std::string_view where, Structs&... targets) {
-  detail::read_arguments(object, where, detail::argument_slots(targets...));
-}
-
-/// All fields as a JSON object.
-template <class S>
-json arguments_to_json(const S& arguments) {
-  json object = json::object();
-  const detail::argument_writer writer{object};
-  S::fields(arguments, writer);
-  return object;
-}
+#endif  // HFT_DEFINES
 
 }  // namespace hft

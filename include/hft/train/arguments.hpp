@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include <hft/linkage.hpp>
 #include <hft/train/argument_parser.hpp>
 
 namespace hft {
@@ -292,23 +293,7 @@ struct TrainingArguments {
 
   /// Fills in what follows from other fields, as Transformers does after parsing, and checks all. Throws value_error
   /// for values out of range or that contradict each other, unsupported_error for what hft does not have.
-  void complete() {
-    if (!activation_checkpointing) activation_checkpointing = gradient_checkpointing.value_or(false);
-    gradient_checkpointing = activation_checkpointing;
-    if (eval_strategy != IntervalStrategy::no) do_eval = true;
-    auto& counted = include_num_input_tokens_seen;  // was a bool once
-    counted = counted == "true" || counted == "True"     ? "all"
-              : counted == "false" || counted == "False" ? "no"
-                                                         : counted;
-    if (eval_strategy == IntervalStrategy::steps && eval_steps.value_or(0) == 0) {
-      if (logging_steps <= 0)
-        contradiction("eval_strategy steps", "eval_steps or logging_steps above 0", detail::cat(logging_steps));
-      eval_steps = logging_steps;
-    }
-    if ((load_best_model_at_end || scheduled_by_metric()) && !metric_for_best_model) metric_for_best_model = "loss";
-    if (!greater_is_better && metric_for_best_model) greater_is_better = !metric_for_best_model->ends_with("loss");
-    check();
-  }
+  void complete();
 
   /// The steps of a warmup within so many.
   isize get_warmup_steps(isize num_training_steps) const {
@@ -340,138 +325,169 @@ struct TrainingArguments {
   static void within(const char* name, f64 value, f64 end) {
     if (!(value >= 0 && value < end)) contradiction(name, detail::cat("from 0 to below ", end), detail::cat(value));
   }
-  static void one_of(const char* name, std::string_view value, std::initializer_list<std::string_view> choices) {
-    std::string all;
-    for (const auto c : choices) {
-      if (c == value) return;
-      all += (all.empty() ? "" : ", ") + std::string(c);
-    }
-    contradiction(name, "one of " + all, detail::quote_text(value));
-  }
+  static void one_of(const char* name, std::string_view value, std::initializer_list<std::string_view> choices);
   // A number of steps is whole, or a share of all.
   static void whole_above_one(const char* name, f64 value) {
     at_least(name, value, 0);
     if (value > 1 && value != std::floor(value)) contradiction(name, "an integer if above 1", detail::cat(value));
   }
 
-  void check_ranges() const {
-    if (output_dir.empty()) contradiction("output_dir", "a folder", "''");
-    at_least("per_device_train_batch_size", f64(per_device_train_batch_size), 1);
-    at_least("per_device_eval_batch_size", f64(per_device_eval_batch_size), 1);
-    at_least("gradient_accumulation_steps", f64(gradient_accumulation_steps), 1);
-    at_least("num_train_epochs", num_train_epochs, 0);
-    at_least("learning_rate", learning_rate, 0);
-    at_least("warmup_steps", warmup_steps, 0);
-    at_least("weight_decay", weight_decay, 0);
-    within("adam_beta1", adam_beta1, 1);
-    within("adam_beta2", adam_beta2, 1);
-    at_least("adam_epsilon", adam_epsilon, 0);
-    at_least("max_grad_norm", max_grad_norm, 0);
-    within("label_smoothing_factor", label_smoothing_factor, 1);
-    if (neftune_noise_alpha) at_least("neftune_noise_alpha", *neftune_noise_alpha, 0);
-    at_least("eval_delay", eval_delay, 0);
-    at_least("dataloader_num_workers", f64(dataloader_num_workers), 0);
-    if (dataloader_prefetch_factor) at_least("dataloader_prefetch_factor", f64(*dataloader_prefetch_factor), 1);
-    at_least("seed", f64(seed), 0);
-    if (data_seed) at_least("data_seed", f64(*data_seed), 0);
-    whole_above_one("logging_steps", logging_steps);
-    whole_above_one("save_steps", save_steps);
-    if (eval_steps) whole_above_one("eval_steps", *eval_steps);
-    one_of("train_sampling_strategy", train_sampling_strategy,
-           {"random", "sequential", "group_by_length", "batch_rebalance"});
-    one_of("include_num_input_tokens_seen", include_num_input_tokens_seen, {"no", "all", "non_padding"});
-    for (const auto& r : report_to) {
-      one_of("report_to", r, {"none", "all", "tensorboard", "csv", "jsonl"});
-      if (r == "none" && report_to.size() > 1) contradiction("report_to", "none alone, or loggers", "both");
-    }
-    for (const auto& d : debug) one_of("debug", d, {"underflow_overflow"});
-  }
+  void check_ranges() const;
 
-  void check_combinations() const {
-    if (logging_strategy == IntervalStrategy::steps && logging_steps == 0)
-      contradiction("logging_strategy steps", "logging_steps above 0", "0");
-    if (fp16 && bf16) contradiction("fp16 and bf16", "at most one", "both");
-    if (fp16_full_eval && bf16_full_eval) contradiction("fp16_full_eval and bf16_full_eval", "at most one", "both");
-    if (scheduled_by_metric() && eval_strategy == IntervalStrategy::no)
-      contradiction("lr_scheduler_type " + lr_scheduler_type, "an eval_strategy, whose metric it follows", "no");
-    if (!dataloader_num_workers && dataloader_prefetch_factor)
-      contradiction("dataloader_prefetch_factor", "dataloader_num_workers above 0", "0");
-    if (save_strategy == SaveStrategy::best && eval_strategy == IntervalStrategy::no)
-      contradiction("save_strategy best", "an eval_strategy", "no");
-    if (save_strategy == SaveStrategy::best && !metric_for_best_model)
-      contradiction("save_strategy best", "metric_for_best_model", "none");
-    if (load_best_model_at_end && save_strategy != SaveStrategy::best) check_best_model_steps();
-  }
+  void check_combinations() const;
 
   // The best model is one that was saved, so it must be saved whenever it is evaluated.
-  void check_best_model_steps() const {
-    const auto evaluated = argument_choices(eval_strategy)[std::size_t(eval_strategy)];
-    const auto saved = argument_choices(save_strategy)[std::size_t(save_strategy)];
-    if (evaluated != saved)
-      contradiction("load_best_model_at_end", "save_strategy and eval_strategy to be the same, or save_strategy best",
-                    detail::cat(saved, " and ", evaluated));
-    if (eval_strategy == IntervalStrategy::no)
-      contradiction("load_best_model_at_end", "an eval_strategy and a save_strategy", "no");
-    if (eval_strategy != IntervalStrategy::steps) return;
-    const f64 every = eval_steps.value_or(logging_steps), ratio = save_steps / every;
-    const bool mixed = (every < 1) != (save_steps < 1);
-    if (mixed || ratio < 1 - 1e-9 || std::abs(ratio - std::round(ratio)) > 1e-6)
-      contradiction("load_best_model_at_end", "save_steps to be a multiple of eval_steps",
-                    detail::cat(save_steps, " and ", every));
-  }
+  void check_best_model_steps() const;
 
-  void check_supported() const {
-    static constexpr const char* without_effect[] = {"optim_target_modules",
-                                                     "bf16_full_eval",
-                                                     "fp16_full_eval",
-                                                     "tf32",
-                                                     "torch_compile",
-                                                     "torch_compile_backend",
-                                                     "torch_compile_mode",
-                                                     "use_liger_kernel",
-                                                     "liger_kernel_config",
-                                                     "use_cache",
-                                                     "torch_empty_cache_steps",
-                                                     "auto_find_batch_size",
-                                                     "trackio_space_id",
-                                                     "trackio_bucket_id",
-                                                     "trackio_static_space_id",
-                                                     "eval_do_concat_batches",
-                                                     "eval_use_gather_object",
-                                                     "batch_eval_metrics",
-                                                     "enable_jit_checkpoint",
-                                                     "push_to_hub",
-                                                     "hub_token",
-                                                     "hub_private_repo",
-                                                     "hub_model_id",
-                                                     "hub_strategy",
-                                                     "hub_always_push",
-                                                     "hub_revision",
-                                                     "accelerator_config",
-                                                     "parallelism_config",
-                                                     "dataloader_multiprocessing_context",
-                                                     "ddp_find_unused_parameters",
-                                                     "ddp_bucket_cap_mb",
-                                                     "ddp_broadcast_buffers",
-                                                     "ddp_static_graph",
-                                                     "ddp_backend",
-                                                     "ddp_timeout",
-                                                     "fsdp",
-                                                     "fsdp_config",
-                                                     "deepspeed",
-                                                     "skip_memory_metrics",
-                                                     "local_rank",
-                                                     "activation_checkpointing_kwargs",
-                                                     "gradient_checkpointing_kwargs"};
-    const json mine = arguments_to_json(*this), fresh = arguments_to_json(TrainingArguments{});
-    for (const char* name : without_effect)
-      if (mine[name] != fresh[name])
-        throw unsupported_error("TrainingArguments", name, detail::joined("its default, ", fresh[name].dump()),
-                                mine[name].dump());
-    if (train_sampling_strategy == "batch_rebalance")
-      throw unsupported_error("TrainingArguments", "train_sampling_strategy", "random, sequential or group_by_length",
-                              "'batch_rebalance', which is for several machines");
-  }
+  void check_supported() const;
 };
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE void TrainingArguments::complete() {
+  if (!activation_checkpointing) activation_checkpointing = gradient_checkpointing.value_or(false);
+  gradient_checkpointing = activation_checkpointing;
+  if (eval_strategy != IntervalStrategy::no) do_eval = true;
+  auto& counted = include_num_input_tokens_seen;  // was a bool once
+  counted = counted == "true" || counted == "True" ? "all" : counted == "false" || counted == "False" ? "no" : counted;
+  if (eval_strategy == IntervalStrategy::steps && eval_steps.value_or(0) == 0) {
+    if (logging_steps <= 0)
+      contradiction("eval_strategy steps", "eval_steps or logging_steps above 0", detail::cat(logging_steps));
+    eval_steps = logging_steps;
+  }
+  if ((load_best_model_at_end || scheduled_by_metric()) && !metric_for_best_model) metric_for_best_model = "loss";
+  if (!greater_is_better && metric_for_best_model) greater_is_better = !metric_for_best_model->ends_with("loss");
+  check();
+}
+
+HFT_INLINE void TrainingArguments::check_ranges() const {
+  if (output_dir.empty()) contradiction("output_dir", "a folder", "''");
+  at_least("per_device_train_batch_size", f64(per_device_train_batch_size), 1);
+  at_least("per_device_eval_batch_size", f64(per_device_eval_batch_size), 1);
+  at_least("gradient_accumulation_steps", f64(gradient_accumulation_steps), 1);
+  at_least("num_train_epochs", num_train_epochs, 0);
+  at_least("learning_rate", learning_rate, 0);
+  at_least("warmup_steps", warmup_steps, 0);
+  at_least("weight_decay", weight_decay, 0);
+  within("adam_beta1", adam_beta1, 1);
+  within("adam_beta2", adam_beta2, 1);
+  at_least("adam_epsilon", adam_epsilon, 0);
+  at_least("max_grad_norm", max_grad_norm, 0);
+  within("label_smoothing_factor", label_smoothing_factor, 1);
+  if (neftune_noise_alpha) at_least("neftune_noise_alpha", *neftune_noise_alpha, 0);
+  at_least("eval_delay", eval_delay, 0);
+  at_least("dataloader_num_workers", f64(dataloader_num_workers), 0);
+  if (dataloader_prefetch_factor) at_least("dataloader_prefetch_factor", f64(*dataloader_prefetch_factor), 1);
+  at_least("seed", f64(seed), 0);
+  if (data_seed) at_least("data_seed", f64(*data_seed), 0);
+  whole_above_one("logging_steps", logging_steps);
+  whole_above_one("save_steps", save_steps);
+  if (eval_steps) whole_above_one("eval_steps", *eval_steps);
+  one_of("train_sampling_strategy", train_sampling_strategy,
+         {"random", "sequential", "group_by_length", "batch_rebalance"});
+  one_of("include_num_input_tokens_seen", include_num_input_tokens_seen, {"no", "all", "non_padding"});
+  for (const auto& r : report_to) {
+    one_of("report_to", r, {"none", "all", "tensorboard", "csv", "jsonl"});
+    if (r == "none" && report_to.size() > 1) contradiction("report_to", "none alone, or loggers", "both");
+  }
+  for (const auto& d : debug) one_of("debug", d, {"underflow_overflow"});
+}
+
+HFT_INLINE void TrainingArguments::check_combinations() const {
+  if (logging_strategy == IntervalStrategy::steps && logging_steps == 0)
+    contradiction("logging_strategy steps", "logging_steps above 0", "0");
+  if (fp16 && bf16) contradiction("fp16 and bf16", "at most one", "both");
+  if (fp16_full_eval && bf16_full_eval) contradiction("fp16_full_eval and bf16_full_eval", "at most one", "both");
+  if (scheduled_by_metric() && eval_strategy == IntervalStrategy::no)
+    contradiction("lr_scheduler_type " + lr_scheduler_type, "an eval_strategy, whose metric it follows", "no");
+  if (!dataloader_num_workers && dataloader_prefetch_factor)
+    contradiction("dataloader_prefetch_factor", "dataloader_num_workers above 0", "0");
+  if (save_strategy == SaveStrategy::best && eval_strategy == IntervalStrategy::no)
+    contradiction("save_strategy best", "an eval_strategy", "no");
+  if (save_strategy == SaveStrategy::best && !metric_for_best_model)
+    contradiction("save_strategy best", "metric_for_best_model", "none");
+  if (load_best_model_at_end && save_strategy != SaveStrategy::best) check_best_model_steps();
+}
+
+HFT_INLINE void TrainingArguments::check_best_model_steps() const {
+  const auto evaluated = argument_choices(eval_strategy)[std::size_t(eval_strategy)];
+  const auto saved = argument_choices(save_strategy)[std::size_t(save_strategy)];
+  if (evaluated != saved)
+    contradiction("load_best_model_at_end", "save_strategy and eval_strategy to be the same, or save_strategy best",
+                  detail::cat(saved, " and ", evaluated));
+  if (eval_strategy == IntervalStrategy::no)
+    contradiction("load_best_model_at_end", "an eval_strategy and a save_strategy", "no");
+  if (eval_strategy != IntervalStrategy::steps) return;
+  const f64 every = eval_steps.value_or(logging_steps), ratio = save_steps / every;
+  const bool mixed = (every < 1) != (save_steps < 1);
+  if (mixed || ratio < 1 - 1e-9 || std::abs(ratio - std::round(ratio)) > 1e-6)
+    contradiction("load_best_model_at_end", "save_steps to be a multiple of eval_steps",
+                  detail::cat(save_steps, " and ", every));
+}
+
+HFT_INLINE void TrainingArguments::check_supported() const {
+  static constexpr const char* without_effect[] = {"optim_target_modules",
+                                                   "bf16_full_eval",
+                                                   "fp16_full_eval",
+                                                   "tf32",
+                                                   "torch_compile",
+                                                   "torch_compile_backend",
+                                                   "torch_compile_mode",
+                                                   "use_liger_kernel",
+                                                   "liger_kernel_config",
+                                                   "use_cache",
+                                                   "torch_empty_cache_steps",
+                                                   "auto_find_batch_size",
+                                                   "trackio_space_id",
+                                                   "trackio_bucket_id",
+                                                   "trackio_static_space_id",
+                                                   "eval_do_concat_batches",
+                                                   "eval_use_gather_object",
+                                                   "batch_eval_metrics",
+                                                   "enable_jit_checkpoint",
+                                                   "push_to_hub",
+                                                   "hub_token",
+                                                   "hub_private_repo",
+                                                   "hub_model_id",
+                                                   "hub_strategy",
+                                                   "hub_always_push",
+                                                   "hub_revision",
+                                                   "accelerator_config",
+                                                   "parallelism_config",
+                                                   "dataloader_multiprocessing_context",
+                                                   "ddp_find_unused_parameters",
+                                                   "ddp_bucket_cap_mb",
+                                                   "ddp_broadcast_buffers",
+                                                   "ddp_static_graph",
+                                                   "ddp_backend",
+                                                   "ddp_timeout",
+                                                   "fsdp",
+                                                   "fsdp_config",
+                                                   "deepspeed",
+                                                   "skip_memory_metrics",
+                                                   "local_rank",
+                                                   "activation_checkpointing_kwargs",
+                                                   "gradient_checkpointing_kwargs"};
+  const json mine = arguments_to_json(*this), fresh = arguments_to_json(TrainingArguments{});
+  for (const char* name : without_effect)
+    if (mine[name] != fresh[name])
+      throw unsupported_error("TrainingArguments", name, detail::joined("its default, ", fresh[name].dump()),
+                              mine[name].dump());
+  if (train_sampling_strategy == "batch_rebalance")
+    throw unsupported_error("TrainingArguments", "train_sampling_strategy", "random, sequential or group_by_length",
+                            "'batch_rebalance', which is for several machines");
+}
+
+HFT_INLINE void TrainingArguments::one_of(const char* name, std::string_view value,
+                                          std::initializer_list<std::string_view> choices) {
+  std::string all;
+  for (const auto c : choices) {
+    if (c == value) return;
+    all += (all.empty() ? "" : ", ") + std::string(c);
+  }
+  contradiction(name, "one of " + all, detail::quote_text(value));
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -15,6 +15,7 @@
 
 #include <hft/dtype.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -68,7 +69,21 @@ struct CheckpointFolder {
 };
 
 /// The folders checkpoint-N of a run, by step. (sort_checkpoints)
-inline std::vector<CheckpointFolder> sort_checkpoints(const std::filesystem::path& output_dir) {
+std::vector<CheckpointFolder> sort_checkpoints(const std::filesystem::path& output_dir);
+
+/// The newest checkpoint, or nothing. (get_last_checkpoint)
+inline std::optional<std::filesystem::path> get_last_checkpoint(const std::filesystem::path& output_dir) {
+  const auto all = sort_checkpoints(output_dir);
+  return all.empty() ? std::nullopt : std::optional(all.back().path);
+}
+
+/// Removes the oldest checkpoints beyond `limit`; the newest and the best stay. (rotate_checkpoints)
+void rotate_checkpoints(const std::filesystem::path& output_dir, std::optional<isize> limit,
+                        const std::optional<std::string>& best);
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE std::vector<CheckpointFolder> sort_checkpoints(const std::filesystem::path& output_dir) {
   std::vector<CheckpointFolder> found;
   std::error_code failed;
   for (std::filesystem::directory_iterator item(output_dir, failed), end; !failed && item != end;
@@ -86,15 +101,8 @@ inline std::vector<CheckpointFolder> sort_checkpoints(const std::filesystem::pat
   return found;
 }
 
-/// The newest checkpoint, or nothing. (get_last_checkpoint)
-inline std::optional<std::filesystem::path> get_last_checkpoint(const std::filesystem::path& output_dir) {
-  const auto all = sort_checkpoints(output_dir);
-  return all.empty() ? std::nullopt : std::optional(all.back().path);
-}
-
-/// Removes the oldest checkpoints beyond `limit`; the newest and the best stay. (rotate_checkpoints)
-inline void rotate_checkpoints(const std::filesystem::path& output_dir, std::optional<isize> limit,
-                               const std::optional<std::string>& best) {
+HFT_INLINE void rotate_checkpoints(const std::filesystem::path& output_dir, std::optional<isize> limit,
+                                   const std::optional<std::string>& best) {
   if (limit.value_or(0) <= 0) return;
   const auto all = sort_checkpoints(output_dir);
   const auto is_best = [&](const CheckpointFolder& c) {
@@ -109,5 +117,7 @@ inline void rotate_checkpoints(const std::filesystem::path& output_dir, std::opt
     --left;
   }
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -18,6 +18,7 @@
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -329,6 +330,12 @@ inline i64 get_warmup_steps(f64 warmup_steps, i64 num_training_steps) {
   return warmup_steps >= 1 ? i64(warmup_steps) : i64(std::ceil(f64(num_training_steps) * warmup_steps));
 }
 
+/// The schedule that TrainingArguments.lr_scheduler_type names. Throws value_error for an unknown name, and for
+/// arguments that are missing, out of range, or not the schedule's. (transformers.get_scheduler)
+std::unique_ptr<LRScheduler> get_scheduler(std::string_view name, f64 lr, const ScheduleOptions& options = {});
+
+#if HFT_DEFINES(TRAIN)
+
 namespace detail {
 
 inline constexpr f64 pi = 3.141592653589793;
@@ -422,9 +429,7 @@ inline std::function<f64(i64)> schedule_factor(std::string_view name, f64 lr, i6
 
 }  // namespace detail
 
-/// The schedule that TrainingArguments.lr_scheduler_type names. Throws value_error for an unknown name, and for
-/// arguments that are missing, out of range, or not the schedule's. (transformers.get_scheduler)
-inline std::unique_ptr<LRScheduler> get_scheduler(std::string_view name, f64 lr, const ScheduleOptions& options = {}) {
+HFT_INLINE std::unique_ptr<LRScheduler> get_scheduler(std::string_view name, f64 lr, const ScheduleOptions& options) {
   const json& kwargs = options.lr_scheduler_kwargs;
   if (name == "reduce_lr_on_plateau") return std::make_unique<ReduceLROnPlateau>(lr, kwargs);
   if (name == "greedy") return std::make_unique<GreedyLR>(lr, kwargs);
@@ -439,5 +444,7 @@ inline std::unique_ptr<LRScheduler> get_scheduler(std::string_view name, f64 lr,
   arguments.finish();
   return std::make_unique<LambdaLR>(lr, std::move(factor));
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

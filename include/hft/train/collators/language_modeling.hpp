@@ -2,6 +2,7 @@
 // DataCollatorForPermutationLanguageModeling. (transformers/data/data_collator.py) What they draw at random depends on
 // their seed and the batch's position in the run, so it is the same for any number of threads and after a resume.
 #pragma once
+#include <hft/linkage.hpp>
 #include <hft/random.hpp>
 #include <hft/train/collators/padding.hpp>
 #include <hft/train/data/dataset.hpp>
@@ -66,31 +67,7 @@ struct DataCollatorForLanguageModeling {
  private:
   static constexpr const char* where = "DataCollatorForLanguageModeling";
 
-  void mask(Batch& batch, std::span<const json> rows, std::uint64_t position) const {
-    const random_stream random(seed, position);
-    const BatchTensor* special = batch.find("special_tokens_mask");
-    BatchTensor labels = batch.at("input_ids");
-    auto& ids = batch["input_ids"].integers;
-    if (tokens.vocab_size < 1) throw value_error(where, "vocab_size", "at least 1", detail::joined(tokens.vocab_size));
-    std::vector<bool> kept(ids.size());
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      kept[i] = special ? special->integers[i] != 0 : tokens.is_special(ids[i]);
-    const auto begins = whole_word_mask ? word_begins(labels, rows, kept) : std::vector<bool>(ids.size(), true);
-    bool chosen = false;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (begins[i]) chosen = random.uniform(3 * i) < mlm_probability;
-      if (kept[i] || !chosen) {
-        labels.integers[i] = -100;
-        continue;
-      }
-      const f64 u = whole_word_mask ? 0 : random.uniform(3 * i + 1);
-      if (u < mask_replace_prob || whole_word_mask)
-        ids[i] = *tokens.mask_token_id;
-      else if (u < mask_replace_prob + random_replace_prob)
-        ids[i] = i64(random.uniform(3 * i + 2) * f64(tokens.vocab_size));
-    }
-    batch["labels"] = std::move(labels);
-  }
+  void mask(Batch& batch, std::span<const json> rows, std::uint64_t position) const;
 
   // Which tokens begin a word: those behind a gap in the text or behind a special token.
   std::vector<bool> word_begins(const BatchTensor& ids, std::span<const json> rows,
@@ -216,5 +193,36 @@ struct DataCollatorForPermutationLanguageModeling {
     return batch;
   }
 };
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE void DataCollatorForLanguageModeling::mask(Batch& batch, std::span<const json> rows,
+                                                      std::uint64_t position) const {
+  const random_stream random(seed, position);
+  const BatchTensor* special = batch.find("special_tokens_mask");
+  BatchTensor labels = batch.at("input_ids");
+  auto& ids = batch["input_ids"].integers;
+  if (tokens.vocab_size < 1) throw value_error(where, "vocab_size", "at least 1", detail::joined(tokens.vocab_size));
+  std::vector<bool> kept(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    kept[i] = special ? special->integers[i] != 0 : tokens.is_special(ids[i]);
+  const auto begins = whole_word_mask ? word_begins(labels, rows, kept) : std::vector<bool>(ids.size(), true);
+  bool chosen = false;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (begins[i]) chosen = random.uniform(3 * i) < mlm_probability;
+    if (kept[i] || !chosen) {
+      labels.integers[i] = -100;
+      continue;
+    }
+    const f64 u = whole_word_mask ? 0 : random.uniform(3 * i + 1);
+    if (u < mask_replace_prob || whole_word_mask)
+      ids[i] = *tokens.mask_token_id;
+    else if (u < mask_replace_prob + random_replace_prob)
+      ids[i] = i64(random.uniform(3 * i + 2) * f64(tokens.vocab_size));
+  }
+  batch["labels"] = std::move(labels);
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/linkage.hpp>
 #include <hft/train/data/batch.hpp>
 
 namespace hft {
@@ -59,7 +60,29 @@ inline std::vector<i64> integers_of(const json& row, std::string_view key, std::
 }
 
 /// Sequences side by side, (rows, length), filled up with `fill`.
-inline BatchTensor pad_sequences(const std::vector<std::vector<i64>>& sequences, isize length, i64 fill, bool left) {
+BatchTensor pad_sequences(const std::vector<std::vector<i64>>& sequences, isize length, i64 fill, bool left);
+
+inline void demand_rows(std::span<const json> rows) {
+  if (rows.empty()) throw value_error("collator", "rows", "at least one", "none");
+}
+
+/// The columns of the first row, but `left_out`, that hold numbers in all rows, stacked. Texts are left out, as no
+/// model takes them; label and label_ids are called labels.
+void stack_columns(Batch& batch, std::span<const json> rows, std::initializer_list<std::string_view> left_out);
+
+/// tokenizer.pad: input_ids, attention_mask, token_type_ids and special_tokens_mask filled up to one length; an
+/// attention_mask is made where there is none; other columns are stacked. Returns the length.
+isize pad_rows(Batch& batch, std::span<const json> rows, const CollatorTokens& tokens, const PaddingOptions& o,
+               std::initializer_list<std::string_view> left_out = {});
+
+}  // namespace detail
+
+#if HFT_DEFINES(TRAIN)
+
+namespace detail {
+
+HFT_INLINE BatchTensor pad_sequences(const std::vector<std::vector<i64>>& sequences, isize length, i64 fill,
+                                     bool left) {
   BatchTensor out;
   out.shape = {isize(sequences.size()), length};
   out.integers.assign(sequences.size() * std::size_t(length), fill);
@@ -71,13 +94,8 @@ inline BatchTensor pad_sequences(const std::vector<std::vector<i64>>& sequences,
   return out;
 }
 
-inline void demand_rows(std::span<const json> rows) {
-  if (rows.empty()) throw value_error("collator", "rows", "at least one", "none");
-}
-
-/// The columns of the first row, but `left_out`, that hold numbers in all rows, stacked. Texts are left out, as no
-/// model takes them; label and label_ids are called labels.
-inline void stack_columns(Batch& batch, std::span<const json> rows, std::initializer_list<std::string_view> left_out) {
+HFT_INLINE void stack_columns(Batch& batch, std::span<const json> rows,
+                              std::initializer_list<std::string_view> left_out) {
   for (const auto& [key, first] : rows[0].items()) {
     if (std::find(left_out.begin(), left_out.end(), key) != left_out.end()) continue;
     if (first.is_null() || first.is_string() || first.is_object()) continue;
@@ -93,10 +111,8 @@ inline void stack_columns(Batch& batch, std::span<const json> rows, std::initial
   }
 }
 
-/// tokenizer.pad: input_ids, attention_mask, token_type_ids and special_tokens_mask filled up to one length; an
-/// attention_mask is made where there is none; other columns are stacked. Returns the length.
-inline isize pad_rows(Batch& batch, std::span<const json> rows, const CollatorTokens& tokens, const PaddingOptions& o,
-                      std::initializer_list<std::string_view> left_out = {}) {
+HFT_INLINE isize pad_rows(Batch& batch, std::span<const json> rows, const CollatorTokens& tokens,
+                          const PaddingOptions& o, std::initializer_list<std::string_view> left_out) {
   demand_rows(rows);
   std::vector<std::vector<i64>> ids;
   isize longest = 0, shortest = -1;
@@ -144,5 +160,7 @@ inline isize pad_rows(Batch& batch, std::span<const json> rows, const CollatorTo
 }
 
 }  // namespace detail
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

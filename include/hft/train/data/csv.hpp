@@ -14,9 +14,15 @@
 
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 #include <hft/train/data/dataset.hpp>
 
 namespace hft {
+
+/// The records of a CSV file. Throws format_error, with line and column, for one that is malformed anywhere.
+Dataset load_csv(const std::filesystem::path& path, char separator = ',');
+
+#if HFT_DEFINES(TRAIN)
 
 namespace detail {
 
@@ -136,9 +142,10 @@ class csv_rows final : public RowSource {
 
 }  // namespace detail
 
-/// The records of a CSV file. Throws format_error, with line and column, for one that is malformed anywhere.
-inline Dataset load_csv(const std::filesystem::path& path, char separator = ',') {
+HFT_INLINE Dataset load_csv(const std::filesystem::path& path, char separator) {
   return Dataset(std::make_shared<detail::csv_rows>(path, separator));
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

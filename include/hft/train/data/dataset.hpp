@@ -20,6 +20,7 @@
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 #include <hft/random.hpp>
 
 namespace hft {
@@ -143,25 +144,27 @@ class selected_rows final : public RowSource {
 
 }  // namespace detail
 
-inline Dataset Dataset::from_rows(std::vector<json> rows) {
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE Dataset Dataset::from_rows(std::vector<json> rows) {
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (!rows[i].is_object())
       throw value_error("Dataset", detail::joined("row ", i), "an object", detail::describe(rows[i]));
   return Dataset(std::make_shared<detail::memory_rows>(std::move(rows)));
 }
 
-inline Dataset Dataset::map(std::function<json(json)> f) const {
+HFT_INLINE Dataset Dataset::map(std::function<json(json)> f) const {
   return source_ ? Dataset(std::make_shared<detail::mapped_rows>(source_, std::move(f))) : Dataset();
 }
 
-inline Dataset Dataset::select(std::vector<isize> rows) const {
+HFT_INLINE Dataset Dataset::select(std::vector<isize> rows) const {
   for (const isize i : rows)
     if (i < 0 || i >= size())
       throw value_error("Dataset", "row", detail::joined("0 <= row < ", size()), detail::joined(i));
   return source_ ? Dataset(std::make_shared<detail::selected_rows>(source_, std::move(rows))) : Dataset();
 }
 
-inline TrainTestSplit Dataset::train_test_split(f64 test_size, std::uint64_t seed, bool shuffle) const {
+HFT_INLINE TrainTestSplit Dataset::train_test_split(f64 test_size, std::uint64_t seed, bool shuffle) const {
   const isize n = size();
   const isize test = isize(test_size < 1 ? std::ceil(test_size * f64(n)) : test_size);
   if (!(test_size > 0) || test < 1 || test >= n)
@@ -177,5 +180,7 @@ inline TrainTestSplit Dataset::train_test_split(f64 test_size, std::uint64_t see
   if (shuffle) return {select(std::move(second)), select(std::move(first))};
   return {select(std::move(first)), select(std::move(second))};
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/linkage.hpp>
 #include <hft/train/data/dataset.hpp>
 
 namespace hft {
@@ -37,7 +38,11 @@ class packed_rows final : public RowSource {
 /// The tokens of all rows, one after another, in blocks of `block_size` with labels; what does not fill a block at the
 /// end is left out. Rows need input_ids, and are read once; tokens take 4 bytes of memory each, 8 with labels of their
 /// own. Throws value_error where the rows do not fill one block, or only some have labels.
-inline Dataset group_texts(const Dataset& rows, isize block_size) {
+Dataset group_texts(const Dataset& rows, isize block_size);
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE Dataset group_texts(const Dataset& rows, isize block_size) {
   if (block_size < 1) throw value_error("group_texts", "block_size", "at least 1", detail::joined(block_size));
   std::vector<std::int32_t> ids, labels;
   bool all_labelled = false;
@@ -62,5 +67,7 @@ inline Dataset group_texts(const Dataset& rows, isize block_size) {
                       detail::joined(block_size));
   return Dataset(std::make_shared<detail::packed_rows>(std::move(ids), std::move(labels), block_size));
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

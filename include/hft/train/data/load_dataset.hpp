@@ -13,6 +13,7 @@
 
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/linkage.hpp>
 #include <hft/train/data/csv.hpp>
 #include <hft/train/data/dataset.hpp>
 
@@ -146,7 +147,11 @@ inline auto parquet_loader() -> Dataset (*&)(const std::filesystem::path&) {
 /// A dataset by the file's extension: .jsonl, .json (lines, or one list), .csv, .tsv, .txt, and .parquet in a program
 /// that includes data/parquet.hpp. Throws file_error for a file that cannot be read, format_error for an empty one,
 /// unsupported_error for another extension. A broken row throws when it is read.
-inline Dataset load_dataset(const std::filesystem::path& path) {
+Dataset load_dataset(const std::filesystem::path& path);
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE Dataset load_dataset(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   if (extension == ".jsonl" || extension == ".ndjson") return load_json_lines(path);
   if (extension == ".json") {
@@ -170,5 +175,7 @@ inline Dataset load_dataset(const std::filesystem::path& path) {
   throw unsupported_error(path.string(), "a dataset", ".jsonl, .json, .csv, .tsv, .txt or .parquet",
                           detail::quote_text(extension));
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 #include <hft/train/optimizers/adafactor.hpp>
 #include <hft/train/optimizers/adagrad.hpp>
 #include <hft/train/optimizers/adamw.hpp>
@@ -130,7 +131,11 @@ class optimizer_arguments {
 /// Throws unsupported_error, listing the supported ones, for an optimizer of Transformers that hft does not have,
 /// value_error for a name that Transformers does not have either, and for optim_args that the optimizer does not take.
 /// The paged ones are as the others: the host's memory is paged by the system.
-inline std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& o = {}) {
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& o = {});
+
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& o) {
   std::string_view name = o.optim;
   detail::optimizer_arguments args(name, o.optim_args);
   const auto format = name.ends_with("_8bit") ? StateFormat::blockwise_8bit : StateFormat::f32;
@@ -174,5 +179,7 @@ inline std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& o = {})
   args.finish();
   return out;
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

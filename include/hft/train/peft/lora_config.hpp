@@ -14,6 +14,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -192,7 +193,9 @@ inline void refuse_other_variants(const json& object, std::string_view where) {
 
 }  // namespace detail
 
-inline LoraConfig LoraConfig::from_json(const json& object, std::string_view where) {
+#if HFT_DEFINES(TRAIN)
+
+HFT_INLINE LoraConfig LoraConfig::from_json(const json& object, std::string_view where) {
   using detail::read_list;
   const auto type = require<std::string>(object, "peft_type", where);
   if (type != "LORA") throw unsupported_error(where, "peft_type", "LORA", type);
@@ -223,7 +226,7 @@ inline LoraConfig LoraConfig::from_json(const json& object, std::string_view whe
   return c;
 }
 
-inline json LoraConfig::to_json() const {
+HFT_INLINE json LoraConfig::to_json() const {
   const auto text = [](const std::optional<std::string>& s) { return s ? json(*s) : json(); };
   json ranks = json::object(), alphas = json::object();
   for (const auto& [pattern, rank] : rank_pattern) ranks[pattern] = rank;
@@ -261,10 +264,12 @@ inline json LoraConfig::to_json() const {
   return out;
 }
 
-inline void LoraConfig::save_pretrained(const std::filesystem::path& folder) const {
+HFT_INLINE void LoraConfig::save_pretrained(const std::filesystem::path& folder) const {
   dump_options options;
   options.trailing_newline = false;
   write_file_atomically(folder / "adapter_config.json", dump(to_json(), options));
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft
