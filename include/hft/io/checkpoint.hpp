@@ -89,9 +89,9 @@ HFT_INLINE checkpoint checkpoint::open(const std::filesystem::path& path) {
   if (!fs::exists(status)) throw file_error(path.string(), "no such file or folder");
   if (fs::is_directory(status))
     out.open_folder();
-  else if (path.extension() == ".gguf")
+  else if (detail::extension_of(path) == ".gguf")
     out.gguf_ = gguf_file::open(path);
-  else if (path.extension() == ".safetensors")
+  else if (detail::extension_of(path) == ".safetensors")
     out.shards_.push_back(safetensors_file::open(path));
   else
     refuse_file(path);
@@ -114,12 +114,12 @@ HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
 
 HFT_INLINE void checkpoint::open_folder() {
   // A link that leads nowhere counts: it is opened, and the error names it (a download that was broken off).
-  const auto has = [&](const char* name) { return detail::is_there(path_ / name, true); };
+  const auto has = [&](const char* name) { return detail::is_there(detail::below(path_, name), true); };
   // Transformers' order of preference.
   if (has("model.safetensors"))
-    shards_.push_back(safetensors_file::open(path_ / "model.safetensors"));
+    shards_.push_back(safetensors_file::open(detail::below(path_, "model.safetensors")));
   else if (has("model.safetensors.index.json"))
-    open_shards(path_ / "model.safetensors.index.json");
+    open_shards(detail::below(path_, "model.safetensors.index.json"));
   else
     open_other_folder();
 }
@@ -142,7 +142,7 @@ HFT_INLINE void checkpoint::open_shards(const std::filesystem::path& index_path)
     files[name].push_back(tensor);
   }
   for (auto& [name, tensors] : files) {
-    shards_.push_back(safetensors_file::open(path_ / name));
+    shards_.push_back(safetensors_file::open(detail::below(path_, name)));
     check_shard(shards_.back(), where, name, tensors);
   }
 }
@@ -169,7 +169,7 @@ HFT_INLINE void checkpoint::open_other_folder() {
   std::error_code failed;
   for (fs::directory_iterator item(path_, failed), end; !failed && item != end; item.increment(failed)) {
     const fs::path name = item->path().filename();
-    if (name.extension() == ".gguf") ggufs.push_back(item->path());
+    if (detail::extension_of(name) == ".gguf") ggufs.push_back(item->path());
     if (is_pickle(name) && (pickle.empty() || name.string() < pickle)) pickle = name.string();
   }
   if (ggufs.size() == 1) {
@@ -184,9 +184,10 @@ HFT_INLINE void checkpoint::open_other_folder() {
 }
 
 HFT_INLINE bool checkpoint::is_pickle(const std::filesystem::path& name) {
-  const auto extension = name.extension();
-  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ||
-         extension == ".pkl" || extension == ".pickle";
+  const std::string extension = detail::extension_of(name);
+  for (const char* pickled : {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
+    if (extension == pickled) return true;
+  return false;
 }
 
 HFT_INLINE void checkpoint::refuse_pickle(const std::filesystem::path& where, const std::string& name) {
@@ -199,7 +200,7 @@ HFT_INLINE void checkpoint::refuse_pickle(const std::filesystem::path& where, co
 HFT_INLINE void checkpoint::refuse_file(const std::filesystem::path& path) {
   if (is_pickle(path)) refuse_pickle(path, path.filename().string());
   throw file_error(path.string(), "weights", "a folder, a .safetensors file or a .gguf file",
-                   detail::quote_text(path.extension().string()));
+                   detail::quote_text(detail::extension_of(path)));
 }
 
 HFT_INLINE void checkpoint::gather() {

@@ -214,12 +214,19 @@ class gguf_file::reader {
     std::size_t tensor;
   };
 
+  [[noreturn, gnu::cold, gnu::noinline]] void refuse_tensor(std::string_view tensor, detail::message expected,
+                                                            detail::message got) const {
+    throw format_error(where(), "tensor " + detail::quote_text(tensor), expected, got);
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] void refuse_twice(std::string_view tensor) const {
+    throw format_error(where(), "tensor " + detail::quote_text(tensor) + " appears twice");
+  }
+
   void read_tensor() {
     const std::string_view tensor = name("tensor name");
-    const auto what = [&] { return "tensor " + detail::quote_text(tensor); };
     const auto n_dims = number<std::uint32_t>("number of dimensions");
     if (n_dims > max_dims)
-      throw format_error(where(), what(), detail::joined("at most ", max_dims, " dimensions"), detail::joined(n_dims));
+      refuse_tensor(tensor, detail::joined("at most ", max_dims, " dimensions"), detail::joined(n_dims));
     std::array<std::uint64_t, max_dims> dims{};
     for (std::uint32_t d = 0; d < n_dims; ++d) dims[d] = number<std::uint64_t>("dimensions");
     const auto type = number<std::uint32_t>("tensor type");
@@ -228,12 +235,12 @@ class gguf_file::reader {
     std::vector<isize> shape;
     for (std::uint32_t d = n_dims; d-- > 0;) {
       if (dims[d] > std::uint64_t(PTRDIFF_MAX))
-        throw format_error(where(), what(), "extents that fit into memory", detail::joined(dims[d]));
+        refuse_tensor(tensor, "extents that fit into memory", detail::joined(dims[d]));
       shape.push_back(isize(dims[d]));
     }
     if (offset % file_.alignment_ != 0)
-      throw format_error(where(), what(), detail::joined("an offset that is a multiple of ", file_.alignment_),
-                         detail::joined(offset));
+      refuse_tensor(tensor, detail::joined("an offset that is a multiple of ", file_.alignment_),
+                    detail::joined(offset));
     const auto dtype = dtype_from_ggml(type);
     if (!dtype) {
       file_.unreadable_.push_back({std::string(tensor), type});
@@ -241,9 +248,8 @@ class gguf_file::reader {
     }
     const auto bytes = detail::storage_bytes(*dtype, shape);
     if (!bytes)
-      throw format_error(where(), what(),
-                         detail::joined("a shape of whole ", hft::name(*dtype), " blocks that fits into memory"),
-                         detail::shape_text(shape));
+      refuse_tensor(tensor, detail::joined("a shape of whole ", hft::name(*dtype), " blocks that fits into memory"),
+                    detail::shape_text(shape));
     placed_.push_back({offset, *bytes, file_.tensors_.size()});
     file_.tensors_.push_back({std::string(tensor), *dtype, std::move(shape), {}, file_.owner_});
   }
@@ -252,12 +258,11 @@ class gguf_file::reader {
     file_.tensors_by_name_ = detail::name_index(file_.tensors_, detail::tensor_name{});
     file_.unreadable_by_name_ = detail::name_index(file_.unreadable_, unreadable_name{});
     if (const auto* twice = file_.tensors_by_name_.duplicate(file_.tensors_, detail::tensor_name{}))
-      throw format_error(where(), "tensor " + detail::quote_text(twice->name) + " appears twice");
+      refuse_twice(twice->name);
     for (const unreadable_tensor& t : file_.unreadable_)
-      if (file_.tensors_by_name_.find(file_.tensors_, t.name, detail::tensor_name{}) != nullptr)
-        throw format_error(where(), "tensor " + detail::quote_text(t.name) + " appears twice");
+      if (file_.tensors_by_name_.find(file_.tensors_, t.name, detail::tensor_name{}) != nullptr) refuse_twice(t.name);
     if (const auto* twice = file_.unreadable_by_name_.duplicate(file_.unreadable_, unreadable_name{}))
-      throw format_error(where(), "tensor " + detail::quote_text(twice->name) + " appears twice");
+      refuse_twice(twice->name);
   }
 
   // Gives each tensor its bytes; none may lie outside of the file or share bytes with another.

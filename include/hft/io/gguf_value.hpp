@@ -165,47 +165,18 @@ class gguf_value {
   }
   [[noreturn]] void mismatch(std::string_view wanted) const;
 
-  // Calls f with element i as its own C++ number type.
-  template <class F>
-  auto number(std::size_t i, std::string_view wanted, F f) const {
-    const std::byte* at = bytes_.data() + i * detail::gguf_type_bytes(element_);
-    switch (element_) {
-      case gguf_type::u8:
-        return f(detail::load_unaligned<std::uint8_t>(at));
-      case gguf_type::i8:
-        return f(detail::load_unaligned<std::int8_t>(at));
-      case gguf_type::u16:
-        return f(detail::load_unaligned<std::uint16_t>(at));
-      case gguf_type::i16:
-        return f(detail::load_unaligned<std::int16_t>(at));
-      case gguf_type::u32:
-        return f(detail::load_unaligned<std::uint32_t>(at));
-      case gguf_type::i32:
-        return f(detail::load_unaligned<std::int32_t>(at));
-      case gguf_type::u64:
-        return f(detail::load_unaligned<std::uint64_t>(at));
-      case gguf_type::i64:
-        return f(detail::load_unaligned<std::int64_t>(at));
-      case gguf_type::f32:
-        return f(detail::load_unaligned<float>(at));
-      case gguf_type::f64:
-        return f(detail::load_unaligned<double>(at));
-      default:
-        mismatch(wanted);
-    }
-  }
+  // An integer of any of the types, widened with its sign.
+  struct wide_integer {
+    std::uint64_t bits;
+    bool has_sign;
+  };
+  wide_integer whole(std::size_t i) const;
+  [[noreturn]] void does_not_fit(wide_integer n, std::size_t bytes) const;
   template <class T>
   T integer(std::size_t i) const {
-    return number(i, "an integer", [&](auto n) -> T {
-      if constexpr (std::is_integral_v<decltype(n)>) {
-        if (!std::in_range<T>(n))
-          throw format_error(*file_, "metadata key " + detail::quote_text(key_),
-                             detail::joined("an integer of ", 8 * sizeof(T), " bits"), detail::joined(n));
-        return T(n);
-      } else {
-        mismatch("an integer");
-      }
-    });
+    const wide_integer n = whole(i);
+    if (n.has_sign ? !std::in_range<T>(std::int64_t(n.bits)) : !std::in_range<T>(n.bits)) does_not_fit(n, sizeof(T));
+    return T(n.bits);
   }
   double real(std::size_t i) const;
   // The string at `at`, which moves on to the next one.
@@ -264,8 +235,44 @@ HFT_INLINE void gguf_value::mismatch(std::string_view wanted) const {
   throw format_error(*file_, "metadata key " + detail::quote_text(key_), std::string(wanted), std::move(got));
 }
 
+HFT_INLINE gguf_value::wide_integer gguf_value::whole(std::size_t i) const {
+  const std::byte* at = bytes_.data() + i * detail::gguf_type_bytes(element_);
+  const auto with_sign = [](std::int64_t n) { return wide_integer{std::uint64_t(n), true}; };
+  switch (element_) {
+    case gguf_type::u8:
+      return {detail::load_unaligned<std::uint8_t>(at), false};
+    case gguf_type::i8:
+      return with_sign(detail::load_unaligned<std::int8_t>(at));
+    case gguf_type::u16:
+      return {detail::load_unaligned<std::uint16_t>(at), false};
+    case gguf_type::i16:
+      return with_sign(detail::load_unaligned<std::int16_t>(at));
+    case gguf_type::u32:
+      return {detail::load_unaligned<std::uint32_t>(at), false};
+    case gguf_type::i32:
+      return with_sign(detail::load_unaligned<std::int32_t>(at));
+    case gguf_type::u64:
+      return {detail::load_unaligned<std::uint64_t>(at), false};
+    case gguf_type::i64:
+      return with_sign(detail::load_unaligned<std::int64_t>(at));
+    default:
+      mismatch("an integer");
+  }
+}
+
+[[gnu::cold]] HFT_INLINE void gguf_value::does_not_fit(wide_integer n, std::size_t bytes) const {
+  throw format_error(*file_, "metadata key " + detail::quote_text(key_),
+                     detail::joined("an integer of ", 8 * bytes, " bits"),
+                     n.has_sign ? detail::cat(std::int64_t(n.bits)) : detail::cat(n.bits));
+}
+
 HFT_INLINE double gguf_value::real(std::size_t i) const {
-  return number(i, "a number", [](auto n) { return double(n); });
+  const std::byte* at = bytes_.data() + i * detail::gguf_type_bytes(element_);
+  if (element_ == gguf_type::f32) return detail::load_unaligned<float>(at);
+  if (element_ == gguf_type::f64) return detail::load_unaligned<double>(at);
+  if (element_ == gguf_type::boolean || element_ == gguf_type::string) mismatch("a number");
+  const wide_integer n = whole(i);
+  return n.has_sign ? double(std::int64_t(n.bits)) : double(n.bits);
 }
 
 HFT_INLINE std::string_view gguf_value::text(const std::byte*& at, std::size_t i) const {

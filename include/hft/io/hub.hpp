@@ -64,9 +64,10 @@ std::filesystem::path resolve_model(std::string_view id_or_path, std::string_vie
 HFT_INLINE std::filesystem::path hub_cache() {
   if (auto path = detail::environment_path("HF_HUB_CACHE"); !path.empty()) return path;
   if (auto path = detail::environment_path("HUGGINGFACE_HUB_CACHE"); !path.empty()) return path;
-  if (auto path = detail::environment_path("HF_HOME"); !path.empty()) return path / "hub";
-  if (auto path = detail::environment_path("XDG_CACHE_HOME"); !path.empty()) return path / "huggingface" / "hub";
-  if (auto path = detail::environment_path("HOME"); !path.empty()) return path / ".cache" / "huggingface" / "hub";
+  if (auto path = detail::environment_path("HF_HOME"); !path.empty()) return detail::below(path, "hub");
+  if (auto path = detail::environment_path("XDG_CACHE_HOME"); !path.empty())
+    return detail::below(path, "huggingface/hub");
+  if (auto path = detail::environment_path("HOME"); !path.empty()) return detail::below(path, ".cache/huggingface/hub");
   return {};
 }
 
@@ -84,27 +85,26 @@ HFT_INLINE std::filesystem::path resolve_model(std::string_view id_or_path, std:
   if (!std::all_of(parts.begin(), parts.end(), detail::is_plain_component))
     throw file_error("resolve_model", "revision " + detail::quote_text(revision), "a branch, tag or commit");
 
-  const std::string how =
-      detail::cat("'hf download ", id, revision == "main" ? "" : detail::cat(" --revision ", revision), "' gets it");
+  // Says where it looked, and how to get the model.
+  const auto fail = [&](const std::string& problem, const fs::path& looked_for) {
+    throw file_error("resolve_model", detail::joined("model '", id, "' ", problem,
+                                                     looked_for.empty() ? "" : ": looked for ", looked_for.string(),
+                                                     "; 'hf download ", id, revision == "main" ? "" : " --revision ",
+                                                     revision == "main" ? "" : revision, "' gets it"));
+  };
   const fs::path cache = hub_cache();
   if (cache.empty())
-    throw file_error("resolve_model",
-                     detail::joined("model '", id, "' is no folder or file here, and the hub cache is ",
-                                    "unknown: none of HF_HUB_CACHE, HF_HOME, HOME is set; ", how));
+    fail("is no folder or file here, and the hub cache is unknown: none of HF_HUB_CACHE, HF_HOME, HOME is set", {});
   std::string folder = "models";
-  for (const std::string_view part : detail::split_path(id)) folder += detail::cat("--", part);
-  const fs::path repository = cache / folder;
-  if (!fs::is_directory(repository, failed))
-    throw file_error("resolve_model",
-                     detail::joined("model '", id, "' is no folder or file here and is not in the hub ",
-                                    "cache: looked for ", repository.string(), "; ", how));
+  for (const std::string_view part : detail::split_path(id)) folder.append("--").append(part);
+  const fs::path repository = detail::below(cache, folder);
+  if (!fs::is_directory(repository, failed)) fail("is no folder or file here and is not in the hub cache", repository);
 
   std::string commit(revision);
-  const fs::path reference = repository / "refs" / fs::path(revision);
-  if (!(detail::is_commit(commit) && fs::is_directory(repository / "snapshots" / commit, failed))) {
+  const fs::path reference = detail::below(repository, "refs/" + std::string(revision));
+  if (!(detail::is_commit(commit) && fs::is_directory(detail::below(repository, "snapshots/" + commit), failed))) {
     if (!fs::is_regular_file(reference, failed))
-      throw file_error("resolve_model", detail::joined("model '", id, "' is in the hub cache, but not its revision '",
-                                                       revision, "': looked for ", reference.string(), "; ", how));
+      fail(detail::cat("is in the hub cache, but not its revision '", revision, "'"), reference);
     commit = read_text(reference, 4096);
     while (!commit.empty() && (commit.back() == '\n' || commit.back() == '\r' || commit.back() == ' '))
       commit.pop_back();
@@ -112,10 +112,9 @@ HFT_INLINE std::filesystem::path resolve_model(std::string_view id_or_path, std:
       throw file_error(reference.string(), "reference of the hub cache", "a commit of 40 hexadecimal digits",
                        detail::quote_text(commit));
   }
-  const fs::path snapshot = repository / "snapshots" / commit;
+  const fs::path snapshot = detail::below(repository, "snapshots/" + commit);
   if (!fs::is_directory(snapshot, failed))
-    throw file_error("resolve_model", detail::joined("model '", id, "' is in the hub cache without the files of '",
-                                                     revision, "': looked for ", snapshot.string(), "; ", how));
+    fail(detail::cat("is in the hub cache without the files of '", revision, "'"), snapshot);
   return snapshot;
 }
 

@@ -159,8 +159,11 @@ HFT_INLINE std::string describe(const json& value) {
       return cat(value.get<std::int64_t>());
     case json::value_t::number_unsigned:
       return cat(value.get<std::uint64_t>());
-    case json::value_t::number_float:
-      return cat(value.get<double>());
+    case json::value_t::number_float: {
+      std::string out;
+      append_python_float(out, value.get<double>());  // 7.0, which is no integer
+      return out;
+    }
     case json::value_t::array:
       return cat("an array of ", value.size());
     default:

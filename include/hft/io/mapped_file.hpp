@@ -27,6 +27,11 @@ namespace detail {
 /// The system's text for an errno value, without strerror's shared buffer.
 std::string errno_text(int code);
 
+/// folder / name. (A path is made of much inline code, and out of line once.)
+std::filesystem::path below(const std::filesystem::path& folder, std::string_view name);
+/// The extension of a file's name with its dot, or nothing.
+std::string extension_of(const std::filesystem::path& path);
+
 /// An open file descriptor that is closed when it goes out of scope.
 class file_descriptor {
  public:
@@ -126,6 +131,14 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 namespace detail {
 
 HFT_INLINE std::string errno_text(int code) { return std::generic_category().message(code); }
+
+[[gnu::noinline]] HFT_INLINE std::filesystem::path below(const std::filesystem::path& folder, std::string_view name) {
+  return folder / name;
+}
+
+[[gnu::noinline]] HFT_INLINE std::string extension_of(const std::filesystem::path& path) {
+  return path.extension().string();
+}
 
 HFT_INLINE std::pair<file_descriptor, std::size_t> open_regular_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a named pipe must fail below rather than wait for a writer.

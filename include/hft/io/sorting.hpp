@@ -1,9 +1,8 @@
-// Sorting for readers of files: names, and the order of things without moving them. One instantiation each.
+// Sorting for readers of files: names, and the order of things without moving them, by one and the same sort.
 #pragma once
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <hft/linkage.hpp>
@@ -22,24 +21,33 @@ std::vector<std::size_t> sorted_positions(std::size_t n, const Less& less) {
   });
 }
 
-void sort_names(std::vector<std::string_view>& names);
+/// Sorts strings or views of them.
+template <class Name>
+void sort_names(std::vector<Name>& names) {
+  std::vector<Name> sorted;
+  sorted.reserve(names.size());
+  for (const std::size_t i :
+       sorted_positions(names.size(), [&](std::size_t a, std::size_t b) { return names[a] < names[b]; }))
+    sorted.push_back(std::move(names[i]));
+  names.swap(sorted);
+}
 
 #if HFT_DEFINES(MODELS)
 
 [[gnu::noinline]] HFT_INLINE std::vector<std::size_t> sorted_positions(std::size_t n, const void* less,
                                                                        bool (*call)(const void*, std::size_t,
                                                                                     std::size_t)) {
-  std::vector<std::size_t> order(n);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [=](std::size_t a, std::size_t b) {
-    if (call(less, a, b)) return true;
-    return a < b && !call(less, b, a);
-  });
+  std::vector<std::size_t> order(n), merged(n);
+  for (std::size_t i = 0; i < n; ++i) order[i] = i;
+  for (std::size_t run = 1; run < n; run *= 2) {  // what is in order: pairs of runs become one
+    for (std::size_t begin = 0; begin < n; begin += 2 * run) {
+      const std::size_t middle = std::min(begin + run, n), end = std::min(begin + 2 * run, n);
+      for (std::size_t a = begin, b = middle, i = begin; i < end; ++i)
+        merged[i] = a < middle && (b == end || !call(less, order[b], order[a])) ? order[a++] : order[b++];
+    }
+    order.swap(merged);
+  }
   return order;
-}
-
-[[gnu::noinline]] HFT_INLINE void sort_names(std::vector<std::string_view>& names) {
-  std::sort(names.begin(), names.end());
 }
 
 #endif  // HFT_DEFINES
