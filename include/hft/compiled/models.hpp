@@ -19,6 +19,7 @@
 #include <hft/io/sorting.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/layers/positions.hpp>
+#include <hft/layers/rope_scaling.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>

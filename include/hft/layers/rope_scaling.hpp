@@ -10,6 +10,7 @@
 
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 #include <hft/short_string.hpp>
 
 namespace hft {
@@ -35,52 +36,23 @@ class RopeScaling {
  public:
   /// `dim` elements of each head are rotated; `max_positions` is the config's max_position_embeddings.
   /// Throws config_error for an unknown rope_type or a field that it needs and does not have.
-  RopeScaling(RopeParameters p, isize dim, isize max_positions)
-      : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
-    if (dim < 2 || dim % 2) fail("rotary dimension", "an even number of at least 2", detail::cat(dim));
-    const auto kind = p_.rope_type.view();
-    if (kind != "default" && kind != "linear" && kind != "dynamic" && kind != "yarn" && kind != "longrope" &&
-        kind != "llama3")
-      fail("rope_type", "default, linear, dynamic, yarn, longrope or llama3", std::string(kind));
-    if (kind == "linear" || kind == "dynamic" || kind == "llama3") need(p_.factor, "factor");
-    if (kind == "llama3") {
-      need(p_.low_freq_factor, "low_freq_factor");
-      need(p_.high_freq_factor, "high_freq_factor");
-      need(p_.original_max_position_embeddings, "original_max_position_embeddings");
-    }
-    if (kind == "yarn" && !p_.factor) {
-      need(p_.original_max_position_embeddings, "factor or original_max_position_embeddings");
-      p_.factor = f64(max_positions_) / f64(*p_.original_max_position_embeddings);
-    }
-    if (kind == "longrope")
-      for (const auto* factors : {&p_.short_factor, &p_.long_factor})
-        if (isize(factors->size()) != dim_ / 2)
-          fail(factors == &p_.short_factor ? "short_factor" : "long_factor", detail::cat(dim_ / 2, " factors"),
-               detail::cat(factors->size()));
-    if (p_.factor && !(*p_.factor > 0)) fail("factor", "a number above 0", detail::cat(*p_.factor));
-    if (!(p_.rope_theta > 0)) fail("rope_theta", "a number above 0", detail::cat(p_.rope_theta));
-  }
+  RopeScaling(RopeParameters p, isize dim, isize max_positions);
 
   isize dim() const { return dim_; }
 
   /// Inverse frequencies (dim / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.
-  std::pair<std::vector<f32>, f64> frequencies(isize length) const {
-    const auto kind = p_.rope_type.view();
-    if (kind == "linear") return {divided(base(p_.rope_theta), *p_.factor), 1};
-    if (kind == "dynamic") return {base(dynamic_theta(length)), 1};
-    if (kind == "yarn") return yarn();
-    if (kind == "longrope") return longrope(length);
-    if (kind == "llama3") return {llama3(), 1};
-    return {base(p_.rope_theta), 1};
-  }
+  std::pair<std::vector<f32>, f64> frequencies(isize length) const;
 
  private:
-  [[noreturn]] static void fail(std::string what, std::string expected, std::string got) {
-    throw config_error("rope_parameters", std::move(what), std::move(expected), std::move(got));
+  [[noreturn]] static void fail(const char* what, detail::message expected, detail::message got) {
+    throw config_error("rope_parameters", what, expected, got);
+  }
+  static void above_zero(const char* what, f64 value) {
+    if (!(value > 0)) fail(what, "a number above 0", detail::joined(value));
   }
   template <class T>
   void need(const std::optional<T>& field, const char* name) const {
-    if (!field) fail(name, detail::cat("a value for rope_type ", p_.rope_type.view()), "none");
+    if (!field) fail(name, detail::joined("a value for rope_type ", p_.rope_type.view()), "none");
   }
 
   // 1 / theta^(2i / dim)
@@ -146,7 +118,7 @@ class RopeScaling {
 
   std::vector<f32> llama3() const {
     const f64 factor = *p_.factor, low = *p_.low_freq_factor, high = *p_.high_freq_factor;
-    const f64 original = f64(*p_.original_max_position_embeddings);
+    const f64 original = f64(p_.original_max_position_embeddings.value_or(max_positions_));
     auto f = base(p_.rope_theta);
     for (auto& x : f) {
       const f32 wavelength = f32(2 * std::numbers::pi / f64(x));
@@ -160,8 +132,64 @@ class RopeScaling {
     return f;
   }
 
+  // The frequencies of all elements, of which only the first partial_rotary_factor turn.
+  std::vector<f32> proportional() const {
+    auto f = divided(base(p_.rope_theta), p_.factor.value_or(1));
+    const f64 turning = p_.partial_rotary_factor.value_or(1) * f64(dim_ / 2);
+    for (std::size_t i = 0; i < f.size(); ++i)
+      if (f64(i + 1) > turning) f[i] = 0;
+    return f;
+  }
+
   RopeParameters p_;
   isize dim_, max_positions_;
 };
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_positions)
+    : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
+  if (dim < 2 || dim % 2) fail("rotary dimension", "an even number of at least 2", detail::joined(dim));
+  const auto kind = p_.rope_type.view();
+  if (kind != "default" && kind != "linear" && kind != "dynamic" && kind != "yarn" && kind != "longrope" &&
+      kind != "llama3" && kind != "proportional")
+    fail("rope_type", "default, linear, dynamic, yarn, longrope, llama3 or proportional", kind);
+  if (kind == "linear" || kind == "dynamic" || kind == "llama3") need(p_.factor, "factor");
+  if (kind == "llama3") {
+    need(p_.low_freq_factor, "low_freq_factor");
+    need(p_.high_freq_factor, "high_freq_factor");
+  }
+  if (kind == "yarn" && !p_.factor) {
+    need(p_.original_max_position_embeddings, "factor or original_max_position_embeddings");
+    p_.factor = f64(max_positions_) / f64(*p_.original_max_position_embeddings);
+  }
+  if (kind == "longrope")
+    for (const auto* factors : {&p_.short_factor, &p_.long_factor})
+      if (isize(factors->size()) != dim_ / 2)
+        fail(factors == &p_.short_factor ? "short_factor" : "long_factor", detail::joined(dim_ / 2, " factors"),
+             detail::joined(factors->size()));
+  if (kind == "dynamic" && dim == 2) fail("rotary dimension", "more than 2 for rope_type dynamic", "2");
+  if (const auto n = p_.original_max_position_embeddings; n && *n < 1)
+    fail("original_max_position_embeddings", "at least 1", detail::joined(*n));
+  above_zero("rope_theta", p_.rope_theta);
+  if (p_.factor) above_zero("factor", *p_.factor);
+  if (p_.low_freq_factor) above_zero("low_freq_factor", *p_.low_freq_factor);
+  if (p_.high_freq_factor) above_zero("high_freq_factor", *p_.high_freq_factor);
+  for (const f64 f : p_.short_factor) above_zero("short_factor", f);
+  for (const f64 f : p_.long_factor) above_zero("long_factor", f);
+}
+
+HFT_INLINE std::pair<std::vector<f32>, f64> RopeScaling::frequencies(isize length) const {
+  const auto kind = p_.rope_type.view();
+  if (kind == "linear") return {divided(base(p_.rope_theta), *p_.factor), 1};
+  if (kind == "dynamic") return {base(dynamic_theta(length)), 1};
+  if (kind == "yarn") return yarn();
+  if (kind == "longrope") return longrope(length);
+  if (kind == "llama3") return {llama3(), 1};
+  if (kind == "proportional") return {proportional(), 1};
+  return {base(p_.rope_theta), 1};
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft
