@@ -48,6 +48,14 @@ BOOST_AUTO_TEST_CASE(regions_nest_and_exceptions_come_back) {
   BOOST_TEST(sum == 330);
 }
 
+BOOST_AUTO_TEST_CASE(more_threads_than_there_can_be_are_refused) {
+  BOOST_CHECK_THROW(set_num_threads(1 << 30), value_error);
+  BOOST_TEST(num_threads() == 1);
+  std::atomic<isize> sum = 0;
+  parallel_for(30, 1, [&](isize a, isize b) { sum += b - a; });
+  BOOST_TEST(sum == 30);
+}
+
 BOOST_AUTO_TEST_CASE(several_threads_may_call_at_once) {
   set_num_threads(2);
   std::atomic<isize> sum = 0;

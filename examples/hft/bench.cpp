@@ -192,7 +192,7 @@ int bench_encode(const bench_options& o) {
 
 int bench_tokenize(const bench_options& o) {
   set_up(o);
-  Tokenizer tokenizer = AutoTokenizer::from_pretrained(o.model).tokenizer();
+  Tokenizer tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision).tokenizer();
   tokenizer.no_truncation();
   tokenizer.no_padding();
   const std::string text = read_text(o.file, std::size_t(1) << 32);

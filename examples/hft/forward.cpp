@@ -1,6 +1,7 @@
 // hft forward and hft generate: tensors in, tensors out.
 #include <hft/generation/generate.hpp>
 #include <hft/io/safetensors.hpp>
+#include <hft/tokenizers/pretrained.hpp>
 
 #include "model.hpp"
 
@@ -49,6 +50,7 @@ struct inputs {
 
 static inputs read_inputs(const std::string& path) {
   const auto file = safetensors_file::open(path);
+  if (!file.unreadable().empty()) file.find(file.unreadable()[0].name);  // throws, and names its dtype
   inputs in;
   for (const auto& t : file.tensors()) {
     if (t.name == "input_ids")
@@ -85,6 +87,11 @@ int generate(const forward_options& o) {
   }
   GenerateOptions options;
   options.attention_mask = in.args.attention_mask;
+  std::optional<PreTrainedTokenizerFast> tokenizer;  // read where stop_strings ask for it
+  options.decode = [&](std::span<const i64> ids) {
+    if (!tokenizer) tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
+    return tokenizer->decode(ids);
+  };
   const auto result = generate_detailed(model, in.input_ids, config, options);
   std::vector<stored_tensor> out;
   detail::add_named(out, "sequences", result.sequences);

@@ -30,7 +30,7 @@ int info(const info_options& o) {
   out["vocab_size"] = model.config().vocab_size;
   json special = json::object();
   try {
-    const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+    const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
     const std::pair<const char*, std::optional<std::string>> tokens[] = {
         {"bos_token", tokenizer.bos_token()},  {"eos_token", tokenizer.eos_token()},
         {"unk_token", tokenizer.unk_token()},  {"pad_token", tokenizer.pad_token()},

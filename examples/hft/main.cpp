@@ -1,12 +1,17 @@
 // hft: the command line tool. Results go to standard output, everything else to standard error.
 // Exit status: 0 done; 1 the work failed; 2 wrong usage.
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <new>
 #include <string>
+#include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/mapped_file.hpp>
 #include <hft/version.hpp>
 
 #include "tool.hpp"
@@ -14,6 +19,16 @@
 using namespace tool;
 
 namespace {
+
+// CLI::PositiveNumber, with a message that one can read.
+CLI::Validator at_least_one() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::int64_t n = 0;
+        return CLI::detail::lexical_cast(text, n) && n >= 1 ? "" : "expected a number of at least 1, got " + text;
+      },
+      "NUMBER");
+}
 
 void add_model(CLI::App* verb, common_options& o) {
   verb->add_option("model", o.model, "a Transformers folder, a .gguf file, or a hub id found in the hub cache")
@@ -25,7 +40,7 @@ void add_common(CLI::App* verb, common_options& o) {
   add_model(verb, o);
   verb->add_option("--dtype", o.dtype, "f32, bf16, f16, q8_0, q4_0, ...; default: as stored");
   verb->add_option("--device", o.device, "cpu");
-  verb->add_option("--threads", o.threads, "default: OMP_NUM_THREADS, else all processors")->check(CLI::PositiveNumber);
+  verb->add_option("--threads", o.threads, "default: OMP_NUM_THREADS, else all processors")->check(at_least_one());
   verb->add_option("--seed", o.seed, "of sampling and random inputs");
 }
 
@@ -53,7 +68,7 @@ int main(int argc, char** argv) {
   add_common(run_v, run_o);
   add_adapter(run_v, run_o);
   auto* prompt = run_v->add_option("-p,--prompt", run_o.prompt, "the prompt; without one, a chat on the terminal");
-  run_v->add_option("-n", run_o.max_new_tokens, "tokens to generate at most")->check(CLI::PositiveNumber);
+  run_v->add_option("-n", run_o.max_new_tokens, "tokens to generate at most")->check(at_least_one());
   run_v->add_flag("--chat", run_o.chat, "put the prompt through the model's chat template");
   run_v->add_option("--system", run_o.system, "the system message of a chat");
   run_v->add_flag("--greedy", run_o.greedy, "always the likeliest token");
@@ -63,7 +78,7 @@ int main(int argc, char** argv) {
   run_v->add_option("--min-p", run_o.min_p);
   run_v->add_option("--typical-p", run_o.typical_p);
   run_v->add_option("--repetition-penalty", run_o.repetition_penalty);
-  run_v->add_option("--stop", run_o.stop_strings, "end at this text (may be repeated)");
+  run_v->add_option("--stop", run_o.stop_strings, "end at this text (may be repeated)")->allow_extra_args(false);
   run_v->callback([&] {
     run_o.has_prompt = prompt->count() > 0;
     work = [&] { return run(run_o); };
@@ -115,6 +130,7 @@ int main(int argc, char** argv) {
       ->add_option("--min_frequency", train_tokenizer_o.min_frequency, "of what becomes a token; not for unigram")
       ->check(CLI::NonNegativeNumber);
   train_tokenizer_v->add_option("--special_tokens", train_tokenizer_o.special_tokens, "separated by commas")
+      ->allow_extra_args(false)
       ->delimiter(',');
   auto* bytes = train_tokenizer_v->add_flag("--byte_level", train_tokenizer_o.byte_level, "bpe of bytes, as GPT-2's");
   auto* lower = train_tokenizer_v->add_flag("--lowercase", train_tokenizer_o.lowercase);
@@ -123,7 +139,7 @@ int main(int argc, char** argv) {
       ->excludes(kind, bytes, lower);
   train_tokenizer_v->add_option("--output", train_tokenizer_o.output, "the folder to write")->required();
   train_tokenizer_v->add_option("--threads", train_tokenizer_o.threads, "default: OMP_NUM_THREADS, else all processors")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   train_tokenizer_v->add_option("files", train_tokenizer_o.files, "text files (UTF-8)")->required();
   train_tokenizer_v->callback([&] {
     if (train_tokenizer_o.byte_level && train_tokenizer_o.model != "bpe")
@@ -190,10 +206,21 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    const auto unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+    const std::string what = unknown.empty() || unknown[0].starts_with('-') ? std::string(e.what())
+                                                                            : "there is no verb '" + unknown[0] + "'";
+    std::fprintf(stderr, "hft: %s ('hft --help' and 'hft VERB --help' say what there is)\n", one_line(what).c_str());
+    return 2;
   }
   try {
-    return work();
+    const int status = work();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      throw hft::file_error("standard output", "cannot write: " + hft::detail::errno_text(errno));
+    return status;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "hft: [memory] not enough for this\n");
+    return 1;
   } catch (const std::exception& e) {
     std::fflush(stdout);
     std::fprintf(stderr, "hft: %s\n", one_line(e.what()).c_str());

@@ -24,15 +24,20 @@ f64 seconds_between(clock::time_point a, clock::time_point b) { return std::chro
 // Writes text as it comes, and remembers when the first token was there.
 class console_streamer final : public TextStreamer {
  public:
-  explicit console_streamer(const Tokenizer& tokenizer)
-      : TextStreamer(tokenizer, [this](std::string_view text) {
-          std::fwrite(text.data(), 1, text.size(), stdout);
-          std::fflush(stdout);
-          reply += text;
-        }) {}
+  /// Writes `prompt` once generation has begun: not where it is refused.
+  console_streamer(const Tokenizer& tokenizer, std::string prompt)
+      : TextStreamer(tokenizer,
+                     [this](std::string_view text) {
+                       std::fwrite(text.data(), 1, text.size(), stdout);
+                       std::fflush(stdout);
+                       reply += text;
+                     }),
+        prompt_(std::move(prompt)) {}
   void put(std::span<const i64> tokens) override {
     if (started_) {
       if (!count++) first = clock::now();
+    } else {
+      std::fwrite(prompt_.data(), 1, prompt_.size(), stdout);
     }
     started_ = true;
     TextStreamer::put(tokens);
@@ -43,6 +48,7 @@ class console_streamer final : public TextStreamer {
   clock::time_point first;
 
  private:
+  std::string prompt_;
   bool started_ = false;
 };
 
@@ -65,9 +71,9 @@ GenerationConfig settings(const run_options& o) {
   return c;
 }
 
-// Generates from `ids` and streams the text; returns it.
+// Generates from `ids` and streams the text, behind the prompt where one is to be seen; returns it.
 std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const std::vector<i64>& ids,
-                     const run_options& o) {
+                     const run_options& o, std::string shown_prompt = "") {
   const isize room = context_length(model) - isize(ids.size());
   if (room < 1)
     throw value_error("run", "prompt",
@@ -81,7 +87,7 @@ std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tok
   if (const auto id = tokenizer.eos_token_id(); id && !ends.contains(*id)) ends.ids.push_back(*id);
   config.eos_token_id = ends;
 
-  console_streamer streamer(tokenizer.tokenizer());
+  console_streamer streamer(tokenizer.tokenizer(), std::move(shown_prompt));
   GenerateOptions options;
   options.streamer = &streamer;
   options.decode = [&](std::span<const i64> tokens) { return tokenizer.decode(tokens); };
@@ -128,7 +134,7 @@ int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer,
 }  // namespace
 
 int run(const run_options& o) {
-  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
   const auto model = load_causal_model(o);
   std::string prompt = o.prompt;
   if (!o.has_prompt) {
@@ -148,8 +154,7 @@ int run(const run_options& o) {
     if (!bos) throw value_error("run", "prompt", "at least one token", "none");
     ids.push_back(*bos);
   }
-  std::fputs(prompt.c_str(), stdout);
-  reply_to(model, tokenizer, ids, o);
+  reply_to(model, tokenizer, ids, o, prompt);
   return 0;
 }
 

@@ -1,7 +1,9 @@
 // hft tokenize, detokenize and template: JSON lines in, JSON lines out.
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include <hft/tokenizers/apply_chat_template.hpp>
 #include <hft/tokenizers/pretrained.hpp>
@@ -36,7 +38,15 @@ void for_each_json_line(F f) {
   }
 }
 
-void print(const json& value) { std::fputs(dump(value, one_line).c_str(), stdout); }
+// One line, also for readers who end lines where Unicode does (as Python's splitlines): those characters, which JSON
+// allows in strings, are escaped.
+void print(const json& value) {
+  std::string text = dump(value, one_line);
+  for (const auto& [character, escape] : {std::pair{"\u0085", "\\u0085"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}})
+    for (std::size_t at = 0; (at = text.find(character, at)) != text.npos;)
+      text.replace(at, std::strlen(character), escape);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 json to_json(const std::vector<std::optional<std::int64_t>>& ids) {
   json out = json::array();
@@ -63,7 +73,7 @@ json to_json(const Encoding& e) {
 }  // namespace
 
 int tokenize(const tokenize_options& o) {
-  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
   const Tokenizer& backend = tokenizer.backend_tokenizer();
   for_each_json_line([&](const json& line, const std::string& where) {
     if (line.is_string()) return print(to_json(backend.encode(line.get_ref<const std::string&>(), !o.no_special)));
@@ -76,7 +86,7 @@ int tokenize(const tokenize_options& o) {
 }
 
 int detokenize(const tokenize_options& o) {
-  const auto tokenizer = AutoTokenizer::from_pretrained(o.model);
+  const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
   for_each_json_line([&](const json& line, const std::string& where) {
     const auto ids = json_as<std::vector<std::int64_t>>(line, where, "ids");
     print(tokenizer.backend_tokenizer().decode(ids, !o.keep_special));
@@ -91,7 +101,7 @@ int render_template(const common_options& o) {
   if (path.extension() == ".jinja" || path.extension() == ".j2") {
     source = read_text(path, std::size_t(16) << 20);
   } else {
-    tokenizer = AutoTokenizer::from_pretrained(o.model);
+    tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
     const auto text = tokenizer->chat_template();
     if (!text) throw value_error(o.model, "chat template", "one in the tokenizer's files", "none");
     source = *text;

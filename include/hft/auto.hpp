@@ -177,7 +177,10 @@ struct checkpoint_kind {
   }
 
   template <class... Archs>
-  [[noreturn]] void fail(archs<Archs...>, const char* what) const {
+  [[noreturn]] void fail(archs<Archs...>, const char* what, const char* expected) const {
+    if (((model_type == Archs::model_type) || ...))
+      throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
+                              architecture.empty() ? std::string("none") : architecture);
     std::string known;
     ((known += (known.empty() ? "" : ", ") + std::string(Archs::model_type)), ...);
     throw unsupported_error(where, what, "a model_type of this list: " + known,
@@ -205,13 +208,14 @@ struct auto_class<Choice, W, D, archs<Archs...>> {
         Choice::template load<Arch, W, D>(kind, source, options, found);
     };
     (attempt(std::type_identity<Archs>{}), ...);
-    if (!found) kind.fail(archs<Archs...>{}, Choice::name);
+    if (!found) kind.fail(archs<Archs...>{}, Choice::name, Choice::expected);
     return *std::move(found);
   }
 };
 
 struct causal_lm_choice {
   static constexpr const char* name = "AutoModelForCausalLM";
+  static constexpr const char* expected = "a causal language model";
   template <class Arch, class W, class D, class Found>
   static void load(const checkpoint_kind&, const checkpoint& source, const LoadOptions& options, Found& found) {
     if constexpr (requires { typename Arch::template causal_lm<W, D>; })
@@ -221,6 +225,7 @@ struct causal_lm_choice {
 
 struct named_class_choice {
   static constexpr const char* name = "AutoModel";
+  static constexpr const char* expected = "a class that hft has";
   template <class Arch, class W, class D, class Found>
   static void load(const checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options, Found& found) {
     if (!kind.architecture.empty())

@@ -30,6 +30,7 @@
 
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -54,21 +55,11 @@ class buffer {
     return *this;
   }
   ~buffer() {
-    if (header_ && header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) header_->release(header_);
+    if (header_) drop(header_);
   }
 
   /// Memory that another object keeps alive, a mapped file for one.
-  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes) {
-    struct shared : header {
-      std::shared_ptr<const void> owner;
-    };
-    auto* h = new shared;
-    h->owner = std::move(owner);
-    h->data = const_cast<void*>(data);
-    h->bytes = bytes;
-    h->release = [](header* p) { delete static_cast<shared*>(p); };
-    return buffer(h);
-  }
+  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes);
 
   void* data() const { return header_ ? header_->data : nullptr; }
   std::size_t bytes() const { return header_ ? header_->bytes : 0; }
@@ -76,6 +67,9 @@ class buffer {
   explicit operator bool() const { return header_ != nullptr; }
 
  private:
+  // Out of line, because tensors end everywhere: a call costs each place less than an atomic decrement and a branch.
+  static void drop(header* h) noexcept;
+
   header* header_ = nullptr;
 };
 
@@ -107,32 +101,7 @@ class cpu_allocator {
     return *allocator;
   }
 
-  buffer allocate(std::size_t bytes) {
-    if (bytes > SIZE_MAX / 4) throw std::bad_alloc();
-    const auto [size, slot] = size_class(bytes);
-    if (slot < slots) {
-      std::lock_guard lock(mutex_);
-      used_ += size;
-      most_used_ = std::max(most_used_, used_);
-      auto& chunks = free_[slot];
-      if (!chunks.empty()) {
-        auto* h = chunks.back();
-        chunks.pop_back();
-        cached_ -= size;
-        h->references.store(1, std::memory_order_relaxed);
-        return buffer(h);
-      }
-      if (holders_)
-        for (std::size_t i = slots; i-- > 0 && used_ + cached_ > most_used_ + most_used_ / 4 + limit;) drop(i);
-    }
-    void* memory = ::operator new(offset + size, std::align_val_t(offset));
-    auto* h = new (memory) chunk;
-    h->data = static_cast<std::byte*>(memory) + offset;
-    h->bytes = size;
-    h->slot = slot;
-    h->release = [](buffer::header* p) { instance().take_back(static_cast<chunk*>(p)); };
-    return buffer(h);
-  }
+  buffer allocate(std::size_t bytes);
 
   /// Gives all cached chunks back to the system.
   void trim() {
@@ -182,18 +151,7 @@ class cpu_allocator {
     free_[slot].clear();
   }
 
-  void take_back(chunk* h) {
-    if (h->slot < slots) {
-      std::lock_guard lock(mutex_);
-      used_ -= h->bytes;
-      if (holders_ || cached_ + h->bytes <= limit) {
-        cached_ += h->bytes;
-        free_[h->slot].push_back(h);
-        return;
-      }
-    }
-    destroy(h);
-  }
+  void take_back(chunk* h);
 
   std::mutex mutex_;
   std::array<std::vector<chunk*>, slots> free_;
@@ -226,5 +184,65 @@ struct cpu {
     ~memory_hold() { detail::cpu_allocator::instance().hold(-1); }
   };
 };
+
+#if HFT_DEFINES(MODELS)
+
+[[gnu::noinline]] HFT_INLINE void buffer::drop(header* h) noexcept {
+  if (h->references.fetch_sub(1, std::memory_order_acq_rel) == 1) h->release(h);
+}
+
+HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes) {
+  struct shared : header {
+    std::shared_ptr<const void> owner;
+  };
+  auto* h = new shared;
+  h->owner = std::move(owner);
+  h->data = const_cast<void*>(data);
+  h->bytes = bytes;
+  h->release = [](header* p) { delete static_cast<shared*>(p); };
+  return buffer(h);
+}
+
+HFT_INLINE buffer detail::cpu_allocator::allocate(std::size_t bytes) {
+  if (bytes > SIZE_MAX / 4) throw std::bad_alloc();
+  const auto [size, slot] = size_class(bytes);
+  if (slot < slots) {
+    std::lock_guard lock(mutex_);
+    used_ += size;
+    most_used_ = std::max(most_used_, used_);
+    auto& chunks = free_[slot];
+    if (!chunks.empty()) {
+      auto* h = chunks.back();
+      chunks.pop_back();
+      cached_ -= size;
+      h->references.store(1, std::memory_order_relaxed);
+      return buffer(h);
+    }
+    if (holders_)
+      for (std::size_t i = slots; i-- > 0 && used_ + cached_ > most_used_ + most_used_ / 4 + limit;) drop(i);
+  }
+  void* memory = ::operator new(offset + size, std::align_val_t(offset));
+  auto* h = new (memory) chunk;
+  h->data = static_cast<std::byte*>(memory) + offset;
+  h->bytes = size;
+  h->slot = slot;
+  h->release = [](buffer::header* p) { instance().take_back(static_cast<chunk*>(p)); };
+  return buffer(h);
+}
+
+HFT_INLINE void detail::cpu_allocator::take_back(chunk* h) {
+  if (h->slot < slots) {
+    std::lock_guard lock(mutex_);
+    used_ -= h->bytes;
+    if (holders_ || cached_ + h->bytes <= limit) {
+      cached_ += h->bytes;
+      free_[h->slot].push_back(h);
+      return;
+    }
+  }
+  destroy(h);
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -113,9 +113,7 @@ class visitor {
   /// A member: a module, a vector of modules (named "0", "1", ...), an optional one, or a tensor.
   template <class Member>
   void operator()(std::string_view name, Member& member) {
-    const auto keep = path_.size();
-    if (keep) path_ += '.';
-    path_ += name;
+    const auto keep = enter(name);
     walk(member);
     path_.resize(keep);
   }
@@ -153,7 +151,7 @@ class visitor {
       if (member) walk(*member);
     } else if constexpr (requires { member.begin(); }) {
       isize i = 0;
-      for (auto& element : member) (*this)(std::to_string(i++), element);
+      for (auto& element : member) (*this)(detail::cat(i++), element);
     } else {
       leaf(member);
     }
@@ -170,6 +168,9 @@ class visitor {
     auto p = as_parameter(tensor, transposed_);
     on_parameter(path_, p);
   }
+
+  // Appends a member's name to the path, and returns the length that the path had.
+  std::size_t enter(std::string_view name);
 
   std::string path_;
   bool transposed_ = false;
@@ -200,5 +201,16 @@ isize num_parameters(const Module& module) {
   for_each_parameter(const_cast<Module&>(module), [&](const std::string&, parameter& p) { n += p.size(); });
   return n;
 }
+
+#if HFT_DEFINES(MODELS)
+
+[[gnu::noinline]] HFT_INLINE std::size_t visitor::enter(std::string_view name) {
+  const auto length = path_.size();
+  if (length) path_ += '.';
+  path_ += name;
+  return length;
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -13,19 +13,18 @@
 #include <thread>
 #include <utility>
 #include <vector>
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
 
 #include <hft/dtype.hpp>
+#include <hft/error.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
 namespace detail {
 
 inline void cpu_relax() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
+#if defined(__x86_64__)
+  __builtin_ia32_pause();  // <immintrin.h>, which has it under another name, is 40000 lines
 #endif
 }
 
@@ -39,7 +38,8 @@ class thread_pool {
 
   int size() const { return size_.load(std::memory_order_relaxed); }
 
-  /// Waits for a running region to end. n < 1 counts as 1.
+  /// Waits for a running region to end. n < 1 counts as 1. Throws value_error where the system does not start so many;
+  /// the calling thread is then alone.
   void resize(int n) {
     std::lock_guard lock(region_);
     stop_workers();
@@ -50,29 +50,14 @@ class thread_pool {
   /// A region inside a region, or beside another thread's region, runs on the calling thread alone.
   template <class Task>
   void run(Task&& task) {
-    std::unique_lock lock(region_, std::defer_lock);
-    if (inside_region() || size() == 1 || !lock.try_lock()) {
-      for (int i = 0, n = size(); i < n; ++i) task(i);
-      return;
-    }
     using task_t = std::remove_reference_t<Task>;
-    context_ = const_cast<void*>(static_cast<const void*>(std::addressof(task)));
-    call_ = [](void* context, int i) { (*static_cast<task_t*>(context))(i); };
-    const int workers = size() - 1;
-    pending_.store(workers, std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
-    if (sleeping_.load(std::memory_order_seq_cst)) epoch_.notify_all();
-    work(0);
-    for (int spin = 0; pending_.load(std::memory_order_acquire); ++spin) {
-      if (spin < spins)
-        cpu_relax();
-      else  // a worker lost its processor
-        std::this_thread::yield();
-    }
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    run([](void* context, int i) { (*static_cast<task_t*>(context))(i); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(task))));
   }
+  void run(void (*call)(void*, int), void* context);
 
  private:
+  static constexpr int most_threads = 4096;
   static constexpr int spins = 4000;  // some 50 us of pause instructions
 
   thread_pool() { start_workers(default_size()); }
@@ -89,46 +74,10 @@ class thread_pool {
     return inside;
   }
 
-  void work(int index) {
-    inside_region() = true;
-    try {
-      call_(context_, index);
-    } catch (...) {
-      std::lock_guard lock(failure_mutex_);
-      if (!failure_) failure_ = std::current_exception();
-    }
-    inside_region() = false;
-  }
-
-  void start_workers(int n) {
-    stopping_ = false;
-    size_.store(n, std::memory_order_relaxed);
-    for (int i = 1; i < n; ++i) workers_.emplace_back([this, i, seen = epoch_.load()]() mutable { loop(i, seen); });
-  }
-
-  void stop_workers() {
-    stopping_ = true;
-    epoch_.fetch_add(1, std::memory_order_release);
-    epoch_.notify_all();
-    for (auto& w : workers_) w.join();
-    workers_.clear();
-  }
-
-  void loop(int index, unsigned& seen) {
-    for (;;) {
-      for (int spin = 0; spin < spins && epoch_.load(std::memory_order_acquire) == seen; ++spin) cpu_relax();
-      if (epoch_.load(std::memory_order_acquire) == seen) {
-        sleeping_.fetch_add(1, std::memory_order_seq_cst);
-        epoch_.wait(seen, std::memory_order_seq_cst);
-        sleeping_.fetch_sub(1, std::memory_order_relaxed);
-        continue;
-      }
-      ++seen;
-      if (stopping_) return;
-      work(index);
-      pending_.fetch_sub(1, std::memory_order_release);
-    }
-  }
+  void work(int index);
+  void start_workers(int n);
+  void stop_workers();
+  void loop(int index, unsigned& seen);
 
   std::mutex region_;  // held while a region runs
   std::vector<std::thread> workers_;
@@ -143,12 +92,16 @@ class thread_pool {
   alignas(64) std::atomic<int> sleeping_ = 0;
 };
 
+// parallel_for's work, whose type is erased: call(task, begin, end).
+void parallel_ranges(isize n, isize grain, void (*call)(void*, isize, isize), void* task);
+
 }  // namespace detail
 
 /// The number of threads that ops use, the calling one included.
 inline int num_threads() { return detail::thread_pool::instance().size(); }
 
-/// Sets the number of threads that ops use. Not to be called from inside an op.
+/// Sets the number of threads that ops use. Not to be called from inside an op. Throws value_error, with one thread
+/// left, for more than the system starts.
 inline void set_num_threads(int n) { detail::thread_pool::instance().resize(n); }
 
 /// Splits [0, n) into one contiguous range per thread, each a multiple of `grain` long but the last, and calls
@@ -157,16 +110,98 @@ inline void set_num_threads(int n) { detail::thread_pool::instance().resize(n); 
 /// ranges.
 template <class F>
 void parallel_for(isize n, isize grain, F&& f) {
+  using range_task = std::remove_reference_t<F>;
+  detail::parallel_ranges(
+      n, grain, [](void* task, isize begin, isize end) { (*static_cast<range_task*>(task))(begin, end); },
+      const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE void detail::thread_pool::run(void (*call)(void*, int), void* context) {
+  std::unique_lock lock(region_, std::defer_lock);
+  if (inside_region() || size() == 1 || !lock.try_lock()) {
+    for (int i = 0, n = size(); i < n; ++i) call(context, i);
+    return;
+  }
+  context_ = context;
+  call_ = call;
+  const int workers = size() - 1;
+  pending_.store(workers, std::memory_order_relaxed);
+  epoch_.fetch_add(1, std::memory_order_release);
+  if (sleeping_.load(std::memory_order_seq_cst)) epoch_.notify_all();
+  work(0);
+  for (int spin = 0; pending_.load(std::memory_order_acquire); ++spin) {
+    if (spin < spins)
+      cpu_relax();
+    else  // a worker lost its processor
+      std::this_thread::yield();
+  }
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+HFT_INLINE void detail::thread_pool::work(int index) {
+  inside_region() = true;
+  try {
+    call_(context_, index);
+  } catch (...) {
+    std::lock_guard lock(failure_mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
+  inside_region() = false;
+}
+
+HFT_INLINE void detail::thread_pool::start_workers(int n) {
+  stopping_ = false;
+  size_.store(1, std::memory_order_relaxed);
+  if (n > most_threads) throw value_error("threads", "their number", joined("at most ", most_threads), joined(n));
+  try {
+    for (int i = 1; i < n; ++i) workers_.emplace_back([this, i, seen = epoch_.load()]() mutable { loop(i, seen); });
+  } catch (const std::exception&) {
+    const std::size_t started = workers_.size() + 1;
+    stop_workers();
+    throw value_error("threads", "their number", joined("at most the ", started, " that the system starts"), joined(n));
+  }
+  size_.store(n, std::memory_order_relaxed);
+}
+
+HFT_INLINE void detail::thread_pool::stop_workers() {
+  stopping_ = true;
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  for (auto& w : workers_) w.join();
+  workers_.clear();
+}
+
+HFT_INLINE void detail::thread_pool::loop(int index, unsigned& seen) {
+  for (;;) {
+    for (int spin = 0; spin < spins && epoch_.load(std::memory_order_acquire) == seen; ++spin) cpu_relax();
+    if (epoch_.load(std::memory_order_acquire) == seen) {
+      sleeping_.fetch_add(1, std::memory_order_seq_cst);
+      epoch_.wait(seen, std::memory_order_seq_cst);
+      sleeping_.fetch_sub(1, std::memory_order_relaxed);
+      continue;
+    }
+    ++seen;
+    if (stopping_) return;
+    work(index);
+    pending_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+HFT_INLINE void detail::parallel_ranges(isize n, isize grain, void (*call)(void*, isize, isize), void* task) {
   const isize grains = (n + grain - 1) / grain;
   if (grains <= 0) return;
-  auto& pool = detail::thread_pool::instance();
+  auto& pool = thread_pool::instance();
   const isize parts = std::min<isize>(pool.size(), grains);
-  if (parts == 1) return f(isize(0), n);
+  if (parts == 1) return call(task, 0, n);
   pool.run([&](int i) {
     if (i >= parts) return;
     const isize begin = grains * i / parts * grain, end = std::min(n, grains * (i + 1) / parts * grain);
-    if (begin < end) f(begin, end);
+    if (begin < end) call(task, begin, end);
   });
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

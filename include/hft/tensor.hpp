@@ -22,22 +22,53 @@
 #include <hft/device.hpp>
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
 template <std::size_t Rank>
 using Shape = std::array<isize, Rank>;
 
+namespace detail {
+
+/// A shape of any rank, for errors.
+template <std::size_t Rank>
+std::string shape_text(const Shape<Rank>& shape) {
+  return shape_text(std::span<const isize>(shape.data(), Rank));
+}
+
+/// The extents and strides of a tensor, its rank erased: what is computed of them is compiled once.
+struct layout {
+  const isize *shape, *stride;
+  std::size_t rank;
+
+  isize size() const {
+    isize n = 1;
+    for (std::size_t d = 0; d < rank; ++d) n *= shape[d];
+    return n;
+  }
+  layout inner() const { return {shape + 1, stride + 1, rank - 1}; }
+
+  /// The bytes of a dense tensor. Throws shape_error unless the last extent is whole blocks of the format.
+  std::size_t bytes(dtype_id format) const;
+  bool contiguous() const;
+  /// Whether the outer dimensions lie at one distance, so that outer() can tell it.
+  bool collapsible() const;
+  /// The number of rows and the distance between them. Throws shape_error unless collapsible().
+  std::pair<isize, isize> outer() const;
+  /// Writes the strides by which another shape sees the same memory. Throws shape_error where there are none.
+  void reshape(const isize* to_shape, isize* to_stride, std::size_t to_rank) const;
+};
+
+isize count(const isize* shape, std::size_t rank);
+void write_dense_strides(isize* stride, const isize* shape, std::size_t rank);
+
+}  // namespace detail
+
 /// The number of elements of a shape; throws shape_error if an extent is negative or the product overflows.
 template <class Extents>
 isize count(const Extents& shape) {
-  isize n = 1;
-  for (const isize e : shape) {
-    if (e < 0 || (e && n > std::numeric_limits<isize>::max() / 64 / e))
-      throw shape_error("Tensor", "shape", "extents >= 0 whose product is a size", detail::shape_text(shape));
-    n *= e;
-  }
-  return n;
+  return detail::count(std::data(shape), std::size(shape));
 }
 
 // ---- what kernels see: rows and columns, whatever the rank was
@@ -91,6 +122,21 @@ struct format_of<any_q> {
 };
 }  // namespace detail
 
+namespace detail {
+// Copies a strided tensor, of blocks of `block` elements in `bytes`, to dense memory; returns what follows there.
+template <class D>
+std::byte* copy_dense(std::byte* to, const std::byte* from, layout l, isize block, isize bytes) {
+  if (l.contiguous()) {
+    const std::size_t n = std::size_t(l.size() / block * bytes);
+    D::copy_from_host(to, from, n);
+    return to + n;
+  }
+  for (isize i = 0; i < l.shape[0]; ++i)
+    to = copy_dense<D>(to, from + i * l.stride[0] / block * bytes, l.inner(), block, bytes);
+  return to;
+}
+}  // namespace detail
+
 template <class T, std::size_t Rank, BaseDevice D>
 class Tensor<T, Rank, D> : private detail::format_of<T> {
  public:
@@ -108,7 +154,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   static Tensor unallocated(const Shape<Rank>& shape) {
     Tensor t;
     t.shape_ = shape;
-    t.set_dense_strides();
+    detail::write_dense_strides(t.stride_.data(), shape.data(), Rank);
     return t;
   }
 
@@ -144,7 +190,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
 
   const Shape<Rank>& shape() const { return shape_; }
   isize extent(std::size_t dim) const { return shape_[dim]; }
-  isize size() const { return count(shape_); }                  // elements
+  isize size() const { return layout().size(); }                // elements
   isize stride(std::size_t dim) const { return stride_[dim]; }  // in elements
   storage* data() const { return data_; }
   /// The dtype's run-time name.
@@ -161,49 +207,18 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   /// Gives a tensor its memory, uninitialised; for any_q in the given format.
   void allocate(dtype_id format = dtype_id::f32) {
     this->set_format(format);
-    const isize block = info(this->format()).block;
-    if (shape_[Rank - 1] % block)
-      throw shape_error("Tensor", "last extent", detail::joined("a multiple of ", block, " for ", name(this->format())),
-                        detail::shape_text(shape_));
-    buffer_ = D::allocate(std::size_t(bytes()));
+    buffer_ = D::allocate(layout().bytes(this->format()));
     data_ = static_cast<storage*>(buffer_.data());
   }
 
-  bool contiguous() const {
-    isize expected = 1;
-    for (std::size_t d = Rank; d-- > 0; expected *= shape_[d])
-      if (shape_[d] != 1 && stride_[d] != expected) return false;
-    return true;
-  }
+  bool contiguous() const { return layout().contiguous(); }
 
   /// The same memory under another shape of as many elements. Throws shape_error if this tensor is strided in a way
   /// that the new shape cannot express.
   template <std::size_t Rank2>
   Tensor<T, Rank2, D> reshape(const Shape<Rank2>& shape) const {
-    if (count(shape) != size())
-      throw shape_error("reshape", "", detail::joined("a shape of ", size(), " elements"), detail::shape_text(shape));
     auto t = Tensor<T, Rank2, D>::wrap(buffer_, data_, shape, format());
-    if (contiguous()) return t;
-    // From the right: each new dimension takes its extent off the old one at hand, merged with those further left where
-    // they lie at the distance that makes them one.
-    std::size_t from = Rank;
-    isize left = 1, step = 1;  // elements left of the old dimension at hand, and their distance
-    for (std::size_t to = Rank2; to-- > 0;) {
-      const isize wanted = shape[to];
-      if (wanted == 1) continue;
-      while (left % wanted != 0) {
-        while (from > 0 && shape_[from - 1] == 1) --from;
-        if (from == 0 || (left != 1 && stride_[from - 1] != step * left) || (left != 1 && wanted % left != 0))
-          throw shape_error("reshape", "strided tensor " + detail::shape_text(shape_), "a shape that its strides allow",
-                            detail::shape_text(shape));
-        --from;
-        if (left == 1) step = stride_[from];
-        left *= shape_[from];
-      }
-      t.stride_[to] = step;
-      step *= wanted;
-      left /= wanted;
-    }
+    layout().reshape(shape.data(), t.stride_.data(), Rank2);
     return t;
   }
 
@@ -242,41 +257,24 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   Tensor clone() const {
     Tensor t = unallocated(shape_);
     t.allocate(format());
-    if constexpr (Rank == 1) {
-      D::copy_from_host(t.data_, data_, std::size_t(bytes()));
-    } else {
-      if (contiguous())
-        D::copy_from_host(t.data_, data_, std::size_t(bytes()));
-      else
-        for (isize i = 0; i < shape_[0]; ++i) {
-          const auto from = (*this)[i].dense();
-          D::copy_from_host(t[i].data(), from.data(), std::size_t(from.bytes()));
-        }
-    }
+    const auto& unit = info(format());
+    detail::copy_dense<D>(reinterpret_cast<std::byte*>(t.data_), reinterpret_cast<const std::byte*>(data_), layout(),
+                          unit.block, unit.bytes);
     return t;
   }
   /// This tensor if it is dense, else a dense copy.
   Tensor dense() const { return contiguous() ? *this : clone(); }
 
   /// This tensor if its outer dimensions lie at one distance, so that rows() can see them, else a dense copy.
-  Tensor collapsible() const {
-    isize n = 1, step = 0;
-    for (std::size_t d = Rank - 1; d-- > 0;) {
-      if (shape_[d] == 1) continue;
-      if (step && stride_[d] != step * n) return clone();
-      if (!step) step = stride_[d];
-      n *= shape_[d];
-    }
-    return *this;
-  }
+  Tensor collapsible() const { return layout().collapsible() ? *this : clone(); }
 
   /// All outer dimensions as rows. Throws shape_error if they do not lie at one distance; dense() them first.
   matrix<storage> rows() const requires Scalar<T> {
-    const auto [n, step] = outer();
+    const auto [n, step] = layout().outer();
     return {data_, n, shape_[Rank - 1], step};
   }
   weight_matrix<T> weight_rows() const {
-    const auto [n, step] = outer();
+    const auto [n, step] = layout().outer();
     if constexpr (dtype<T>::any)
       return {data_, n, shape_[Rank - 1], step / info(format()).block * info(format()).bytes, format()};
     else
@@ -287,10 +285,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   template <class, std::size_t, Device>
   friend class Tensor;
 
-  void set_dense_strides() {
-    isize step = 1;
-    for (std::size_t d = Rank; d-- > 0; step *= shape_[d]) stride_[d] = step;
-  }
+  detail::layout layout() const { return {shape_.data(), stride_.data(), Rank}; }
 
   storage* at_offset(isize elements) const {
     const auto& d = info(format());
@@ -298,23 +293,6 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
       return data_ + elements / d.block * d.bytes;
     else
       return data_ + elements / dtype<T>::block;
-  }
-
-  // The number of rows and the distance between them.
-  std::pair<isize, isize> outer() const {
-    isize n = 1, step = shape_[Rank - 1];
-    bool first = true;
-    for (std::size_t d = Rank - 1; d-- > 0;) {
-      if (shape_[d] != 1) {
-        if (first)
-          step = stride_[d], first = false;
-        else if (stride_[d] != step * n)
-          throw shape_error("Tensor::rows", "strided tensor of shape " + detail::shape_text(shape_),
-                            "outer dimensions at one distance");
-      }
-      n *= shape_[d];
-    }
-    return {n, step};
   }
 
   Shape<Rank> shape_{}, stride_{};
@@ -335,11 +313,107 @@ inline Tensor<i64, 2> ids_tensor(const std::vector<std::vector<i64>>& rows) {
   return t;
 }
 
+/// A host tensor's values on a device; itself where that is the host.
+template <BaseDevice D, Scalar T, std::size_t Rank>
+Tensor<T, Rank, D> to_device(const Tensor<T, Rank>& x) {
+  if constexpr (std::is_same_v<D, cpu>) {
+    return x;
+  } else {
+    const auto dense = x.dense();
+    Tensor<T, Rank, D> y(x.shape());
+    D::copy_from_host(y.data(), dense.data(), std::size_t(dense.bytes()));
+    return y;
+  }
+}
+
 /// The shape with its last extent replaced.
 template <std::size_t Rank>
 Shape<Rank> with_last(Shape<Rank> shape, isize last) {
   shape[Rank - 1] = last;
   return shape;
 }
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE isize detail::count(const isize* shape, std::size_t rank) {
+  isize n = 1;
+  for (std::size_t d = 0; d < rank; ++d)
+    if (shape[d] < 0 || __builtin_mul_overflow(n, shape[d], &n) || n > std::numeric_limits<isize>::max() / 64)
+      throw shape_error("Tensor", "shape", "extents >= 0 whose product is a size",
+                        shape_text(std::span<const isize>(shape, rank)));
+  return n;
+}
+
+HFT_INLINE void detail::write_dense_strides(isize* stride, const isize* shape, std::size_t rank) {
+  count(shape, rank);  // throws
+  isize step = 1;
+  for (std::size_t d = rank; d-- > 0; step *= shape[d]) stride[d] = step;
+}
+
+HFT_INLINE std::size_t detail::layout::bytes(dtype_id format) const {
+  const auto& unit = info(format);
+  if (shape[rank - 1] % unit.block)
+    throw shape_error("Tensor", "last extent", joined("a multiple of ", unit.block, " for ", name(format)),
+                      shape_text(std::span<const isize>(shape, rank)));
+  return std::size_t(size() / unit.block * unit.bytes);
+}
+
+HFT_INLINE bool detail::layout::contiguous() const {
+  isize expected = 1;
+  for (std::size_t d = rank; d-- > 0; expected *= shape[d])
+    if (shape[d] != 1 && stride[d] != expected) return false;
+  return true;
+}
+
+HFT_INLINE bool detail::layout::collapsible() const {
+  isize n = 1, step = 0;
+  for (std::size_t d = rank - 1; d-- > 0;) {
+    if (shape[d] == 1) continue;
+    if (step && stride[d] != step * n) return false;
+    if (!step) step = stride[d];
+    n *= shape[d];
+  }
+  return true;
+}
+
+HFT_INLINE std::pair<isize, isize> detail::layout::outer() const {
+  if (!collapsible())
+    throw shape_error("Tensor::rows",
+                      joined("strided tensor of shape ", shape_text(std::span<const isize>(shape, rank))),
+                      "outer dimensions at one distance");
+  isize n = 1, step = shape[rank - 1];
+  for (std::size_t d = rank - 1; d-- > 0; n *= shape[d])
+    if (n == 1 && shape[d] != 1) step = stride[d];
+  return {n, step};
+}
+
+HFT_INLINE void detail::layout::reshape(const isize* to_shape, isize* to_stride, std::size_t to_rank) const {
+  const auto text = [](const isize* s, std::size_t n) { return shape_text(std::span<const isize>(s, n)); };
+  if (detail::count(to_shape, to_rank) != size())
+    throw shape_error("reshape", "", joined("a shape of ", size(), " elements"), text(to_shape, to_rank));
+  if (contiguous() || size() == 0) return write_dense_strides(to_stride, to_shape, to_rank);
+  // From the right: each new dimension takes its extent off the old one at hand, merged with those further left where
+  // they lie at the distance that makes them one.
+  std::size_t from = rank;
+  isize left = 1, step = 1;  // elements left of the old dimension at hand, and their distance
+  for (std::size_t to = to_rank; to-- > 0;) {
+    const isize wanted = to_shape[to];
+    if (wanted == 1) continue;
+    while (left % wanted != 0) {
+      while (from > 0 && shape[from - 1] == 1) --from;
+      if (from == 0 || (left != 1 && stride[from - 1] != step * left) || (left != 1 && wanted % left != 0))
+        throw shape_error("reshape", joined("strided tensor ", text(shape, rank)), "a shape that its strides allow",
+                          text(to_shape, to_rank));
+      --from;
+      if (left == 1) step = stride[from];
+      left *= shape[from];
+    }
+    to_stride[to] = step;
+    step *= wanted;
+    left /= wanted;
+  }
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <hft/auto.hpp>
+#include <hft/generation/generate.hpp>
 
 #include "../models/golden.hpp"
 
@@ -41,6 +42,14 @@ BOOST_AUTO_TEST_CASE(an_architecture_outside_the_list_is_refused_by_name) {
   } catch (const unsupported_error& e) {
     BOOST_TEST(std::string(e.what()).find("gpt2") != std::string::npos);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_default_length_ends_with_the_positions) {
+  const auto folder = data("models/llama/base").string();
+  const auto prompt = Tensor<i64, 2>::filled({1, 20}, 5);
+  const GenerationConfig config{.eos_token_id = TokenIds{}};
+  BOOST_TEST(generate(AutoModelForCausalLM<>::from_pretrained(folder), prompt, config).extent(1) == 32);
+  BOOST_TEST(generate(LlamaForCausalLM<f32>::from_pretrained(folder), prompt, config).extent(1) == 32);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

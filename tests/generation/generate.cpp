@@ -344,6 +344,32 @@ BOOST_AUTO_TEST_CASE(lengths_come_from_the_call_the_model_and_the_defaults) {
   BOOST_TEST(generate(model, prompt, {.max_new_tokens = 2}).extent(1) == 7);
 }
 
+// Transformers takes a pad id of 0 for none in beam search, and for 0 elsewhere.
+BOOST_AUTO_TEST_CASE(short_beams_end_with_the_first_end_id_where_the_pad_id_is_0) {
+  const auto batch = padded(true);
+  const auto plain = generate(tiny_llama(), batch.input_ids, {.max_new_tokens = 8, .eos_token_id = TokenIds{}});
+  const i64 end = said(plain, 0, 8)[1];
+  for (const auto& [beams, pad, filled] : {std::tuple{2, 0, end}, {2, 3, i64(3)}, {1, 0, i64(0)}, {1, 3, i64(3)}}) {
+    const auto ids = generate(tiny_llama(), batch.input_ids,
+                              {.max_new_tokens = 8,
+                               .num_beams = beams,
+                               .early_stopping = true,
+                               .length_penalty = 0,
+                               .pad_token_id = pad,
+                               .eos_token_id = end},
+                              {.attention_mask = batch.attention_mask});
+    int short_rows = 0;
+    for (isize b = 0; b < 3; ++b) {
+      const auto row = said(ids, b, 8);
+      const auto at = std::find(row.begin(), row.end(), end);
+      if (at == row.end() || at + 1 == row.end()) continue;
+      ++short_rows;
+      BOOST_TEST(std::all_of(at + 1, row.end(), [&, f = filled](i64 id) { return id == f; }));
+    }
+    BOOST_TEST(short_rows > 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_prompt_begins_with_bos) {
   const auto begun = rows(generate(tiny_llama(), Tensor<i64, 2>{}, {.max_new_tokens = 3}))[0];
   BOOST_TEST(begun == rows(generate(tiny_llama(), Tensor<i64, 2>::from({1}, {1, 1}), {.max_new_tokens = 3}))[0],

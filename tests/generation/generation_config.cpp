@@ -16,27 +16,28 @@ GenerationConfig from(const char* text) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(every_field_returns_from_json) {
-  GenerationConfig::members([](const char* key, auto member) {
+  const GenerationConfig any;
+  for (const auto& field : any.fields()) {
+    const std::string_view key = field.name;
     BOOST_TEST_CONTEXT(key) {
       // One of these values is of the field's type.
       bool accepted = false;
       for (const char* value : {"3", "0.5", "true", "[3, 4]", "[\"a\"]", "[[3, 4], [5]]", "[[[3], 0.5]]"}) {
         try {
           const auto config = from(detail::cat("{\"", key, "\": ", value, "}").c_str());
-          if (!detail::is_set(config.*member)) continue;
-          accepted = true;
           const json object = config.to_json();
-          if (std::string_view(key) == "seed")
-            BOOST_TEST(object.empty());
+          if (key == "seed")  // which Transformers does not know
+            BOOST_TEST((object.empty() && config.seed == 3u));
           else
             BOOST_TEST(json(object[key]) == parse_json(value, ""));
+          accepted = true;
           break;
         } catch (const format_error&) {
         }
       }
       BOOST_TEST(accepted);
     }
-  });
+  }
 }
 
 BOOST_AUTO_TEST_CASE(some_fields_have_several_spellings) {

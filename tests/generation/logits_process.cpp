@@ -129,6 +129,30 @@ BOOST_AUTO_TEST_CASE(a_processor_of_the_users_takes_the_place_of_its_class) {
   BOOST_TEST(list[0] == context.custom[0]);
 }
 
+BOOST_AUTO_TEST_CASE(an_end_given_twice_decays_once) {
+  const scores_t scores{1, 2, 4};
+  check(process(ExponentialDecayLengthPenalty(0, 1.5, {2, 2}, 1), scores, {1, 1}), {1, 2, 6});
+}
+
+// As in Transformers, of several of one class only the first takes a place; the others are kept.
+BOOST_AUTO_TEST_CASE(processors_of_the_users_of_one_class_all_stay) {
+  GenerationConfig config{.top_k = 0, .suppress_tokens = {0}};
+  LogitsProcessorContext context;
+  const auto made = [](i64 id) { return std::make_shared<SuppressTokensLogitsProcessor>(std::vector<i64>{id}); };
+  const auto other = std::make_shared<InfNanRemoveLogitsProcessor>();
+  context.custom = {made(1), other, made(2), other};
+  const auto list = make_logits_processors(config, context);
+  BOOST_TEST_REQUIRE(list.size() == 3u);
+  BOOST_TEST(list[0] == context.custom[0]);
+  BOOST_TEST(list[1] == context.custom[1]);
+  BOOST_TEST(list[2] == context.custom[2]);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_bias_of_a_sequence_counts) {
+  using Processor = SequenceBiasLogitsProcessor;
+  check(process(Processor(Processor::Biases{{{2}, 1}, {{1, 0}, 4}, {{2}, 3}}), {0, 0, 0}, {1}), {4, 0, 3});
+}
+
 BOOST_AUTO_TEST_CASE(settings_out_of_range_are_refused) {
   BOOST_CHECK_THROW(TemperatureLogitsWarper(0), value_error);
   BOOST_CHECK_THROW(TopKLogitsWarper(0), value_error);

@@ -35,4 +35,24 @@ BOOST_AUTO_TEST_CASE(sample_refuses_what_is_no_distribution) {
   BOOST_CHECK_THROW(sample(std::vector<f32>{-INFINITY, -INFINITY}, 0.5), value_error);
 }
 
+BOOST_AUTO_TEST_CASE(the_best_candidates_are_those_of_a_sort) {
+  std::vector<detail::candidate> all;
+  for (i64 i = 0; i < 300; ++i) all.push_back({f32(random_stream(3).bits(std::uint64_t(i)) % 50), i});
+  auto sorted = all;
+  std::sort(sorted.begin(), sorted.end(), detail::better);
+  const auto equal = [](const auto& a, const auto& b) { return a.score == b.score && a.id == b.id; };
+  for (const std::size_t n : {0u, 1u, 2u, 7u, 299u, 300u, 400u}) {
+    auto selected = all;
+    detail::select_best(selected, n);
+    const std::size_t k = std::min(n, all.size());
+    BOOST_TEST(std::equal(sorted.begin(), sorted.begin() + std::ptrdiff_t(k), selected.begin(), equal));
+    if (n == 0 || n > all.size()) continue;
+    detail::best_candidates best(n);
+    for (const auto& c : all) best.push(c);
+    BOOST_TEST(best.worst().id == sorted[n - 1].id);
+    const auto kept = std::move(best).sorted();
+    BOOST_TEST(std::equal(kept.begin(), kept.end(), sorted.begin(), sorted.begin() + std::ptrdiff_t(n), equal));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

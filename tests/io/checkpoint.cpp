@@ -99,6 +99,15 @@ BOOST_AUTO_TEST_CASE(shards_may_be_links_as_in_the_hub_cache) {
   BOOST_TEST(checkpoint::open(folder.path()).find("z") != nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_leads_nowhere_is_named) {
+  temporary_folder folder;
+  fs::create_symlink("../../blobs/absent", folder / "model.safetensors");
+  check_fails<file_error>([&] { checkpoint::open(folder.path()); }, {"model.safetensors", "cannot open"});
+  fs::remove(folder / "model.safetensors");
+  fs::create_symlink("model.safetensors.index.json", folder / "model.safetensors.index.json");  // to itself
+  check_fails<file_error>([&] { checkpoint::open(folder.path()); }, {"index.json", "cannot open"});
+}
+
 BOOST_AUTO_TEST_CASE(shard_names_stay_in_the_folder) {
   temporary_folder outer;
   write_shard(outer / "s.safetensors", {"x"});

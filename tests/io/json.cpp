@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(typed_access) {
 BOOST_AUTO_TEST_CASE(typed_access_says_where_it_failed) {
   const json config = parse_json(R"({"n": 7.0, "s": 3, "u": -1, "list": [1, "x"], "big": 4294967296})", "c");
   check_fails<format_error>([&] { require<int>(config, "n", "config.json"); },
-                            {"[config.json] 'n': expected an integer, got 7"});
+                            {"[config.json] 'n': expected an integer, got 7.0"});
   check_fails<format_error>([&] { get<std::string>(config, "s", "", "config.json"); }, {"a string, got 3"});
   check_fails<format_error>([&] { get<std::uint32_t>(config, "u", 0); }, {"from 0 to 4294967295, got -1"});
   check_fails<format_error>([&] { get<std::int32_t>(config, "big", 0); }, {"got 4294967296"});

@@ -40,6 +40,20 @@ BOOST_AUTO_TEST_CASE(what_is_no_regular_file_is_refused) {
   check_fails<file_error>([&] { read_text(folder / "pipe"); }, {"a regular file", "a special file"});
 }
 
+BOOST_AUTO_TEST_CASE(what_can_be_opened_is_there) {
+  temporary_folder folder;
+  write_file_atomically(folder / "f", "");
+  fs::create_symlink("absent", folder / "link");
+  fs::create_symlink("loop", folder / "loop");
+  BOOST_TEST(detail::is_there(folder / "f"));
+  BOOST_TEST(!detail::is_there(folder / "absent"));
+  BOOST_TEST(!detail::is_there(folder / "f/below"));
+  BOOST_TEST(!detail::is_there(folder / "link"));
+  BOOST_TEST(detail::is_there(folder / "link", true));
+  BOOST_TEST(detail::is_there(folder / "loop"));  // opening it says what is wrong
+  check_fails<file_error>([&] { read_text(folder / "loop"); }, {"loop", "cannot open"});
+}
+
 BOOST_AUTO_TEST_CASE(read_text_is_bounded) {
   temporary_folder folder;
   write_file_atomically(folder / "f", "0123456789");
@@ -85,6 +99,24 @@ BOOST_AUTO_TEST_CASE(a_symbolic_link_is_replaced_and_its_target_kept) {
   write_file_atomically(folder / "link", "new");
   BOOST_TEST(read_text(folder / "blob") == "blob");
   BOOST_TEST(read_text(folder / "link") == "new");
+}
+
+BOOST_AUTO_TEST_CASE(a_device_or_pipe_is_written_in_place) {
+  temporary_folder folder;
+  const auto pipe = folder / "pipe";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const detail::file_descriptor reader(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK));
+  write_file_atomically(pipe, "bytes");
+  {
+    atomic_writer abandoned(pipe);
+    abandoned.write(std::string_view("!"));
+  }
+  char read[16];
+  BOOST_TEST(std::string(read, std::size_t(::read(reader.get(), read, sizeof read))) == "bytes!");
+  BOOST_TEST(fs::is_fifo(pipe));
+  BOOST_TEST(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+  check_fails<file_error>([] { write_file_atomically("/dev/full", "x"); }, {"/dev/full", "cannot write"});
+  BOOST_TEST(fs::is_character_file("/dev/full"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -35,6 +35,29 @@ BOOST_AUTO_TEST_CASE(base_model_gives_transformers_hidden_states) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(inputs_of_other_shapes_are_refused) {
+  const auto model = GPT2Model<f32>::from_pretrained(data("models/gpt2/token_types").string());
+  const auto ids = Tensor<i64, 2>::filled({2, 3}, 5);
+  ForwardArgs<> args;
+  args.token_type_ids = Tensor<i64, 2>::filled({1, 3}, 5);
+  BOOST_CHECK_THROW(model(ids, args), shape_error);
+  args = {};
+  args.position_ids = Tensor<i64, 2>::zeros({3, 3});
+  BOOST_CHECK_THROW(model(ids, args), shape_error);
+  args.position_ids = Tensor<i64, 2>::zeros({1, 2});
+  BOOST_CHECK_THROW(model(ids, args), shape_error);
+}
+
+BOOST_AUTO_TEST_CASE(fields_are_read_under_the_names_of_other_architectures) {
+  const auto* text = R"({"hidden_size": 24, "max_position_embeddings": 7, "num_attention_heads": 3,
+                         "num_hidden_layers": 2, "n_layer": 5})";
+  const auto config = config_from_json<GPT2Config>(parse_json(text, "config.json"), "config.json");
+  BOOST_TEST(config.n_embd == 24);
+  BOOST_TEST(config.n_positions == 7);
+  BOOST_TEST(config.n_head == 3);
+  BOOST_TEST(config.n_layer == 2);
+}
+
 BOOST_AUTO_TEST_CASE(a_prompt_longer_than_the_context_is_refused) {
   const auto model = GPT2LMHeadModel<f32>::from_pretrained(data("models/gpt2/base").string());
   const isize n = model.config().n_positions + 1;

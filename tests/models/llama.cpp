@@ -134,6 +134,69 @@ BOOST_AUTO_TEST_CASE(configs_that_contradict_themselves_are_refused) {
   refuse(R"({"rope_scaling": {"rope_type": "no such"}})");
   refuse(R"({"rope_scaling": {"rope_type": "linear"}})");
   refuse(R"({"vocab_size": "many"})");
+  refuse(R"({"rms_norm_eps": -1e-6})");
+  refuse(R"({"attention_dropout": 1.5})");
+  refuse(R"({"rope_scaling": "linear"})");
+  refuse(R"({"head_dim": 2, "rope_scaling": {"rope_type": "dynamic", "factor": 2}})");
+  refuse(R"({"rope_scaling": {"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 0}})");
+  refuse(R"({"rope_scaling": {"rope_type": "llama3", "factor": 2, "original_max_position_embeddings": 64,
+             "low_freq_factor": 0, "high_freq_factor": 4}})");
+  refuse(
+      R"({"head_dim": 4, "rope_scaling": {"rope_type": "longrope", "short_factor": [1, 0], "long_factor": [1, 1]}})");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_config_names_its_file) {
+  try {
+    config_from_json<LlamaConfig>(json::object({{"vocab_size", 0}}), "some/config.json");
+    BOOST_ERROR("no error");
+  } catch (const config_error& e) {
+    BOOST_TEST(std::string(e.what()) == "[some/config.json: llama] vocab_size: expected 1 to 268435456, got 0");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(of_both_spellings_of_rotary_parameters_the_older_counts) {
+  const auto read = [](const char* text) {
+    return config_from_json<LlamaConfig>(parse_json(text, "config.json"), "config.json").rope_parameters;
+  };
+  const auto both = read(R"({"rope_parameters": {"rope_type": "linear", "factor": 2, "rope_theta": 500},
+                             "rope_scaling": {"type": "dynamic", "factor": 4}})");
+  BOOST_TEST(both.rope_type.view() == "dynamic");
+  BOOST_TEST(*both.factor == 4);
+  BOOST_TEST(both.rope_theta == 10000);
+  const auto empty = read(R"({"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": {}})");
+  BOOST_TEST(empty.rope_type.view() == "linear");
+}
+
+BOOST_AUTO_TEST_CASE(the_original_length_of_rotary_positions_may_stand_in_three_places) {
+  const auto frequencies = [](const std::string& outside, const std::string& inside) {
+    const auto text = R"({"head_dim": 32, "max_position_embeddings": 64, )" + outside +
+                      R"("rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, )" + inside +
+                      R"("high_freq_factor": 4}})";
+    return config_from_json<LlamaConfig>(parse_json(text, "config.json"), "config.json").rope().frequencies(8).first;
+  };
+  const std::string eight = R"("original_max_position_embeddings": 8, )";
+  const auto inner = frequencies("", eight);
+  BOOST_TEST(frequencies(eight, R"("original_max_position_embeddings": 16, )") == inner);  // as in Transformers
+  BOOST_TEST(frequencies(eight, "") == inner);
+  BOOST_TEST(frequencies("", R"("original_max_position_embeddings": 64, )") == frequencies("", ""));
+  BOOST_TEST(frequencies("", "") != inner);
+}
+
+BOOST_AUTO_TEST_CASE(proportional_positions_turn_a_part_of_each_head) {
+  const auto frequencies = [](std::optional<f64> part) {
+    RopeParameters p;
+    p.rope_type = part ? "proportional" : "linear";
+    p.rope_theta = 100;
+    p.factor = 2;
+    p.partial_rotary_factor = part;
+    return RopeScaling(p, 20, 64).frequencies(8).first;
+  };
+  const auto all = frequencies({});
+  BOOST_TEST(frequencies(1) == all);
+  for (const auto& [part, turning] : {std::pair{0.5, 5u}, {0.25, 2u}, {0.0, 0u}}) {  // of 10 pairs, whole ones
+    const auto some = frequencies(part);
+    for (std::size_t i = 0; i < 10; ++i) BOOST_TEST(some[i] == (i < turning ? all[i] : 0.0f));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -114,4 +114,108 @@ BOOST_AUTO_TEST_CASE(strict_loading_says_what_is_wrong) {
   BOOST_TEST(text == "loaded");
 }
 
+BOOST_AUTO_TEST_CASE(weights_of_a_dtype_that_hft_does_not_have_are_named) {
+  const temporary_folder out;
+  std::filesystem::create_directories(out.path);
+  std::filesystem::copy(data("models/llama/base/config.json"), out.path / "config.json");
+  std::string header = R"({"model.norm.weight":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})";
+  const std::uint64_t length = header.size();
+  header.insert(0, reinterpret_cast<const char*>(&length), sizeof length);
+  write_file_atomically(out.path / "model.safetensors", header + "ab");
+  try {
+    LlamaForCausalLM<f32>::from_pretrained(out.path.string());
+    BOOST_ERROR("loaded");
+  } catch (const unsupported_error& e) {
+    const std::string text = e.what();
+    BOOST_TEST((text.find("'model.norm.weight'") != text.npos && text.find("F8_E4M3") != text.npos), text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_generation_come_from_one_file) {
+  const temporary_folder out;
+  std::filesystem::copy(data("models/llama/base"), out.path);
+  const auto own = out.path / "generation_config.json", file = out.path / "config.json";
+  const auto read = [&] { return LlamaForCausalLM<f32>::from_pretrained(out.path.string()).generation_config; };
+
+  write_file_atomically(own, R"({"bos_token_id": 3, "num_beams": 2})");
+  auto c = read();
+  BOOST_TEST(c.bos_token_id.value() == 3);
+  BOOST_TEST(c.num_beams.value() == 2);
+  BOOST_TEST(!c.pad_token_id);  // config.json's do not count beside it
+  BOOST_TEST(!c.eos_token_id);
+
+  std::filesystem::remove(own);
+  json config = read_json(file);
+  config["max_length"] = 50;
+  config["repetition_penalty"] = 1.2;
+  config["forced_eos_token_id"] = 4;
+  config["seed"] = -1;  // not of generation
+  write_file_atomically(file, config.dump());
+  c = read();
+  BOOST_TEST(c.max_length.value() == 50);
+  BOOST_TEST(c.repetition_penalty.value() == 1.2);
+  BOOST_TEST(c.forced_eos_token_id.value().contains(4));
+  BOOST_TEST(c.bos_token_id.value() == 1);
+  BOOST_TEST(c.eos_token_id.value().contains(2));
+  BOOST_TEST(c.pad_token_id.value() == 0);
+  BOOST_TEST(!c.seed);
+  BOOST_TEST(c.other.empty());
+}
+
+BOOST_AUTO_TEST_CASE(tied_weights_are_stored_once_or_twice_or_are_not_tied) {
+  const golden g(data("models/llama/tied/golden.safetensors"));
+  const auto ids = g.ids("batch.input_ids");
+  const temporary_folder out;
+  const auto tied = LlamaForCausalLM<f32>::from_pretrained(data("models/llama/tied").string());
+  const auto expected = tied(ids).logits.dense();
+  tied.save_pretrained(out.path);
+  const auto file = (out.path / "model.safetensors").string();
+  const auto stored = checkpoint::open(data("models/llama/tied"));
+
+  // Writes the checkpoint's tensors again, the embedding and the head as these values or not at all.
+  const auto table = tied.model.embed_tokens.weight;
+  using matrix_t = std::remove_const_t<decltype(table)>;
+  const auto logits = [&](const matrix_t& embedding, const matrix_t& head) {
+    std::vector<stored_tensor> tensors;
+    for (const auto& t : stored.tensors())
+      if (t.name != "model.embed_tokens.weight") tensors.push_back(t);
+    detail::add_named(tensors, "model.embed_tokens.weight", embedding);
+    detail::add_named(tensors, "lm_head.weight", head);
+    write_safetensors(file, tensors, {});
+    auto model = LlamaForCausalLM<f32>::from_pretrained(out.path.string());
+    BOOST_TEST(model.config().tie_word_embeddings ==
+               (model.lm_head.weight.data() == model.model.embed_tokens.weight.data()));
+    return std::pair{model.config().tie_word_embeddings, model(ids).logits.dense()};
+  };
+  const auto same = [](const auto& a, const auto& b) { return std::equal(a.data(), a.data() + a.size(), b.data()); };
+  for (const auto& [tie, y] : {logits(table, {}), logits({}, table), logits(table, table.clone())}) {
+    BOOST_TEST(tie);
+    BOOST_TEST(same(y, expected));
+  }
+  auto other = table.clone();
+  for (isize i = 0; i < other.size(); ++i) other.data()[i] *= 2;
+  const auto [tie, y] = logits(table, other);  // Transformers takes what is stored
+  BOOST_TEST(!tie);
+  for (isize i = 0; i < y.size(); ++i) BOOST_TEST(std::abs(y.data()[i] - 2 * expected.data()[i]) < 1e-4f);
+  BOOST_CHECK_THROW(logits({}, {}), weight_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_pooler_left_from_pre_training_is_not_read) {
+  const temporary_folder out;
+  const auto folder = data("models/bert/masked_lm");
+  std::filesystem::copy(folder, out.path);
+  const auto stored = checkpoint::open(folder);
+  std::vector<stored_tensor> tensors(stored.tensors().begin(), stored.tensors().end());
+  detail::add_named(tensors, "bert.pooler.dense.bias", Tensor<f32, 1>::zeros({40}));
+  const auto write = [&] {
+    std::filesystem::remove(out.path / "model.safetensors");
+    write_safetensors((out.path / "model.safetensors").string(), tensors, {});
+  };
+  write();
+  BOOST_CHECK_NO_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string()));
+  detail::add_named(tensors, "bert.else.dense.bias", Tensor<f32, 1>::zeros({40}));
+  write();
+  BOOST_CHECK_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string()), weight_error);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -19,7 +19,7 @@ SIZES = dict(
 SPREAD = dict(gain=2.0, embedding=0.5)
 
 
-def gpt2(case, make=transformers.GPT2LMHeadModel, **options):
+def gpt2(case, make=transformers.GPT2LMHeadModel, extra_passes=None, **options):
     """A case with a language model head; options beyond write_case's own are config fields."""
     own = {key: options.pop(key) for key in ("config_edit", "tensors_edit", "dtype") if key in options}
     config = transformers.GPT2Config(**{**SIZES, **options})
@@ -31,13 +31,22 @@ def gpt2(case, make=transformers.GPT2LMHeadModel, **options):
             "input_ids": ids(rng, config.vocab_size, 1, 6),
             "position_ids": torch.arange(20, 26)[None],
         }
-        return named
+        return {**named, **(extra_passes(rng, config) if extra_passes else {})}
 
     def generations(rng, config):
         return causal_generations(rng, config.vocab_size)
 
     with_ids = generations if make is transformers.GPT2LMHeadModel else None
     write_case("gpt2", case, lambda: make(config), passes, with_ids, weights=SPREAD, **own)
+
+
+def types_and_shared_positions(rng, config):
+    """Token types are tokens of the vocabulary; one row of positions is that of every row."""
+    batch, types = ids(rng, config.vocab_size, 3, 6), ids(rng, config.vocab_size, 3, 6)
+    return {
+        "token_types": {"input_ids": batch, "token_type_ids": types},
+        "shared_positions": {"input_ids": batch, "position_ids": torch.arange(7, 13)[None]},
+    }
 
 
 def hub_names(tensors):
@@ -64,3 +73,5 @@ if __name__ == "__main__":
     gpt2("hub_names", n_inner=None, n_embd=28, tensors_edit=hub_names, config_edit=hub_config)
     gpt2("bf16", dtype=torch.bfloat16)
     gpt2("model", transformers.GPT2Model)
+    small = dict(n_embd=16, n_inner=24, n_layer=1, n_positions=26)
+    gpt2("token_types", transformers.GPT2Model, types_and_shared_positions, **small)

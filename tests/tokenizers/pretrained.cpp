@@ -130,6 +130,39 @@ BOOST_AUTO_TEST_CASE(a_folder_of_version_4) {
   BOOST_TEST(pair.token_type_ids[0].back() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_looked_at_is_a_file_error) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
+    const folder f;
+    f.tokenizer("gpt2");
+    std::filesystem::remove(f.path / name);
+    std::filesystem::create_symlink(name, f.path / name);  // to itself
+    BOOST_CHECK_THROW(AutoTokenizer::from_pretrained(f.path), hft::file_error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_the_hub_cache_is_read_at_its_revision) {
+  const folder f;
+  const auto model = f.path / "models--org--name";
+  const auto put = [&](const char* revision, char commit, const char* kind) {
+    const std::string name(40, commit);
+    std::filesystem::create_directories(model / "refs");
+    std::filesystem::create_directories(model / "snapshots" / name);
+    hft::write_file_atomically(model / "refs" / revision, name);
+    std::filesystem::copy_file(test::data() / (std::string(kind) + ".json"),
+                               model / "snapshots" / name / "tokenizer.json");
+  };
+  put("main", 'a', "gpt2");
+  put("v2", 'b', "bert");
+  const char* old = std::getenv("HF_HUB_CACHE");
+  const std::string kept = old ? old : "";
+  ::setenv("HF_HUB_CACHE", f.path.c_str(), 1);
+  const auto main = AutoTokenizer::from_pretrained("org/name"), v2 = AutoTokenizer::from_pretrained("org/name", "v2");
+  old ? ::setenv("HF_HUB_CACHE", kept.c_str(), 1) : ::unsetenv("HF_HUB_CACHE");
+  const auto expected = AutoTokenizer::from_pretrained(test::data() / "bert.json");
+  BOOST_TEST(v2.size() == expected.size());
+  BOOST_TEST(main.size() != v2.size());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_folder_is_said) {
   const folder f;
   BOOST_CHECK_THROW(AutoTokenizer::from_pretrained(f.path), hft::file_error);

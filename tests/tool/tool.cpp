@@ -171,8 +171,83 @@ BOOST_AUTO_TEST_CASE(failures_say_one_line_and_leave_no_file) {
   one_line(w.run("run '" + data("models/bert/base").string() + "' -p x"));
 }
 
+// A file with one tensor under `name`, of `dtype` as the header has it.
+void write_raw(const std::string& path, const std::string& name, const std::string& dtype, std::size_t bytes,
+               const std::string& shape) {
+  std::string text = "{\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[0," +
+                     std::to_string(bytes) + "]}}";
+  const std::uint64_t length = text.size();
+  text.insert(0, reinterpret_cast<const char*>(&length), sizeof length);
+  write_file_atomically(path, text + std::string(bytes, '\0'));
+}
+
+BOOST_AUTO_TEST_CASE(an_input_of_a_dtype_that_hft_does_not_have_is_named) {
+  const workspace w;
+  write_raw(w.file("in.safetensors"), "input_ids", "U32", 12, "[1,3]");
+  const auto r = w.run("forward '" + data("models/llama/base").string() + "' --inputs '" + w.file("in.safetensors") +
+                       "' --outputs '" + w.file("y.safetensors") + "'");
+  BOOST_TEST(r.status == 1);
+  BOOST_TEST((r.err.find("input_ids") != std::string::npos && r.err.find("U32") != std::string::npos), r.err);
+}
+
+const std::string toy = std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf";
+
+BOOST_AUTO_TEST_CASE(an_option_takes_one_value_and_a_refused_run_prints_nothing) {
+  const workspace w;
+  auto r = w.run("run --stop '[a]' '" + toy + "' --greedy -n 2 -p '[hello]'");
+  BOOST_TEST(r.status == 0, r.err);
+  BOOST_TEST(r.out.starts_with("[hello]"), r.out);
+  r = w.run("run '" + toy + "' --top-k -1 -n 2 -p hello");
+  BOOST_TEST(r.status == 1);
+  BOOST_TEST(r.out.empty(), r.out);
+  r = w.run("run '" + toy + "' --threads 1000000 -n 2 -p hello");
+  BOOST_TEST(r.status == 1);
+  BOOST_TEST(r.err.starts_with("hft: [threads]"), r.err);
+}
+
+BOOST_AUTO_TEST_CASE(results_that_cannot_be_written_are_a_failure) {
+  const workspace w;
+  const char* tool = std::getenv("HFT_TOOL");
+  const std::string command =
+      std::string(tool) + " info '" + data("models/llama/base").string() + "' >/dev/full 2>'" + w.file("err") + "'";
+  const int status = std::system(command.c_str());
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 1));
+  BOOST_TEST(read_text(w.file("err")).starts_with("hft: [standard output] cannot write"));
+}
+
+BOOST_AUTO_TEST_CASE(each_result_of_detokenize_is_a_line_to_every_reader) {
+  const workspace w;
+  const auto ids = w.run("tokenize '" + toy + "' --no-special", "\"a\xe2\x80\xa8\xc2\x85z\"");
+  BOOST_TEST_REQUIRE(ids.status == 0, ids.err);
+  const auto r = w.run("detokenize '" + toy + "'", parse_json(ids.out, "")["ids"].dump());
+  BOOST_TEST(r.out == "\"a\\u2028\\u0085z\"\n");
+}
+
+BOOST_AUTO_TEST_CASE(generate_ends_at_stop_strings) {
+  const workspace w;
+  const auto prompt = parse_json(w.run("tokenize '" + toy + "'", "\"What is\"").out, "")["ids"];
+  std::vector<i64> ids;
+  for (const auto& id : prompt) ids.push_back(id.get<i64>());
+  write_safetensors(
+      w.file("in.safetensors"),
+      std::vector<stored_tensor>{
+          {"input_ids", dtype_id::i64, {1, isize(ids.size())}, std::as_bytes(std::span<const i64>(ids)), nullptr}},
+      {});
+  const auto length = [&](const std::string& config) {
+    const auto r = w.run("generate '" + toy + "' --inputs '" + w.file("in.safetensors") + "' --outputs '" +
+                         w.file("y.safetensors") + "' --config '" + config + "'");
+    BOOST_TEST_REQUIRE(r.status == 0, r.err);
+    return safetensors_file::open(w.file("y.safetensors")).find("sequences")->shape[1];
+  };
+  BOOST_TEST(length(R"({"max_new_tokens": 12})") >
+             length(R"({"max_new_tokens": 12, "stop_strings": [" ", "e", "a"]})"));
+}
+
 BOOST_AUTO_TEST_CASE(wrong_usage_is_status_2) {
   const workspace w;
+  const auto r = w.run("forward model --threads 0");
+  BOOST_TEST(r.err.starts_with("hft: --threads: expected a number of at least 1, got 0"), r.err);
+  BOOST_TEST(std::count(r.err.begin(), r.err.end(), '\n') == 1, r.err);
   BOOST_TEST(w.run("").status == 2);
   BOOST_TEST(w.run("nonsense").status == 2);
   BOOST_TEST(w.run("forward model").status == 2);

@@ -88,6 +88,9 @@ BOOST_AUTO_TEST_CASE(special_tokens_and_frequencies) {
   BOOST_TEST(*t.eos_token_id() == 2);
   BOOST_TEST(*t.pad_token_id() == 3);
   BOOST_TEST(t.tokenizer().is_special(2));
+  BOOST_TEST_REQUIRE(w.train("--model wordpiece --vocab_size 90 --special_tokens '[UNK],[CLS]'") == 0, w.err);
+  BOOST_TEST(w.trained().convert_ids_to_tokens(0).value() == "[UNK]");
+  BOOST_TEST(w.trained().convert_ids_to_tokens(1).value() == "[CLS]");
   BOOST_TEST_REQUIRE(w.train("--model wordlevel --vocab_size 200 --min_frequency 3") == 0, w.err);
   BOOST_TEST(w.trained().tokenize("and born") == (strings{"and", "[UNK]"}), boost::test_tools::per_element());
 }

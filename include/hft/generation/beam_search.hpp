@@ -18,7 +18,10 @@ class beam_search {
         early_(loop.config.early_stopping->kind),
         length_penalty_(*loop.config.length_penalty),
         running_(std::size_t(prompts_ * beams_), unlikely),
-        finished_(std::size_t(prompts_)),
+        rows_(running_.size()),
+        tokens_(running_.size()),
+        finished_(running_.size()),
+        number_finished_(std::size_t(prompts_)),
         improvable_(std::size_t(prompts_), 1) {
     // All beams of a prompt start equal: only the first may go on, else they stayed equal.
     for (isize b = 0; b < prompts_; ++b) running_[std::size_t(b * beams_)] = 0;
@@ -41,14 +44,8 @@ class beam_search {
 
  private:
   static constexpr f32 unlikely = -1e9f;  // added where a continuation must not win
-  struct continuation {
-    f32 score;  // sum of log probabilities
-    isize beam;
-    i64 token;
-    bool ends;
-  };
   struct hypothesis {
-    f32 score;                // with the length penalty
+    f32 score = 0;            // with the length penalty
     std::vector<i64> tokens;  // new ones
   };
 
@@ -61,84 +58,82 @@ class beam_search {
 
   f32 penalised(f32 score, isize length) const { return score / f32(std::pow(f64(length), length_penalty_)); }
 
-  /// The best continuations of a prompt's beams, or as many drawn without replacement.
-  std::vector<continuation> best_continuations(matrix<f32> scores, isize prompt, isize n) const {
+  /// The best continuations of a prompt's beams, or as many drawn without replacement: the sum of log probabilities,
+  /// and the beam and the token as beam * V + token.
+  std::vector<candidate> best_continuations(matrix<f32> scores, isize prompt, isize n) const {
     const bool drawn = *loop_.config.do_sample;
     const random_stream random(*loop_.config.seed, std::uint64_t(prompt));
     best_candidates best{std::size_t(candidates_)};
     const isize V = scores.cols;
     const auto score_of = [&](isize i) {
-      return scores.row(prompt * beams_ + i / V)[i % V] + running_[std::size_t(prompt * beams_ + i / V)];
+      const f32 score = scores.row(prompt * beams_ + i / V)[i % V] + running_[std::size_t(prompt * beams_ + i / V)];
+      return score == score ? score : filter_value;
     };
     for (isize i = 0; i < beams_ * V; ++i) {
       f32 key = score_of(i);
-      if (key != key) key = filter_value;
       if (drawn)  // adding Gumbel noise draws by probability (Kool et al. 2019)
         key -= f32(std::log(-std::log(random.uniform(std::uint64_t(n * beams_ * V + i)) + 0x1p-60)));
       best.push({key, i});
     }
-    std::vector<continuation> out;
-    for (const auto& c : std::move(best).sorted()) out.push_back({score_of(c.id), c.id / V, c.id % V, false});
+    auto out = std::move(best).sorted();
+    for (candidate& c : out) c.score = score_of(c.id);
     return out;
   }
 
   /// Takes one token; false where the search has ended.
   bool advance(matrix<f32> scores, isize n) {
-    const isize length = n + 1;
-    std::vector<isize> rows;   // of the beams that go on, where each comes from
-    std::vector<i64> tokens;   // their next tokens
-    std::vector<f32> running;  // their scores
+    const isize length = n + 1, V = scores.cols;
     bool all_end = true;
     for (isize p = 0; p < prompts_; ++p) {
-      auto best = best_continuations(scores, p, n);
-      for (auto& c : best) {
-        c.ends = is_done(loop_.criteria, text_of(p, c));
-        all_end = all_end && c.ends;
-      }
-      finish(p, best, length);
+      const auto best = best_continuations(scores, p, n);
+      const bool open = improvable_[std::size_t(p)] && !(full(p) && early_ == EarlyStopping::on);
       best_candidates going_on{std::size_t(beams_)};
-      for (isize k = 0; k < isize(best.size()); ++k) {
-        const auto& c = best[std::size_t(k)];
-        going_on.push({c.ends ? c.score + unlikely : c.score, k});
+      for (std::size_t k = 0; k < best.size(); ++k) {
+        const auto [score, id] = best[k];
+        const auto text = text_of(p * beams_ + id / V, id % V);
+        const bool ends = loop_.ends(text);
+        all_end = all_end && ends;
+        if (ends && open && isize(k) < beams_) finish(p, penalised(score, length), text.last(std::size_t(length)));
+        going_on.push({ends ? score + unlikely : score, i64(k)});
       }
+      isize row = p * beams_;
       for (const auto& [score, k] : std::move(going_on).sorted()) {
-        const auto& c = best[std::size_t(k)];
-        rows.push_back(p * beams_ + c.beam);
-        tokens.push_back(c.token);
-        running.push_back(score);
+        const i64 id = best[std::size_t(k)].id;
+        rows_[std::size_t(row)] = p * beams_ + id / V;
+        tokens_[std::size_t(row)] = id % V;
+        running_[std::size_t(row)] = score;
+        ++row;
       }
     }
-    running_ = std::move(running);
-    loop_.reorder(rows);
-    loop_.inputs.ids.append(tokens);
+    loop_.reorder(rows_);
+    loop_.inputs.append(tokens_);
     return !all_end && may_improve(length);
   }
 
-  std::span<const i64> text_of(isize prompt, const continuation& c) {
-    const auto row = loop_.inputs.ids.row(prompt * beams_ + c.beam);
-    text_.assign(row.begin(), row.end());
-    text_.push_back(c.token);
+  std::span<const i64> text_of(isize row, i64 next) {
+    const auto ids = loop_.inputs.ids.row(row);
+    text_.assign(ids.data(), ids.data() + ids.size());
+    text_.push_back(next);
     return text_;
   }
 
-  /// Puts those of the best num_beams continuations that end among the finished ones, of which the best stay.
-  void finish(isize prompt, const std::vector<continuation>& best, isize length) {
-    auto& finished = finished_[std::size_t(prompt)];
-    if (!improvable_[std::size_t(prompt)] || (full(prompt) && early_ == EarlyStopping::on)) return;
-    for (isize k = 0; k < beams_; ++k) {
-      const auto& c = best[std::size_t(k)];
-      if (!c.ends) continue;
-      const auto text = text_of(prompt, c);
-      const f32 score = penalised(c.score, length);
-      // Before all that are worse, behind its equals.
-      auto at = finished.begin();
-      while (at != finished.end() && at->score >= score) ++at;
-      finished.insert(at, {score, {text.end() - length, text.end()}});
-    }
-    if (isize(finished.size()) > beams_) finished.resize(std::size_t(beams_));
-  }
+  bool full(isize prompt) const { return number_finished_[std::size_t(prompt)] == beams_; }
+  hypothesis& finished(isize prompt, isize i) { return finished_[std::size_t(prompt * beams_ + i)]; }
 
-  bool full(isize prompt) const { return isize(finished_[std::size_t(prompt)].size()) == beams_; }
+  /// Puts new tokens among the finished ones of a prompt, of which the best num_beams stay: before all that are worse,
+  /// behind their equals.
+  void finish(isize prompt, f32 score, std::span<const i64> tokens) {
+    isize& n = number_finished_[std::size_t(prompt)];
+    if (n < beams_)
+      ++n;
+    else if (finished(prompt, n - 1).score >= score)
+      return;
+    isize at = n - 1;  // the new one, or the worst, whose place it takes
+    for (; at > 0 && !(finished(prompt, at - 1).score >= score); --at)
+      std::swap(finished(prompt, at), finished(prompt, at - 1));
+    finished(prompt, at).score = score;
+    finished(prompt, at).tokens.assign(tokens.data(), tokens.data() + tokens.size());
+  }
 
   /// Whether a running beam may still become better than a finished one. (_check_early_stop_heuristic)
   bool may_improve(isize length) {
@@ -146,8 +141,8 @@ class beam_search {
     bool any = false, all_full = true;
     for (isize p = 0; p < prompts_; ++p) {
       const f32 best = penalised(running_[std::size_t(p * beams_)], length);
-      const f32 worst = full(p) ? finished_[std::size_t(p)].back().score : unlikely;
-      u8& improvable = improvable_[std::size_t(p)];
+      const f32 worst = full(p) ? finished(p, beams_ - 1).score : unlikely;
+      isize& improvable = improvable_[std::size_t(p)];
       improvable = improvable && best > worst;
       any = any || improvable;
       all_full = all_full && full(p);
@@ -159,25 +154,23 @@ class beam_search {
     const isize returned = *loop_.config.num_return_sequences, T = loop_.inputs.prompt_length();
     isize length = 0;
     for (isize p = 0; p < prompts_; ++p) {
-      auto& finished = finished_[std::size_t(p)];
       // Stopped before its end: what runs is what there is.
-      for (isize k = 0; isize(finished.size()) < returned && k < beams_; ++k) {
-        if (loop_.new_tokens() == 0) {
-          finished.push_back({0, {}});
-          continue;
-        }
+      isize& n = number_finished_[std::size_t(p)];
+      for (isize k = 0; n < returned; ++k) {
+        hypothesis& h = finished(p, n++);
+        if (loop_.new_tokens() == 0) continue;
         const auto row = loop_.inputs.ids.row(p * beams_ + k);
-        finished.push_back(
-            {penalised(running_[std::size_t(p * beams_ + k)], loop_.new_tokens()), {row.begin() + T, row.end()}});
+        h.score = penalised(running_[std::size_t(p * beams_ + k)], loop_.new_tokens());
+        h.tokens.assign(row.data() + T, row.data() + row.size());
       }
-      for (isize i = 0; i < returned; ++i) length = std::max(length, isize(finished[std::size_t(i)].tokens.size()));
+      for (isize i = 0; i < returned; ++i) length = std::max(length, isize(finished(p, i).tokens.size()));
     }
     GenerateOutput out;
-    out.sequences = sequences_tensor(loop_, prompts_ * returned, T + length, returned);
+    out.sequences = sequences_tensor(loop_, prompts_ * returned, T + length, returned, loop_.beam_pad_id());
     out.sequences_scores = Tensor<f32, 1>({prompts_ * returned});
     for (isize i = 0; i < prompts_ * returned; ++i) {
-      const auto& h = finished_[std::size_t(i / returned)][std::size_t(i % returned)];
-      std::copy(h.tokens.begin(), h.tokens.end(), out.sequences.data() + i * (T + length) + T);
+      const hypothesis& h = finished(i / returned, i % returned);
+      std::copy_n(h.tokens.data(), h.tokens.size(), out.sequences.data() + i * (T + length) + T);
       out.sequences_scores[i] = h.score;
     }
     return out;
@@ -187,9 +180,15 @@ class beam_search {
   isize prompts_, beams_, candidates_;
   EarlyStopping::kind_t early_;
   f64 length_penalty_;
-  std::vector<f32> running_;  // (prompts * beams), from the best down
-  std::vector<std::vector<hypothesis>> finished_;
-  std::vector<u8> improvable_;
+  // Of each prompt num_beams, one prompt's after the other:
+  std::vector<f32> running_;          // scores of the beams that go on, from the best down
+  std::vector<isize> rows_;           // where each of them comes from
+  std::vector<i64> tokens_;           // and its next token
+  std::vector<hypothesis> finished_;  // from the best down
+  // Of each prompt:
+  std::vector<isize> number_finished_;
+  std::vector<isize> improvable_;  // 0 or 1
+
   std::vector<i64> text_;
 };
 

@@ -36,6 +36,8 @@ class model_step final : public generation_step {
     if constexpr (requires { model.config().max_positions(); }) max_positions = model.config().max_positions();
     if constexpr (requires { model.config().max_position_embeddings; })
       max_position_embeddings = model.config().max_position_embeddings;
+    else if constexpr (requires { model.config().context_length; })  // AnyModel's
+      max_position_embeddings = model.config().context_length;
   }
 
   matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,

@@ -37,7 +37,8 @@ struct GenerateOptions {
 
 struct GenerateOutput {
   /// (B * num_return_sequences, T + new tokens): the prompt and what follows; shorter rows end with pad_token_id, or
-  /// the first end-of-sequence token where there is none.
+  /// the first end-of-sequence token where there is none. (In beam search also where pad_token_id is 0: Transformers
+  /// takes 0 for none there.)
   Tensor<i64, 2> sequences;
   /// (B * num_return_sequences): log probability divided by length^length_penalty; empty without beams.
   Tensor<f32, 1> sequences_scores;

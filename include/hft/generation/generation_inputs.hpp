@@ -13,26 +13,16 @@ namespace hft::detail {
 class token_rows {
  public:
   token_rows() = default;
-  explicit token_rows(const Tensor<i64, 2>& ids) : rows_(ids.extent(0)), length_(ids.extent(1)), room_(length_ + 64) {
-    data_.resize(std::size_t(rows_ * room_));
-    const auto from = ids.dense();
-    for (isize b = 0; b < rows_; ++b) std::copy_n(from.data() + b * length_, length_, row_data(b));
-  }
+  explicit token_rows(const Tensor<i64, 2>& ids)
+      : token_rows({ids.dense().data(), ids.extent(0), ids.extent(1), ids.extent(1)}, ids.extent(1) + 64) {}
 
   isize rows() const { return rows_; }
   isize length() const { return length_; }
   std::span<const i64> row(isize b) const { return {data_.data() + b * room_, std::size_t(length_)}; }
-  i64* row_data(isize b) { return data_.data() + b * room_; }
   matrix<const i64> view() const { return {data_.data(), rows_, length_, room_}; }
 
-  void append(std::span<const i64> column) {
-    if (length_ == room_) {
-      const isize room = 2 * room_;
-      std::vector<i64> grown(std::size_t(rows_ * room));
-      for (isize b = 0; b < rows_; ++b) std::copy_n(row_data(b), length_, grown.data() + b * room);
-      data_.swap(grown);
-      room_ = room;
-    }
+  [[gnu::noinline]] void append(std::span<const i64> column) {
+    if (length_ == room_) *this = token_rows(view(), 2 * room_);
     for (isize b = 0; b < rows_; ++b) row_data(b)[length_] = column[std::size_t(b)];
     ++length_;
   }
@@ -44,14 +34,31 @@ class token_rows {
     data_.swap(data);
     rows_ = isize(rows.size());
   }
+  /// Moves the first n tokens of a row behind the others.
+  void turn(isize b, isize n) {
+    const std::vector<i64> old(row(b).data(), row(b).data() + length_);
+    for (isize i = 0; i < length_; ++i) row_data(b)[i] = old[std::size_t((i + n) % length_)];
+  }
+  /// (B, length - first): the columns from `first` on.
+  Tensor<i64, 2> tensor(isize first = 0) const {
+    Tensor<i64, 2> t({rows_, length_ - first});
+    for (isize b = 0; b < rows_; ++b) std::copy_n(row(b).data() + first, t.extent(1), t.data() + b * t.extent(1));
+    return t;
+  }
 
  private:
-  std::vector<i64> data_;
+  i64* row_data(isize b) { return data_.data() + b * room_; }
+  token_rows(matrix<const i64> from, isize room)
+      : data_(std::size_t(from.rows * room)), rows_(from.rows), length_(from.cols), room_(room) {
+    for (isize b = 0; b < rows_; ++b) std::copy_n(from.row(b), length_, row_data(b));
+  }
+
+  std::vector<i64> data_;  // (rows, room)
   isize rows_ = 0, length_ = 0, room_ = 0;
 };
 
-/// Ids with the attention mask of their prompt. Positions count the tokens that the mask shows, as Transformers'
-/// generate counts them.
+/// Ids with their attention mask. Positions count the tokens that the mask shows, as Transformers' generate counts
+/// them.
 class generation_inputs {
  public:
   /// mask: (B,T) or empty, where all tokens are shown. A prompt whose padding is on the right is turned, so that its
@@ -61,22 +68,23 @@ class generation_inputs {
     if (!mask) return;
     if (mask.shape() != input_ids.shape())
       throw shape_error("generate", "attention_mask", shape_text(input_ids.shape()), shape_text(mask.shape()));
-    const auto dense = mask.dense();
-    mask_.assign(dense.data(), dense.data() + dense.size());
-    masked_ = std::find(mask_.begin(), mask_.end(), 0) != mask_.end();
-    if (!masked_) return;
+    mask_ = token_rows(mask);
+    longest_prompt_ = 0;
     for (isize b = 0; b < ids.rows(); ++b) {
-      i64* const m = mask_.data() + b * prompt_length_;
-      const isize shown = prompt_length_ - std::count(m, m + prompt_length_, 0);
+      isize shown = 0, end = 0;  // of the tokens that are shown
+      for (isize i = 0; i < prompt_length_; ++i)
+        if (mask_.row(b)[std::size_t(i)] != 0) {
+          ++shown;
+          end = i + 1;
+        }
       if (shown == 0)
         throw value_error("generate", "attention_mask", "at least one token in each row", joined("none in row ", b));
-      isize end = prompt_length_;
-      while (m[end - 1] == 0) --end;
+      masked_ = masked_ || shown < prompt_length_;
+      longest_prompt_ = std::max(longest_prompt_, shown);
       if (turn && end < prompt_length_) {
-        std::rotate(m, m + end, m + prompt_length_);
-        std::rotate(ids.row_data(b), ids.row_data(b) + end, ids.row_data(b) + prompt_length_);
+        mask_.turn(b, end);
+        ids.turn(b, end);
       }
-      shown_.push_back(shown);
     }
   }
 
@@ -85,55 +93,38 @@ class generation_inputs {
   isize prompt_length() const { return prompt_length_; }
   /// Tokens of padding on the left of each row; empty where there is no padding.
   std::vector<isize> padding() const {
-    std::vector<isize> out;
-    if (masked_)
-      for (isize b = 0; b < ids.rows(); ++b) {
-        const i64* m = mask_.data() + b * prompt_length_;
-        out.push_back(std::find_if(m, m + prompt_length_, [](i64 x) { return x != 0; }) - m);
-      }
+    std::vector<isize> out(std::size_t(masked_ ? ids.rows() : 0));
+    for (std::size_t b = 0; b < out.size(); ++b)
+      while (mask_.row(isize(b))[std::size_t(out[b])] == 0) ++out[b];
     return out;
   }
   /// The tokens of the longest prompt, padding not counted.
-  isize longest_prompt() const { return masked_ ? *std::max_element(shown_.begin(), shown_.end()) : prompt_length_; }
+  isize longest_prompt() const { return longest_prompt_; }
 
+  void append(std::span<const i64> tokens) {
+    ids.append(tokens);
+    if (masked_) mask_.append(std::vector<i64>(tokens.size(), 1));
+  }
   void reorder(std::span<const isize> rows) {
     ids.reorder(rows);
-    if (!masked_) return;
-    std::vector<i64> mask;
-    std::vector<isize> shown;
-    for (const isize r : rows) {
-      mask.insert(mask.end(), mask_.begin() + r * prompt_length_, mask_.begin() + (r + 1) * prompt_length_);
-      shown.push_back(shown_[std::size_t(r)]);
-    }
-    mask_.swap(mask);
-    shown_.swap(shown);
+    if (masked_) mask_.reorder(rows);
   }
 
   // ---- the arguments of a forward pass over the tokens from `past` on
 
-  Tensor<i64, 2> input_ids(isize past) const {
-    Tensor<i64, 2> t({ids.rows(), ids.length() - past});
-    for (isize b = 0; b < ids.rows(); ++b)
-      std::copy_n(ids.row(b).data() + past, t.extent(1), t.data() + b * t.extent(1));
-    return t;
-  }
+  Tensor<i64, 2> input_ids(isize past) const { return ids.tensor(past); }
   /// Empty where nothing is hidden.
-  Tensor<i64, 2> attention_mask() const {
-    if (!masked_) return {};
-    Tensor<i64, 2> t = Tensor<i64, 2>::filled({ids.rows(), ids.length()}, 1);
-    for (isize b = 0; b < ids.rows(); ++b)
-      std::copy_n(mask_.data() + b * prompt_length_, prompt_length_, t.data() + b * ids.length());
-    return t;
-  }
+  Tensor<i64, 2> attention_mask() const { return masked_ ? mask_.tensor() : Tensor<i64, 2>(); }
   /// Empty where they are counted from the cache's length.
   Tensor<i64, 2> position_ids(isize past) const {
     if (!masked_) return {};
     Tensor<i64, 2> t({ids.rows(), ids.length() - past});
+    i64* out = t.data();
     for (isize b = 0; b < ids.rows(); ++b) {
       i64 position = 0;
       for (isize i = 0; i < ids.length(); ++i) {
-        const bool shown = i >= prompt_length_ || mask_[std::size_t(b * prompt_length_ + i)] != 0;
-        if (i >= past) t.data()[b * t.extent(1) + i - past] = shown ? position : 0;
+        const bool shown = mask_.row(b)[std::size_t(i)] != 0;
+        if (i >= past) *out++ = shown ? position : 0;
         position += shown;
       }
     }
@@ -141,10 +132,9 @@ class generation_inputs {
   }
 
  private:
-  isize prompt_length_ = 0;
-  bool masked_ = false;
-  std::vector<i64> mask_;     // (B, prompt) where masked_
-  std::vector<isize> shown_;  // (B) likewise
+  isize prompt_length_ = 0, longest_prompt_ = prompt_length_;
+  bool masked_ = false;  // whether some token is hidden
+  token_rows mask_;      // (B,T) where masked_
 };
 
 }  // namespace hft::detail

@@ -1,7 +1,7 @@
 // What greedy search, sampling and beam search share: settings resolved and checked, the batch, and its forward passes.
 #pragma once
 #include <algorithm>
-#include <numeric>
+#include <memory>
 #include <vector>
 
 #include <hft/generation/generate_options.hpp>
@@ -15,9 +15,9 @@ namespace hft::detail {
 class generation_loop {
  public:
   /// config: the call's settings; those it leaves unset come from model_config, then from Transformers' defaults.
-  generation_loop(generation_step& model, const Tensor<i64, 2>& prompt, GenerationConfig settings,
+  generation_loop(generation_step& model, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
                   const GenerationConfig& model_config, const GenerateOptions& call)
-      : config(resolved(std::move(settings), model_config)),
+      : config(resolved(settings, model_config)),
         options(call),
         input_ids(prompt_or_bos(prompt, config)),
         past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
@@ -42,7 +42,6 @@ class generation_loop {
   isize past = 0;            // tokens that the cache held before
   generation_inputs inputs;
   LogitsProcessorList processors;
-  StoppingCriteriaList criteria;
   isize max_length = 0;
 
   isize rows() const { return inputs.ids.rows(); }
@@ -53,6 +52,8 @@ class generation_loop {
     if (config.pad_token_id) return *config.pad_token_id;
     return eos().empty() ? 0 : eos()[0];
   }
+  /// The same for beams, where Transformers takes a pad id of 0 for none.
+  i64 beam_pad_id() const { return pad_id() == 0 && !eos().empty() ? eos()[0] : pad_id(); }
   const std::vector<i64>& eos() const { return config.eos_token_id->ids; }
   bool stopped() const { return options.stop.stop_requested(); }
 
@@ -60,10 +61,10 @@ class generation_loop {
   matrix<f32> prefill() {
     auto scores = forward(past);
     const isize n = group();
-    std::vector<isize> expanded;
-    for (isize b = 0; b < rows(); ++b) expanded.insert(expanded.end(), std::size_t(n), b);
-    make_processors(expanded);
+    make_processors();
     if (n == 1) return scores;
+    std::vector<isize> expanded(std::size_t(rows() * n));  // where each row to come is from
+    for (std::size_t i = 0; i < expanded.size(); ++i) expanded[i] = isize(i) / n;
     expanded_scores_.resize(expanded.size() * std::size_t(scores.cols));
     for (std::size_t i = 0; i < expanded.size(); ++i)
       std::copy_n(scores.row(expanded[i]), scores.cols, expanded_scores_.data() + isize(i) * scores.cols);
@@ -79,12 +80,19 @@ class generation_loop {
     if (*config.use_cache) model_.cache().reorder(rows);
   }
 
+  /// Whether a row ends with its last token.
+  bool ends(std::span<const i64> input_ids) const {
+    for (const auto& c : criteria_)
+      if (c && (*c)(input_ids)) return true;
+    return is_done(options.stopping_criteria, input_ids);
+  }
   void report() const {
     if (options.progress) options.progress(new_tokens(), max_length - inputs.prompt_length());
   }
 
  private:
-  static GenerationConfig resolved(GenerationConfig config, const GenerationConfig& model_config) {
+  static GenerationConfig resolved(const GenerationConfig& settings, const GenerationConfig& model_config) {
+    GenerationConfig config = settings;
     config.fill_unset(model_config);
     config.fill_unset(GenerationConfig::defaults());
     if (!config.eos_token_id) config.eos_token_id = TokenIds();
@@ -148,26 +156,31 @@ class generation_loop {
   }
 
   void make_criteria() {
-    criteria.push_back(std::make_shared<MaxLengthCriteria>(max_length));
-    if (config.max_time) criteria.push_back(std::make_shared<MaxTimeCriteria>(*config.max_time));
-    if (!config.stop_strings.empty())
-      criteria.push_back(std::make_shared<StopStringCriteria>(config.stop_strings, options.decode));
-    if (!eos().empty()) criteria.push_back(std::make_shared<EosTokenCriteria>(eos()));
-    merge_custom(criteria, options.stopping_criteria);
+    std::size_t n = 0;
+    const auto add = [&](StoppingCriteria* made) {
+      auto& built_in = criteria_[n++];
+      built_in.reset(made);
+      for (const auto& c : options.stopping_criteria)
+        if (same_class(*c, *made)) return built_in.reset();
+    };
+    add(new MaxLengthCriteria(max_length));
+    if (config.max_time) add(new MaxTimeCriteria(*config.max_time));
+    if (!config.stop_strings.empty()) add(new StopStringCriteria(config.stop_strings, options.decode));
+    if (!eos().empty()) add(new EosTokenCriteria(eos()));
   }
 
-  // Before the batch is expanded; `expanded` gives the prompt of each row to come.
-  void make_processors(std::span<const isize> expanded) {
-    LogitsProcessorContext context;
-    context.input_ids = inputs.ids.view();
-    context.prompt_length = inputs.prompt_length();
-    context.rows_per_prompt = group();
-    context.max_length = max_length;
-    if (const auto padding = inputs.padding(); !padding.empty())
-      for (const isize b : expanded) context.padding.push_back(padding[std::size_t(b)]);
-    context.custom = options.logits_processor;
-    context.prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn;
-    processors = make_logits_processors(config, context);
+  // Before the batch is expanded.
+  void make_processors() {
+    const auto padding = inputs.padding();
+    std::vector<isize> of_rows(padding.size() * std::size_t(group()));
+    for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
+    processors = make_logits_processors(config, {.input_ids = inputs.ids.view(),
+                                                 .prompt_length = inputs.prompt_length(),
+                                                 .rows_per_prompt = group(),
+                                                 .max_length = max_length,
+                                                 .padding = std::move(of_rows),
+                                                 .custom = options.logits_processor,
+                                                 .prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn});
   }
 
   matrix<f32> forward(isize cached) {
@@ -176,12 +189,14 @@ class generation_loop {
   }
 
   generation_step& model_;
+  std::unique_ptr<StoppingCriteria> criteria_[4];  // of the config; null for one whose class the user gave
   std::vector<f32> expanded_scores_;
 };
 
 /// Rows of ids as a tensor, the prompts as they were given.
-inline Tensor<i64, 2> sequences_tensor(const generation_loop& loop, isize rows, isize length, isize rows_per_prompt) {
-  auto out = Tensor<i64, 2>::filled({rows, length}, loop.pad_id());
+inline Tensor<i64, 2> sequences_tensor(const generation_loop& loop, isize rows, isize length, isize rows_per_prompt,
+                                       i64 pad_id) {
+  auto out = Tensor<i64, 2>::filled({rows, length}, pad_id);
   const auto prompts = loop.input_ids.dense();
   const isize T = prompts.extent(1);
   for (isize i = 0; i < rows; ++i) std::copy_n(prompts.data() + i / rows_per_prompt * T, T, out.data() + i * length);

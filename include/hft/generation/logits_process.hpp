@@ -1,5 +1,7 @@
 // The logits processors, and which of them a GenerationConfig asks for, in Transformers' order.
 #pragma once
+#include <typeinfo>
+
 #include <hft/generation/logits_process/processor.hpp>
 #include <hft/generation/logits_process/repetition.hpp>
 #include <hft/generation/logits_process/tokens.hpp>
@@ -21,19 +23,24 @@ struct LogitsProcessorContext {
 
 namespace detail {
 
+template <class T>
+bool same_class(const T& a, const T& b) {
+  return typeid(a) == typeid(b);
+}
+
 /// A processor of the user's takes the place of a built-in one of its class; others follow.
-template <class List>
-void merge_custom(List& list, const List& custom) {
+/// (GenerationMixin._merge_criteria_processor_list)
+inline void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom) {
+  for (auto& p : list)
+    for (const auto& c : custom)
+      if (same_class(*p, *c)) {
+        p = c;
+        break;
+      }
   for (const auto& c : custom) {
-    const auto& made = *c;
-    const auto same = std::find_if(list.begin(), list.end(), [&](const auto& p) {
-      const auto& built_in = *p;
-      return typeid(built_in) == typeid(made);
-    });
-    if (same != list.end())
-      *same = c;
-    else
-      list.push_back(c);
+    bool placed = false;
+    for (const auto& p : list) placed = placed || p == c;
+    if (!placed) list.push_back(LogitsProcessorList::value_type(c));
   }
 }
 
@@ -44,44 +51,40 @@ void merge_custom(List& list, const List& custom) {
 inline LogitsProcessorList make_logits_processors(const GenerationConfig& config,
                                                   const LogitsProcessorContext& context) {
   LogitsProcessorList list;
-  // One control block type for all of them, where make_shared would compile one for each.
-  const auto own = [&](LogitsProcessor* processor) { list.push_back(std::shared_ptr<LogitsProcessor>(processor)); };
-  const auto add = [&]<class P>(P&& processor) { own(new P(std::move(processor))); };
-  const std::vector<i64> eos = config.eos_token_id.value_or(TokenIds()).ids;
+  // Not std::make_shared, which would compile a control block for each class.
+  const auto add = [&](LogitsProcessor* made) { list.push_back(std::shared_ptr<LogitsProcessor>(made)); };
+  const std::vector<i64> no_ids, &eos = config.eos_token_id ? config.eos_token_id->ids : no_ids;
   const isize group = context.rows_per_prompt;
   const auto prompts = [&] {
-    PromptIds ids;
+    PromptIds ids(std::size_t(context.input_ids.rows));
     for (isize b = 0; b < context.input_ids.rows; ++b)
-      ids.emplace_back(context.input_ids.row(b), context.input_ids.row(b) + context.input_ids.cols);
+      ids[std::size_t(b)] = {context.input_ids.row(b), context.input_ids.row(b) + context.input_ids.cols};
     return ids;
   };
 
-  if (!config.sequence_bias.empty()) {
-    SequenceBiasLogitsProcessor::Biases biases;
-    for (const auto& b : config.sequence_bias) biases[b.token_ids] = b.bias;
-    add(SequenceBiasLogitsProcessor(std::move(biases)));
-  }
+  if (!config.sequence_bias.empty()) add(new SequenceBiasLogitsProcessor(config.sequence_bias));
   if (config.encoder_repetition_penalty.value_or(1) != 1)
-    add(EncoderRepetitionPenaltyLogitsProcessor(*config.encoder_repetition_penalty, prompts(), group));
+    add(new EncoderRepetitionPenaltyLogitsProcessor(*config.encoder_repetition_penalty, prompts(), group));
   if (config.repetition_penalty.value_or(1) != 1)
-    add(RepetitionPenaltyLogitsProcessor(*config.repetition_penalty, context.padding));
-  if (config.no_repeat_ngram_size.value_or(0) > 0) add(NoRepeatNGramLogitsProcessor(*config.no_repeat_ngram_size));
+    add(new RepetitionPenaltyLogitsProcessor(*config.repetition_penalty, context.padding));
+  if (config.no_repeat_ngram_size.value_or(0) > 0) add(new NoRepeatNGramLogitsProcessor(*config.no_repeat_ngram_size));
   if (config.encoder_no_repeat_ngram_size.value_or(0) > 0)
-    add(EncoderNoRepeatNGramLogitsProcessor(*config.encoder_no_repeat_ngram_size, prompts(), group));
-  if (!config.bad_words_ids.empty()) add(NoBadWordsLogitsProcessor(config.bad_words_ids, eos));
-  if (config.min_length.value_or(0) > 0 && !eos.empty()) add(MinLengthLogitsProcessor(*config.min_length, eos));
+    add(new EncoderNoRepeatNGramLogitsProcessor(*config.encoder_no_repeat_ngram_size, prompts(), group));
+  if (!config.bad_words_ids.empty()) add(new NoBadWordsLogitsProcessor(config.bad_words_ids, eos));
+  if (config.min_length.value_or(0) > 0 && !eos.empty()) add(new MinLengthLogitsProcessor(*config.min_length, eos));
   if (config.min_new_tokens.value_or(0) > 0 && !eos.empty())
-    add(MinNewTokensLengthLogitsProcessor(context.prompt_length, *config.min_new_tokens, eos));
-  if (context.prefix_allowed_tokens_fn) add(PrefixConstrainedLogitsProcessor(context.prefix_allowed_tokens_fn, group));
-  if (config.forced_bos_token_id) add(ForcedBOSTokenLogitsProcessor(*config.forced_bos_token_id));
+    add(new MinNewTokensLengthLogitsProcessor(context.prompt_length, *config.min_new_tokens, eos));
+  if (context.prefix_allowed_tokens_fn)
+    add(new PrefixConstrainedLogitsProcessor(context.prefix_allowed_tokens_fn, group));
+  if (config.forced_bos_token_id) add(new ForcedBOSTokenLogitsProcessor(*config.forced_bos_token_id));
   if (config.forced_eos_token_id && !config.forced_eos_token_id->empty())
-    add(ForcedEOSTokenLogitsProcessor(context.max_length, config.forced_eos_token_id->ids));
-  if (config.remove_invalid_values.value_or(false)) add(InfNanRemoveLogitsProcessor());
+    add(new ForcedEOSTokenLogitsProcessor(context.max_length, config.forced_eos_token_id->ids));
+  if (config.remove_invalid_values.value_or(false)) add(new InfNanRemoveLogitsProcessor());
   if (const auto& decay = config.exponential_decay_length_penalty; decay && !eos.empty())
-    add(ExponentialDecayLengthPenalty(decay->start, decay->factor, eos, context.prompt_length));
-  if (!config.suppress_tokens.empty()) add(SuppressTokensLogitsProcessor(config.suppress_tokens));
+    add(new ExponentialDecayLengthPenalty(decay->start, decay->factor, eos, context.prompt_length));
+  if (!config.suppress_tokens.empty()) add(new SuppressTokensLogitsProcessor(config.suppress_tokens));
   if (!config.begin_suppress_tokens.empty())
-    add(SuppressTokensAtBeginLogitsProcessor(
+    add(new SuppressTokensAtBeginLogitsProcessor(
         config.begin_suppress_tokens,
         context.prompt_length + (context.prompt_length <= 1 && config.forced_bos_token_id ? 1 : 0)));
   detail::merge_custom(list, context.custom);
@@ -89,16 +92,16 @@ inline LogitsProcessorList make_logits_processors(const GenerationConfig& config
   if (config.do_sample.value_or(false)) {
     // Beams need one token that is no end, to go on with.
     const isize least = config.num_beams.value_or(1) > 1 ? std::max<isize>(2, isize(eos.size()) + 1) : 1;
-    if (config.temperature.value_or(1) != 1) add(TemperatureLogitsWarper(*config.temperature));
-    if (config.top_h) add(TopHLogitsWarper(*config.top_h));
-    if (config.top_k.value_or(0) != 0) add(TopKLogitsWarper(*config.top_k, least));
-    if (config.top_p.value_or(1) < 1) add(TopPLogitsWarper(*config.top_p, least));
-    if (config.min_p) add(MinPLogitsWarper(*config.min_p, least));
-    if (config.typical_p.value_or(1) < 1) add(TypicalLogitsWarper(*config.typical_p, least));
-    if (config.epsilon_cutoff.value_or(0) > 0) add(EpsilonLogitsWarper(*config.epsilon_cutoff, least));
-    if (config.eta_cutoff.value_or(0) > 0) add(EtaLogitsWarper(*config.eta_cutoff, least));
+    if (config.temperature.value_or(1) != 1) add(new TemperatureLogitsWarper(*config.temperature));
+    if (config.top_h) add(new TopHLogitsWarper(*config.top_h));
+    if (config.top_k.value_or(0) != 0) add(new TopKLogitsWarper(*config.top_k, least));
+    if (config.top_p.value_or(1) < 1) add(new TopPLogitsWarper(*config.top_p, least));
+    if (config.min_p) add(new MinPLogitsWarper(*config.min_p, least));
+    if (config.typical_p.value_or(1) < 1) add(new TypicalLogitsWarper(*config.typical_p, least));
+    if (config.epsilon_cutoff.value_or(0) > 0) add(new EpsilonLogitsWarper(*config.epsilon_cutoff, least));
+    if (config.eta_cutoff.value_or(0) > 0) add(new EtaLogitsWarper(*config.eta_cutoff, least));
   }
-  if (config.renormalize_logits.value_or(false)) add(LogitNormalization());
+  if (config.renormalize_logits.value_or(false)) add(new LogitNormalization());
   return list;
 }
 

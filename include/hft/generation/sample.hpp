@@ -9,7 +9,7 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
   const bool drawn = *loop.config.do_sample;
   const isize rows = loop.rows() * loop.group();
   std::vector<i64> tokens(std::size_t(rows), 0);  // the next column
-  std::vector<u8> done(std::size_t(rows), 0);
+  std::vector<i64> done(tokens.size(), 0);        // 0 or 1
   auto* streamer = loop.options.streamer;
   if (streamer) streamer->put(loop.inputs.ids.row(0));
   for (isize n = 0, open = rows; open > 0 && !loop.stopped(); ++n) {
@@ -24,10 +24,10 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
         token = drawn ? sample(row, random_stream(*loop.config.seed, std::uint64_t(b)).uniform(std::uint64_t(n)))
                       : argmax(row);
     }
-    loop.inputs.ids.append(tokens);
+    loop.inputs.append(tokens);
     if (streamer) streamer->put(tokens);
     for (isize b = 0; b < rows; ++b)
-      if (!done[std::size_t(b)] && is_done(loop.criteria, loop.inputs.ids.row(b))) {
+      if (!done[std::size_t(b)] && loop.ends(loop.inputs.ids.row(b))) {
         done[std::size_t(b)] = 1;
         --open;
       }
@@ -38,10 +38,10 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
   const bool started = loop.rows() == rows;  // else stopped before the prompts were expanded
   const auto& ids = loop.inputs.ids;
   GenerateOutput out;
-  out.sequences = sequences_tensor(loop, rows, ids.length(), loop.group());
+  out.sequences = sequences_tensor(loop, rows, ids.length(), loop.group(), loop.pad_id());
   const isize T = loop.inputs.prompt_length();
   for (isize i = 0; started && i < rows; ++i)
-    std::copy(ids.row(i).begin() + T, ids.row(i).end(), out.sequences.data() + i * ids.length() + T);
+    std::copy_n(ids.row(i).data() + T, ids.length() - T, out.sequences.data() + i * ids.length() + T);
   return out;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <hft/error.hpp>
@@ -12,7 +14,7 @@
 namespace hft {
 
 /// The largest score; -inf for none. A NaN counts as no score.
-inline f32 max_score(std::span<const f32> scores) {
+[[gnu::noinline]] inline f32 max_score(std::span<const f32> scores) {
   // Independent lanes, so that the compiler may compare several at once.
   constexpr std::size_t lanes = 16;
   f32 best[lanes];
@@ -26,8 +28,10 @@ inline f32 max_score(std::span<const f32> scores) {
 
 /// The token of the largest score, the first of equals.
 inline i64 argmax(std::span<const f32> scores) {
-  const auto at = std::find(scores.begin(), scores.end(), max_score(scores));
-  return at == scores.end() ? 0 : at - scores.begin();
+  const f32 top = max_score(scores);
+  std::size_t i = 0;
+  while (i < scores.size() && scores[i] != top) ++i;
+  return i < scores.size() ? i64(i) : 0;
 }
 
 namespace detail {
@@ -48,38 +52,57 @@ inline void collect(std::span<const f32> scores, std::vector<candidate>& out) {
     if (scores[i] > -std::numeric_limits<f32>::infinity()) out.push_back({scores[i], i64(i)});
 }
 
+// ---- heaps of candidates: the worst on top, so that one comparison rejects most of what is no better
+
+/// Makes a heap of what is one but for its candidate i.
+[[gnu::noinline]] inline void sift_down(std::span<candidate> heap, std::size_t i) {
+  for (std::size_t child; (child = 2 * i + 1) < heap.size(); i = child) {
+    if (child + 1 < heap.size() && better(heap[child], heap[child + 1])) ++child;
+    if (!better(heap[i], heap[child])) return;
+    std::swap(heap[i], heap[child]);
+  }
+}
+/// From the best down.
+inline void sort_heap(std::span<candidate> heap) {
+  for (std::size_t n = heap.size(); n-- > 1;) {
+    std::swap(heap[0], heap[n]);
+    sift_down(heap.first(n), 0);
+  }
+}
+
 /// Puts the `count` best candidates at the front, from the best down; looks at most of the others once.
-inline void select_best(std::span<candidate> candidates, std::size_t count) {
-  candidate *const first = candidates.data(), *const last = first + candidates.size(),
-                   *const middle = first + std::min(count, candidates.size());
-  if (middle < last) std::nth_element(first, middle, last, better);
-  std::sort(first, middle, better);
+[[gnu::noinline]] inline void select_best(std::span<candidate> candidates, std::size_t count) {
+  if (count == 0) return;
+  const auto best = candidates.first(std::min(count, candidates.size()));
+  for (std::size_t i = best.size() / 2; i-- > 0;) sift_down(best, i);
+  for (candidate& c : candidates.subspan(best.size()))
+    if (better(c, best[0])) {
+      std::swap(c, best[0]);
+      sift_down(best, 0);
+    }
+  sort_heap(best);
 }
 
 /// The `capacity` best of the candidates pushed. Most cost one comparison.
 class best_candidates {
  public:
-  explicit best_candidates(std::size_t capacity) : capacity_(capacity) {}
-  void push(candidate c) {
-    if (heap_.size() == capacity_) {
-      if (!better(c, heap_.front())) return;
-      std::pop_heap(heap_.begin(), heap_.end(), better);
-      heap_.pop_back();
-    }
-    heap_.push_back(c);
-    std::push_heap(heap_.begin(), heap_.end(), better);
+  explicit best_candidates(std::size_t capacity)
+      : heap_(capacity, {-std::numeric_limits<f32>::infinity(), std::numeric_limits<i64>::max()}) {}
+  void push(const candidate& c) {
+    if (!better(c, heap_[0])) return;
+    heap_[0] = c;
+    sift_down(heap_, 0);
   }
-  /// The worst of those that are kept.
-  const candidate& worst() const { return heap_.front(); }
+  /// The worst of those that are kept; a score of -inf where fewer were pushed.
+  const candidate& worst() const { return heap_[0]; }
   /// From the best down.
   std::vector<candidate> sorted() && {
-    std::sort_heap(heap_.begin(), heap_.end(), better);
+    sort_heap(heap_);
     return std::move(heap_);
   }
 
  private:
-  std::size_t capacity_;
-  std::vector<candidate> heap_;  // the worst on top
+  std::vector<candidate> heap_;
 };
 
 /// Candidates from the best down, of which only as many are sorted as are asked for.
@@ -102,7 +125,7 @@ class ranking {
 };
 
 /// log(sum_i exp(scores_i)), summed in double.
-inline f64 log_sum_exp(std::span<const f32> scores) {
+[[gnu::noinline]] inline f64 log_sum_exp(std::span<const f32> scores) {
   const f32 top = max_score(scores);
   f64 sum = 0;
   for (const f32 s : scores)
@@ -116,7 +139,7 @@ inline f64 log_sum_exp(std::span<const f32> scores) {
 /// Throws value_error where the scores are no distribution: a NaN, +inf, or all tokens ruled out.
 inline i64 sample(std::span<const f32> scores, f64 u) {
   const f32 top = max_score(scores);
-  std::vector<std::pair<f32, i64>> weights;  // of the tokens that are left
+  std::vector<detail::candidate> weights;  // of the tokens that are left
   f64 total = 0;
   for (std::size_t i = 0; i < scores.size(); ++i)
     if (!(scores[i] == -std::numeric_limits<f32>::infinity())) {

@@ -61,7 +61,9 @@ class EosTokenCriteria final : public StoppingCriteria {
  public:
   explicit EosTokenCriteria(std::vector<i64> eos_token_id) : ids_(std::move(eos_token_id)) {}
   bool operator()(std::span<const i64> input_ids) override {
-    return !input_ids.empty() && std::find(ids_.begin(), ids_.end(), input_ids.back()) != ids_.end();
+    for (const i64 id : ids_)
+      if (!input_ids.empty() && input_ids.back() == id) return true;
+    return false;
   }
 
  private:

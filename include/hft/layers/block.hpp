@@ -1,11 +1,40 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <iterator>
+#include <vector>
+
 #include <hft/layers/context.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/module.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
+
+namespace detail {
+// An iterator over the blocks of a config, which are made where they are asked for.
+template <class Block, class Config>
+struct block_maker {
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = Block;
+  using difference_type = isize;
+  using pointer = void;
+  using reference = Block;
+
+  const Config* config;
+  isize layer;
+  Block operator*() const { return Block(*config, layer); }
+  block_maker& operator++() { return ++layer, *this; }
+  bool operator==(const block_maker& other) const { return layer == other.layer; }
+};
+}  // namespace detail
+
+/// Blocks 0 to n - 1 of a config. The vector is made in one piece: one that grows costs each model's compiler the code
+/// that moves its blocks.
+template <class Block, class Config>
+std::vector<Block> make_layers(const Config& config, isize n) {
+  using maker = detail::block_maker<Block, Config>;
+  return std::vector<Block>(maker{&config, 0}, maker{&config, n});
+}
 
 /// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint.
 template <class Layers, class X, class Context>

@@ -38,20 +38,9 @@ class rope {
 
   template <Scalar A, Device D>
   void prepare(ForwardContext<A, D>& context) const {
-    const auto ids = context.position_ids.dense();
-    isize longest = 0;
-    for (isize i = 0; i < ids.size(); ++i) longest = std::max<isize>(longest, ids.data()[i] + 1);
-    const auto [frequencies, factor] = scaling_.frequencies(longest);
-    const isize rows = ids.size(), R2 = isize(frequencies.size());
-    std::vector<A> cos(std::size_t(rows * R2)), sin(cos.size());
-    for (isize r = 0; r < rows; ++r)
-      for (isize i = 0; i < R2; ++i) {
-        const f32 angle = f32(ids.data()[r]) * frequencies[std::size_t(i)];  // f32, as Transformers computes it
-        cos[std::size_t(r * R2 + i)] = A(std::cos(angle) * f32(factor));
-        sin[std::size_t(r * R2 + i)] = A(std::sin(angle) * f32(factor));
-      }
-    context.cos = Tensor<A, 2, typename D::base>::from(cos, {rows, R2});
-    context.sin = Tensor<A, 2, typename D::base>::from(sin, {rows, R2});
+    const auto [cos, sin] = cos_and_sin(context.position_ids);
+    context.cos = to_device<typename D::base>(converted<A>(cos));
+    context.sin = to_device<typename D::base>(converted<A>(sin));
   }
   template <class Q, class Context>
   static std::pair<Q, Q> apply(const Q& q, const Q& k, const Context& context) {
@@ -63,6 +52,20 @@ class rope {
   }
 
  private:
+  // cos and sin (B*T, R/2) of the angles at positions (B,T), in f32, as Transformers computes them.
+  std::pair<Tensor<f32, 2>, Tensor<f32, 2>> cos_and_sin(const Tensor<i64, 2>& position_ids) const;
+
+  template <Scalar A>
+  static Tensor<A, 2> converted(const Tensor<f32, 2>& x) {
+    if constexpr (std::is_same_v<A, f32>) {
+      return x;
+    } else {
+      Tensor<A, 2> y(x.shape());
+      std::copy_n(x.data(), x.size(), y.data());
+      return y;
+    }
+  }
+
   RopeScaling scaling_;
 };
 
@@ -89,5 +92,26 @@ struct alibi {
     return Tensor<f32, 1, D>::from(s, {heads});
   }
 };
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE std::pair<Tensor<f32, 2>, Tensor<f32, 2>> rope::cos_and_sin(const Tensor<i64, 2>& position_ids) const {
+  const auto ids = position_ids.dense();
+  const isize rows = ids.size();
+  isize longest = 0;
+  for (isize r = 0; r < rows; ++r) longest = std::max<isize>(longest, ids.data()[r] + 1);
+  const auto [frequencies, factor] = scaling_.frequencies(longest);
+  const isize R2 = isize(frequencies.size());
+  Tensor<f32, 2> cos({rows, R2}), sin({rows, R2});
+  for (isize r = 0; r < rows; ++r)
+    for (isize i = 0; i < R2; ++i) {
+      const f32 angle = f32(ids.data()[r]) * frequencies[std::size_t(i)];
+      cos.data()[r * R2 + i] = std::cos(angle) * f32(factor);
+      sin.data()[r * R2 + i] = std::sin(angle) * f32(factor);
+    }
+  return {cos, sin};
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

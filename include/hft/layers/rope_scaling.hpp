@@ -17,7 +17,7 @@ namespace hft {
 
 /// The fields of a config's `rope_parameters` (v5) or `rope_theta` and `rope_scaling` (v4).
 struct RopeParameters {
-  short_string rope_type = "default";  // default, linear, dynamic, yarn, longrope, llama3
+  short_string rope_type = "default";  // default, linear, dynamic, yarn, longrope, llama3, proportional
   f64 rope_theta = 10000;
   std::optional<f64> factor = {};
   std::optional<f64> partial_rotary_factor = {};

@@ -68,6 +68,10 @@ struct BertConfig {
     if (hidden_size % num_attention_heads)
       throw config_error(model_type, "attention heads", "num_attention_heads to divide hidden_size",
                          detail::joined(num_attention_heads, " and ", hidden_size));
+    detail::check_not_negative(model_type, "layer_norm_eps", layer_norm_eps);
+    detail::check_rate(model_type, "hidden_dropout_prob", hidden_dropout_prob);
+    detail::check_rate(model_type, "attention_probs_dropout_prob", attention_probs_dropout_prob);
+    if (classifier_dropout) detail::check_rate(model_type, "classifier_dropout", *classifier_dropout);
     if (is_decoder) throw unsupported_error(model_type, "is_decoder", "false", "true");
     mlp();
   }
@@ -97,6 +101,8 @@ struct BertConfig {
       if (name.ends_with(old)) name.replace(name.size() - std::string_view(old).size(), std::string::npos, now);
     return name;
   }
+  /// The pooler that pre-training left in many checkpoints of classes that have none.
+  static bool may_be_left(std::string_view path) { return path.find("pooler.dense.") != path.npos; }
   /// Buffers, and the next-sentence head that pre-training left in many checkpoints.
   static bool ignored(std::string_view name) {
     return name.ends_with("embeddings.position_ids") || name.starts_with("cls.seq_relationship.");
@@ -380,9 +386,10 @@ class BertForMaskedLM : public BertHeaded<BertForMaskedLM<B>, B> {
     decoder.weight = this->bert.embeddings.word_embeddings.weight;
     decoder.bias = bias;
   }
-  std::vector<std::string> tied_parameters() const {
+  std::vector<std::pair<std::string, std::string>> tied_parameters() const {
     if (!this->config().tie_word_embeddings) return {};
-    return {"cls.predictions.decoder.bias", "cls.predictions.decoder.weight"};
+    return {{"cls.predictions.decoder.bias", "cls.predictions.bias"},
+            {"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"}};
   }
 
   /// dense, activation, LayerNorm: what stands before the tied decoder.

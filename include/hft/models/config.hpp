@@ -69,6 +69,9 @@ void naming_the_file(std::string_view file, F f) {
     f();
   } catch (const config_error& e) {
     throw config_error(joined(file, ": ", e.where()), e.subject(), e.expected(), e.got());
+  } catch (const unsupported_error& e) {
+    if (e.where() == file) throw;
+    throw unsupported_error(joined(file, ": ", e.where()), e.subject(), e.expected(), e.got());
   }
 }
 
@@ -142,8 +145,16 @@ Activation find_activation(std::string_view name, const char* where);
 template <class Config>
 Config config_from_json(const json& object, std::string_view where) {
   Config config;
-  const detail::config_reader reader{object, where};
-  Config::fields(config, reader);
+  if constexpr (requires { Config::aliases; }) {
+    json named = object;
+    for (const auto& [alias, name] : Config::aliases)
+      if (const json* value = find_member(object, alias, where)) named[name] = *value;
+    const detail::config_reader reader{named, where};
+    Config::fields(config, reader);
+  } else {
+    const detail::config_reader reader{object, where};
+    Config::fields(config, reader);
+  }
   detail::naming_the_file(where, [&] {
     if constexpr (requires { config.complete(); }) config.complete();
     config.check();
@@ -161,7 +172,7 @@ json config_to_json(const Config& config) {
   return object;
 }
 
-#if HFT_DEFINITIONS
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -188,18 +199,19 @@ void rope_fields(Self& r, F& field) {
 HFT_INLINE void config_reader::operator()(const char* key, RopeParameters& rope) const {
   (*this)("rope_theta", rope.rope_theta);
   (*this)("partial_rotary_factor", rope.partial_rotary_factor);
-  (*this)("original_max_position_embeddings", rope.original_max_position_embeddings);
   const json* parameters = find_member(object, "rope_scaling", where);
   if (!parameters || parameters->empty())  // where a file has both, Transformers takes rope_scaling
     parameters = find_member(object, key, where);
   else
     key = "rope_scaling";
-  if (!parameters) return;
-  if (!parameters->is_object()) json_mismatch(*parameters, where, key, "an object");
-  const config_reader inner{*parameters, where};
-  inner("type", rope.rope_type);
-  inner("rope_type", rope.rope_type);
-  rope_fields(rope, inner);
+  if (parameters) {
+    if (!parameters->is_object()) json_mismatch(*parameters, where, key, "an object");
+    const config_reader inner{*parameters, where};
+    inner("type", rope.rope_type);
+    inner("rope_type", rope.rope_type);
+    rope_fields(rope, inner);
+  }
+  (*this)("original_max_position_embeddings", rope.original_max_position_embeddings);  // outside, it wins
 }
 
 HFT_INLINE void config_writer::operator()(const char* key, const RopeParameters& rope) const {
@@ -260,6 +272,6 @@ HFT_INLINE Activation find_activation(std::string_view name, const char* where) 
   return *a;
 }
 
-#endif  // HFT_DEFINITIONS
+#endif  // HFT_DEFINES
 
 }  // namespace hft

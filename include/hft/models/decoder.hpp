@@ -51,8 +51,7 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
         positions_(config) {
     config.check();
     detail::check_specialisation(static_cast<typename B::specialisation*>(nullptr), config);
-    layers.reserve(std::size_t(config.num_hidden_layers));
-    for (isize i = 0; i < config.num_hidden_layers; ++i) layers.emplace_back(config, i);
+    layers = make_layers<Block<B>>(config, config.num_hidden_layers);
   }
 
   /// input_ids (B,T) => last_hidden_state (B,T,C). Throws value_error for ids outside the vocabulary, shape_error for
@@ -114,9 +113,10 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
   void tie_weights() {
     if (config().tie_word_embeddings) lm_head.weight = model.embed_tokens.weight;
   }
-  /// Paths whose stored copies are not read.
-  std::vector<std::string> tied_parameters() const {
-    return config().tie_word_embeddings ? std::vector<std::string>{"lm_head.weight"} : std::vector<std::string>{};
+  /// Paths of what tie_weights() ties, each with that of its original. A checkpoint has one of both, or equal values.
+  std::vector<std::pair<std::string, std::string>> tied_parameters() const {
+    if (!config().tie_word_embeddings) return {};
+    return {{"lm_head.weight", "model.embed_tokens.weight"}};
   }
   const Config& config() const { return model.config(); }
 

@@ -1,10 +1,13 @@
 // GenerationConfig: the settings of generate, and the defaults that a checkpoint carries in generation_config.json.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,6 +15,10 @@
 #include <hft/models/config.hpp>
 
 namespace hft {
+
+namespace detail {
+class generation_field;
+}
 
 /// When beam search may end: `false` once no running beam is likely to win, `true` as soon as num_beams sequences are
 /// finished, "never" only when none can win any more.
@@ -88,48 +95,8 @@ struct GenerationConfig {
   std::optional<std::uint64_t> seed{};  // of sampling; 0
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
-  /// Calls f(name, pointer to member) for each field that JSON has.
-  template <class F>
-  static void members(F&& f) {
-    using C = GenerationConfig;
-    f("max_length", &C::max_length);
-    f("max_new_tokens", &C::max_new_tokens);
-    f("min_length", &C::min_length);
-    f("min_new_tokens", &C::min_new_tokens);
-    f("max_time", &C::max_time);
-    f("stop_strings", &C::stop_strings);
-    f("do_sample", &C::do_sample);
-    f("use_cache", &C::use_cache);
-    f("num_beams", &C::num_beams);
-    f("num_return_sequences", &C::num_return_sequences);
-    f("early_stopping", &C::early_stopping);
-    f("length_penalty", &C::length_penalty);
-    f("temperature", &C::temperature);
-    f("top_k", &C::top_k);
-    f("top_p", &C::top_p);
-    f("min_p", &C::min_p);
-    f("top_h", &C::top_h);
-    f("typical_p", &C::typical_p);
-    f("epsilon_cutoff", &C::epsilon_cutoff);
-    f("eta_cutoff", &C::eta_cutoff);
-    f("repetition_penalty", &C::repetition_penalty);
-    f("encoder_repetition_penalty", &C::encoder_repetition_penalty);
-    f("no_repeat_ngram_size", &C::no_repeat_ngram_size);
-    f("encoder_no_repeat_ngram_size", &C::encoder_no_repeat_ngram_size);
-    f("bad_words_ids", &C::bad_words_ids);
-    f("sequence_bias", &C::sequence_bias);
-    f("suppress_tokens", &C::suppress_tokens);
-    f("begin_suppress_tokens", &C::begin_suppress_tokens);
-    f("forced_bos_token_id", &C::forced_bos_token_id);
-    f("forced_eos_token_id", &C::forced_eos_token_id);
-    f("exponential_decay_length_penalty", &C::exponential_decay_length_penalty);
-    f("remove_invalid_values", &C::remove_invalid_values);
-    f("renormalize_logits", &C::renormalize_logits);
-    f("bos_token_id", &C::bos_token_id);
-    f("pad_token_id", &C::pad_token_id);
-    f("eos_token_id", &C::eos_token_id);
-    f("seed", &C::seed);
-  }
+  /// The fields that JSON has, those of a config that is const to be read only.
+  std::array<detail::generation_field, 37> fields() const;
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
   static GenerationConfig defaults() {
@@ -166,57 +133,67 @@ struct GenerationConfig {
 
 namespace detail {
 
-// Fields whose JSON is no plain number, string, or list of them.
-struct generation_config_reader : config_reader {
-  using config_reader::operator();
-  void operator()(const char* key, std::vector<std::string>& texts) const {
-    const json* v = find_member(object, key, where);
-    if (!v) return;
-    if (v->is_string())
-      texts = {json_as<std::string>(*v, where, key)};
-    else
-      texts = json_as<std::vector<std::string>>(*v, where, key);
-  }
-  void operator()(const char* key, std::optional<EarlyStopping>& early) const {
-    const json* v = find_member(object, key, where);
-    if (!v) return;
-    if (v->is_string())
-      early = EarlyStopping(json_as<std::string>(*v, where, key).c_str());
-    else
-      early = EarlyStopping(json_as<bool>(*v, where, key));
-  }
-  void operator()(const char* key, std::optional<ExponentialDecay>& decay) const {
-    const json* v = find_member(object, key, where);
-    if (!v) return;
-    const auto pair = json_as<std::vector<json>>(*v, where, key);
-    if (pair.size() != 2) json_mismatch(*v, where, key, "a list of a start and a factor");
-    decay = ExponentialDecay{json_as<isize>(pair[0], where, key), json_as<f64>(pair[1], where, key)};
-  }
-  void operator()(const char* key, std::vector<SequenceBias>& biases) const {
-    const json* v = find_member(object, key, where);
-    if (!v) return;
-    biases.clear();
-    for (const json& entry : json_as<std::vector<json>>(*v, where, key)) {
-      const auto pair = json_as<std::vector<json>>(entry, where, key);
-      if (pair.size() != 2) json_mismatch(entry, where, key, "a list of token ids and a bias");
-      biases.push_back({json_as<std::vector<i64>>(pair[0], where, key), json_as<f64>(pair[1], where, key)});
-    }
-  }
-};
+// ---- how JSON says a field: `field = value`, for which errors name `where` and `key`, and back
 
-struct generation_config_writer : config_writer {
-  using config_writer::operator();
-  void operator()(const char* key, const std::optional<EarlyStopping>& early) const {
-    if (early)
-      object[key] = early->kind == EarlyStopping::never ? json("never") : json(early->kind == EarlyStopping::on);
+inline const json::array_t& json_elements(const json& value, std::string_view where, const char* key) {
+  if (!value.is_array()) json_mismatch(value, where, key, "an array");
+  return value.get_ref<const json::array_t&>();
+}
+inline const json::array_t& json_pair(const json& value, std::string_view where, const char* key,
+                                      const char* expected) {
+  const auto& pair = json_elements(value, where, key);
+  if (pair.size() != 2) json_mismatch(value, where, key, expected);
+  return pair;
+}
+
+template <class T>
+void read_field(std::optional<T>& field, const json& value, std::string_view where, const char* key) {
+  field = config_value<T>(value, where, key);
+}
+template <class T>
+void read_field(std::vector<T>& field, const json& value, std::string_view where, const char* key) {
+  field = json_as<std::vector<T>>(value, where, key);
+}
+inline void read_field(std::vector<std::string>& texts, const json& value, std::string_view where, const char* key) {
+  if (value.is_string())
+    texts.assign(1, json_as<std::string>(value, where, key));
+  else
+    texts = json_as<std::vector<std::string>>(value, where, key);
+}
+inline void read_field(std::optional<EarlyStopping>& early, const json& value, std::string_view where,
+                       const char* key) {
+  early = value.is_string() ? EarlyStopping(json_as<std::string>(value, where, key).c_str())
+                            : EarlyStopping(json_as<bool>(value, where, key));
+}
+inline void read_field(std::optional<ExponentialDecay>& decay, const json& value, std::string_view where,
+                       const char* key) {
+  const auto& pair = json_pair(value, where, key, "a list of a start and a factor");
+  decay = {json_as<isize>(pair[0], where, key), json_as<f64>(pair[1], where, key)};
+}
+inline void read_field(std::vector<SequenceBias>& biases, const json& value, std::string_view where, const char* key) {
+  biases.clear();
+  for (const json& entry : json_elements(value, where, key)) {
+    const auto& pair = json_pair(entry, where, key, "a list of token ids and a bias");
+    biases.push_back({json_as<std::vector<i64>>(pair[0], where, key), json_as<f64>(pair[1], where, key)});
   }
-  void operator()(const char* key, const std::optional<ExponentialDecay>& decay) const {
-    if (decay) object[key] = json::array({decay->start, decay->factor});
-  }
-  void operator()(const char* key, const std::vector<SequenceBias>& biases) const {
-    for (const auto& b : biases) object[key].push_back(json::array({b.token_ids, b.bias}));
-  }
-};
+}
+
+template <class T>
+json field_json(const T& field) {
+  return config_json(field);
+}
+inline json field_json(const std::optional<EarlyStopping>& early) {
+  if (!early) return nullptr;
+  return early->kind == EarlyStopping::never ? json("never") : json(early->kind == EarlyStopping::on);
+}
+inline json field_json(const std::optional<ExponentialDecay>& decay) {
+  return decay ? json::array({decay->start, decay->factor}) : json();
+}
+inline json field_json(const std::vector<SequenceBias>& biases) {
+  json list;
+  for (const auto& b : biases) list.push_back(json::array({b.token_ids, b.bias}));
+  return list;
+}
 
 template <class T>
 bool is_set(const std::optional<T>& field) {
@@ -227,23 +204,128 @@ bool is_set(const std::vector<T>& field) {
   return !field.empty();
 }
 
+/// A field of a GenerationConfig with its type at run time: what is done with all fields is compiled once for each
+/// type.
+class generation_field {
+ public:
+  template <class T>
+  generation_field(const char* name, const T& field)
+      : name(name), field_(const_cast<T*>(&field)), type_(types::index_of<T>()) {}
+
+  const char* name;
+  /// Calls f with the field as a T&.
+  template <class F>
+  void visit(const F& f) const {
+    types::visit(type_, field_, f);
+  }
+  /// The same field of another config.
+  template <class T>
+  const T& as() const {
+    return *static_cast<const T*>(field_);
+  }
+
+ private:
+  template <class... T>
+  struct type_list {
+    template <class U>
+    static constexpr int index_of() {
+      static_assert((std::is_same_v<T, U> || ...), "hft: generation_field::types lacks the type of this field");
+      int i = 0;
+      (void)((std::is_same_v<T, U> || (++i, false)) || ...);
+      return i;
+    }
+    template <class F>
+    static void visit(int type, void* field, const F& f) {
+      ((type == index_of<T>() ? f(*static_cast<T*>(field)) : void()), ...);
+    }
+  };
+  using types =
+      type_list<std::optional<isize>, std::optional<f64>, std::optional<bool>, std::optional<std::uint64_t>,
+                std::optional<EarlyStopping>, std::optional<ExponentialDecay>, std::optional<TokenIds>,
+                std::vector<i64>, std::vector<std::vector<i64>>, std::vector<std::string>, std::vector<SequenceBias>>;
+  void* field_;
+  int type_;
+};
+
+/// Throws where a value lies outside of least ... most, which includes both, but no NaN.
+template <class T>
+[[gnu::noinline]] void check_range(const char* field, const std::optional<T>& value, std::type_identity_t<T> least,
+                                   std::type_identity_t<T> most, const char* expected) {
+  if (value && !(*value >= least && *value <= most))
+    throw value_error("GenerationConfig", field, expected, joined(*value));
+}
+[[gnu::noinline]] inline void check_ids(const char* field, std::span<const i64> ids) {
+  for (const i64 id : ids) check_range<i64>(field, id, 0, std::numeric_limits<i64>::max(), "token ids of at least 0");
+}
+/// For a list that a field contains.
+inline void check_sequence(const char* field, std::span<const i64> ids) {
+  if (ids.empty()) throw value_error("GenerationConfig", field, "lists that are not empty", "[]");
+  check_ids(field, ids);
+}
+
 }  // namespace detail
 
+[[gnu::noinline]] inline std::array<detail::generation_field, 37> GenerationConfig::fields() const {
+  return {{
+      {"max_length", max_length},
+      {"max_new_tokens", max_new_tokens},
+      {"min_length", min_length},
+      {"min_new_tokens", min_new_tokens},
+      {"max_time", max_time},
+      {"stop_strings", stop_strings},
+      {"do_sample", do_sample},
+      {"use_cache", use_cache},
+      {"num_beams", num_beams},
+      {"num_return_sequences", num_return_sequences},
+      {"early_stopping", early_stopping},
+      {"length_penalty", length_penalty},
+      {"temperature", temperature},
+      {"top_k", top_k},
+      {"top_p", top_p},
+      {"min_p", min_p},
+      {"top_h", top_h},
+      {"typical_p", typical_p},
+      {"epsilon_cutoff", epsilon_cutoff},
+      {"eta_cutoff", eta_cutoff},
+      {"repetition_penalty", repetition_penalty},
+      {"encoder_repetition_penalty", encoder_repetition_penalty},
+      {"no_repeat_ngram_size", no_repeat_ngram_size},
+      {"encoder_no_repeat_ngram_size", encoder_no_repeat_ngram_size},
+      {"bad_words_ids", bad_words_ids},
+      {"sequence_bias", sequence_bias},
+      {"suppress_tokens", suppress_tokens},
+      {"begin_suppress_tokens", begin_suppress_tokens},
+      {"forced_bos_token_id", forced_bos_token_id},
+      {"forced_eos_token_id", forced_eos_token_id},
+      {"exponential_decay_length_penalty", exponential_decay_length_penalty},
+      {"remove_invalid_values", remove_invalid_values},
+      {"renormalize_logits", renormalize_logits},
+      {"bos_token_id", bos_token_id},
+      {"pad_token_id", pad_token_id},
+      {"eos_token_id", eos_token_id},
+      {"seed", seed},
+  }};
+}
+
 inline void GenerationConfig::update(const json& object, std::string_view where) {
-  const detail::generation_config_reader reader{{object, where}};
   json rest = object;
-  members([&](const char* key, auto member) {
-    reader(key, this->*member);
-    rest.erase(key);
-  });
+  for (const auto& field : fields()) {
+    if (const json* value = find_member(object, field.name, where))
+      field.visit([&](auto& f) { detail::read_field(f, *value, where, field.name); });
+    rest.erase(field.name);
+  }
   detail::remove_unset(rest);
   other.update(rest);
 }
 
-inline void GenerationConfig::fill_unset(const GenerationConfig& defaults) {
-  members([&](const char*, auto member) {
-    if (!detail::is_set(this->*member)) this->*member = defaults.*member;
-  });
+[[gnu::noinline]] inline void GenerationConfig::fill_unset(const GenerationConfig& defaults) {
+  const auto values = defaults.fields();
+  for (std::size_t i = 0; const auto& field : fields()) {
+    field.visit([&]<class T>(T& f) {
+      if (!detail::is_set(f)) f = T(values[i].as<T>());
+    });
+    ++i;
+  }
   json merged = defaults.other;
   merged.update(other);
   other = std::move(merged);
@@ -251,105 +333,80 @@ inline void GenerationConfig::fill_unset(const GenerationConfig& defaults) {
 
 inline json GenerationConfig::to_json() const {
   json object = other;
-  const detail::generation_config_writer writer{{object}};
-  members([&](const char* key, auto member) { writer(key, this->*member); });
+  for (const auto& field : fields()) field.visit([&](const auto& f) { object[field.name] = detail::field_json(f); });
   detail::remove_unset(object);
   object.erase("seed");
   return object;
 }
 
 inline void GenerationConfig::check() const {
-  const auto fail = [](const char* field, const char* expected, std::string got) {
-    throw value_error("GenerationConfig", field, expected, std::move(got));
+  using detail::check_ids, detail::check_range, detail::check_sequence;
+  const auto fail = [](const char* field, const char* expected, detail::message got) {
+    throw value_error("GenerationConfig", field, expected, got);
   };
-  const auto least = [&](const char* field, const std::optional<isize>& n, isize least_value, const char* expected) {
-    if (n && *n < least_value) fail(field, expected, detail::cat(*n));
-  };
-  // `ok` is written so that a NaN fails it
-  const auto require = [&](const char* field, const std::optional<f64>& x, bool (*ok)(f64), const char* expected) {
-    if (x && !ok(*x)) fail(field, expected, detail::cat(*x));
-  };
-  const auto ids = [&](const char* field, const std::vector<i64>& list) {
-    for (const i64 id : list)
-      if (id < 0) fail(field, "token ids of at least 0", detail::cat(id));
-  };
-  least("max_new_tokens", max_new_tokens, 1, "at least 1");
-  least("max_length", max_length, 1, "at least 1");
-  least("min_new_tokens", min_new_tokens, 0, "at least 0");
-  least("min_length", min_length, 0, "at least 0");
-  for (const auto& [field, n] : {std::pair{"num_beams", num_beams}, {"num_return_sequences", num_return_sequences}})
-    if (n && (*n < 1 || *n > 1 << 16)) fail(field, "1 to 65536", detail::cat(*n));
-  least("top_k", top_k, 0, "at least 0");
-  least("no_repeat_ngram_size", no_repeat_ngram_size, 0, "at least 0");
-  least("encoder_no_repeat_ngram_size", encoder_no_repeat_ngram_size, 0, "at least 0");
+  constexpr isize any = std::numeric_limits<isize>::max();
+  check_range("max_new_tokens", max_new_tokens, 1, any, "at least 1");
+  check_range("max_length", max_length, 1, any, "at least 1");
+  check_range("min_new_tokens", min_new_tokens, 0, any, "at least 0");
+  check_range("min_length", min_length, 0, any, "at least 0");
+  check_range("num_beams", num_beams, 1, 1 << 16, "1 to 65536");
+  check_range("num_return_sequences", num_return_sequences, 1, 1 << 16, "1 to 65536");
+  check_range("top_k", top_k, 0, any, "at least 0");
+  check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, any, "at least 0");
+  check_range("encoder_no_repeat_ngram_size", encoder_no_repeat_ngram_size, 0, any, "at least 0");
 
-  const auto positive = [](f64 x) { return x > 0 && x <= std::numeric_limits<f64>::max(); };
-  const auto probability = [](f64 x) { return x >= 0 && x <= 1; };
-  const auto below_one = [](f64 x) { return x >= 0 && x < 1; };
-  require(
-      "max_time", max_time, [](f64 x) { return x >= 0; }, "at least 0 seconds");
+  using limits = std::numeric_limits<f64>;
+  constexpr f64 above_0 = limits::denorm_min(), below_1 = 1 - limits::epsilon() / 2, largest = limits::max();
+  check_range("max_time", max_time, 0, limits::infinity(), "at least 0 seconds");
   if (do_sample.value_or(false)) {
-    require("temperature", temperature, positive, "above 0 (for greedy search: do_sample = false)");
-    require("top_p", top_p, probability, "0 to 1");
-    require("min_p", min_p, probability, "0 to 1");
-    require(
-        "top_h", top_h, [](f64 x) { return x > 0 && x <= 1; }, "above 0, at most 1");
-    require(
-        "typical_p", typical_p, [](f64 x) { return x > 0 && x <= 1; }, "above 0, at most 1");
-    require("epsilon_cutoff", epsilon_cutoff, below_one, "0 to 1");
-    require("eta_cutoff", eta_cutoff, below_one, "0 to 1");
+    check_range("temperature", temperature, above_0, largest, "above 0 (for greedy search: do_sample = false)");
+    check_range("top_p", top_p, 0, 1, "0 to 1");
+    check_range("min_p", min_p, 0, 1, "0 to 1");
+    check_range("top_h", top_h, above_0, 1, "above 0, at most 1");
+    check_range("typical_p", typical_p, above_0, 1, "above 0, at most 1");
+    check_range("epsilon_cutoff", epsilon_cutoff, 0, below_1, "0 to 1");
+    check_range("eta_cutoff", eta_cutoff, 0, below_1, "0 to 1");
   }
-  require("repetition_penalty", repetition_penalty, positive, "above 0");
-  require("encoder_repetition_penalty", encoder_repetition_penalty, positive, "above 0");
-  require(
-      "length_penalty", length_penalty, [](f64 x) { return x - x == 0; }, "a finite number");
-  if (exponential_decay_length_penalty) {
-    require("exponential_decay_length_penalty", exponential_decay_length_penalty->factor, positive, "a factor above 0");
-    least("exponential_decay_length_penalty", exponential_decay_length_penalty->start, 0, "a start of at least 0");
+  check_range("repetition_penalty", repetition_penalty, above_0, largest, "above 0");
+  check_range("encoder_repetition_penalty", encoder_repetition_penalty, above_0, largest, "above 0");
+  check_range("length_penalty", length_penalty, -largest, largest, "a finite number");
+  if (const auto& decay = exponential_decay_length_penalty) {
+    check_range<f64>("exponential_decay_length_penalty", decay->factor, above_0, largest, "a factor above 0");
+    check_range<isize>("exponential_decay_length_penalty", decay->start, 0, any, "a start of at least 0");
   }
   for (const auto& text : stop_strings)
     if (text.empty()) fail("stop_strings", "strings that are not empty", "\"\"");
 
-  ids("suppress_tokens", suppress_tokens);
-  ids("begin_suppress_tokens", begin_suppress_tokens);
-  if (forced_bos_token_id) ids("forced_bos_token_id", {*forced_bos_token_id});
-  if (forced_eos_token_id) ids("forced_eos_token_id", forced_eos_token_id->ids);
-  for (const auto& word : bad_words_ids) {
-    if (word.empty()) fail("bad_words_ids", "lists that are not empty", "[]");
-    ids("bad_words_ids", word);
-  }
+  check_ids("suppress_tokens", suppress_tokens);
+  check_ids("begin_suppress_tokens", begin_suppress_tokens);
+  check_range("forced_bos_token_id", forced_bos_token_id, 0, any, "token ids of at least 0");
+  if (forced_eos_token_id) check_ids("forced_eos_token_id", forced_eos_token_id->ids);
+  for (const auto& word : bad_words_ids) check_sequence("bad_words_ids", word);
   for (const auto& b : sequence_bias) {
-    if (b.token_ids.empty()) fail("sequence_bias", "lists that are not empty", "[]");
-    ids("sequence_bias", b.token_ids);
+    check_sequence("sequence_bias", b.token_ids);
     if (b.bias != b.bias) fail("sequence_bias", "a number", "nan");
   }
 
   const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
   if (returned > 1 && beams == 1 && !do_sample.value_or(false))
     fail("num_return_sequences", "1, or do_sample = true, or beams: greedy search gives one sequence",
-         detail::cat(returned));
+         detail::joined(returned));
   if (beams > 1 && returned > beams)
-    fail("num_return_sequences", "at most num_beams", detail::cat(returned, " of ", beams));
+    fail("num_return_sequences", "at most num_beams", detail::joined(returned, " of ", beams));
 
   // Fields that change what is generated, unless they are null, false or `neutral`.
-  struct unsupported_field {
+  static constexpr struct {
     const char* name;
     f64 neutral;
-  };
-  for (const auto& [field, neutral] : {unsupported_field{"assistant_early_exit", 0},
-                                       {"constraints", 0},
-                                       {"diversity_penalty", 0},
-                                       {"dola_layers", 0},
-                                       {"force_words_ids", 0},
-                                       {"guidance_scale", 1},
-                                       {"num_beam_groups", 1},
-                                       {"penalty_alpha", 0},
-                                       {"prompt_lookup_num_tokens", 0},
-                                       {"token_healing", 0},
-                                       {"watermarking_config", 0}}) {
+  } unsupported[] = {{"assistant_early_exit", 0}, {"constraints", 0},        {"diversity_penalty", 0},
+                     {"dola_layers", 0},          {"force_words_ids", 0},    {"guidance_scale", 1},
+                     {"num_beam_groups", 1},      {"penalty_alpha", 0},      {"prompt_lookup_num_tokens", 0},
+                     {"token_healing", 0},        {"watermarking_config", 0}};
+  for (const auto& [field, neutral] : unsupported) {
     const json* value = find_member(other, field, "GenerationConfig");
-    if (value && !(value->is_number() && value->get<f64>() == neutral) && *value != false)
-      throw unsupported_error("GenerationConfig", field, "not to be set", detail::describe(*value));
+    if (!value) continue;
+    const bool off = value->is_number() ? value->get<f64>() == neutral : value->is_boolean() && !value->get<bool>();
+    if (!off) throw unsupported_error("GenerationConfig", field, "not to be set", detail::describe(*value));
   }
 }
 

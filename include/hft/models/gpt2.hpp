@@ -36,6 +36,12 @@ struct GPT2Config {
 
   static constexpr const char* model_type = "gpt2";
   static constexpr const char* class_prefix = "GPT2";
+  /// Names of the same fields in other architectures, which Transformers reads here, too. (attribute_map)
+  static constexpr std::array<std::pair<const char*, const char*>, 4> aliases{
+      {{"hidden_size", "n_embd"},
+       {"max_position_embeddings", "n_positions"},
+       {"num_attention_heads", "n_head"},
+       {"num_hidden_layers", "n_layer"}}};
 
   template <class Self, class F>
   static void fields(Self& c, F& field) {
@@ -72,6 +78,10 @@ struct GPT2Config {
     if (n_embd % n_head)
       throw config_error(model_type, "attention heads", "n_head to divide n_embd",
                          detail::joined(n_head, " and ", n_embd));
+    detail::check_not_negative(model_type, "layer_norm_epsilon", layer_norm_epsilon);
+    detail::check_rate(model_type, "resid_pdrop", resid_pdrop);
+    detail::check_rate(model_type, "embd_pdrop", embd_pdrop);
+    detail::check_rate(model_type, "attn_pdrop", attn_pdrop);
     mlp();
   }
 
@@ -205,7 +215,13 @@ class GPT2Model : public PreTrainedModel<GPT2Model<B>> {
   /// outside n_positions, shape_error for arguments that do not fit each other.
   BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = make_context("GPT2", input_ids, args, config_.n_positions);
-    const auto x = add(apply_neftune(wte(input_ids), context), wpe(context.position_ids));  // (B,T,C)
+    auto x = add(apply_neftune(wte(input_ids), context), wpe(context.position_ids));  // (B,T,C)
+    if (args.token_type_ids) {  // types are tokens of the vocabulary
+      if (args.token_type_ids.shape() != input_ids.shape())
+        throw shape_error("GPT2", "token_type_ids", shape_text(input_ids.shape()),
+                          shape_text(args.token_type_ids.shape()));
+      x = add(x, wte(args.token_type_ids));
+    }
     return {ln_f(run_layers(h, apply_dropout(x, config_.embd_pdrop, context), context))};
   }
 
@@ -257,8 +273,9 @@ class GPT2LMHeadModel : public PreTrainedModel<GPT2LMHeadModel<B>> {
   void tie_weights() {
     if (config().tie_word_embeddings) lm_head.weight = transformer.wte.weight;
   }
-  std::vector<std::string> tied_parameters() const {
-    return config().tie_word_embeddings ? std::vector<std::string>{"lm_head.weight"} : std::vector<std::string>{};
+  std::vector<std::pair<std::string, std::string>> tied_parameters() const {
+    if (!config().tie_word_embeddings) return {};
+    return {{"lm_head.weight", "transformer.wte.weight"}};
   }
   const GPT2Config& config() const { return transformer.config(); }
 

@@ -87,6 +87,8 @@ struct LlamaConfig {
                          detail::joined(num_attention_heads, " and ", hidden_size));
     detail::check_extent(model_type, "head_dim", head_size());
     detail::check_extent(model_type, "num_attention_heads * head_dim", num_attention_heads * head_size());
+    detail::check_not_negative(model_type, "rms_norm_eps", rms_norm_eps);
+    detail::check_rate(model_type, "attention_dropout", attention_dropout);
     check_heads(attention(0), model_type);
     mlp(0);
     rope();

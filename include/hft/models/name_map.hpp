@@ -13,9 +13,10 @@ namespace hft {
 /// end) rewrites it. `*` stands for a number and is kept:
 ///   {"blk.*.attn_q", "model.layers.*.self_attn.q_proj"} turns blk.3.attn_q.weight into
 ///   model.layers.3.self_attn.q_proj.weight
+/// Rules are literals: a map refers to their text.
 class name_map {
  public:
-  using rule = std::pair<std::string, std::string>;
+  using rule = std::pair<std::string_view, std::string_view>;
 
   name_map() = default;
   name_map(std::initializer_list<rule> rules) : rules_(rules) {}

@@ -14,8 +14,8 @@ namespace hft {
 template <Scalar A = f32, Device D = cpu>
 struct ForwardArgs {
   Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
-  Tensor<i64, 2> position_ids = {};    // (B,T); empty: counted from the cache's length, whatever the mask
-  Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT
+  Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
+  Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
   Cache<A, D>* past_key_values = nullptr;
   isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
 };
@@ -124,6 +124,15 @@ Output language_model_output(const X& hidden, const Head& head, const Args& args
   return {head(last_positions(hidden, args.logits_to_keep))};
 }
 
+namespace detail {
+/// The positions of tokens (B,T): those given, (B,T) or (1,T) for every row, else counted from `past` on. Throws
+/// shape_error, or value_error for one below 0 or, where max_positions is not 0, from there on.
+Tensor<i64, 2> checked_positions(const char* where, const Shape<2>& shape, const Tensor<i64, 2>& given, isize past,
+                                 isize max_positions);
+/// Which keys (B,S) a mask leaves visible, as bytes; empty where it leaves all. Throws shape_error.
+Tensor<u8, 2> visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape);
+}  // namespace detail
+
 /// Checks input_ids and args against each other and the model's longest sequence, and makes the context that layers
 /// share.
 ///   max_positions  0 where the model has no limit of its own (rotary positions)
@@ -148,36 +157,44 @@ ForwardContext<A, D> make_context(const char* where, const Tensor<i64, 2>& input
     context.cache = args.past_key_values;
   }
   context.key_length = past + T;
-  if (args.position_ids) {
-    if (args.position_ids.shape() != input_ids.shape())
-      throw shape_error(where, "position_ids", detail::shape_text(input_ids.shape()),
-                        detail::shape_text(args.position_ids.shape()));
-    context.position_ids = args.position_ids.dense();
-  } else {
-    context.position_ids = Tensor<i64, 2>({B, T});
-    for (isize i = 0; i < B * T; ++i) context.position_ids.data()[i] = past + i % T;
-  }
-  for (isize i = 0; i < B * T; ++i) {
-    const i64 p = context.position_ids.data()[i];
-    if (p < 0 || (max_positions && p >= max_positions))
-      throw value_error(where, "position",
-                        max_positions ? detail::cat("0 <= position < ", max_positions) : "position >= 0",
-                        detail::joined(p));
-  }
-  if (args.attention_mask) {
-    if (args.attention_mask.shape() != Shape<2>{B, past + T})
-      throw shape_error(where, "attention_mask", detail::shape_text(Shape<2>{B, past + T}),
-                        detail::shape_text(args.attention_mask.shape()));
-    const auto mask = args.attention_mask.dense();
-    bool all = true;
-    for (isize i = 0; i < mask.size(); ++i) all = all && mask.data()[i] != 0;
-    if (!all) {
-      std::vector<u8> bytes(std::size_t(mask.size()));
-      for (isize i = 0; i < mask.size(); ++i) bytes[std::size_t(i)] = mask.data()[i] != 0;
-      context.key_mask = Tensor<u8, 2, typename D::base>::from(bytes, mask.shape());
-    }
-  }
+  context.position_ids = detail::checked_positions(where, input_ids.shape(), args.position_ids, past, max_positions);
+  if (args.attention_mask)
+    context.key_mask = to_device<typename D::base>(detail::visible_keys(where, args.attention_mask, {B, past + T}));
   return context;
 }
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Shape<2>& shape,
+                                                    const Tensor<i64, 2>& given, isize past, isize max_positions) {
+  const auto [B, T] = shape;
+  const isize rows = given ? given.extent(0) : 1;
+  if (given && ((rows != B && rows != 1) || given.extent(1) != T))
+    throw shape_error(where, "position_ids", shape_text(shape), shape_text(given.shape()));
+  const auto from = given.dense();
+  Tensor<i64, 2> ids(shape);
+  for (isize i = 0; i < B * T; ++i) {
+    const i64 p = given ? from.data()[rows == 1 ? i % T : i] : past + i % T;
+    if (p < 0 || (max_positions && p >= max_positions))
+      throw value_error(where, "position", max_positions ? cat("0 <= position < ", max_positions) : "position >= 0",
+                        joined(p));
+    ids.data()[i] = p;
+  }
+  return ids;
+}
+
+HFT_INLINE Tensor<u8, 2> detail::visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape) {
+  if (mask.shape() != shape) throw shape_error(where, "attention_mask", shape_text(shape), shape_text(mask.shape()));
+  const auto from = mask.dense();
+  Tensor<u8, 2> visible(shape);
+  bool all = true;
+  for (isize i = 0, n = from.size(); i < n; ++i) {
+    visible.data()[i] = from.data()[i] != 0;
+    all = all && visible.data()[i];
+  }
+  return all ? Tensor<u8, 2>() : visible;
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

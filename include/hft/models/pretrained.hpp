@@ -58,7 +58,7 @@ struct load_plan {
   name_map gguf_names;
   std::string (*current_name)(std::string) = nullptr;
   bool (*ignored)(std::string_view) = nullptr;
-  bool (*may_be_left)(std::string_view) = nullptr;  // names that a checkpoint may have beyond the model's
+  bool (*may_be_left)(std::string_view) = nullptr;        // names that a checkpoint may have beyond the model's
   std::vector<std::pair<std::string, std::string>> tied;  // paths that the config ties, each with that of its original
   void (*untie)(const void* config) = nullptr;            // where a checkpoint has a copy of other values
   // Of the parameter at a path, the heads whose rows a GGUF file has in another order, or 0.
@@ -341,7 +341,8 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   });
   visit(v);
   for (const auto& [path, t] : available)
-    if (!plan.may_be_left || !plan.may_be_left(path)) problem(cat("unexpected ", quote_text(t->name), " ", shape_text(t->shape)));
+    if (!plan.may_be_left || !plan.may_be_left(path))
+      problem(cat("unexpected ", quote_text(t->name), " ", shape_text(t->shape)));
   if (shown > 8) problems += cat("; and ", shown - 8, " more");
   if (!problems.empty()) throw weight_error(where, "weights do not fit the model: " + problems);
 }
@@ -356,11 +357,11 @@ HFT_INLINE void read_generation_config(const std::filesystem::path& folder, Gene
   const auto file = folder / "config.json";
   const json object = read_json(file);
   json known = json::object();
-  GenerationConfig::members([&](const char* key, auto) {
-    const std::string_view name = key;
+  for (const auto& field : config.fields()) {
+    const std::string_view name = field.name;
     const bool special = name == "bos_token_id" || name == "eos_token_id" || name == "pad_token_id";
     if (!special && name != "seed" && object.contains(name)) known[name] = object[name];
-  });
+  }
   config.update(known, file.string());
 }
 

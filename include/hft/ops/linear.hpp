@@ -21,6 +21,12 @@ void check_linear(const X& x, const W& weight, const Bias& bias) {
   if (bias && bias.extent(0) != weight.extent(0))
     throw shape_error("linear", "bias", joined("(", weight.extent(0), ")"), shape_text(bias.shape()));
 }
+// The memory of x weight^T + bias, which fit each other.
+template <class X, class W, class Bias>
+X linear_result(const X& x, const W& weight, const Bias& bias) {
+  check_linear(x, weight, bias);
+  return X(with_last(x.shape(), weight.extent(0)));
+}
 }  // namespace detail
 
 /// y = x weight^T + bias.
@@ -29,10 +35,9 @@ void check_linear(const X& x, const W& weight, const Bias& bias) {
 template <Scalar A, std::size_t R, WeightDtype W, BaseDevice D, class E = isize>
 Tensor<A, R, D> linear(const Tensor<A, R, D>& x, const Tensor<W, 2, D>& weight, const Tensor<A, 1, D>& bias = {},
                        E k = {}) {
-  detail::check_linear(x, weight, bias);
+  auto y = detail::linear_result(x, weight, bias);
   if constexpr (std::is_same_v<E, isize>) k = weight.extent(1);
   const auto rows = x.collapsible();
-  Tensor<A, R, D> y(with_last(x.shape(), weight.extent(0)));
   linear_kernel(D{}, y.rows(), matrix<const A>(rows.rows()), weight.weight_rows(), bias.data(), k);
   return y;
 }
@@ -47,8 +52,7 @@ std::array<Tensor<A, R, D>, N> linears(const Tensor<A, R, D>& x, const std::arra
   std::array<weight_matrix<W>, N> w;
   std::array<const A*, N> b;
   for (std::size_t i = 0; i < N; ++i) {
-    detail::check_linear(x, weights[i], biases[i]);
-    y[i] = Tensor<A, R, D>(with_last(x.shape(), weights[i].extent(0)));
+    y[i] = detail::linear_result(x, weights[i], biases[i]);
     y_rows[i] = y[i].rows();
     w[i] = weights[i].weight_rows();
     b[i] = biases[i].data();

@@ -101,7 +101,7 @@ class SentenceTransformer {
         throw file_error(file.string(), "path", "a folder inside this one", detail::quote_text(path));
       if (kind == "Transformer") {
         const auto settings = folder / "sentence_bert_config.json";
-        if (std::filesystem::exists(settings))
+        if (detail::is_there(settings))
           longest = get<isize>(read_json(settings), "max_seq_length", 0, settings.string());
       } else if (kind == "Pooling") {
         const auto settings = folder / path / "config.json";

@@ -23,6 +23,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
 #include <hft/quantization/nf4.hpp>
@@ -163,7 +164,7 @@ HFT_INLINE std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored
       out.push_back(bitsandbytes_weight(tensors, t, where).unpacked());
       unpacked.push_back(out.back().name);
     }
-  std::sort(unpacked.begin(), unpacked.end());
+  sort_names(unpacked);
   for (const stored_tensor& t : tensors) {
     bool part = false;
     for (auto end = t.name.size(); end != t.name.npos && !part; end = end ? t.name.rfind('.', end - 1) : t.name.npos)

@@ -8,12 +8,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/tokenizers/models/model.hpp>
 #include <hft/tokenizers/normalizers/normalizer.hpp>
 #include <hft/tokenizers/pre_tokenized_string.hpp>
@@ -29,7 +28,23 @@ struct AddedToken {
   bool normalized = true;    // looked for in the normalized text
   bool special = false;      // left out by decode(skip_special_tokens)
   friend bool operator==(const AddedToken&, const AddedToken&) = default;
+
+  /// A token that is found in the text as it is.
+  static AddedToken verbatim(std::string content, bool special = true) {
+    return {std::move(content), false, false, false, false, special};
+  }
 };
+
+namespace detail {
+
+/// The last token with this text, or null.
+inline AddedToken* find_token(std::vector<AddedToken>& tokens, std::string_view content) {
+  for (std::size_t i = tokens.size(); i-- > 0;)
+    if (tokens[i].content == content) return &tokens[i];
+  return nullptr;
+}
+
+}  // namespace detail
 
 namespace detail {
 
@@ -117,76 +132,80 @@ class AddedVocabulary {
   void add_tokens(const std::vector<AddedToken>& tokens, const models::Model& model,
                   const normalizers::Normalizer* normalizer, const std::string& where) {
     auto next = std::uint32_t(model.vocabulary().size());
-    for (const auto& [id, t] : tokens_)
-      if (id >= next) next = id + 1;
+    for (const auto& e : entries_)
+      if (e.id >= next) next = e.id + 1;
     for (const auto& t : tokens) {
       if (t.content.empty()) continue;
-      if (const auto old = ids_.find(t.content); old != ids_.end() && tokens_.at(old->second) == t) continue;
+      const auto old = ids_.find(t.content);
+      if (old && *find(*old) == t) continue;
       const auto known = token_to_id(t.content, model);
       const std::uint32_t id = known ? *known : next++;
+      if (!old) ids_.insert(t.content, id);
+      if (t.special) special_.insert(t.content, id);
+      auto& e = entry_of(id);
+      e.token = t;
       if (t.normalized && normalizer) {
         NormalizedString s(t.content);
         normalizer->normalize(s);
-        if (s.get() != t.content) normalized_[id] = s.get();
+        if (s.get() != t.content) e.normalized = s.get();
       }
-      ids_[t.content] = id;
-      if (t.special) special_.insert(t.content);
-      tokens_[id] = t;
     }
+    sort_entries();
     raw_matcher_ = normalized_matcher_ = {};
     between_characters_ = false;
-    for (const auto& [id, t] : sorted()) {
-      const std::string& text = t.normalized ? decoded_form(id, t) : t.content;
-      (t.normalized ? normalized_matcher_ : raw_matcher_).add(text, id);
+    for (const auto& e : entries_) {
+      const AddedToken& t = e.token;
+      const std::string& text = t.normalized ? e.decoded_form() : t.content;
+      (t.normalized ? normalized_matcher_ : raw_matcher_).add(text, e.id);
       if (!text.empty()) continue;
       between_characters_ = true;
       if (t.single_word || t.lstrip || t.rstrip)
-        throw format_error(where, "added token '" + t.content + "'", "a text when normalized", "an empty one");
+        throw format_error(where, detail::joined("added token '", t.content, "'"), "a text when normalized",
+                           "an empty one");
     }
   }
 
   std::size_t size() const noexcept { return ids_.size(); }
   std::optional<std::uint32_t> token_to_id(std::string_view token, const models::Model& model) const {
-    if (const auto it = ids_.find(std::string(token)); it != ids_.end()) return it->second;
-    return model.vocabulary().find(token);
+    const auto id = ids_.find(token);
+    return id ? id : model.vocabulary().find(token);
   }
   const AddedToken* find(std::uint32_t id) const {
-    const auto it = tokens_.find(id);
-    return it == tokens_.end() ? nullptr : &it->second;
+    const auto place = places_.find(id, 0).rank;
+    return place == places_.none ? nullptr : &entries_[place].token;
   }
   /// The text of an added token for decoders: its normalized form where the normalizer changes it. Null: no such id.
   const std::string* decoded_form(std::uint32_t id) const {
-    const AddedToken* t = find(id);
-    return t ? &decoded_form(id, *t) : nullptr;
+    const auto place = places_.find(id, 0).rank;
+    return place == places_.none ? nullptr : &entries_[place].decoded_form();
   }
-  bool is_special(const std::string& token) const { return special_.count(token) != 0; }
+  bool is_special(std::string_view token) const { return special_.find(token).has_value(); }
 
   bool any_in_raw_text() const noexcept { return !raw_matcher_.empty(); }
   bool any_in_normalized_text() const noexcept { return !normalized_matcher_.empty() || between_characters_; }
 
-  /// Calls f(id, content) for all added tokens, in no particular order. Two may have one id, where the vocabulary has
-  /// holes; only the later of them is found in texts.
-  template <class F>
-  void for_each(F f) const {
-    for (const auto& [content, id] : ids_) f(id, content);
-  }
+  /// The texts of all added tokens and their ids. Two may have one id, where the vocabulary has holes; only the later
+  /// of them is found in texts.
+  const Vocabulary& texts() const noexcept { return ids_; }
 
-  /// (id, token) of all added tokens, smallest id first.
-  std::vector<std::pair<std::uint32_t, AddedToken>> sorted() const {
-    std::vector<std::pair<std::uint32_t, AddedToken>> out(tokens_.begin(), tokens_.end());
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    return out;
-  }
+  struct entry {
+    std::uint32_t id;
+    AddedToken token;
+    std::optional<std::string> normalized;  // where it differs from the content
+    const std::string& decoded_form() const { return normalized ? *normalized : token.content; }
+  };
+  /// The added tokens that are found in texts, smallest id first.
+  const std::vector<entry>& sorted() const noexcept { return entries_; }
 
-  /// Cuts `text` at the added tokens in it: text(begin, end) for what is between, token(id, begin, end) for each.
-  template <class Text, class Found>
-  void split(std::string_view text, bool normalized, Text on_text, Found on_token) const {
+  /// The added tokens in a text, with the white space that they take.
+  std::vector<Token> find_in(std::string_view text, bool normalized) const {
+    std::vector<Token> out;
     const auto& matcher = normalized ? normalized_matcher_ : raw_matcher_;
     std::size_t done = 0, spaces_begin = 1, spaces_end = 0;
     for (std::size_t from = 0; const auto m = matcher.find(text, from);) {
       from = m->end;
       std::size_t begin = m->begin, end = m->end;
-      const AddedToken& t = tokens_.at(m->id);
+      const AddedToken& t = *find(m->id);
       if (encode_special_tokens && is_special(t.content)) continue;
       if (t.single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
       unsigned n;
@@ -202,48 +221,63 @@ class AddedVocabulary {
             spaces_end += n;
         end = spaces_end;
       }
-      if (done < begin) on_text(done, begin);
-      on_token(m->id, begin, end);
+      out.push_back({m->id, begin, end});
       done = end;
     }
-    if (done != text.size()) on_text(done, text.size());
+    return out;
   }
 
   /// The input as pieces: added tokens found, everything else normalized.
   PreTokenizedString extract_and_normalize(const normalizers::Normalizer* normalizer, std::string_view text) const {
     PreTokenizedString out(text);
-    using piece = PreTokenizedString::piece;
-    const auto cut = [this](const NormalizedString& s, bool normalized, auto& emit) {
-      split(
-          s.get(), normalized,
-          [&](std::size_t begin, std::size_t end) {
-            if (!(normalized && between_characters_)) return emit(piece{s.slice(begin, end)});
-            for (std::size_t n; begin < end; begin += n) {
-              n = detail::unicode::length(static_cast<unsigned char>(s.get()[begin]));
-              emit(piece{s.slice(begin, begin + n)});
-            }
-          },
-          [&](std::uint32_t id, std::size_t begin, std::size_t end) {
-            piece p{s.slice(begin, end)};
-            p.tokens.push_back({id, 0, p.text.size(), p.text.get()});
-            p.tokenized = true;
-            emit(std::move(p));
-          });
-    };
-    if (any_in_raw_text()) out.split([&](NormalizedString&& s, auto& emit) { cut(s, false, emit); });
-    out.split([&](NormalizedString&& s, auto& emit) {
+    if (any_in_raw_text()) out.split([&](NormalizedString& s) { cut(s, false, out); });
+    out.split([&](NormalizedString& s) {
       if (normalizer) normalizer->normalize(s);
-      if (any_in_normalized_text()) return cut(s, true, emit);
+      if (any_in_normalized_text()) return cut(s, true, out);
       s.narrow();
-      emit(piece{std::move(s)});
+      out.emit({std::move(s)});
     });
     return out;
   }
 
  private:
-  const std::string& decoded_form(std::uint32_t id, const AddedToken& t) const {
-    const auto it = normalized_.find(id);
-    return it == normalized_.end() ? t.content : it->second;
+  entry& entry_of(std::uint32_t id) {
+    auto place = places_.find(id, 0).rank;
+    if (place == places_.none) {
+      place = std::uint32_t(entries_.size());
+      places_.insert(id, 0, {place});
+      entries_.push_back({id, {}, {}});
+    }
+    return entries_[place];
+  }
+  void sort_entries() {
+    std::vector<entry> in_order;
+    for (const auto i : detail::sorted_positions(
+             entries_.size(), [this](std::size_t a, std::size_t b) { return entries_[a].id < entries_[b].id; })) {
+      places_.insert(entries_[i].id, 0, {std::uint32_t(in_order.size())});
+      in_order.push_back(std::move(entries_[i]));
+    }
+    entries_ = std::move(in_order);
+  }
+  /// Appends the added tokens in a text, and what is between them, to `out`.
+  void cut(const NormalizedString& s, bool normalized, PreTokenizedString& out) const {
+    std::size_t done = 0;
+    const auto between = [&](std::size_t end) {
+      const bool by_character = normalized && between_characters_;
+      for (std::size_t n; done < end; done += n) {
+        n = by_character ? detail::unicode::length(static_cast<unsigned char>(s.get()[done])) : end - done;
+        out.emit({s.slice(done, done + n)});
+      }
+    };
+    for (const auto& t : find_in(s.get(), normalized)) {
+      between(t.begin);
+      PreTokenizedString::piece p{s.slice(t.begin, t.end)};
+      p.tokens.push_back({t.id, 0, p.text.size(), p.text.get()});
+      p.tokenized = true;
+      out.emit(std::move(p));
+      done = t.end;
+    }
+    between(s.size());
   }
   static bool starts_with_word(std::string_view s) {
     unsigned n;
@@ -255,10 +289,9 @@ class AddedVocabulary {
            detail::unicode::is(detail::unicode::decode_before(s.data() + s.size(), n), detail::unicode::word);
   }
 
-  std::unordered_map<std::string, std::uint32_t> ids_;
-  std::unordered_map<std::uint32_t, AddedToken> tokens_;
-  std::unordered_map<std::uint32_t, std::string> normalized_;  // where it differs from the content
-  std::unordered_set<std::string> special_;
+  Vocabulary ids_, special_;    // texts; those of tokens that are special
+  std::vector<entry> entries_;  // by id
+  detail::pair_table places_;   // (id, 0) to the place in entries_
   detail::string_matcher raw_matcher_, normalized_matcher_;
   bool between_characters_ = false;  // a normalized token is the empty text
 };

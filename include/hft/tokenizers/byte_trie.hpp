@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <hft/tokenizers/large_pages.hpp>
@@ -25,8 +26,8 @@ class byte_trie {
   byte_trie() { add_block(); }
 
   /// Keys in any order, each once; an empty one is never found. Linear in their bytes, but for the sorting.
-  explicit byte_trie(const std::vector<key>& keys) {
-    const auto in_order = sorted(keys);
+  explicit byte_trie(std::vector<key> keys) {
+    const auto in_order = sorted(std::move(keys));
     // A cell for each node, some holes, and the blocks that are open: no copying as it grows.
     reserve_large(cells_, nodes(in_order) / 16 * 17 + 256 * 20);
     builder(*this).build(in_order);
@@ -60,28 +61,37 @@ class byte_trie {
     }
     return n;
   }
-  /// By their first eight bytes as a number; few need to be looked at beyond.
-  static std::vector<key> sorted(const std::vector<key>& keys) {
-    struct item {
-      std::uint64_t head;
-      const key* k;
-      bool operator<(const item& other) const {
-        return head != other.head ? head < other.head : k->text < other.k->text;
+  /// Keys [first, last) that agree in their first `depth` bytes, on the way to `node`.
+  struct range {
+    std::size_t first, last, depth;
+    std::uint32_t node = none;
+  };
+  /// Byte by byte from the first: keys that agree in some bytes are counted out by the next one.
+  static std::vector<key> sorted(std::vector<key> keys) {
+    constexpr std::size_t few = 16;
+    std::vector<key> placed(keys.size());
+    std::vector<range> open{{0, keys.size(), 0}};
+    while (!open.empty()) {
+      const auto [first, last, depth, node] = open.back();
+      open.pop_back();
+      if (last - first <= few) {
+        for (std::size_t i = first + 1; i < last; ++i)
+          for (std::size_t k = i; k > first && keys[k].text < keys[k - 1].text; --k) std::swap(keys[k], keys[k - 1]);
+        continue;
       }
-    };
-    std::vector<item> items;
-    items.reserve(keys.size());
-    for (const auto& k : keys) {
-      std::uint64_t head = 0;
-      for (std::size_t i = 0; i < 8; ++i)
-        head = head << 8 | (i < k.text.size() ? static_cast<unsigned char>(k.text[i]) : 0u);
-      items.push_back({head, &k});
+      const auto label = [&keys, depth = depth](std::size_t i) {  // 0: the key ends
+        return depth < keys[i].text.size() ? 1u + static_cast<unsigned char>(keys[i].text[depth]) : 0u;
+      };
+      std::array<std::size_t, 258> starts{};
+      for (std::size_t i = first; i < last; ++i) ++starts[label(i) + 1];
+      starts[0] = first;
+      for (std::size_t c = 1; c < starts.size(); ++c) starts[c] += starts[c - 1];
+      for (std::size_t c = 1; c + 1 < starts.size(); ++c)
+        if (starts[c + 1] - starts[c] > 1) open.push_back({starts[c], starts[c + 1], depth + 1});
+      for (std::size_t i = first; i < last; ++i) placed[starts[label(i)]++] = keys[i];
+      for (std::size_t i = first; i < last; ++i) keys[i] = placed[i];
     }
-    std::sort(items.begin(), items.end());
-    std::vector<key> out;
-    out.reserve(keys.size());
-    for (const auto& i : items) out.push_back(*i.k);
-    return out;
+    return keys;
   }
 
   void add_block() {
@@ -96,10 +106,6 @@ class byte_trie {
     explicit builder(byte_trie& trie) : trie_(trie) { add_block(); }
 
     void build(const std::vector<key>& keys) {
-      struct range {
-        std::size_t first, last, depth;
-        std::uint32_t node;
-      };
       take(root);
       std::vector<range> open{{0, keys.size(), 0, root}};
       std::array<unsigned char, 256> labels;

@@ -187,13 +187,11 @@ struct Encoding {
     const std::size_t before = size();
     for (const auto& r : other.sequence_ranges_) set_sequence_range(r.id, before + r.begin, before + r.end);
     for (auto& o : other.offsets) o.start += shift, o.end += shift;
-    const auto append = [](auto& to, auto& from) {
-      if (from.size() > to.size()) {  // the shorter one moves
-        from.insert(from.begin(), std::make_move_iterator(to.begin()), std::make_move_iterator(to.end()));
-        to = std::move(from);
-      } else {
-        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-      }
+    const auto append = [](auto& to, auto& from) {  // the shorter one moves
+      const bool in_front = to.size() < from.size();
+      if (in_front) to.swap(from);
+      to.insert(in_front ? to.begin() : to.end(), std::make_move_iterator(from.begin()),
+                std::make_move_iterator(from.end()));
     };
     append(ids, other.ids);
     append(tokens, other.tokens);

@@ -73,23 +73,24 @@ inline gguf_pre_tokenizer find_gguf_pre_tokenizer(std::string_view pre, const st
 }
 
 inline std::unique_ptr<const pre_tokenizers::PreTokenizer> make_gguf_pre_tokenizer(gguf_pre_tokenizer::split split) {
+  using namespace pre_tokenizers;
   using S = gguf_pre_tokenizer::split;
-  auto bytes = std::make_unique<pre_tokenizers::ByteLevel>();
-  bytes->add_prefix_space = false;
-  if (split == S::gpt2) return bytes;
-  auto sequence = std::make_unique<pre_tokenizers::Sequence>();
+  pre_tokenizers::ByteLevel bytes;
+  bytes.add_prefix_space = false;
+  bytes.use_regex = split == S::gpt2 || split == S::digits_gpt2;
+  if (split == S::gpt2) return hold<PreTokenizer>(std::move(bytes));
+  pre_tokenizers::Sequence sequence;
   if (split == S::digits_gpt2) {
-    auto digits = std::make_unique<pre_tokenizers::Digits>();
-    digits->individual_digits = true;
-    sequence->pre_tokenizers.push_back(std::move(digits));
+    Digits digits;
+    digits.individual_digits = true;
+    sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(digits)));
   } else {
-    auto cut = std::make_unique<pre_tokenizers::Split>();
-    cut->pattern = Pattern::known(split == S::llama3 ? split_pattern::llama3 : split_pattern::qwen2);
-    sequence->pre_tokenizers.push_back(std::move(cut));
-    bytes->use_regex = false;
+    Split cut;
+    cut.pattern = Pattern::known(split == S::llama3 ? split_pattern::llama3 : split_pattern::qwen2);
+    sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(cut)));
   }
-  sequence->pre_tokenizers.push_back(std::move(bytes));
-  return sequence;
+  sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(bytes)));
+  return hold<PreTokenizer>(std::move(sequence));
 }
 
 /// Which of the special tokens a GGUF file names, by the key's name.
@@ -140,10 +141,10 @@ class gguf_tokenizer_reader {
     tokenizer_components out;
     models::BPE::options options;
     options.ignore_merges = pre.ignore_merges;
-    out.model = std::make_shared<models::BPE>(std::move(vocabulary), std::move(merges), std::move(options));
-    if (pre.nfc) out.normalizer = std::make_shared<normalizers::NFC>();
+    out.model = model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), std::move(options)));
+    if (pre.nfc) out.normalizer = hold<normalizers::Normalizer>(normalizers::NFC());
     out.pre_tokenizer = make_gguf_pre_tokenizer(pre.pattern);
-    out.decoder = std::make_shared<decoders::ByteLevel>();
+    out.decoder = hold<decoders::Decoder>(decoders::ByteLevel());
     out.added_tokens = added_tokens(true);
     special_.add_to(out.added_tokens);
     set_bos_eos(out, pre.add_bos, false);
@@ -177,15 +178,16 @@ class gguf_tokenizer_reader {
                                   special_);
     auto out = converter.with_tokens(added_tokens(false)).from_bpe(std::move(vocabulary), std::move(merges));
     if (architecture == "phi3") {  // its space is put before the text by a normalizer, even where one is there
-      auto chain = std::make_shared<normalizers::Sequence>();
-      auto prepend = std::make_unique<normalizers::Prepend>();
-      prepend->prepend = mark;
-      auto spaces = std::make_unique<normalizers::Replace>();
-      spaces->pattern = Pattern::literal(" ");
-      spaces->content = mark;
-      chain->normalizers.push_back(std::move(prepend));
-      chain->normalizers.push_back(std::move(spaces));
-      out.normalizer = std::move(chain);
+      using namespace normalizers;
+      Prepend prepend;
+      prepend.prepend = mark;
+      Replace spaces;
+      spaces.pattern = Pattern::literal(" ");
+      spaces.content = mark;
+      normalizers::Sequence chain;
+      chain.normalizers.push_back(hold<Normalizer>(std::move(prepend)));
+      chain.normalizers.push_back(hold<Normalizer>(std::move(spaces)));
+      out.normalizer = hold<Normalizer>(std::move(chain));
       out.pre_tokenizer = nullptr;
     }
     return out;
@@ -206,10 +208,10 @@ class gguf_tokenizer_reader {
     const std::pair<std::string_view, std::string_view> usual[] = {
         {"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"}, {"cls_token", "[CLS]"}};
     for (const auto& [name, token] : usual)
-      if (vocabulary.find(token)) special_.set(name, {std::string(token), false, false, false, false, true}, false);
+      if (vocabulary.find(token)) special_.set(name, AddedToken::verbatim(std::string(token)), false);
     name_tokens();
     if (file_.find("tokenizer.ggml.bos_token_id") && !file_.find("tokenizer.ggml.cls_token_id"))
-      special_.set("cls_token", {token_of("tokenizer.ggml.bos_token_id"), false, false, false, false, true}, false);
+      special_.set("cls_token", AddedToken::verbatim(token_of("tokenizer.ggml.bos_token_id")), false);
     const json config = json::object();
     tokenizer_converter converter(*find_tokenizer_kind("BertTokenizer"), config, where_, special_);
     return converter.with_tokens(added_tokens(true)).from_wordpiece(std::move(vocabulary));
@@ -225,7 +227,7 @@ class gguf_tokenizer_reader {
           t.find_first_not_of("0123456789", 4) != t.size() - 1)
         continue;
       t = cat("<extra_id_", blanks - 1 - found++, ">");
-      added.push_back({t, false, false, false, false, true});
+      added.push_back(AddedToken::verbatim(t));
     }
     name_tokens();
     std::vector<std::pair<std::string, double>> pieces;
@@ -262,19 +264,14 @@ class gguf_tokenizer_reader {
     return out;
   }
   pair_table read_merges(const Vocabulary& vocabulary) const {
-    pair_table merges;
-    const gguf_value* list = file_.find("tokenizer.ggml.merges");
-    if (!list) return merges;
-    const auto lines = list->as_strings();
-    merges.reserve(lines.size());
     merge_reader reader(vocabulary, 0);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      const auto at = [&] { return cat(where_, ": tokenizer.ggml.merges[", i, "]"); };
-      std::string_view a, b;
-      if (!split_merge(lines[i], a, b)) throw format_error(at(), "merge", "two tokens", quote_text(lines[i]));
-      reader.add(merges, a, b, std::uint32_t(i), at);
+    if (const gguf_value* list = file_.find("tokenizer.ggml.merges")) {
+      const auto lines = list->as_strings();
+      const auto where = cat(where_, ": tokenizer.ggml.merges");
+      reader.merges.reserve(lines.size());
+      for (std::size_t i = 0; i < lines.size(); ++i) reader.add(lines[i], {where, "[", i, "]"});
     }
-    return merges;
+    return std::move(reader.merges);
   }
   std::vector<float> read_scores() const {
     auto out = file_.at("tokenizer.ggml.scores").as_f32s();
@@ -291,13 +288,13 @@ class gguf_tokenizer_reader {
     for (std::size_t i = 0; i < types_.size(); ++i) {
       const bool plain = is(i, user_defined) && spelled_[i] == tokens_[i];
       if (plain || is(i, control) || (with_unknown && is(i, unknown)))
-        out.push_back({spelled_[i], false, false, false, false, !plain});
+        out.push_back(AddedToken::verbatim(spelled_[i], !plain));
     }
     return out;
   }
   void name_tokens() {
     for (const auto& [name, key] : gguf_special_tokens)
-      if (file_.find(key)) special_.set(name, {token_of(key), false, false, false, false, true}, false);
+      if (file_.find(key)) special_.set(name, AddedToken::verbatim(token_of(key)), false);
   }
   std::string token_of(std::string_view key) const {
     const auto id = file_.at(key).as_i64();
@@ -323,7 +320,7 @@ class gguf_tokenizer_reader {
                                               return std::pair{token, vocabulary.find(token).value_or(0)};
                                             });
     const auto document = large_json::parse(text, where_);
-    parts.post_processor = read_post_processor(json_node(document.root(), where_ + ": "));
+    parts.post_processor = read_post_processor(json_node(document.root(), where_));
   }
 
   const gguf_file& file_;

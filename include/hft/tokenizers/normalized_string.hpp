@@ -118,7 +118,7 @@ class NormalizedString {
         skip_one();
         for (auto n = d.change; n < 0; ++n) skip_one();
       }
-      alignments.insert(alignments.end(), detail::unicode::encoded_length(d.c), align);
+      for (auto n = detail::unicode::encoded_length(d.c); n > 0; --n) alignments.push_back(align);
       detail::unicode::append(text, d.c);
     }
     text_.replace(begin, end - begin, text);
@@ -195,13 +195,12 @@ class NormalizedString {
     for (const auto& m : matches) {
       if (!m.is_match) {
         text.append(text_, m.begin, m.end - m.begin);
-        if (aligned_)
-          alignments.insert(alignments.end(), alignments_.begin() + std::ptrdiff_t(m.begin),
-                            alignments_.begin() + std::ptrdiff_t(m.end));
+        for (std::size_t i = m.begin; aligned_ && i < m.end; ++i) alignments.push_back(alignments_[i]);
         continue;
       }
       text += content;
-      if (aligned_) alignments.insert(alignments.end(), content.size(), m.end ? alignments_[m.end - 1] : byte_range{});
+      const byte_range align = aligned_ && m.end ? alignments_[m.end - 1] : byte_range{};
+      for (std::size_t i = 0; aligned_ && i < content.size(); ++i) alignments.push_back(align);
     }
     text_ = std::move(text);
     alignments_ = std::move(alignments);

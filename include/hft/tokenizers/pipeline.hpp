@@ -184,15 +184,16 @@ struct tokenizer_pipeline {
     if (add_special_tokens)
       for (auto id : before) out.push_back(id);
     bool done = true;
-    const auto between = [&](std::size_t begin, std::size_t end) {
-      done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, out);
+    std::size_t begin = 0;
+    const auto up_to = [&](std::size_t end) {
+      if (begin < end) done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, out);
     };
-    if (added.any_in_raw_text()) {
-      added.split(text, false, between,
-                  [&](std::uint32_t id, std::size_t, std::size_t) { out.push_back(std::int32_t(id)); });
-    } else {
-      between(0, text.size());
+    for (const auto& t : added.find_in(text, false)) {
+      up_to(t.begin);
+      out.push_back(std::int32_t(t.id));
+      begin = t.end;
     }
+    up_to(text.size());
     if (!done) return {};
     if (add_special_tokens)
       for (auto id : after) out.push_back(id);
@@ -297,19 +298,19 @@ struct tokenizer_pipeline {
     token_sink sink(text.size() / 3 + 16);
     std::vector<std::size_t> from_text;  // the added tokens: they are written as they stand in the text
     bool done = true;
-    const auto between = [&](std::size_t begin, std::size_t end) {
-      done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, sink);
+    std::size_t begin = 0;
+    const auto up_to = [&](std::size_t end) {
+      if (begin < end) done = done && fast->encode(text.substr(begin, end - begin), begin, scratch, sink);
     };
-    if (added.any_in_raw_text()) {
-      added.split(text, false, between, [&](std::uint32_t id, std::size_t begin, std::size_t end) {
-        from_text.push_back(sink.size());
-        sink.set_text(text, 0);
-        sink.begin_word();
-        sink.push_back(id, text.data() + begin, text.data() + end);
-      });
-    } else {
-      between(0, text.size());
+    for (const auto& t : added.find_in(text, false)) {
+      up_to(t.begin);
+      from_text.push_back(sink.size());
+      sink.set_text(text, 0);
+      sink.begin_word();
+      sink.push_back(t.id, text.data() + t.begin, text.data() + t.end);
+      begin = t.end;
     }
+    up_to(text.size());
     if (!done) return false;
 
     const auto& tokens = sink.tokens();

@@ -74,21 +74,6 @@ inline std::vector<pattern_match> apply_behavior(std::vector<pattern_match> matc
   return out;
 }
 
-/// What a predicate on characters finds: each such character is a match of its own.
-template <class Predicate>
-std::vector<pattern_match> find_chars(std::string_view text, Predicate predicate) {
-  std::vector<pattern_match> out;
-  std::size_t last = 0;
-  unicode::for_each(text, [&](char32_t c, std::size_t i, unsigned n) {
-    if (!predicate(c)) return;
-    if (last < i) out.push_back({last, i, false});
-    out.push_back({i, i + n, true});
-    last = i + n;
-  });
-  if (last < text.size()) out.push_back({last, text.size(), false});
-  return out;
-}
-
 }  // namespace detail
 
 /// The pieces of one input (tokenizers' PreTokenizedString). Pieces that have their tokens already (added tokens) are
@@ -106,30 +91,32 @@ class PreTokenizedString {
     pieces.push_back({NormalizedString(text, aligned)});
   }
 
-  /// Calls cut(NormalizedString&&, emit) for each piece without tokens; emit(piece) takes the parts in order.
+  /// Calls cut(NormalizedString&) for each piece without tokens, which emits the parts in order.
   template <class Cut>
-  void split(Cut cut) {
-    std::vector<piece> out;
-    out.reserve(pieces.size());
-    const auto emit = [&out](piece&& p) {
-      if (!p.text.empty()) out.push_back(std::move(p));
-    };
-    for (auto& p : pieces) {
-      if (p.tokenized) {
-        out.push_back(std::move(p));
-      } else {
-        cut(std::move(p.text), emit);
-      }
-    }
-    pieces = std::move(out);
+  void split(const Cut& cut) {
+    split(&cut, [](const void* c, NormalizedString& text) { (*static_cast<const Cut*>(c))(text); });
   }
-
-  /// Splits each piece where find(text) -> matches says, keeping delimiters as `behavior` says.
-  template <class Find>
-  void split(Find find, SplitDelimiterBehavior behavior) {
-    split([&](NormalizedString&& text, auto& emit) {
-      for (const auto& m : detail::apply_behavior(find(std::string_view(text.get())), behavior))
-        if (m.begin < m.end) emit(piece{text.slice(m.begin, m.end)});
+  void emit(piece&& p) {
+    if (!p.text.empty()) pieces.push_back(std::move(p));
+  }
+  /// Emits the parts of a text where matches say, keeping delimiters as `behavior` says.
+  void emit(const NormalizedString& text, std::vector<pattern_match> matches, SplitDelimiterBehavior behavior) {
+    for (const auto& m : detail::apply_behavior(std::move(matches), behavior))
+      if (m.begin < m.end) emit({text.slice(m.begin, m.end)});
+  }
+  /// Splits each piece at the characters that have a property (unicode.hpp): each is a delimiter of its own.
+  void split_at(unsigned property, SplitDelimiterBehavior behavior) {
+    split([&](const NormalizedString& text) {
+      std::vector<pattern_match> matches;
+      std::size_t last = 0;
+      detail::unicode::for_each(text.get(), [&](char32_t c, std::size_t i, unsigned n) {
+        if (!detail::unicode::is(c, property)) return;
+        if (last < i) matches.push_back({last, i, false});
+        matches.push_back({i, i + n, true});
+        last = i + n;
+      });
+      if (last < text.size()) matches.push_back({last, text.size(), false});
+      emit(text, std::move(matches), behavior);
     });
   }
 
@@ -137,6 +124,20 @@ class PreTokenizedString {
   void normalize(F f) {
     for (auto& p : pieces)
       if (!p.tokenized) f(p.text);
+  }
+
+ private:
+  // The function is erased: texts are cut in many ways, and by one loop.
+  void split(const void* cut, void (*call)(const void*, NormalizedString&)) {
+    auto old = std::exchange(pieces, {});
+    pieces.reserve(old.size());
+    for (auto& p : old) {
+      if (p.tokenized) {
+        pieces.push_back(std::move(p));
+      } else {
+        call(cut, p.text);
+      }
+    }
   }
 };
 

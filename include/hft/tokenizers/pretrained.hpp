@@ -21,6 +21,7 @@
 #include <hft/io/hub.hpp>
 #include <hft/io/json.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/tokenizers/batch_encoding.hpp>
 #include <hft/tokenizers/convert/convert.hpp>
 #include <hft/tokenizers/gguf.hpp>
@@ -268,17 +269,17 @@ class PreTrainedTokenizerFast {
   std::size_t add_special_tokens(const std::vector<std::pair<std::string, std::string>>& named,
                                  const std::vector<std::string>& extra = {}) {
     detail::special_tokens names;
-    for (const auto& [n, t] : special_tokens_) names.set(n, {t, false, false, false, false, true}, true);
+    for (const auto& [n, t] : special_tokens_) names.set(n, AddedToken::verbatim(t), true);
     std::vector<AddedToken> tokens;
     for (const auto& [n, t] : named) {
       if (!std::string_view(n).ends_with("_token"))
         throw value_error("add_special_tokens", detail::quote_text(n), "a name as pad_token");
-      tokens.push_back({t, false, false, false, false, true});
+      tokens.push_back(AddedToken::verbatim(t));
       names.set(n, tokens.back(), true);
     }
-    for (const auto& t : extra) tokens.push_back({t, false, false, false, false, true});
+    for (const auto& t : extra) tokens.push_back(AddedToken::verbatim(t));
     special_tokens_.clear();
-    for (const auto& n : names.named()) special_tokens_.emplace_back(n.name, n.token.content);
+    for (const auto& n : names.named()) special_tokens_.push_back({n.name, n.token.content});
     if (!extra.empty()) additional_special_tokens_ = extra;
     return add_tokens(tokens);
   }
@@ -368,7 +369,7 @@ class PreTrainedTokenizerFast {
   }
 
   void take_special_tokens(const detail::special_tokens& special) {
-    for (const auto& n : special.named()) special_tokens_.emplace_back(n.name, n.token.content);
+    for (const auto& n : special.named()) special_tokens_.push_back({n.name, n.token.content});
     for (const auto& t : special.extra().empty() ? special.additional() : special.extra())
       additional_special_tokens_.push_back(t.content);
   }
@@ -430,15 +431,16 @@ class PreTrainedTokenizerFast {
   }
   // Files win over tokenizer_config.json.
   void read_chat_template_files(const std::filesystem::path& folder) {
-    if (const auto path = folder / "chat_template.jinja"; std::filesystem::exists(path))
+    if (const auto path = folder / "chat_template.jinja"; detail::is_there(path))
       set_chat_template("default", read_text(path));
     const auto more = folder / "additional_chat_templates";
-    if (!std::filesystem::is_directory(more)) return;
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(more))
-      if (entry.path().extension() == ".jinja") files.push_back(entry.path());
-    std::sort(files.begin(), files.end());
-    for (const auto& f : files) set_chat_template(f.stem().string(), read_text(f));
+    std::error_code failed;
+    std::vector<std::string> files;
+    for (std::filesystem::directory_iterator item(more, failed), end; !failed && item != end; item.increment(failed))
+      if (item->path().extension() == ".jinja") files.push_back(item->path().filename().string());
+    for (const auto i :
+         detail::sorted_positions(files.size(), [&](std::size_t a, std::size_t b) { return files[a] < files[b]; }))
+      set_chat_template(files[i].substr(0, files[i].size() - 6), read_text(more / files[i]));
   }
 
   void finish(detail::tokenizer_components parts, const std::string& where) {
@@ -447,10 +449,10 @@ class PreTrainedTokenizerFast {
   void set_backend(Tokenizer tokenizer) {
     backend_ = std::move(tokenizer);
     if (!backend_->post_processor()) {  // Transformers gives it one, without special tokens
-      auto pair = std::make_shared<processors::TemplateProcessing>();
-      pair->single = {{.is_sequence = true}};
-      pair->pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
-      backend_->set_post_processor(std::move(pair));
+      processors::TemplateProcessing pair;
+      pair.single = {{.is_sequence = true}};
+      pair.pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
+      backend_->set_post_processor(detail::hold<processors::PostProcessor>(std::move(pair)));
     }
     backend_->set_encode_special_tokens(splits_special_tokens_);
     tokenizer_ = backend_;
@@ -467,10 +469,13 @@ class PreTrainedTokenizerFast {
 };
 
 struct AutoTokenizer {
-  /// The tokenizer of a folder, a tokenizer.json, a .gguf file, or a model in the hub cache ("org/name").
-  static PreTrainedTokenizerFast from_pretrained(const std::filesystem::path& path) {
-    const auto found = std::filesystem::exists(path) ? path : resolve_model(path.string());
-    if (std::filesystem::is_directory(found)) return PreTrainedTokenizerFast::from_folder(found);
+  /// The tokenizer of a folder, a tokenizer.json, a .gguf file, or a model in the hub cache ("org/name", there at
+  /// `revision`: a branch, tag or commit).
+  static PreTrainedTokenizerFast from_pretrained(const std::filesystem::path& path,
+                                                 std::string_view revision = "main") {
+    const auto found = resolve_model(path.string(), revision);
+    std::error_code failed;
+    if (std::filesystem::is_directory(found, failed)) return PreTrainedTokenizerFast::from_folder(found);
     if (found.extension() == ".json") return PreTrainedTokenizerFast::from_file(found);
     return PreTrainedTokenizerFast::from_gguf(found);
   }

@@ -17,6 +17,7 @@
 #include <hft/error.hpp>
 #include <hft/io/base64.hpp>
 #include <hft/io/large_json.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/tokenizers/added_vocabulary.hpp>
 #include <hft/tokenizers/decoders/byte_fallback.hpp>
 #include <hft/tokenizers/decoders/byte_level.hpp>
@@ -70,40 +71,55 @@ struct tokenizer_components {
   std::optional<PaddingParams> padding;
 };
 
-/// A value of the document that knows where it stands.
+/// A value of the document that knows where it stands: a member or an element of another value, which must live as
+/// long. That is put into words only where there is something to tell.
 class json_node {
  public:
-  json_node(simdjson::dom::element value, std::string where) : value_(value), where_(std::move(where)) {}
+  /// The document's root; `document` names it.
+  json_node(simdjson::dom::element value, std::string_view document) : value_(value), key_(document) {}
 
-  const std::string& where() const noexcept { return where_; }
+  std::string where() const {
+    if (!parent_) return cat(key_, ": ");
+    return index_ == no_index ? parent_->inside(key_) : cat(parent_->where(), "[", index_, "]");
+  }
+  std::string inside(std::string_view key) const { return cat(where(), parent_ ? "." : "", key); }
   simdjson::dom::element value() const noexcept { return value_; }
-  std::string inside(std::string_view key) const { return cat(where_, where_.ends_with(": ") ? "" : ".", key); }
 
   /// The member `key`; throws where it is missing or null.
-  json_node at(std::string_view key) const { return {require_member(value_, key, where_), inside(key)}; }
+  json_node at(std::string_view key) const {
+    if (const auto member = find(key)) return *member;
+    throw format_error(where(), joined("'", key, "' is missing"));
+  }
   /// The member `key`, or nothing where it is missing or null.
   std::optional<json_node> find(std::string_view key) const {
-    const auto m = find_member(value_, key, where_);
-    return m ? std::optional<json_node>({*m, inside(key)}) : std::nullopt;
+    simdjson::dom::element member;
+    if (object().at_key(key).get(member) != simdjson::SUCCESS || member.is_null()) return {};
+    return json_node(member, *this, key);
   }
-  std::vector<json_node> elements() const {
+  json_node member(const simdjson::dom::key_value_pair& field) const { return {field.value, *this, field.key}; }
+  std::vector<json_node> elements() const& {
     std::vector<json_node> out;
-    for (const auto e : as_array(value_, where_)) out.push_back({e, cat(where_, "[", out.size(), "]")});
+    for (const auto e : array()) out.push_back({e, *this, {}, out.size()});
     return out;
   }
+  void elements() && = delete;  // they refer to this
 
-  std::string string() const { return std::string(as_string(value_, where_)); }
-  bool boolean() const { return as_bool(value_, where_); }
+  simdjson::dom::object object() const { return as<simdjson::dom::object>("an object"); }
+  simdjson::dom::array array() const { return as<simdjson::dom::array>("an array"); }
+  std::string_view text() const { return as<std::string_view>("a string"); }
+  std::string string() const { return std::string(text()); }
+  bool boolean() const { return as<bool>("a boolean"); }
+  double number() const { return as<double>("a number"); }
   std::size_t size(std::uint64_t limit = SIZE_MAX) const {
-    const std::int64_t n = as_i64(value_, where_);
+    const auto n = as<std::int64_t>("an integer of 64 bits");
     if (n < 0 || std::uint64_t(n) > limit)
-      throw format_error(where_, "", joined("a number from 0 to ", limit), joined(n));
+      throw format_error(where(), "", joined("a number from 0 to ", limit), joined(n));
     return std::size_t(n);
   }
   std::uint32_t id() const { return std::uint32_t(size(Vocabulary::max_id)); }
   std::string character() const {
     auto s = string();
-    if (unicode::count(s) != 1) throw format_error(where_, "", "one character", quote_text(s));
+    if (unicode::count(s) != 1) throw format_error(where(), "", "one character", quote_text(s));
     return s;
   }
   bool boolean(std::string_view key, bool fallback) const {
@@ -113,24 +129,43 @@ class json_node {
   bool boolean(std::string_view key) const { return at(key).boolean(); }
   std::string string(std::string_view key) const { return at(key).string(); }
 
-  template <class T>
-  T choice(std::initializer_list<std::pair<std::string_view, T>> choices) const {
-    const auto s = string();
-    std::string names;
-    for (const auto& [name, v] : choices) {
-      if (s == name) return v;
-      names += (names.empty() ? "" : ", ") + std::string(name);
+  /// Which of these names the string is, counted from 0.
+  std::size_t choice(std::initializer_list<std::string_view> names) const {
+    std::size_t i = 0;
+    std::string all;
+    for (const auto name : names) {
+      if (text() == name) return i;
+      all += cat(i++ == 0 ? "one of " : ", ", name);
     }
-    throw format_error(where_, "", "one of " + names, quote_text(s));
+    throw format_error(where(), "", all, quote_text(text()));
   }
   [[noreturn]] void unknown_component(std::string_view stage) const {
-    throw unsupported_error(where_, joined(stage, " ", quote_text(string("type"))), "one that this version knows");
+    throw unsupported_error(where(), joined(stage, " ", quote_text(string("type"))), "one that this version knows");
   }
 
  private:
+  static constexpr std::size_t no_index = SIZE_MAX;
+  json_node(simdjson::dom::element value, const json_node& parent, std::string_view key, std::size_t index = no_index)
+      : value_(value), parent_(&parent), key_(key), index_(index) {}
+
+  template <class T>
+  T as(const char* expected) const {
+    T out;
+    if (value_.get(out) != simdjson::SUCCESS) throw format_error(where(), "", expected, describe(value_));
+    return out;
+  }
+
   simdjson::dom::element value_;
-  std::string where_;
+  const json_node* parent_ = nullptr;
+  std::string_view key_;  // or the document's name
+  std::size_t index_ = no_index;
 };
+
+/// A stage made here, as pipelines hold it: one smart pointer for all classes of an interface.
+template <class Interface, class Stage>
+std::unique_ptr<const Interface> hold(Stage&& stage) {
+  return std::unique_ptr<const Interface>(new Stage(std::move(stage)));
+}
 
 // One function a stage. Sequences nest no deeper than the JSON they stand in, and its depth is capped.
 
@@ -140,20 +175,16 @@ inline Pattern read_pattern(const json_node& n) {
   throw format_error(n.where(), "pattern", "'String' or 'Regex'");
 }
 
+// Names are listed in the order of their enum.
+
 inline SplitDelimiterBehavior read_behavior(const json_node& n) {
-  using B = SplitDelimiterBehavior;
-  return n.choice<B>({{"Removed", B::Removed},
-                      {"Isolated", B::Isolated},
-                      {"MergedWithPrevious", B::MergedWithPrevious},
-                      {"MergedWithNext", B::MergedWithNext},
-                      {"Contiguous", B::Contiguous}});
+  return SplitDelimiterBehavior(
+      n.choice({"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"}));
 }
 
 inline PrependScheme read_prepend_scheme(const json_node& n) {
   auto scheme = PrependScheme::Always;
-  if (const auto s = n.find("prepend_scheme"))
-    scheme = s->choice<PrependScheme>(
-        {{"always", PrependScheme::Always}, {"first", PrependScheme::First}, {"never", PrependScheme::Never}});
+  if (const auto s = n.find("prepend_scheme")) scheme = PrependScheme(s->choice({"always", "first", "never"}));
   if (const auto old = n.find("add_prefix_space"); old && !old->boolean()) {
     if (scheme != PrependScheme::Never && n.find("prepend_scheme"))
       throw format_error(n.where(), "add_prefix_space false", "prepend_scheme never");
@@ -165,47 +196,49 @@ inline PrependScheme read_prepend_scheme(const json_node& n) {
 inline std::unique_ptr<const normalizers::Normalizer> read_normalizer(const json_node& n) {
   using namespace normalizers;
   const auto type = n.string("type");
-  if (type == "NFC") return std::make_unique<NFC>();
-  if (type == "NFD") return std::make_unique<NFD>();
-  if (type == "NFKC") return std::make_unique<NFKC>();
-  if (type == "NFKD") return std::make_unique<NFKD>();
-  if (type == "Lowercase") return std::make_unique<Lowercase>();
-  if (type == "StripAccents") return std::make_unique<StripAccents>();
-  if (type == "ByteLevel") return std::make_unique<normalizers::ByteLevel>();
-  if (type == "Nmt") return std::make_unique<Nmt>();
+  if (type == "NFC") return hold<Normalizer>(NFC());
+  if (type == "NFD") return hold<Normalizer>(NFD());
+  if (type == "NFKC") return hold<Normalizer>(NFKC());
+  if (type == "NFKD") return hold<Normalizer>(NFKD());
+  if (type == "Lowercase") return hold<Normalizer>(Lowercase());
+  if (type == "StripAccents") return hold<Normalizer>(StripAccents());
+  if (type == "ByteLevel") return hold<Normalizer>(normalizers::ByteLevel());
+  if (type == "Nmt") return hold<Normalizer>(Nmt());
   if (type == "Precompiled") {
     const auto map = n.at("precompiled_charsmap");
-    return std::make_unique<Precompiled>(decode_base64(as_string(map.value(), map.where()), map.where()), map.where());
+    const auto where = map.where();
+    return std::unique_ptr<const Normalizer>(new Precompiled(decode_base64(map.text(), where), where));
   }
   if (type == "BertNormalizer") {
-    auto out = std::make_unique<BertNormalizer>();
-    out->clean_text = n.boolean("clean_text");
-    out->handle_chinese_chars = n.boolean("handle_chinese_chars");
-    if (const auto s = n.find("strip_accents")) out->strip_accents = s->boolean();
-    out->lowercase = n.boolean("lowercase");
-    return out;
+    BertNormalizer out;
+    out.clean_text = n.boolean("clean_text");
+    out.handle_chinese_chars = n.boolean("handle_chinese_chars");
+    if (const auto s = n.find("strip_accents")) out.strip_accents = s->boolean();
+    out.lowercase = n.boolean("lowercase");
+    return hold<Normalizer>(std::move(out));
   }
   if (type == "Strip") {
-    auto out = std::make_unique<normalizers::Strip>();
-    out->strip_left = n.boolean("strip_left");
-    out->strip_right = n.boolean("strip_right");
-    return out;
+    normalizers::Strip out;
+    out.strip_left = n.boolean("strip_left");
+    out.strip_right = n.boolean("strip_right");
+    return hold<Normalizer>(std::move(out));
   }
   if (type == "Replace") {
-    auto out = std::make_unique<normalizers::Replace>();
-    out->pattern = read_pattern(n.at("pattern"));
-    out->content = n.string("content");
-    return out;
+    normalizers::Replace out;
+    out.pattern = read_pattern(n.at("pattern"));
+    out.content = n.string("content");
+    return hold<Normalizer>(std::move(out));
   }
   if (type == "Prepend") {
-    auto out = std::make_unique<Prepend>();
-    out->prepend = n.string("prepend");
-    return out;
+    Prepend out;
+    out.prepend = n.string("prepend");
+    return hold<Normalizer>(std::move(out));
   }
   if (type == "Sequence") {
-    auto out = std::make_unique<normalizers::Sequence>();
-    for (const auto& e : n.at("normalizers").elements()) out->normalizers.push_back(read_normalizer(e));
-    return out;
+    normalizers::Sequence out;
+    const auto list = n.at("normalizers");
+    for (const auto& e : list.elements()) out.normalizers.push_back(read_normalizer(e));
+    return hold<Normalizer>(std::move(out));
   }
   n.unknown_component("normalizer");
 }
@@ -213,56 +246,57 @@ inline std::unique_ptr<const normalizers::Normalizer> read_normalizer(const json
 inline std::unique_ptr<const pre_tokenizers::PreTokenizer> read_pre_tokenizer(const json_node& n) {
   using namespace pre_tokenizers;
   const auto type = n.string("type");
-  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
-  if (type == "Whitespace") return std::make_unique<Whitespace>();
-  if (type == "WhitespaceSplit") return std::make_unique<WhitespaceSplit>();
-  if (type == "UnicodeScripts") return std::make_unique<UnicodeScripts>();
+  if (type == "BertPreTokenizer") return hold<PreTokenizer>(BertPreTokenizer());
+  if (type == "Whitespace") return hold<PreTokenizer>(Whitespace());
+  if (type == "WhitespaceSplit") return hold<PreTokenizer>(WhitespaceSplit());
+  if (type == "UnicodeScripts") return hold<PreTokenizer>(UnicodeScripts());
   if (type == "CharDelimiterSplit") {
-    auto out = std::make_unique<CharDelimiterSplit>();
-    out->delimiter = n.at("delimiter").character();
-    return out;
+    CharDelimiterSplit out;
+    out.delimiter = n.at("delimiter").character();
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "FixedLength") {
-    auto out = std::make_unique<FixedLength>();
-    if (const auto length = n.find("length")) out->length = length->size();
-    if (out->length == 0) throw format_error(n.inside("length"), "", "at least 1", "0");
-    return out;
+    FixedLength out;
+    if (const auto length = n.find("length")) out.length = length->size();
+    if (out.length == 0) throw format_error(n.inside("length"), "", "at least 1", "0");
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "ByteLevel") {
-    auto out = std::make_unique<pre_tokenizers::ByteLevel>();
-    out->add_prefix_space = n.boolean("add_prefix_space");
-    out->use_regex = n.boolean("use_regex", true);
-    out->trim_offsets = n.boolean("trim_offsets", true);
-    return out;
+    pre_tokenizers::ByteLevel out;
+    out.add_prefix_space = n.boolean("add_prefix_space");
+    out.use_regex = n.boolean("use_regex", true);
+    out.trim_offsets = n.boolean("trim_offsets", true);
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "Split") {
-    auto out = std::make_unique<Split>();
-    out->pattern = read_pattern(n.at("pattern"));
-    out->behavior = read_behavior(n.at("behavior"));
-    out->invert = n.boolean("invert");
-    return out;
+    Split out;
+    out.pattern = read_pattern(n.at("pattern"));
+    out.behavior = read_behavior(n.at("behavior"));
+    out.invert = n.boolean("invert");
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "Digits") {
-    auto out = std::make_unique<Digits>();
-    out->individual_digits = n.boolean("individual_digits");
-    return out;
+    Digits out;
+    out.individual_digits = n.boolean("individual_digits");
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "Punctuation") {
-    auto out = std::make_unique<Punctuation>();
-    if (const auto b = n.find("behavior")) out->behavior = read_behavior(*b);
-    return out;
+    Punctuation out;
+    if (const auto b = n.find("behavior")) out.behavior = read_behavior(*b);
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "Metaspace") {
-    auto out = std::make_unique<pre_tokenizers::Metaspace>();
-    out->replacement = n.at("replacement").character();
-    out->prepend_scheme = read_prepend_scheme(n);
-    out->split = n.boolean("split", true);
-    return out;
+    pre_tokenizers::Metaspace out;
+    out.replacement = n.at("replacement").character();
+    out.prepend_scheme = read_prepend_scheme(n);
+    out.split = n.boolean("split", true);
+    return hold<PreTokenizer>(std::move(out));
   }
   if (type == "Sequence") {
-    auto out = std::make_unique<pre_tokenizers::Sequence>();
-    for (const auto& e : n.at("pretokenizers").elements()) out->pre_tokenizers.push_back(read_pre_tokenizer(e));
-    return out;
+    pre_tokenizers::Sequence out;
+    const auto list = n.at("pretokenizers");
+    for (const auto& e : list.elements()) out.pre_tokenizers.push_back(read_pre_tokenizer(e));
+    return hold<PreTokenizer>(std::move(out));
   }
   n.unknown_component("pre-tokenizer");
 }
@@ -280,7 +314,7 @@ inline std::vector<processors::TemplateProcessing::piece> read_template(
     processors::TemplateProcessing::piece piece;
     if (const auto sequence = e.find("Sequence")) {
       piece.is_sequence = true;
-      piece.sequence = sequence->at("id").choice<std::size_t>({{"A", 0}, {"B", 1}});
+      piece.sequence = sequence->at("id").choice({"A", "B"});
       if (piece.sequence == 1 && !pair) throw format_error(sequence->where(), "template for one input", "A", "B");
       piece.type_id = sequence->at("type_id").id();
     } else {
@@ -303,48 +337,49 @@ inline std::unique_ptr<const processors::PostProcessor> read_post_processor(cons
   using namespace processors;
   const auto type = n.string("type");
   if (type == "ByteLevel") {
-    auto out = std::make_unique<processors::ByteLevel>();
-    out->add_prefix_space = n.boolean("add_prefix_space");
-    out->trim_offsets = n.boolean("trim_offsets");
-    out->use_regex = n.boolean("use_regex", true);
-    return out;
+    processors::ByteLevel out;
+    out.add_prefix_space = n.boolean("add_prefix_space");
+    out.trim_offsets = n.boolean("trim_offsets");
+    out.use_regex = n.boolean("use_regex", true);
+    return hold<PostProcessor>(std::move(out));
   }
   if (type == "BertProcessing") {
-    auto out = std::make_unique<BertProcessing>();
-    out->sep = read_token_and_id(n.at("sep"));
-    out->cls = read_token_and_id(n.at("cls"));
-    return out;
+    BertProcessing out;
+    out.sep = read_token_and_id(n.at("sep"));
+    out.cls = read_token_and_id(n.at("cls"));
+    return hold<PostProcessor>(std::move(out));
   }
   if (type == "RobertaProcessing") {
-    auto out = std::make_unique<RobertaProcessing>();
-    out->sep = read_token_and_id(n.at("sep"));
-    out->cls = read_token_and_id(n.at("cls"));
-    out->trim_offsets = n.boolean("trim_offsets");
-    out->add_prefix_space = n.boolean("add_prefix_space");
-    return out;
+    RobertaProcessing out;
+    out.sep = read_token_and_id(n.at("sep"));
+    out.cls = read_token_and_id(n.at("cls"));
+    out.trim_offsets = n.boolean("trim_offsets");
+    out.add_prefix_space = n.boolean("add_prefix_space");
+    return hold<PostProcessor>(std::move(out));
   }
   if (type == "TemplateProcessing") {
     std::vector<std::pair<std::string, std::vector<special_token>>> special;
     const auto table = n.at("special_tokens");
-    for (const auto field : as_object(table.value(), table.where())) {
-      const json_node entry(field.value, table.inside(field.key));
-      const auto ids = entry.at("ids").elements(), tokens = entry.at("tokens").elements();
+    for (const auto field : table.object()) {
+      const auto entry = table.member(field), id_list = entry.at("ids"), token_list = entry.at("tokens");
+      const auto ids = id_list.elements(), tokens = token_list.elements();
       if (ids.size() != tokens.size())
         throw format_error(entry.where(), "", "as many ids as tokens", joined(ids.size(), " and ", tokens.size()));
       std::vector<special_token> list;
       for (std::size_t i = 0; i < ids.size(); ++i) list.push_back({tokens[i].string(), std::int64_t(ids[i].id())});
       special.emplace_back(field.key, std::move(list));
     }
-    auto out = std::make_unique<TemplateProcessing>();
-    out->single = read_template(n.at("single"), special, false);
-    out->pair = read_template(n.at("pair"), special, true);
-    out->special_tokens = std::move(special);
-    return out;
+    TemplateProcessing out;
+    out.single = read_template(n.at("single"), special, false);
+    out.pair = read_template(n.at("pair"), special, true);
+    out.special_tokens = std::move(special);
+    return hold<PostProcessor>(std::move(out));
   }
   if (type == "Sequence") {
-    auto out = std::make_unique<processors::Sequence>();
-    for (const auto& e : n.at("processors").elements()) out->processors.push_back(read_post_processor(e));
-    return out;
+    processors::Sequence out;
+    const auto list = n.at("processors");
+    for (const auto& e : list.elements()) out.processors.push_back(read_post_processor(e));
+    return hold<PostProcessor>(std::move(out));
   }
   n.unknown_component("post-processor");
 }
@@ -353,56 +388,57 @@ inline std::unique_ptr<const decoders::Decoder> read_decoder(const json_node& n)
   using namespace decoders;
   const auto type = n.string("type");
   if (type == "ByteLevel") {
-    auto out = std::make_unique<decoders::ByteLevel>();
-    out->add_prefix_space = n.boolean("add_prefix_space", true);
-    out->trim_offsets = n.boolean("trim_offsets", true);
-    out->use_regex = n.boolean("use_regex", true);
-    return out;
+    decoders::ByteLevel out;
+    out.add_prefix_space = n.boolean("add_prefix_space", true);
+    out.trim_offsets = n.boolean("trim_offsets", true);
+    out.use_regex = n.boolean("use_regex", true);
+    return hold<Decoder>(std::move(out));
   }
-  if (type == "ByteFallback") return std::make_unique<ByteFallback>();
-  if (type == "Fuse") return std::make_unique<Fuse>();
+  if (type == "ByteFallback") return hold<Decoder>(ByteFallback());
+  if (type == "Fuse") return hold<Decoder>(Fuse());
   if (type == "CTC") {
-    auto out = std::make_unique<CTC>();
-    out->pad_token = n.string("pad_token");
-    out->word_delimiter_token = n.string("word_delimiter_token");
-    out->cleanup = n.boolean("cleanup");
-    return out;
+    CTC out;
+    out.pad_token = n.string("pad_token");
+    out.word_delimiter_token = n.string("word_delimiter_token");
+    out.cleanup = n.boolean("cleanup");
+    return hold<Decoder>(std::move(out));
   }
   if (type == "WordPiece") {
-    auto out = std::make_unique<decoders::WordPiece>();
-    out->prefix = n.string("prefix");
-    out->cleanup = n.boolean("cleanup");
-    return out;
+    decoders::WordPiece out;
+    out.prefix = n.string("prefix");
+    out.cleanup = n.boolean("cleanup");
+    return hold<Decoder>(std::move(out));
   }
   if (type == "Metaspace") {
-    auto out = std::make_unique<decoders::Metaspace>();
-    out->replacement = n.at("replacement").character();
-    out->prepend_scheme = read_prepend_scheme(n);
-    out->split = n.boolean("split", true);
-    return out;
+    decoders::Metaspace out;
+    out.replacement = n.at("replacement").character();
+    out.prepend_scheme = read_prepend_scheme(n);
+    out.split = n.boolean("split", true);
+    return hold<Decoder>(std::move(out));
   }
   if (type == "Strip") {
-    auto out = std::make_unique<decoders::Strip>();
-    out->content = n.at("content").character();
-    out->start = n.at("start").size();
-    out->stop = n.at("stop").size();
-    return out;
+    decoders::Strip out;
+    out.content = n.at("content").character();
+    out.start = n.at("start").size();
+    out.stop = n.at("stop").size();
+    return hold<Decoder>(std::move(out));
   }
   if (type == "Replace") {
-    auto out = std::make_unique<decoders::Replace>();
-    out->pattern = read_pattern(n.at("pattern"));
-    out->content = n.string("content");
-    return out;
+    decoders::Replace out;
+    out.pattern = read_pattern(n.at("pattern"));
+    out.content = n.string("content");
+    return hold<Decoder>(std::move(out));
   }
   if (type == "BPEDecoder") {
-    auto out = std::make_unique<BPEDecoder>();
-    out->suffix = n.string("suffix");
-    return out;
+    BPEDecoder out;
+    out.suffix = n.string("suffix");
+    return hold<Decoder>(std::move(out));
   }
   if (type == "Sequence") {
-    auto out = std::make_unique<decoders::Sequence>();
-    for (const auto& e : n.at("decoders").elements()) out->decoders.push_back(read_decoder(e));
-    return out;
+    decoders::Sequence out;
+    const auto list = n.at("decoders");
+    for (const auto& e : list.elements()) out.decoders.push_back(read_decoder(e));
+    return hold<Decoder>(std::move(out));
   }
   n.unknown_component("decoder");
 }
@@ -413,7 +449,7 @@ inline void finish_vocabulary(Vocabulary& v, const std::string& where) {
 }
 
 inline Vocabulary read_vocabulary(const json_node& n) {
-  const auto object = as_object(n.value(), n.where());
+  const auto object = n.object();
   Vocabulary out;
   std::size_t bytes = 0, tokens = 0;
   for (const auto field : object) bytes += field.key.size(), ++tokens;
@@ -421,22 +457,32 @@ inline Vocabulary read_vocabulary(const json_node& n) {
   for (const auto field : object) {
     std::int64_t id = -1;
     if (field.value.get(id) != simdjson::SUCCESS || id < 0 || id > std::int64_t(Vocabulary::max_id))
-      json_node(field.value, n.inside(field.key)).id();  // throws
+      (void)n.member(field).id();  // throws
     if (out.insert(field.key, std::uint32_t(id)) != Vocabulary::inserted::yes)
-      throw format_error(n.where(), "token " + quote_text(field.key) + " appears twice");
+      throw format_error(n.where(), joined("token ", quote_text(field.key), " appears twice"));
   }
   finish_vocabulary(out, n.where());
   return out;
 }
 
-/// Adds the merge of two tokens with a rank. Throws format_error where one of the three is no token.
+/// Where a merge stands: "merges.txt: line 7".
+struct merge_place {
+  std::string_view list, before;
+  std::size_t number;
+  std::string_view after = {};
+  std::string text() const { return cat(list, before, number, after); }
+};
+
+/// Reads merges of tokens of a vocabulary, the most frequent first. Throws format_error where a merge is not of two
+/// tokens, or makes no token.
 class merge_reader {
  public:
   merge_reader(const Vocabulary& vocabulary, std::size_t prefix_length)
       : vocabulary_(vocabulary), prefix_length_(prefix_length) {}
 
-  template <class Where>
-  void add(pair_table& merges, std::string_view a, std::string_view b, std::uint32_t rank, const Where& where) {
+  pair_table merges;
+
+  void add(std::string_view a, std::string_view b, const merge_place& place) {
     merged_ = a;
     merged_ += b.substr(std::min(prefix_length_, b.size()));
     const auto left = vocabulary_.find(a), right = vocabulary_.find(b);
@@ -444,57 +490,49 @@ class merge_reader {
     auto result = std::optional<std::uint32_t>(last_ + 1);
     if (vocabulary_.token(*result) != merged_) result = vocabulary_.find(merged_);
     if (!left || !right || !result)
-      throw format_error(where(), "merge", "tokens of the vocabulary",
+      throw format_error(place.text(), "merge", "tokens of the vocabulary",
                          quote_text(!left    ? a
                                     : !right ? b
                                              : std::string_view(merged_)));
     last_ = *result;
-    merges.insert(*left, *right, {rank, *result});  // a pair that is listed again takes the later rank
+    merges.insert(*left, *right, {rank_++, *result});  // a pair that is listed again takes the later rank
+  }
+  /// A merge written as one string, "a b".
+  void add(std::string_view line, const merge_place& place) {
+    const auto space = line.find(' ');
+    if (space == line.npos || line.find(' ', space + 1) != line.npos)
+      throw format_error(place.text(), "merge", "two tokens", quote_text(line));
+    add(line.substr(0, space), line.substr(space + 1), place);
   }
 
  private:
   const Vocabulary& vocabulary_;
   std::size_t prefix_length_;
   std::string merged_;
-  std::uint32_t last_ = 0;  // the result of the last merge
+  std::uint32_t rank_ = 0, last_ = 0;  // the result of the last merge
 };
 
-/// A merge written as one string, "a b"; false where it is not two parts.
-inline bool split_merge(std::string_view line, std::string_view& a, std::string_view& b) {
-  const auto space = line.find(' ');
-  if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) return false;
-  a = line.substr(0, space), b = line.substr(space + 1);
-  return true;
-}
-
 inline pair_table read_merges(const json_node& n, const Vocabulary& vocabulary, std::size_t prefix_length) {
-  const auto array = as_array(n.value(), n.where());
-  pair_table out;
-  out.reserve(array.size());
+  const auto array = n.array();
+  const auto where = n.where();
   merge_reader reader(vocabulary, prefix_length);
+  reader.merges.reserve(array.size());
   std::size_t i = 0;
-  std::uint32_t rank = 0;
   for (const auto e : array) {
-    const auto where = [&] { return cat(n.where(), "[", i, "]"); };
+    const merge_place place{where, "[", i++, "]"};
     std::string_view a, b, line;
     simdjson::dom::array pair;
     if (e.get(line) == simdjson::SUCCESS) {
-      if (!line.starts_with("#version")) {
-        if (!split_merge(line, a, b)) throw format_error(where(), "merge", "two tokens", quote_text(line));
-        reader.add(out, a, b, rank++, where);
-      }
-    } else if (e.get(pair) == simdjson::SUCCESS) {
-      if (pair.size() != 2) throw format_error(where(), "merge", "two tokens", joined(pair.size()));
-      auto it = pair.begin();
-      a = as_string(*it, n.where());
-      b = as_string(*++it, n.where());
-      reader.add(out, a, b, rank++, where);
-    } else {
-      throw format_error(where(), "merge", "a string or a pair", std::string(describe(e)));
+      if (!line.starts_with("#version")) reader.add(line, place);
+      continue;
     }
-    ++i;
+    if (e.get(pair) != simdjson::SUCCESS) throw format_error(place.text(), "merge", "a string or a pair", describe(e));
+    if (pair.size() != 2) throw format_error(place.text(), "merge", "two tokens", joined(pair.size()));
+    if (pair.at(0).get(a) != simdjson::SUCCESS || pair.at(1).get(b) != simdjson::SUCCESS)
+      throw format_error(place.text(), "merge", "two strings", describe(e));
+    reader.add(a, b, place);
   }
-  return out;
+  return std::move(reader.merges);
 }
 
 /// A number of a file as the tokenizers library reads it. Its parser (serde_json) divides all digits by a power of ten,
@@ -539,7 +577,7 @@ inline double as_read_by_serde(double x) {
 
 /// Pieces and their scores, in the order of their ids.
 inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json_node& n) {
-  const auto array = as_array(n.value(), n.where());
+  const auto array = n.array();
   std::vector<std::pair<std::string, double>> out;
   out.reserve(array.size());
   for (const auto e : array) {
@@ -548,14 +586,15 @@ inline std::vector<std::pair<std::string, double>> read_scored_pieces(const json
     double score = 0;
     if (e.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(text) != simdjson::SUCCESS ||
         pair.at(1).get(score) != simdjson::SUCCESS)
-      throw format_error(joined(n.where(), "[", out.size(), "]"), "piece", "[string, number]",
-                         std::string(describe(e)));
+      throw format_error(joined(n.where(), "[", out.size(), "]"), "piece", "[string, number]", describe(e));
     out.emplace_back(text, as_read_by_serde(score));
   }
   return out;
 }
 
-inline std::unique_ptr<const models::Model> read_unigram(const json_node& n) {
+using model_ptr = std::unique_ptr<const models::Model>;
+
+inline model_ptr read_unigram(const json_node& n) {
   auto pieces = read_scored_pieces(n.at("vocab"));
   std::optional<std::uint32_t> unk_id;
   if (const auto unk = n.find("unk_id")) {
@@ -563,10 +602,10 @@ inline std::unique_ptr<const models::Model> read_unigram(const json_node& n) {
     if (*unk_id >= pieces.size())
       throw format_error(unk->where(), "", joined("less than the number of pieces, ", pieces.size()), joined(*unk_id));
   }
-  return std::make_unique<models::Unigram>(std::move(pieces), unk_id, n.boolean("byte_fallback", false));
+  return model_ptr(new models::Unigram(std::move(pieces), unk_id, n.boolean("byte_fallback", false)));
 }
 
-inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
+inline model_ptr read_model(const json_node& n) {
   std::string type;
   if (const auto t = n.find("type")) {
     type = t->string();
@@ -588,30 +627,30 @@ inline std::unique_ptr<const models::Model> read_model(const json_node& n) {
     o.byte_fallback = n.boolean("byte_fallback", false);
     o.ignore_merges = n.boolean("ignore_merges", false);
     if (const auto dropout = n.find("dropout")) {
-      o.dropout = as_f64(dropout->value(), dropout->where());
+      o.dropout = dropout->number();
       if (!(*o.dropout >= 0 && *o.dropout <= 1))
         throw format_error(dropout->where(), "", "a probability", joined(*o.dropout));
     }
     auto vocabulary = read_vocabulary(n.at("vocab"));
     auto merges = read_merges(n.at("merges"), vocabulary, o.continuing_subword_prefix.size());
-    return std::make_unique<models::BPE>(std::move(vocabulary), std::move(merges), std::move(o));
+    return model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), std::move(o)));
   }
   if (type == "WordPiece")
-    return std::make_unique<models::WordPiece>(read_vocabulary(n.at("vocab")), n.string("unk_token"),
-                                               n.string("continuing_subword_prefix"),
-                                               n.at("max_input_chars_per_word").size());
+    return model_ptr(new models::WordPiece(read_vocabulary(n.at("vocab")), n.string("unk_token"),
+                                           n.string("continuing_subword_prefix"),
+                                           n.at("max_input_chars_per_word").size()));
   if (type == "WordLevel")
-    return std::make_unique<models::WordLevel>(read_vocabulary(n.at("vocab")), n.string("unk_token"));
+    return model_ptr(new models::WordLevel(read_vocabulary(n.at("vocab")), n.string("unk_token")));
   if (type == "Unigram") return read_unigram(n);
   n.unknown_component("model");
 }
 
 inline std::vector<AddedToken> read_added_tokens(const json_node& n) {
   std::vector<AddedToken> out;
-  std::vector<std::pair<std::uint32_t, std::size_t>> ids;
+  std::vector<std::uint32_t> ids;
   for (const auto& e : n.elements()) {
     AddedToken t;
-    ids.push_back({e.at("id").id(), out.size()});
+    ids.push_back(e.at("id").id());
     t.content = e.string("content");
     t.single_word = e.boolean("single_word");
     t.lstrip = e.boolean("lstrip");
@@ -620,10 +659,12 @@ inline std::vector<AddedToken> read_added_tokens(const json_node& n) {
     t.special = e.boolean("special");
     out.push_back(std::move(t));
   }
-  std::sort(ids.begin(), ids.end());
-  for (std::size_t i = 1; i < ids.size(); ++i)
-    if (ids[i].first == ids[i - 1].first && out[ids[i].second].content != out[ids[i - 1].second].content)
-      throw format_error(joined(n.where(), "[", ids[i].second, "]"), joined("id ", ids[i].first), "one token", "two");
+  std::size_t before = SIZE_MAX;
+  for (const auto i : sorted_positions(ids.size(), [&](std::size_t a, std::size_t b) { return ids[a] < ids[b]; })) {
+    if (before != SIZE_MAX && ids[before] == ids[i] && out[before].content != out[i].content)
+      throw format_error(joined(n.where(), "[", i, "]"), joined("id ", ids[i]), "one token", "two");
+    before = i;
+  }
   return out;
 }
 
@@ -631,12 +672,8 @@ inline TruncationParams read_truncation(const json_node& n) {
   TruncationParams p;
   p.max_length = n.at("max_length").size();
   p.stride = n.at("stride").size();
-  using S = TruncationStrategy;
-  p.strategy =
-      n.at("strategy")
-          .choice<S>({{"LongestFirst", S::LongestFirst}, {"OnlyFirst", S::OnlyFirst}, {"OnlySecond", S::OnlySecond}});
-  using D = TruncationDirection;
-  if (const auto d = n.find("direction")) p.direction = d->choice<D>({{"Left", D::Left}, {"Right", D::Right}});
+  p.strategy = TruncationStrategy(n.at("strategy").choice({"LongestFirst", "OnlyFirst", "OnlySecond"}));
+  if (const auto d = n.find("direction")) p.direction = TruncationDirection(d->choice({"Left", "Right"}));
   return p;
 }
 
@@ -647,10 +684,9 @@ inline PaddingParams read_padding(const json_node& n) {
   if (strategy.value().is_object()) {
     p.fixed_length = strategy.at("Fixed").size(limit);
   } else {
-    strategy.choice<int>({{"BatchLongest", 0}});
+    strategy.choice({"BatchLongest"});
   }
-  using D = PaddingDirection;
-  p.direction = n.at("direction").choice<D>({{"Left", D::Left}, {"Right", D::Right}});
+  p.direction = PaddingDirection(n.at("direction").choice({"Left", "Right"}));
   if (const auto m = n.find("pad_to_multiple_of")) p.pad_to_multiple_of = m->size(limit);
   p.pad_id = n.at("pad_id").id();
   p.pad_type_id = n.at("pad_type_id").id();
@@ -660,7 +696,7 @@ inline PaddingParams read_padding(const json_node& n) {
 
 /// Reads a parsed tokenizer.json.
 inline tokenizer_components read_components(const large_json& document) {
-  const json_node root(document.root(), document.where() + ": ");
+  const json_node root(document.root(), document.where());
   tokenizer_components out;
   if (const auto version = root.find("version"); version && version->string() != "1.0")
     throw unsupported_error(version->where(), "tokenizer version", "1.0", version->string());

@@ -117,10 +117,10 @@ class tokenizer_writer {
 
   void write_added(const AddedVocabulary& added) {
     out_.array([&] {
-      for (const auto& [id, token] : added.sorted())
-        out_.element([&, id = id, &t = token] {
+      for (const auto& e : added.sorted())
+        out_.element([&, &t = e.token] {
           out_.object([&] {
-            out_.member("id", id);
+            out_.member("id", e.id);
             out_.member("content", t.content);
             out_.member("single_word", t.single_word);
             out_.member("lstrip", t.lstrip);

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +12,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/io/sorting.hpp>
 #include <hft/tokenizers/added_vocabulary.hpp>
 
 namespace hft::detail {
@@ -20,10 +20,13 @@ namespace hft::detail {
 inline constexpr std::string_view special_token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                            "pad_token", "cls_token", "mask_token"};
 
-inline bool is_special_token_name(std::string_view name) {
-  return std::find(std::begin(special_token_names), std::end(special_token_names), name) !=
-         std::end(special_token_names);
+/// The place of a name among these; that behind the last for any other.
+inline std::size_t place_of(std::string_view name) {
+  std::size_t i = 0;
+  while (i < std::size(special_token_names) && special_token_names[i] != name) ++i;
+  return i;
 }
+inline bool is_special_token_name(std::string_view name) { return place_of(name) < std::size(special_token_names); }
 
 /// A token of a configuration: a string, which is special, or an object with its flags (AddedToken).
 inline AddedToken read_token(const json& value, const std::string& where, bool special_by_default = true) {
@@ -53,6 +56,11 @@ class special_tokens {
     bool plain = true;  // given as a string, without flags
   };
 
+  struct numbered_token {
+    std::uint32_t id;
+    AddedToken token;
+  };
+
   /// In Transformers' order: bos_token, ..., mask_token, then the model's own in the order they came.
   const std::vector<named_token>& named() const noexcept { return named_; }
   const named_token* find(std::string_view name) const {
@@ -66,20 +74,19 @@ class special_tokens {
     return n ? n->token.content : std::string();
   }
   /// The tokens that the files give ids, in no particular order.
-  const std::vector<std::pair<std::uint64_t, AddedToken>>& by_id() const noexcept { return by_id_; }
+  const std::vector<numbered_token>& by_id() const noexcept { return by_id_; }
   /// Special tokens without a name.
   const std::vector<AddedToken>& extra() const noexcept { return extra_; }
 
   void set(std::string_view name, AddedToken token, bool plain) {
-    const auto place = [](std::string_view n) {
-      return std::find(std::begin(special_token_names), std::end(special_token_names), n) -
-             std::begin(special_token_names);
-    };
-    for (auto& n : named_)
-      if (n.name == name) return void(n = {std::string(name), std::move(token), plain});
-    const auto after =
-        std::find_if(named_.begin(), named_.end(), [&](const auto& n) { return place(n.name) > place(name); });
-    named_.insert(after, {std::string(name), std::move(token), plain});
+    std::size_t at = 0;
+    for (; at < named_.size() && place_of(named_[at].name) <= place_of(name); ++at) {
+      if (named_[at].name != name) continue;
+      named_[at].token = std::move(token);
+      named_[at].plain = plain;
+      return;
+    }
+    named_.insert(named_.begin() + std::ptrdiff_t(at), {std::string(name), std::move(token), plain});
   }
   /// What a kind of tokenizer has where the files say nothing. A token that they give as a string takes the flags.
   void set_default(std::string_view name, const AddedToken& token) {
@@ -96,10 +103,12 @@ class special_tokens {
   /// The token that a name has where the files and the kind say nothing.
   void set_missing(std::string_view name, const std::string& token) {
     if (find(name) || std::find(none_.begin(), none_.end(), name) != none_.end()) return;
-    set(name, {token, false, false, false, false, true}, true);
+    set(name, AddedToken::verbatim(token), true);
   }
   void add_extra(AddedToken token) {
-    if (std::find(extra_.begin(), extra_.end(), token) == extra_.end()) extra_.push_back(std::move(token));
+    for (const auto& t : extra_)
+      if (t == token) return;
+    extra_.push_back(std::move(token));
   }
   /// Special tokens that count only where the files name no others.
   void set_additional(std::vector<AddedToken> tokens) { additional_ = std::move(tokens); }
@@ -117,7 +126,7 @@ class special_tokens {
         for (char c : id) n = c >= '0' && c <= '9' && n <= Vocabulary::max_id ? n * 10 + std::uint64_t(c - '0') : ~0u;
         if (id.empty() || n > Vocabulary::max_id)
           throw format_error(joined(where, ": added_tokens_decoder"), "", "ids", quote_text(id));
-        by_id_.emplace_back(n, read_token(token, cat(where, ": added_tokens_decoder.", id), false));
+        by_id_.push_back({std::uint32_t(n), read_token(token, cat(where, ": added_tokens_decoder.", id), false)});
       }
     }
     read_names(config, where);
@@ -152,44 +161,40 @@ class special_tokens {
     if (!tokens.is_object()) throw format_error(where, "", "an object of ids", describe(tokens));
     if (has_decoder_) return;
     for (const auto& [token, id] : tokens.items()) {
-      const std::string& text = token;  // a binding cannot be captured
-      const bool special =
-          std::any_of(named_.begin(), named_.end(), [&](const auto& n) { return n.token.content == text; }) ||
-          std::any_of(extra_.begin(), extra_.end(), [&](const auto& t) { return t.content == text; });
       AddedToken t{token};
-      t.special = special;
-      t.normalized = !special;
-      by_id_.emplace_back(json_as<std::uint32_t>(id, where, token), std::move(t));
+      t.special = find_token(extra_, token) != nullptr;
+      for (const auto& n : named_) t.special |= n.token.content == token;
+      t.normalized = !t.special;
+      by_id_.push_back({json_as<std::uint32_t>(id, where, token), std::move(t)});
     }
   }
 
   /// Appends to the added tokens of a pipeline what it lacks: tokens with ids first, in the order of these, then the
   /// named ones, then the others. Those that it has become special where they have a name or are listed as special.
   void add_to(std::vector<AddedToken>& tokens) const {
-    const auto find = [&](const std::string& content) {
-      return std::find_if(tokens.rbegin(), tokens.rend(), [&](const auto& t) { return t.content == content; });
-    };
     const auto set = [&](const AddedToken& t) {
       if (t.content.empty()) return;
-      const auto old = find(t.content);
+      AddedToken* old = find_token(tokens, t.content);
       // The library skips a token that was special once, even where a later one of its text is not: both stay.
-      if (old == tokens.rend() || (old->special && !t.special)) return void(tokens.push_back(t));
+      if (!old || (old->special && !t.special)) return void(tokens.push_back(t));
       *old = t;
     };
-    auto by_id = by_id_;
-    std::stable_sort(by_id.begin(), by_id.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    // What named tokens are like is said by tokenizer.json, unless there is an added_tokens_decoder to say it.
+    // What named tokens are like is said by tokenizer.json, unless there is an added_tokens_decoder to say it. Of
+    // several of one text, the last one that tokenizer.json has says it, or else the one with the smallest id.
+    const auto by_id =
+        sorted_positions(by_id_.size(), [this](std::size_t a, std::size_t b) { return by_id_[a].id < by_id_[b].id; });
     std::vector<AddedToken> known;
-    if (!has_decoder_) known.assign(tokens.rbegin(), tokens.rend());
-    for (const auto& [id, t] : by_id) known.push_back(t), set(t);
+    for (auto i = by_id.size(); i-- > 0;) known.push_back(by_id_[by_id[i]].token);
+    if (!has_decoder_)
+      for (const auto& t : tokens) known.push_back(t);
+    for (const auto i : by_id) set(by_id_[i].token);
     const auto make_special = [&](AddedToken t) {
       t.special = true;
       set(t);
     };
     for (const auto& n : named_) {
-      const auto same =
-          std::find_if(known.begin(), known.end(), [&](const auto& t) { return t.content == n.token.content; });
-      make_special(same != known.end() ? *same : n.token);
+      const AddedToken* same = find_token(known, n.token.content);
+      make_special(same ? *same : n.token);
     }
     for (const auto& t : extra_) make_special(t);
     if (extra_.empty())
@@ -207,8 +212,8 @@ class special_tokens {
       auto token = read_token(value, cat(where, ": ", name));
       token.special = true;
       bool plain = value.is_string();
-      for (const auto& [id, t] : by_id_)  // its flags there count
-        if (t.content == token.content) token = t, plain = false;
+      for (const auto& n : by_id_)  // its flags there count
+        if (n.token.content == token.content) token = n.token, plain = false;
       set(name, std::move(token), plain);
     }
   }
@@ -225,7 +230,7 @@ class special_tokens {
 
   std::vector<named_token> named_;
   std::vector<AddedToken> extra_, additional_;
-  std::vector<std::pair<std::uint64_t, AddedToken>> by_id_;
+  std::vector<numbered_token> by_id_;
   std::vector<std::string> none_;
   bool has_decoder_ = false, names_extra_ = false;
   bool lists_extra_ = false;  // the config lists further special tokens, if only none

@@ -150,9 +150,9 @@ class Tokenizer {
   /// All tokens and their ids, with or without those that were added to the model's.
   std::unordered_map<std::string, std::int64_t> get_vocab(bool with_added_tokens = true) const {
     std::unordered_map<std::string, std::int64_t> out;
-    pipeline_->parts.model->vocabulary().for_each(
-        [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; });
-    if (with_added_tokens) pipeline_->added.for_each([&](std::uint32_t id, const std::string& t) { out[t] = id; });
+    const auto add = [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; };
+    pipeline_->parts.model->vocabulary().for_each(add);
+    if (with_added_tokens) pipeline_->added.texts().for_each(add);
     return out;
   }
   /// Tokens of the vocabulary, with or without those that were added to the model's.
@@ -160,7 +160,7 @@ class Tokenizer {
     const auto& vocabulary = pipeline_->parts.model->vocabulary();
     std::size_t n = vocabulary.size();
     if (with_added_tokens)
-      pipeline_->added.for_each([&](std::uint32_t, const std::string& t) { n += !vocabulary.find(t); });
+      pipeline_->added.texts().for_each([&](std::string_view t, std::uint32_t) { n += !vocabulary.find(t); });
     return n;
   }
   /// The same by the library's name.
@@ -168,13 +168,14 @@ class Tokenizer {
   /// One more than the largest id there is: what an embedding must have rows for.
   std::size_t id_limit() const {
     std::size_t n = pipeline_->parts.model->vocabulary().id_limit();
-    pipeline_->added.for_each([&](std::uint32_t id, const std::string&) { n = std::max(n, std::size_t(id) + 1); });
+    pipeline_->added.texts().for_each(
+        [&](std::string_view, std::uint32_t id) { n = std::max(n, std::size_t(id) + 1); });
     return n;
   }
   /// The added tokens by their ids, smallest first.
   std::vector<std::pair<std::int64_t, AddedToken>> get_added_tokens_decoder() const {
     std::vector<std::pair<std::int64_t, AddedToken>> out;
-    for (auto& [id, token] : pipeline_->added.sorted()) out.emplace_back(id, std::move(token));
+    for (const auto& e : pipeline_->added.sorted()) out.emplace_back(e.id, e.token);
     return out;
   }
   const AddedVocabulary& added_vocabulary() const noexcept { return pipeline_->added; }
@@ -199,11 +200,10 @@ class Tokenizer {
     std::size_t added = 0;
     for (const auto& t : tokens) {
       if (t.content.empty()) continue;
-      const auto old = std::find_if(parts.added_tokens.rbegin(), parts.added_tokens.rend(),
-                                    [&](const AddedToken& o) { return o.content == t.content; });
-      if (old != parts.added_tokens.rend() && *old == t) continue;
+      AddedToken* old = detail::find_token(parts.added_tokens, t.content);
+      if (old && *old == t) continue;
       ++added;
-      if (old != parts.added_tokens.rend()) {
+      if (old) {
         *old = t;
       } else {
         parts.added_tokens.push_back(t);
@@ -224,7 +224,7 @@ class Tokenizer {
   }
   std::size_t add_special_tokens(const std::vector<std::string>& tokens) {
     std::vector<AddedToken> out;
-    for (const auto& t : tokens) out.push_back({t, false, false, false, false, true});
+    for (const auto& t : tokens) out.push_back(AddedToken::verbatim(t));
     return add_tokens(out);
   }
   /// Whether special tokens in a text are encoded as if they were any text (Transformers' split_special_tokens).

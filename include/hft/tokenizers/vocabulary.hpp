@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <hft/io/sorting.hpp>
+
 namespace hft {
 namespace detail {
 
@@ -88,10 +90,10 @@ class Vocabulary {
       }
       return {};
     }
-    for (std::size_t i = 0; i < entries_.size(); ++i) sparse_.push_back({entries_[i].id, std::uint32_t(i)});
-    std::sort(sparse_.begin(), sparse_.end());
+    sparse_ = detail::sorted_positions(
+        entries_.size(), [this](std::size_t a, std::size_t b) { return entries_[a].id < entries_[b].id; });
     for (std::size_t i = 1; i < sparse_.size(); ++i)
-      if (sparse_[i].first == sparse_[i - 1].first) return sparse_[i].first;
+      if (entries_[sparse_[i]].id == entries_[sparse_[i - 1]].id) return entries_[sparse_[i]].id;
     return {};
   }
 
@@ -105,8 +107,9 @@ class Vocabulary {
   /// The token of an id, or a view without data.
   std::string_view token(std::uint64_t id) const {
     if (id < by_id_.size()) return by_id_[id] == empty ? std::string_view{} : text(entries_[by_id_[id]]);
-    const auto at = std::lower_bound(sparse_.begin(), sparse_.end(), std::pair{std::uint32_t(id), std::uint32_t{0}});
-    return id <= max_id && at != sparse_.end() && at->first == id ? text(entries_[at->second]) : std::string_view{};
+    const auto at = std::lower_bound(sparse_.begin(), sparse_.end(), id,
+                                     [this](std::size_t i, std::uint64_t wanted) { return entries_[i].id < wanted; });
+    return at != sparse_.end() && entries_[*at].id == id ? text(entries_[*at]) : std::string_view{};
   }
   bool contains(std::uint64_t id) const { return token(id).data() != nullptr; }
 
@@ -157,9 +160,9 @@ class Vocabulary {
 
   std::string arena_;
   std::vector<entry> entries_;
-  std::vector<slot> slots_;                                      // open addressing, at most half full
-  std::vector<std::uint32_t> by_id_;                             // index of the entry of an id
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> sparse_;  // (id, entry), sorted, where ids are far apart
+  std::vector<slot> slots_;           // open addressing, at most half full
+  std::vector<std::uint32_t> by_id_;  // index of the entry of an id
+  std::vector<std::size_t> sparse_;   // the same where ids are far apart: indices in the order of their ids
   std::size_t id_limit_ = 0, longest_ = 0;
 };
 

@@ -209,7 +209,8 @@ struct encode_scratch {
   std::vector<Token> tokens;
   std::string text;
 
-  std::thread::id thread;  // that had it last
+  std::thread::id thread;                // that had it last
+  std::unique_ptr<encode_scratch> next;  // in the pool
 
   word_caches<id_sink>& caches(id_sink&) { return ids; }
   word_caches<token_sink>& caches(token_sink&) {
@@ -241,15 +242,14 @@ class scratch_pool {
 
  private:
   std::unique_ptr<encode_scratch> take() {
+    const auto me = std::this_thread::get_id();
     {
       const std::lock_guard lock(mutex_);
-      if (!free_.empty()) {
-        auto mine = std::find_if(free_.begin(), free_.end(),
-                                 [](const auto& s) { return s->thread == std::this_thread::get_id(); });
-        if (mine == free_.end()) --mine;
-        auto s = std::move(*mine);
-        *mine = std::move(free_.back());
-        free_.pop_back();
+      auto* place = &free_;  // of what this thread had, or else of the one longest here
+      while (*place && (*place)->thread != me && (*place)->next) place = &(*place)->next;
+      if (auto s = std::move(*place)) {
+        *place = std::move(s->next);
+        --count_;
         return s;
       }
     }
@@ -258,11 +258,15 @@ class scratch_pool {
   void give(std::unique_ptr<encode_scratch> s) {
     s->thread = std::this_thread::get_id();
     const std::lock_guard lock(mutex_);
-    if (free_.size() < max_kept) free_.push_back(std::move(s));
+    if (count_ == max_kept) return;
+    s->next = std::move(free_);
+    free_ = std::move(s);
+    ++count_;
   }
   static constexpr std::size_t max_kept = 64;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<encode_scratch>> free_;
+  std::unique_ptr<encode_scratch> free_;  // the last that came back, and so on
+  std::size_t count_ = 0;
 };
 
 /// A way from text to ids that knows the whole pipeline.
@@ -278,19 +282,33 @@ class fast_path {
   virtual bool has_places() const { return true; }
 };
 
+/// Appends what a word becomes, where a cache knows it. `end` is where readable memory ends.
+template <class Sink>
+bool append_known(std::string_view word, const char* end, word_caches<Sink>& caches, Sink& out) {
+  const auto from = [&](auto& cache) {
+    const auto* e = cache.find(cache.key_of(word, end));
+    if (e) out.append(e->v, word);
+    return e != nullptr;
+  };
+  if (word.size() <= caches.short_words.max_bytes) return from(caches.short_words);
+  return word.size() <= caches.long_words.max_bytes && from(caches.long_words);
+}
+/// Keeps what was appended for a word since there were `before` entries, as far as there is room for it.
+template <class Sink>
+void keep(std::string_view word, const char* end, word_caches<Sink>& caches, const Sink& out, std::size_t before) {
+  const auto in = [&](auto& cache) {
+    if (out.size() - before <= cache.max_count) out.copy_since(before, cache.insert(cache.key_of(word, end)), word);
+  };
+  if (word.size() <= caches.short_words.max_bytes) return in(caches.short_words);
+  if (word.size() <= caches.long_words.max_bytes) in(caches.long_words);
+}
 /// Appends what a word becomes: from a cache, or by compute(word), which appends it to `out` and says whether it may be
-/// kept. `end` is where readable memory ends.
+/// kept.
 template <class Sink, class Compute>
 void append_word(std::string_view word, const char* end, word_caches<Sink>& caches, Sink& out, Compute compute) {
-  const auto through = [&](auto& cache) {
-    const auto k = cache.key_of(word, end);
-    if (const auto* e = cache.find(k)) return out.append(e->v, word);
-    const std::size_t before = out.size();
-    if (compute(word) && out.size() - before <= cache.max_count) out.copy_since(before, cache.insert(k), word);
-  };
-  if (word.size() <= caches.short_words.max_bytes) return through(caches.short_words);
-  if (word.size() <= caches.long_words.max_bytes) return through(caches.long_words);
-  compute(word);
+  if (append_known(word, end, caches, out)) return;
+  const std::size_t before = out.size();
+  if (compute(word)) keep(word, end, caches, out, before);
 }
 
 }  // namespace hft::detail

@@ -47,6 +47,12 @@ inline void apply(const LogitsProcessorList& processors, matrix<const i64> input
 
 namespace detail {
 
+inline bool contains(std::span<const i64> ids, i64 id) {
+  for (const i64 i : ids)
+    if (i == id) return true;
+  return false;
+}
+
 inline void rule_out(std::span<f32> scores, std::span<const i64> ids) {
   for (const i64 id : ids)
     if (id >= 0 && std::size_t(id) < scores.size()) scores[std::size_t(id)] = filter_value;

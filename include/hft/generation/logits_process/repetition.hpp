@@ -12,19 +12,19 @@ namespace detail {
 class token_penalty {
  public:
   void operator()(std::span<const i64> ids, std::span<f32> scores, f32 penalty) {
-    seen_.resize(scores.size());
-    for (const i64 id : ids) {
-      if (id < 0 || std::size_t(id) >= scores.size() || seen_[std::size_t(id)]) continue;
-      seen_[std::size_t(id)] = 1;
-      f32& s = scores[std::size_t(id)];
-      s = s < 0 ? s * penalty : s / penalty;
-    }
-    for (const i64 id : ids)
-      if (id >= 0 && std::size_t(id) < scores.size()) seen_[std::size_t(id)] = 0;
+    const auto known = [&](i64 id) { return id >= 0 && std::size_t(id) < scores.size(); };
+    penalised_.resize(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (known(ids[i])) {
+        const f32 s = scores[std::size_t(ids[i])];
+        penalised_[i] = s < 0 ? s * penalty : s / penalty;
+      }
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (known(ids[i])) scores[std::size_t(ids[i])] = penalised_[i];
   }
 
  private:
-  std::vector<u8> seen_;  // all 0 between calls
+  std::vector<f32> penalised_;  // of each of the ids, before any is written
 };
 
 /// Rules out every token that follows, in `text`, the last n - 1 tokens of `input_ids`.

@@ -3,27 +3,40 @@
 #pragma once
 #include <algorithm>
 #include <functional>
-#include <map>
 
 #include <hft/generation/logits_process/processor.hpp>
 #include <hft/generation/sampling.hpp>
+#include <hft/io/sorting.hpp>
+#include <hft/models/generation_config.hpp>
 
 namespace hft {
 
 /// Adds a bias to the token that completes a sequence. The bias of a sequence given twice is that given last.
 class SequenceBiasLogitsProcessor : public RowLogitsProcessor {
  public:
-  using Biases = std::map<std::vector<i64>, f64>;  // by sequence
+  using Biases = std::vector<SequenceBias>;
   explicit SequenceBiasLogitsProcessor(Biases sequence_bias) : biases_(std::move(sequence_bias)) {
-    for (const auto& [ids, bias] : biases_)
-      if (ids.empty() || *std::min_element(ids.begin(), ids.end()) < 0 || bias != bias)
+    for (const auto& [ids, bias] : biases_) {
+      bool valid = !ids.empty() && bias == bias;
+      for (const i64 id : ids) valid = valid && id >= 0;
+      if (!valid)
         throw value_error("SequenceBiasLogitsProcessor", "sequence_bias",
                           "sequences of token ids of at least 0, and numbers");
+    }
+    const auto less = [&](std::size_t a, std::size_t b) { return biases_[a].token_ids < biases_[b].token_ids; };
+    order_ = detail::sorted_positions(biases_.size(), less);
+    std::size_t n = 0;
+    for (const std::size_t i : order_) {
+      if (n > 0 && biases_[order_[n - 1]].token_ids == biases_[i].token_ids) --n;
+      order_[n++] = i;
+    }
+    order_.erase(order_.begin() + std::ptrdiff_t(n), order_.end());
   }
 
  private:
   void process(std::span<const i64> input_ids, std::span<f32> scores, isize) override {
-    for (const auto& [ids, bias] : biases_) {
+    for (const std::size_t i : order_) {
+      const auto& [ids, bias] = biases_[i];
       for (const i64 id : ids)
         if (std::size_t(id) >= scores.size())
           throw value_error("SequenceBiasLogitsProcessor", "token id", detail::joined("0 <= id < ", scores.size()),
@@ -35,6 +48,7 @@ class SequenceBiasLogitsProcessor : public RowLogitsProcessor {
     }
   }
   Biases biases_;
+  std::vector<std::size_t> order_;  // of the sequences, each once, so that sums do not depend on how they were given
 };
 
 /// Sequences that are not said. An end-of-sequence token alone is left out of them.
@@ -47,8 +61,8 @@ class NoBadWordsLogitsProcessor final : public SequenceBiasLogitsProcessor {
   static Biases biases(const std::vector<std::vector<i64>>& words, std::span<const i64> eos) {
     Biases out;
     for (const auto& word : words)
-      if (word.size() != 1 || std::find(eos.begin(), eos.end(), word[0]) == eos.end())
-        out[word] = -std::numeric_limits<f64>::infinity();
+      if (word.size() != 1 || !detail::contains(eos, word[0]))
+        out.push_back({word, -std::numeric_limits<f64>::infinity()});
     return out;
   }
 };
@@ -78,7 +92,7 @@ class SuppressTokensAtBeginLogitsProcessor final : public RowLogitsProcessor {
 };
 
 /// No end before a row is min_length tokens long, the prompt included.
-class MinLengthLogitsProcessor final : public RowLogitsProcessor {
+class MinLengthLogitsProcessor : public RowLogitsProcessor {
  public:
   MinLengthLogitsProcessor(isize min_length, std::vector<i64> eos_token_id)
       : length_(min_length), eos_(std::move(eos_token_id)) {}
@@ -92,17 +106,10 @@ class MinLengthLogitsProcessor final : public RowLogitsProcessor {
 };
 
 /// No end before min_new_tokens tokens after the prompt.
-class MinNewTokensLengthLogitsProcessor final : public RowLogitsProcessor {
+class MinNewTokensLengthLogitsProcessor final : public MinLengthLogitsProcessor {
  public:
   MinNewTokensLengthLogitsProcessor(isize prompt_length_to_skip, isize min_new_tokens, std::vector<i64> eos_token_id)
-      : length_(prompt_length_to_skip + min_new_tokens), eos_(std::move(eos_token_id)) {}
-
- private:
-  void process(std::span<const i64> input_ids, std::span<f32> scores, isize) override {
-    if (isize(input_ids.size()) < length_) detail::rule_out(scores, eos_);
-  }
-  isize length_;
-  std::vector<i64> eos_;
+      : MinLengthLogitsProcessor(prompt_length_to_skip + min_new_tokens, std::move(eos_token_id)) {}
 };
 
 /// The second token of all, after a prompt of one.
@@ -142,9 +149,11 @@ class ExponentialDecayLengthPenalty final : public RowLogitsProcessor {
     const isize n = isize(input_ids.size()) - start_;
     if (n <= 0) return;
     const f64 growth = std::pow(factor_, f64(n)) - 1;
-    for (const i64 id : eos_)
-      if (std::size_t(id) < scores.size() && std::isfinite(scores[std::size_t(id)]))
-        scores[std::size_t(id)] += f32(f64(std::abs(scores[std::size_t(id)])) * growth);
+    for (std::size_t i = 0; i < eos_.size(); ++i) {
+      const auto id = std::size_t(eos_[i]);
+      if (id >= scores.size() || detail::contains({eos_.data(), i}, eos_[i])) continue;  // one given twice grows once
+      if (std::isfinite(scores[id])) scores[id] += f32(f64(std::abs(scores[id])) * growth);
+    }
   }
   isize start_;
   f64 factor_;
@@ -157,40 +166,38 @@ class PrefixConstrainedLogitsProcessor final : public LogitsProcessor {
  public:
   using function = std::function<std::vector<i64>(isize, std::span<const i64>)>;
   PrefixConstrainedLogitsProcessor(function prefix_allowed_tokens_fn, isize rows_per_prompt = 1)
-      : allowed_(std::move(prefix_allowed_tokens_fn)), rows_per_prompt_(rows_per_prompt) {}
+      : function_(std::move(prefix_allowed_tokens_fn)), rows_per_prompt_(rows_per_prompt) {}
 
   /// Throws value_error where the function allows none, or one outside the vocabulary.
   void operator()(matrix<const i64> input_ids, matrix<f32> scores) override {
+    const isize V = scores.cols;
     for (isize first = 0; first < scores.rows; first += rows_per_prompt_) {
-      std::vector<std::vector<i64>> allowed;
+      const isize prompt = first / rows_per_prompt_;
+      allowed_.clear();
       bool satisfiable = false;
       for (isize row = first; row < first + rows_per_prompt_; ++row) {
-        allowed.push_back(allowed_(first / rows_per_prompt_, {input_ids.row(row), std::size_t(input_ids.cols)}));
-        if (allowed.back().empty())
+        const auto ids = function_(prompt, {input_ids.row(row), std::size_t(input_ids.cols)});
+        if (ids.empty())
           throw value_error("PrefixConstrainedLogitsProcessor", "prefix_allowed_tokens_fn", "at least one token",
-                            detail::joined("none for prompt ", first / rows_per_prompt_));
-        for (const i64 id : allowed.back()) {
-          if (id < 0 || id >= scores.cols)
-            throw value_error("PrefixConstrainedLogitsProcessor", "token id", detail::joined("0 <= id < ", scores.cols),
+                            detail::joined("none for prompt ", prompt));
+        for (const i64 id : ids) {
+          if (id < 0 || id >= V)
+            throw value_error("PrefixConstrainedLogitsProcessor", "token id", detail::joined("0 <= id < ", V),
                               detail::joined(id));
+          allowed_.push_back({scores.row(row)[id], row * V + id});
           satisfiable = satisfiable || scores.row(row)[id] > filter_value;
         }
       }
+      for (isize row = first; row < first + rows_per_prompt_; ++row) std::fill_n(scores.row(row), V, filter_value);
       // Where all that is allowed is already ruled out, the constraint holds nevertheless: with scores of 0.
-      for (isize row = first; row < first + rows_per_prompt_; ++row) {
-        const auto& ids = allowed[std::size_t(row - first)];
-        kept_.clear();
-        for (const i64 id : ids) kept_.push_back(satisfiable ? scores.row(row)[id] : 0);
-        std::fill_n(scores.row(row), scores.cols, filter_value);
-        for (std::size_t i = 0; i < ids.size(); ++i) scores.row(row)[ids[i]] = kept_[i];
-      }
+      for (const auto& [score, at] : allowed_) scores.row(at / V)[at % V] = satisfiable ? score : 0;
     }
   }
 
  private:
-  function allowed_;
+  function function_;
   isize rows_per_prompt_;
-  std::vector<f32> kept_;
+  std::vector<detail::candidate> allowed_;  // for one prompt, as row * V + id
 };
 
 /// Replaces NaN by 0 and infinities by the largest and smallest finite number.

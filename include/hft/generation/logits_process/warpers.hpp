@@ -14,16 +14,9 @@ inline void check_setting(const char* where, const char* what, bool ok, const ch
   if (!ok) throw value_error(where, what, expected, joined(got));
 }
 
-/// The k-th largest score (k at least 1, at most the number of scores).
+/// The k-th largest score (k at least 1); -inf where there are fewer.
 inline f32 kth_score(std::span<const f32> scores, std::size_t k) {
-  if (k > 1024) {
-    std::vector<candidate> all;
-    for (const f32 s : scores) all.push_back({s, 0});
-    k = std::min(k, all.size());
-    select_best(all, k);
-    return all[k - 1].score;
-  }
-  best_candidates best(k);
+  best_candidates best(std::min(k, scores.size()));
   for (const f32 s : scores) best.push({s, 0});
   return best.worst().score;
 }
@@ -35,11 +28,8 @@ inline void keep_from(std::span<f32> scores, f32 threshold) {
 
 /// Rules out what is ranked `kept` or worse.
 inline void keep_best(std::span<f32> scores, ranking& ranked, std::size_t kept) {
-  std::vector<candidate> best;
-  best.reserve(kept);
-  for (std::size_t i = 0; i < kept; ++i) best.push_back(ranked[i]);
   for (f32& s : scores) s = filter_value;
-  for (const auto& c : best) scores[std::size_t(c.id)] = c.score;
+  for (std::size_t i = 0; i < kept; ++i) scores[std::size_t(ranked[i].id)] = ranked[i].score;
 }
 }  // namespace detail
 

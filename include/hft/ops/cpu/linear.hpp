@@ -1,7 +1,7 @@
 // Products with weights of every dtype: y (M, N) = x (M, K) w (N, K)^T + bias.
 //
 // How a product is computed depends on the dtype and on M, the number of tokens:
-//   f32            dot products without packing where AVX-512 is; else Eigen from some tokens on
+//   f32            few tokens: dot products without packing; more: register tiles over transposed panels
 //   f16, bf16      widened to f32 as they load, exactly; a panel at a time where many tokens share it
 //   block formats  few tokens (at most 4 with VNNI, 8 with AVX2): activations in 8 bits, integer dot products, each
 //   weight
@@ -13,21 +13,20 @@
 // value at most, as ggml's have; the widened ones have none.
 //
 // The output columns are split over the threads in one parallel region; several products of one x share that region and
-// the 8-bit x. The result does not depend on the number of threads, but for the last bits of Eigen's.
+// the 8-bit x. The result does not depend on the number of threads.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <concepts>
 #include <limits>
 #include <optional>
-#include <span>
 #include <string>
 
 #include <hft/ops/cpu/dot_blocks.hpp>
 #include <hft/ops/cpu/dot_float.hpp>
 #include <hft/ops/cpu/dot_nf4.hpp>
-#include <hft/ops/cpu/gemm.hpp>
 #include <hft/ops/cpu/gemm_blocks.hpp>
+#include <hft/ops/cpu/gemm_float.hpp>
 #include <hft/parallel.hpp>
 #include <hft/quantization/convert.hpp>
 
@@ -59,12 +58,10 @@ struct linear_job {
   }
 };
 
-/// Products of f32 weights on the calling thread. Where AVX-512 is, dot products are as fast as Eigen's product on any
-/// number of tokens; else Eigen's packing of both sides pays from some on.
+/// Products of f32 weights on the calling thread. From some tokens on it pays to transpose the weights.
 template <class Isa>
 void linear_f32(Isa isa, matrix<f32> y, matrix<const f32> x, matrix<const f32> w, const f32* bias) {
-  if constexpr (!std::derived_from<Isa, isa::avx512>)
-    if (x.rows >= (std::derived_from<Isa, isa::avx2> ? 16 : 4)) return gemm<f32>(y, x, w, bias);
+  if (x.rows >= (isa::vectorised<Isa> ? 16 : 12)) return gemm_float(isa, y, x, w, bias);
   dot_rows(isa, y, x, w, bias);
 }
 
@@ -80,7 +77,7 @@ void linear_widened(Isa isa, matrix<f32> y, matrix<const f32> x, weight_matrix<W
     for (isize r = 0; r < rows; ++r) to_f32<W>(w.row(n + r), wide + r * w.cols, w.cols);
     const matrix<f32> columns{y.data + n, y.rows, rows, y.stride};
     const matrix<const f32> part{wide, rows, w.cols, w.cols};
-    if constexpr (simd)  // a panel is too narrow for Eigen's packing to pay
+    if constexpr (simd)  // a panel is too narrow for a transposition to pay
       dot_rows(isa, columns, x, part, bias ? bias + n : nullptr);
     else
       linear_f32(isa, columns, x, part, bias ? bias + n : nullptr);
@@ -163,10 +160,10 @@ linear_job make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const
 
 // All products of one x, their output columns laid end to end and split over the threads.
 template <class Isa>
-void run_linear_jobs(Isa isa, matrix<const f32> x, std::span<const linear_job> jobs) {
+void run_linear_jobs(Isa isa, matrix<const f32> x, const linear_job* jobs, std::size_t count) {
   isize columns = 0;
   bool integer = false;
-  for (const auto& job : jobs) columns += job.rows, integer |= job.integer;
+  for (std::size_t i = 0; i < count; ++i) columns += jobs[i].rows, integer |= jobs[i].integer;
   if (columns == 0 || x.rows == 0) return;
 
   std::optional<q8_rows> x8;
@@ -184,7 +181,8 @@ void run_linear_jobs(Isa isa, matrix<const f32> x, std::span<const linear_job> j
   }
   parallel_for(columns, 32, [&](isize begin, isize end) {
     isize first = 0;
-    for (const auto& job : jobs) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& job = jobs[i];
       const isize from = std::max(begin - first, isize(0)), to = std::min(end - first, job.rows);
       if (from < to) job.run(job, x, x8 ? &*x8 : nullptr, from, to);
       first += job.rows;
@@ -197,7 +195,7 @@ void linears(Isa isa, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
              const std::array<weight_matrix<W>, N>& w, const std::array<const f32*, N>& bias) {
   std::array<linear_job, N> jobs;
   for (std::size_t i = 0; i < N; ++i) jobs[i] = make_linear_job(isa, y[i], w[i], bias[i]);
-  run_linear_jobs(isa, x, jobs);
+  run_linear_jobs(isa, x, jobs.data(), N);
 }
 
 }  // namespace detail
@@ -226,9 +224,9 @@ void linears_kernel(cpu, const std::array<matrix<f64>, N>& y, matrix<const f64> 
                     const std::array<weight_matrix<f64>, N>& w, const std::array<const f64*, N>& bias) {
   for (std::size_t i = 0; i < N; ++i)
     parallel_for(w[i].rows, 32, [&](isize begin, isize end) {
-      detail::gemm<f64>(matrix<f64>{y[i].data + begin, y[i].rows, end - begin, y[i].stride}, x,
-                        matrix<const f64>{w[i].row(begin), end - begin, x.cols, w[i].stride},
-                        bias[i] ? bias[i] + begin : nullptr);
+      detail::gemm_float(isa::native{}, matrix<f64>{y[i].data + begin, y[i].rows, end - begin, y[i].stride}, x,
+                         matrix<const f64>{w[i].row(begin), end - begin, x.cols, w[i].stride},
+                         bias[i] ? bias[i] + begin : nullptr);
     });
 }
 template <class E>

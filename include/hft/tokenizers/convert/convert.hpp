@@ -36,7 +36,7 @@ inline void set_default_special_tokens(const tokenizer_kind& kind, special_token
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find(' ', at), text.size()), equals = text.find('=', at);
     auto name = text.substr(at, equals - at);
-    AddedToken token{std::string(text.substr(equals + 1, end - equals - 1)), false, false, false, false, true};
+    auto token = AddedToken::verbatim(std::string(text.substr(equals + 1, end - equals - 1)));
     at = end + 1;
     if (name.ends_with('<') || name.ends_with('!')) {
       token.lstrip = true;
@@ -64,20 +64,20 @@ class tokenizer_converter {
   /// From vocab.txt (WordPiece).
   tokenizer_components from_wordpiece(Vocabulary vocabulary) {
     set_default_tokens();
-    parts_.model = std::make_shared<models::WordPiece>(std::move(vocabulary), special_.text("unk_token"), "##", 100);
+    parts_.model = model_ptr(new models::WordPiece(std::move(vocabulary), special_.text("unk_token"), "##", 100));
     return finish();
   }
   /// From vocab.json and merges.txt.
   tokenizer_components from_bpe(Vocabulary vocabulary, pair_table merges) {
     set_default_tokens();
-    parts_.model = std::make_shared<models::BPE>(std::move(vocabulary), std::move(merges), bpe_options());
+    parts_.model = model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), bpe_options()));
     return finish();
   }
   /// From tokens with scores (Unigram).
   tokenizer_components from_pieces(std::vector<std::pair<std::string, double>> pieces, std::uint32_t unk_id,
                                    std::string charsmap) {
     set_default_tokens();
-    parts_.model = std::make_shared<models::Unigram>(std::move(pieces), unk_id, false);
+    parts_.model = model_ptr(new models::Unigram(std::move(pieces), unk_id, false));
     charsmap_ = std::move(charsmap);
     return finish();
   }
@@ -104,22 +104,22 @@ class tokenizer_converter {
     auto merges = generate_merges(vocabulary, nullptr, nullptr, false);
     models::BPE::options options;
     options.ignore_merges = true;
-    parts_.model = std::make_shared<models::BPE>(std::move(vocabulary), std::move(merges), std::move(options));
+    parts_.model = model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), std::move(options)));
     // Ids behind the vocabulary's that the config leaves out are reserved; then come the tokens without an id.
     std::vector<std::string> extra;
     if (const auto& by_id = special_.by_id(); !by_id.empty()) {
       std::uint64_t last = 0;
-      for (const auto& [id, t] : by_id) last = std::max(last, id);
+      for (const auto& n : by_id) last = std::max(last, std::uint64_t(n.id));
       constexpr std::uint64_t most_reserved = 1 << 20;
       if (last >= size + most_reserved)
         throw format_error(where_, "added_tokens_decoder", joined("ids below ", size + most_reserved), joined(last));
       for (std::uint64_t id = size; id <= last; ++id) extra.push_back(cat("<|reserved_token_", id, "|>"));
-      for (const auto& [id, t] : by_id)
-        if (id >= size) extra[id - size] = t.content;
+      for (const auto& n : by_id)
+        if (n.id >= size) extra[n.id - size] = n.token.content;
     }
     for (const auto& t : special_.extra())
       if (std::find(extra.begin(), extra.end(), t.content) == extra.end()) extra.push_back(t.content);
-    for (auto& t : extra) parts_.added_tokens.push_back({std::move(t), false, false, false, false, true});
+    for (auto& t : extra) parts_.added_tokens.push_back(AddedToken::verbatim(std::move(t)));
     is_tiktoken_ = true;
     return finish();
   }
@@ -133,7 +133,7 @@ class tokenizer_converter {
   // What a model says of its special tokens, for kinds that ask it.
   void set_tokens_of(const sentencepiece_model& model) {
     const auto set = [&](std::string_view name, std::int32_t id, const std::string& piece) {
-      if (id >= 0) special_.set_default(name, {piece, false, false, false, false, true});
+      if (id >= 0) special_.set_default(name, AddedToken::verbatim(piece));
     };
     set("bos_token", model.bos_id, model.bos_piece);
     set("eos_token", model.eos_id, model.eos_piece);
@@ -145,8 +145,8 @@ class tokenizer_converter {
     using type = sentencepiece_model::piece_type;
     for (const auto& p : model.pieces)
       if (p.type == type::control || p.type == type::user_defined)
-        pieces.push_back({p.text, false, false, false, false, p.type == type::control});
-    const auto add = [&](std::string text) { pieces.push_back({std::move(text), false, false, false, false, true}); };
+        pieces.push_back(AddedToken::verbatim(p.text, p.type == type::control));
+    const auto add = [&](std::string text) { pieces.push_back(AddedToken::verbatim(std::move(text))); };
     const auto add_languages = [&](std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) add(std::string(fairseq_languages[i]));
     };
@@ -156,7 +156,7 @@ class tokenizer_converter {
       case extra_tokens::mbart: {
         auto own = std::exchange(pieces, {});
         add_languages(mbart_languages);
-        pieces.insert(pieces.end(), own.begin(), own.end());
+        for (auto& t : own) pieces.push_back(std::move(t));
         break;
       }
       case extra_tokens::mbart50:
@@ -245,7 +245,7 @@ class tokenizer_converter {
     if (unk < 0 || std::size_t(unk) >= pieces.size())
       throw format_error(where_, "unknown token's id", joined("a number below ", pieces.size()), joined(unk));
     const bool bytes = kind_.decoder == token_join::marks && model.byte_fallback;
-    parts_.model = std::make_shared<models::Unigram>(std::move(pieces), std::uint32_t(unk), bytes);
+    parts_.model = model_ptr(new models::Unigram(std::move(pieces), std::uint32_t(unk), bytes));
   }
 
   void make_bpe(const sentencepiece_model& model) {
@@ -269,7 +269,7 @@ class tokenizer_converter {
     if (kind_.layout == piece_layout::seamless) head = {"<pad>", "<unk>", "<s>", "</s>"};
     if (head.empty()) {
       auto merges = generate_merges(plain);
-      parts_.model = std::make_shared<models::BPE>(std::move(plain), std::move(merges), std::move(options));
+      parts_.model = model_ptr(new models::BPE(std::move(plain), std::move(merges), std::move(options)));
       return;
     }
     Vocabulary vocabulary;
@@ -286,7 +286,7 @@ class tokenizer_converter {
     });
     finish_vocabulary(vocabulary, where_);
     auto merges = generate_merges(plain, nullptr, &vocabulary);
-    parts_.model = std::make_shared<models::BPE>(std::move(vocabulary), std::move(merges), std::move(options));
+    parts_.model = model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), std::move(options)));
   }
 
   models::BPE::options bpe_options() const {
@@ -314,7 +314,7 @@ class tokenizer_converter {
                   pre_tokenizer_json(kind_, options), R"(,"decoder":)", decoder_json(kind_, options));
     const auto text = cat(stages, R"(,"post_processor":)", post_processor_json(options, id_of), "}");
     const auto document = large_json::parse(text, where_);
-    const json_node root(document.root(), where_ + ": ");
+    const json_node root(document.root(), where_);
     if (const auto n = root.find("normalizer")) parts_.normalizer = read_normalizer(*n);
     if (const auto n = root.find("pre_tokenizer")) parts_.pre_tokenizer = read_pre_tokenizer(*n);
     if (const auto n = root.find("post_processor")) parts_.post_processor = read_post_processor(*n);
@@ -434,7 +434,7 @@ struct tokenizer_folder {
           std::pair{&added_tokens, "added_tokens.json"}, std::pair{&model_config, "config.json"}})
       if (has(name)) *to = read_json(path / name);
   }
-  bool has(const std::string& name) const { return std::filesystem::exists(path / name); }
+  bool has(const std::string& name) const { return is_there(path / name); }
   std::string where(const std::string& name) const { return (path / name).string(); }
 
   special_tokens read_special_tokens() const {

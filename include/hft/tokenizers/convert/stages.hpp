@@ -28,8 +28,8 @@ inline std::string json_text(std::string_view s) {
 inline std::string json_text(bool b) { return b ? "true" : "false"; }
 inline std::string json_list(const std::vector<std::string>& items) {
   std::string out;
-  for (const auto& i : items) out += (out.empty() ? "" : ",") + i;
-  return "[" + out + "]";
+  for (const auto& i : items) out += cat(out.empty() ? "" : ",", i);
+  return cat("[", out, "]");
 }
 
 inline std::string replace_step(std::string_view pattern_kind, std::string_view pattern, std::string_view content) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,7 +33,7 @@ inline bool is_tiktoken(std::string_view text) {
 
 /// Tokens as ByteLevel spells them, and their ranks as ids. Throws format_error, naming the line.
 inline Vocabulary read_tiktoken(std::string_view text, const std::string& where) {
-  std::unordered_map<std::string, std::uint32_t> ranks;
+  Vocabulary ranks;
   std::vector<std::string> order;
   std::size_t bytes = 0;
   for_each_line(text, [&](std::string_view line, std::size_t number) {
@@ -50,11 +49,11 @@ inline Vocabulary read_tiktoken(std::string_view text, const std::string& where)
     for (const char c : decode_base64(line.substr(0, space), at))
       token += unicode::encode(byte_alphabet.to_char[static_cast<unsigned char>(c)]);
     bytes += token.size();
-    if (ranks.insert_or_assign(token, rank).second) order.push_back(std::move(token));
+    if (ranks.insert_latest(token, rank)) order.push_back(std::move(token));
   });
   Vocabulary out;
   out.reserve(order.size(), bytes);
-  for (const auto& token : order) out.insert(token, ranks[token]);
+  for (const auto& token : order) out.insert(token, *ranks.find(token));
   finish_vocabulary(out, where);
   return out;
 }

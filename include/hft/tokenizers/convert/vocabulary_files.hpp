@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <hft/error.hpp>
@@ -40,15 +39,17 @@ inline Vocabulary read_vocabulary_lines(std::string_view text, const std::string
       line.remove_suffix(n);
     return line;
   };
-  std::unordered_map<std::string_view, std::size_t> last;
-  for_each_line(text, [&](std::string_view line, std::size_t id) { last[trimmed(line)] = id; });
-  if (last.empty()) throw format_error(where, "vocabulary", "a token a line", "an empty file");
-  Vocabulary out;
-  out.reserve(last.size(), text.size());
+  Vocabulary lines;
+  lines.reserve(0, text.size());
   for_each_line(text, [&](std::string_view line, std::size_t id) {
     if (id > Vocabulary::max_id) throw format_error(where, "vocabulary", "fewer lines", joined(id));
-    const auto token = trimmed(line);
-    if (last[token] == id) out.insert(token, std::uint32_t(id));
+    lines.insert_latest(trimmed(line), std::uint32_t(id));
+  });
+  if (lines.size() == 0) throw format_error(where, "vocabulary", "a token a line", "an empty file");
+  Vocabulary out;
+  out.reserve(lines.size(), text.size());
+  lines.for_each([&](std::string_view token, std::uint32_t id) {
+    if (lines.find(token) == id) out.insert(token, id);
   });
   out.finish();
   return out;
@@ -57,24 +58,18 @@ inline Vocabulary read_vocabulary_lines(std::string_view text, const std::string
 /// vocab.json: an object of ids by token.
 inline Vocabulary read_vocabulary_file(const std::filesystem::path& path) {
   const auto document = large_json::open(path);
-  return read_vocabulary(json_node(document.root(), document.where() + ": "));
+  return read_vocabulary(json_node(document.root(), document.where()));
 }
 
 /// merges.txt: two tokens a line, the most frequent merge first.
 inline pair_table read_merges_text(std::string_view text, const Vocabulary& vocabulary, const std::string& where) {
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
     throw format_error(where, joined("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
-  pair_table out;
   merge_reader reader(vocabulary, 0);
-  std::uint32_t rank = 0;
   for_each_line(text, [&](std::string_view line, std::size_t number) {
-    if (line.empty() || line.starts_with("#version")) return;
-    const auto at = [&] { return cat(where, ": line ", number + 1); };
-    std::string_view a, b;
-    if (!split_merge(line, a, b)) throw format_error(at(), "merge", "two tokens", quote_text(line));
-    reader.add(out, a, b, rank++, at);
+    if (!line.empty() && !line.starts_with("#version")) reader.add(line, {where, ": line ", number + 1});
   });
-  return out;
+  return std::move(reader.merges);
 }
 
 }  // namespace hft::detail

@@ -32,13 +32,18 @@ class bpe_merger {
  public:
   std::size_t operator()(bpe_symbol* symbols, std::size_t n, const pair_table& merges) {
     if (n < 2) return n;
-    return n <= short_piece ? merge_short(symbols, n, merges) : merge_long(symbols, n, merges, [] { return false; });
+    return n <= short_piece ? merge_short(symbols, n, merges) : merge_long(symbols, n, merges, nullptr);
   }
-  /// BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): a merge for which drop() holds waits for the next one that
-  /// is done, and is lost where there is none.
-  template <class Drop>
-  std::size_t operator()(bpe_symbol* symbols, std::size_t n, const pair_table& merges, Drop drop) {
-    return n < 2 ? n : merge_long(symbols, n, merges, drop);
+  /// BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): a merge that is dropped waits for the next one that is
+  /// done, and is lost where there is none. Each is dropped with a probability, by numbers of a stream.
+  struct dropout {
+    random_stream numbers;
+    double probability;
+    std::uint64_t drawn = 0;
+    bool operator()() { return numbers.uniform(drawn++) < probability; }
+  };
+  std::size_t operator()(bpe_symbol* symbols, std::size_t n, const pair_table& merges, dropout drop) {
+    return n < 2 ? n : merge_long(symbols, n, merges, &drop);
   }
 
  private:
@@ -63,8 +68,7 @@ class bpe_merger {
   }
 
   // A doubly linked list of symbols and a heap of (rank, position); entries that a merge made stale are skipped.
-  template <class Drop>
-  std::size_t merge_long(bpe_symbol* s, std::size_t n, const pair_table& merges, Drop drop) {
+  std::size_t merge_long(bpe_symbol* s, std::size_t n, const pair_table& merges, dropout* drop) {
     links_.resize(n);
     heap_.clear();
     waiting_.clear();
@@ -87,7 +91,7 @@ class bpe_merger {
       std::pop_heap(heap_.begin(), heap_.end(), later);
       const auto top = heap_.back();
       heap_.pop_back();
-      if (drop()) {
+      if (drop && (*drop)()) {
         waiting_.push_back(top);
         continue;
       }
@@ -191,8 +195,7 @@ class BPE final : public Model {
     const std::size_t n = scratch.symbols.size();
     if (!random) return scratch.merge(symbols, n, merges_);
     const random_stream numbers(options_.dropout_seed, pieces_->fetch_add(1, std::memory_order_relaxed));
-    return scratch.merge(symbols, n, merges_,
-                         [&, k = std::uint64_t{0}]() mutable { return numbers.uniform(k++) < *options_.dropout; });
+    return scratch.merge(symbols, n, merges_, {numbers, *options_.dropout});
   }
   /// The `<0xE2>` token of a byte, where byte_fallback is on and there is one.
   std::optional<std::uint32_t> fallback(unsigned char byte) const { return fallback_[byte]; }

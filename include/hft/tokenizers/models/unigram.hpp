@@ -69,7 +69,7 @@ class Unigram final : public Model {
     for (std::size_t i = 0; i < pieces.size(); ++i)
       if (each_once || vocabulary_.find(pieces[i].first) == std::uint32_t(i))
         keys.push_back({pieces[i].first, std::uint32_t(i)});
-    trie_ = detail::byte_trie(keys);
+    trie_ = detail::byte_trie(std::move(keys));
 
     if (byte_fallback) {
       static constexpr char hex[] = "0123456789ABCDEF";

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <hft/io/sorting.hpp>
 #include <hft/tokenizers/normalizers/normalizer.hpp>
 
 namespace hft {
@@ -46,13 +47,12 @@ inline std::vector<char_change> decomposed(const std::string& text, bool compati
   std::vector<unsigned> classes;
   out.reserve(text.size());
   std::size_t pending = 0;  // the run of marks that is not yet in order starts here
-  std::vector<std::pair<unsigned, char_change>> run;
   const auto sort_pending = [&](std::size_t end) {
-    if (end - pending > 1) {
-      run.clear();
-      for (std::size_t i = pending; i < end; ++i) run.push_back({classes[i - pending], out[i]});
-      std::stable_sort(run.begin(), run.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-      for (std::size_t i = pending; i < end; ++i) out[i] = run[i - pending].second;
+    if (!std::is_sorted(classes.begin(), classes.end())) {
+      const std::vector<char_change> run(out.begin() + std::ptrdiff_t(pending), out.end());
+      for (const auto i :
+           sorted_positions(run.size(), [&](std::size_t a, std::size_t b) { return classes[a] < classes[b]; }))
+        out[pending++] = run[i];
     }
     pending = end;
     classes.clear();

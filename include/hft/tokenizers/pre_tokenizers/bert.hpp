@@ -6,15 +6,8 @@ namespace hft::pre_tokenizers {
 
 struct BertPreTokenizer final : PreTokenizer {
   void pre_tokenize(PreTokenizedString& text) const override {
-    using namespace detail;
-    text.split(
-        [](std::string_view s) { return find_chars(s, [](char32_t c) { return unicode::is(c, unicode::space); }); },
-        SplitDelimiterBehavior::Removed);
-    text.split(
-        [](std::string_view s) {
-          return find_chars(s, [](char32_t c) { return unicode::is(c, unicode::punctuation); });
-        },
-        SplitDelimiterBehavior::Isolated);
+    text.split_at(detail::unicode::space, SplitDelimiterBehavior::Removed);
+    text.split_at(detail::unicode::punctuation, SplitDelimiterBehavior::Isolated);
   }
 };
 

@@ -1,10 +1,11 @@
 // ByteLevel: splits as GPT-2 does and spells bytes as printable characters (byte_alphabet.hpp).
 #pragma once
+#include <utility>
 #include <vector>
 
 #include <hft/tokenizers/byte_alphabet.hpp>
+#include <hft/tokenizers/pattern.hpp>
 #include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
-#include <hft/tokenizers/pre_tokenizers/scanners.hpp>
 
 namespace hft {
 namespace detail {
@@ -28,11 +29,11 @@ struct ByteLevel final : PreTokenizer {
   bool trim_offsets = true;      // a post-processor's setting, which files repeat here
 
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split([this](NormalizedString&& part, auto& emit) {
+    const Pattern gpt2 = Pattern::known(detail::split_pattern::gpt2);
+    text.split([&](NormalizedString& part) {
       if (add_prefix_space && !part.get().starts_with(' ')) part.prepend(" ");
-      if (!use_regex) return emit({std::move(part)});
-      detail::scan(detail::split_pattern::gpt2, part.get(),
-                   [&](std::size_t begin, std::size_t end) { emit({part.slice(begin, end)}); });
+      if (!use_regex) return text.emit({std::move(part)});
+      text.emit(part, gpt2.find(part.get()), SplitDelimiterBehavior::Isolated);
     });
     text.normalize(detail::spell_bytes);
   }

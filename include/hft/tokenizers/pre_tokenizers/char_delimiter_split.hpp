@@ -12,7 +12,8 @@ struct CharDelimiterSplit final : PreTokenizer {
 
   void pre_tokenize(PreTokenizedString& text) const override {
     const Pattern mark = Pattern::literal(delimiter);
-    text.split([&](std::string_view s) { return mark.find(s); }, SplitDelimiterBehavior::Removed);
+    text.split(
+        [&](const NormalizedString& part) { text.emit(part, mark.find(part.get()), SplitDelimiterBehavior::Removed); });
   }
 };
 

@@ -8,11 +8,8 @@ struct Digits final : PreTokenizer {
   bool individual_digits = false;
 
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split(
-        [](std::string_view s) {
-          return detail::find_chars(s, [](char32_t c) { return detail::unicode::is(c, detail::unicode::numeric); });
-        },
-        individual_digits ? SplitDelimiterBehavior::Isolated : SplitDelimiterBehavior::Contiguous);
+    text.split_at(detail::unicode::numeric,
+                  individual_digits ? SplitDelimiterBehavior::Isolated : SplitDelimiterBehavior::Contiguous);
   }
 };
 

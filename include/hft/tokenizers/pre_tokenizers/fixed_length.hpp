@@ -10,13 +10,13 @@ struct FixedLength final : PreTokenizer {
   std::size_t length = 5;  // at least 1
 
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split([this](NormalizedString&& part, auto& emit) {
+    text.split([&](const NormalizedString& part) {
       std::size_t begin = 0, count = 0;
       detail::unicode::for_each(part.get(), [&](char32_t, std::size_t i, unsigned) {
-        if (count == length) emit({part.slice(begin, i)}), begin = i, count = 0;
+        if (count == length) text.emit({part.slice(begin, i)}), begin = i, count = 0;
         ++count;
       });
-      emit({part.slice(begin, part.size())});
+      text.emit({part.slice(begin, part.size())});
     });
   }
 };

@@ -54,14 +54,12 @@ class lookbehind {
 
   // Up to a ) or the end; `at_start`: nothing of the lookbehind stands before.
   strings alternatives(bool at_start) {
-    strings all = sequence(at_start);
-    while (!failed_ && take("|")) {
-      auto more = sequence(at_start);
-      all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    strings all;
+    do {
+      for (auto& one : sequence(at_start))
+        if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
       if (all.size() > most) return give_up();
-    }
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
+    } while (!failed_ && take("|"));
     return all;
   }
 

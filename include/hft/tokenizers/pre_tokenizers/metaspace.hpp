@@ -1,6 +1,7 @@
 // Metaspace: spaces become a visible character (usually U+2581), and words are cut before it.
 #pragma once
 #include <string>
+#include <utility>
 
 #include <hft/tokenizers/pattern.hpp>
 #include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
@@ -19,14 +20,13 @@ struct Metaspace final : PreTokenizer {
 
   void pre_tokenize(PreTokenizedString& text) const override {
     const Pattern space = Pattern::literal(" "), mark = Pattern::literal(replacement);
-    text.split([&](NormalizedString&& part, auto& emit) {
+    text.split([&](NormalizedString& part) {
       part.replace(space.find(part.get()), replacement);
       const bool wanted = prepend_scheme == PrependScheme::Always ||
                           (prepend_scheme == PrependScheme::First && part.original_shift() == 0);
       if (wanted && !part.get().starts_with(replacement)) part.prepend(replacement);
-      if (!split) return emit({std::move(part)});
-      for (const auto& m : detail::apply_behavior(mark.find(part.get()), SplitDelimiterBehavior::MergedWithNext))
-        emit({part.slice(m.begin, m.end)});
+      if (!split) return text.emit({std::move(part)});
+      text.emit(part, mark.find(part.get()), SplitDelimiterBehavior::MergedWithNext);
     });
   }
 };

@@ -148,7 +148,7 @@ class oniguruma_to_pcre2 {
       start_atom(nothing);
     }
     extended_ = extended;
-    out_ += "(?" + set + ":";
+    out_ += cat("(?", set, ":");
   }
 
   void push() {
@@ -212,14 +212,14 @@ class oniguruma_to_pcre2 {
     const auto body = take_through('}').substr(1);
     const std::size_t comma = body.find(',');
     if (comma == nothing) {  // a sign after {n} or {n,m} repeats again, but for the ? of {n,m}
-      out_ += "{" + std::string(body);
+      out_ += cat("{", body);
       return;
     }
     std::string low(body.substr(0, comma)), high(body.substr(comma + 1, body.size() - comma - 2));
     if (low.empty()) low = "0";
     const bool swapped = !high.empty() && std::stoull(low) > std::stoull(high);
     if (swapped) std::swap(low, high);  // and possessive
-    out_ += "{" + low + "," + high + (swapped ? "}+" : "}");
+    out_ += cat("{", low, ",", high, swapped ? "}+" : "}");
     if (!swapped && take("?")) out_ += '?';
   }
 
@@ -227,15 +227,15 @@ class oniguruma_to_pcre2 {
   void escape() {
     bool negated = false;
     if (const auto members = class_escape(negated, true); !members.empty()) {
-      out_ += (negated ? "[^" : "[") + members + "]";
+      out_ += cat(negated ? "[^" : "[", members, "]");
       return;
     }
     const char c = peek();
     if (c == 'b' || c == 'B') {
       ++i_;
-      const std::string word = "[" + words(true) + "])";
-      out_ += c == 'b' ? "(?:(?<=" + word + "(?!" + word + "|(?<!" + word + "(?=" + word + ")"
-                       : "(?:(?<=" + word + "(?=" + word + "|(?<!" + word + "(?!" + word + ")";
+      const std::string word = cat("[", words(true), "])");
+      const bool at_edge = c == 'b';
+      out_ += cat("(?:(?<=", word, at_edge ? "(?!" : "(?=", word, "|(?<!", word, at_edge ? "(?=" : "(?!", word, ")");
     } else if (c == 'O') {
       ++i_;
       out_ += "(?s:.)";
@@ -361,7 +361,7 @@ class oniguruma_to_pcre2 {
   static std::string literal(char32_t c) {
     const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (alphanumeric) return std::string(1, char(c));
-    if (c > ' ' && c < 0x7f) return std::string("\\") + char(c);
+    if (c > ' ' && c < 0x7f) return cat("\\", char(c));
     return code(c);
   }
   static std::string code(char32_t c) {
@@ -369,7 +369,7 @@ class oniguruma_to_pcre2 {
     std::string hex;
     do hex.insert(hex.begin(), digits[c & 15]);
     while (c >>= 4);
-    return "\\x{" + hex + "}";
+    return cat("\\x{", hex, "}");
   }
 
   /// The class that starts here, as an expression for one character. PCRE2's classes are flat and know no
@@ -382,10 +382,10 @@ class oniguruma_to_pcre2 {
     std::string members;            // of the current operand: in one flat class,
     std::vector<std::string> more;  // and as expressions of their own
     const auto operand = [&] {
-      std::string one = members.empty() ? "" : "[" + members + "]";
-      for (const auto& m : more) one += (one.empty() ? "" : "|") + m;
-      if (one.empty()) return std::string("(?!)");
-      return more.size() + !members.empty() > 1 ? "(?:" + one + ")" : one;
+      std::string one = members.empty() ? "" : cat("[", members, "]");
+      for (const auto& m : more) one += cat(one.empty() ? "" : "|", m);
+      if (one.empty()) return cat("(?!)");
+      return more.size() + !members.empty() > 1 ? cat("(?:", one, ")") : one;
     };
     for (bool first = true;; first = false) {
       if (done()) invalid("]");
@@ -412,7 +412,7 @@ class oniguruma_to_pcre2 {
       if (take("\\")) {
         if (const auto these = class_escape(not_these, false); !these.empty()) {
           if (not_these) {
-            more.push_back("[^" + these + "]");
+            more.push_back(cat("[^", these, "]"));
           } else {
             members += these;
           }
@@ -425,20 +425,17 @@ class oniguruma_to_pcre2 {
       members += literal(low);
       if (peek() != '-' || i_ + 1 >= in_.size() || peek(1) == ']' || peek(1) == '[') continue;
       ++i_;
-      if (take("\\")) {
-        if (!class_escape(not_these, false).empty()) invalid("a character at the end of a range");
-        members += "-" + literal(escaped_character());
-      } else {
-        members += "-" + literal(character());
-      }
+      const bool escaped = take("\\");
+      if (escaped && !class_escape(not_these, false).empty()) invalid("a character at the end of a range");
+      members += cat("-", literal(escaped ? escaped_character() : character()));
     }
-    if (both.empty() && more.empty()) return (negated ? "[^" : "[") + members + "]";
+    if (both.empty() && more.empty()) return cat(negated ? "[^" : "[", members, "]");
     std::string one = operand();
     if (!both.empty()) {
-      for (auto b = both.rbegin(); b != both.rend(); ++b) one = "(?=" + *b + ")" + one;
-      one = "(?:" + one + ")";
+      for (auto b = both.rbegin(); b != both.rend(); ++b) one = cat("(?=", *b, ")", one);
+      one = cat("(?:", one, ")");
     }
-    return negated ? "(?:(?!" + one + ")(?s:.))" : one;
+    return negated ? cat("(?:(?!", one, ")(?s:.))") : one;
   }
 
   bool posix_bracket(std::string& members, std::vector<std::string>& more) {
@@ -452,9 +449,9 @@ class oniguruma_to_pcre2 {
     if (these.empty()) return false;
     i_ = end + 2;
     // Here, not as \p{Punct}, symbols count as punctuation.
-    const std::string all = name == "punct" ? these + category("S") : these;
+    const std::string all = name == "punct" ? cat(these, category("S")) : these;
     if (negated) {
-      more.push_back("[^" + all + "]");
+      more.push_back(cat("[^", all, "]"));
     } else {
       members += all;
     }
@@ -475,10 +472,13 @@ class oniguruma_to_pcre2 {
       if (c != '_' && c != ' ' && c != '-') plain += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
     if (plain.empty() || plain.starts_with("in")) {
       for (std::string_view script : {"inherited", "inscriptionalpahlavi", "inscriptionalparthian"})
-        if (plain == script) return "\\p{sc:" + plain + "}";
+        if (plain == script) return cat("\\p{sc:", plain, "}");
       unsupported("such a property");
     }
-    if (plain.size() <= 2) return category(std::string(1, char(plain[0] - 32)) + plain.substr(1));
+    if (plain.size() <= 2) {
+      plain[0] = char(plain[0] - 32);
+      return category(plain);
+    }
     static constexpr std::pair<std::string_view, std::string_view> categories[] = {{"other", "C"},
                                                                                    {"control", "Cc"},
                                                                                    {"format", "Cf"},
@@ -547,52 +547,53 @@ class oniguruma_to_pcre2 {
                                                   "defaultignorablecodepoint",
                                                   "variationselector",
                                                   "regionalindicator"};
-    if (std::find(std::begin(binary), std::end(binary), plain) != std::end(binary)) return "\\p{" + plain + "}";
+    if (std::find(std::begin(binary), std::end(binary), plain) != std::end(binary)) return cat("\\p{", plain, "}");
     // PCRE2's \p{Greek} has what Greek shares with others; Oniguruma's has not.
-    return "\\p{sc:" + plain + "}" + (plain == "han" ? younger([](const auto& r) { return r.han; }) : "");
+    return cat("\\p{sc:", plain, "}", plain == "han" ? younger(any, any, true) : "");
   }
 
   /// POSIX names, which are properties too. Empty for any other.
   static std::string named(std::string_view name) {
     std::string plain;
     for (const char c : name) plain += char(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    if (plain == "alpha") return "\\p{Alphabetic}" + younger([](const auto& r) { return r.category[0] == 'L'; });
-    if (plain == "alnum") return named("alpha") + category("Nd");
+    if (plain == "alpha") return cat("\\p{Alphabetic}", younger('L', any));
+    if (plain == "alnum") return cat(named("alpha"), category("Nd"));
     if (plain == "digit") return category("Nd");
     if (plain == "space") return spaces;
-    if (plain == "blank") return "\\t" + category("Zs");
+    if (plain == "blank") return cat("\\t", category("Zs"));
     if (plain == "word") return words(false);
     if (plain == "punct") return category("P");
-    if (plain == "upper") return "\\p{Uppercase}" + younger([](const auto& r) { return r.category[1] == 'u'; });
-    if (plain == "lower") return "\\p{Lowercase}" + younger([](const auto& r) { return r.category[1] == 'l'; });
+    if (plain == "upper") return cat("\\p{Uppercase}", younger(any, 'u'));
+    if (plain == "lower") return cat("\\p{Lowercase}", younger(any, 'l'));
     if (plain == "cntrl") return "\\p{Cc}";
     if (plain == "xdigit") return "0-9A-Fa-f";
     if (plain == "ascii") return "\\x{0}-\\x{7f}";
     if (plain == "any") return "\\x{0}-\\x{10ffff}";
     if (plain == "graph")
-      return category("L") + category("M") + category("N") + category("P") + category("S") + category("Cf") + "\\p{Co}";
-    if (plain == "print") return named("graph") + "\\p{Zs}";
+      return cat(category("L"), category("M"), category("N"), category("P"), category("S"), category("Cf"), "\\p{Co}");
+    if (plain == "print") return cat(named("graph"), "\\p{Zs}");
     return {};
   }
 
   /// Members of a general category, with those that PCRE2 may be too old for.
   static std::string category(std::string_view name) {
-    return "\\p{" + std::string(name) + "}" + younger([&](const auto& r) {
-             return r.category[0] == name[0] && (name.size() < 2 || r.category[1] == name[1]);
-           });
+    return cat("\\p{", name, "}", younger(name[0], name.size() < 2 ? any : name[1]));
   }
-  template <class Wanted>
-  static std::string younger(Wanted wanted) {
+  /// Younger characters whose category has these two letters, or any; han: of that script.
+  static constexpr char any = 0;
+  static std::string younger(char first, char second, bool han = false) {
     std::string out;
     for (const auto& r : unicode::younger_runs)
-      if (wanted(r)) out += code(r.first) + (r.first == r.last ? "" : "-" + code(r.last));
+      if ((first == any || first == r.category[0]) && (second == any || second == r.category[1]) && (!han || r.han))
+        out += cat(code(r.first), r.first == r.last ? "" : cat("-", code(r.last)));
     return out;
   }
   /// \w. Outside of a class Oniguruma asks Latin-1's own table, where superscripts and fractions are of words.
   static std::string words(bool outside) {
-    static const std::string inside = category("L") + category("M") + category("Nd") + category("Nl") + category("Pc") +
-                                      R"(\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
-    return outside ? inside + R"(\xb2\xb3\xb9\xbc-\xbe)" : inside;
+    static const std::string inside =
+        cat(category("L"), category("M"), category("Nd"), category("Nl"), category("Pc"),
+            R"(\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})");
+    return cat(inside, outside ? R"(\xb2\xb3\xb9\xbc-\xbe)" : "");
   }
   // U+180E is none.
   static constexpr const char* spaces =

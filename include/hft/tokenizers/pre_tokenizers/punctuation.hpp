@@ -7,13 +7,7 @@ namespace hft::pre_tokenizers {
 struct Punctuation final : PreTokenizer {
   SplitDelimiterBehavior behavior = SplitDelimiterBehavior::Isolated;
 
-  void pre_tokenize(PreTokenizedString& text) const override {
-    text.split(
-        [](std::string_view s) {
-          return detail::find_chars(s, [](char32_t c) { return detail::unicode::is(c, detail::unicode::punctuation); });
-        },
-        behavior);
-  }
+  void pre_tokenize(PreTokenizedString& text) const override { text.split_at(detail::unicode::punctuation, behavior); }
 };
 
 }  // namespace hft::pre_tokenizers

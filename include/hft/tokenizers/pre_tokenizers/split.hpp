@@ -13,14 +13,12 @@ struct Split final : PreTokenizer {
   bool invert = false;
 
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split(
-        [this](std::string_view s) {
-          auto matches = pattern.find(s);
-          if (invert)
-            for (auto& m : matches) m.is_match = !m.is_match;
-          return matches;
-        },
-        behavior);
+    text.split([&](const NormalizedString& part) {
+      auto matches = pattern.find(part.get());
+      if (invert)
+        for (auto& m : matches) m.is_match = !m.is_match;
+      text.emit(part, std::move(matches), behavior);
+    });
   }
 };
 

@@ -10,7 +10,7 @@ namespace hft::pre_tokenizers {
 
 struct UnicodeScripts final : PreTokenizer {
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split([](NormalizedString&& part, auto& emit) {
+    text.split([&](const NormalizedString& part) {
       // Spaces and what has no script go with what is before them. At the start there is nothing: as in the library
       // they are lost.
       std::size_t begin = 0;
@@ -18,10 +18,10 @@ struct UnicodeScripts final : PreTokenizer {
       detail::unicode::for_each(part.get(), [&](char32_t c, std::size_t i, unsigned) {
         const unsigned script = detail::unicode::script(c);
         if (script == 0 || script == last) return;
-        if (last != 0) emit({part.slice(begin, i)});
+        if (last != 0) text.emit({part.slice(begin, i)});
         begin = i, last = script;
       });
-      if (last != 0) emit({part.slice(begin, part.size())});
+      if (last != 0) text.emit({part.slice(begin, part.size())});
     });
   }
 };

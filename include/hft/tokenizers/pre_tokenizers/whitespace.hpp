@@ -1,7 +1,5 @@
 // Whitespace: runs of word characters and runs of anything else but spaces. WhitespaceSplit: what spaces separate.
 #pragma once
-#include <vector>
-
 #include <hft/tokenizers/pre_tokenizers/pre_tokenizer.hpp>
 
 namespace hft::pre_tokenizers {
@@ -9,7 +7,7 @@ namespace hft::pre_tokenizers {
 /// \w+|[^\w\s]+
 struct Whitespace final : PreTokenizer {
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split([](NormalizedString&& part, auto& emit) {
+    text.split([&](const NormalizedString& part) {
       using namespace detail::unicode;
       const auto kind = [](char32_t c) { return properties(c) & word ? 1 : properties(c) & space ? 2 : 0; };
       std::size_t begin = 0;
@@ -17,21 +15,17 @@ struct Whitespace final : PreTokenizer {
       for_each(part.get(), [&](char32_t c, std::size_t i, unsigned) {
         const int k = kind(c);
         if (k == current) return;
-        if (current != 2) emit({part.slice(begin, i)});
+        if (current != 2) text.emit({part.slice(begin, i)});
         begin = i, current = k;
       });
-      if (current != 2) emit({part.slice(begin, part.size())});
+      if (current != 2) text.emit({part.slice(begin, part.size())});
     });
   }
 };
 
 struct WhitespaceSplit final : PreTokenizer {
   void pre_tokenize(PreTokenizedString& text) const override {
-    text.split(
-        [](std::string_view s) {
-          return detail::find_chars(s, [](char32_t c) { return detail::unicode::is(c, detail::unicode::space); });
-        },
-        SplitDelimiterBehavior::Removed);
+    text.split_at(detail::unicode::space, SplitDelimiterBehavior::Removed);
   }
 };
 

@@ -27,9 +27,9 @@ namespace trainers {
 
 /// A special token of a trainer. A string becomes one as the library makes it: looked for in the text as it is.
 struct SpecialToken : AddedToken {
-  SpecialToken(std::string text) : AddedToken{std::move(text), false, false, false, false, true} {}  // NOLINT
-  SpecialToken(const char* text) : SpecialToken(std::string(text)) {}                                // NOLINT
-  SpecialToken(AddedToken token) : AddedToken(std::move(token)) { special = true; }                  // NOLINT
+  SpecialToken(std::string text) : AddedToken(verbatim(std::move(text))) {}          // NOLINT
+  SpecialToken(const char* text) : SpecialToken(std::string(text)) {}                // NOLINT
+  SpecialToken(AddedToken token) : AddedToken(std::move(token)) { special = true; }  // NOLINT
 };
 
 /// Called as a stage of training goes on, from the thread that trains. `total` is an estimate.

@@ -136,10 +136,7 @@ class word_counter {
     const auto* normalizer = tokenizer_.normalizer().get();
     if (!normalizer && steps_.empty()) return cut(text, words);
     PreTokenizedString s(text, false);
-    s.split([&](NormalizedString&& part, auto& emit) {
-      if (normalizer) normalizer->normalize(part);
-      emit({std::move(part)});
-    });
+    if (normalizer) s.normalize([&](NormalizedString& part) { normalizer->normalize(part); });
     for (const auto* step : steps_) step->pre_tokenize(s);
     for (const auto& p : s.pieces) cut(p.text.get(), words);
   }

@@ -105,8 +105,6 @@ inline void adapter_set::load(const visit_function& model, const std::filesystem
   const bool was_enabled = enabled_;
   activate(model, {name});  // its whole parameters are in the model while it is filled
   std::string problems;
-  load_plan plan;
-  plan.where = file.where();
   const entry& e = entry_of(name);
   for_each(model, [&](const std::string& path, parameter& p) {
     const auto factor = stored_factor_name(path, name);
@@ -120,7 +118,7 @@ inline void adapter_set::load(const visit_function& model, const std::filesystem
       problems += cat(problems.empty() ? "" : "; ", "tensor ", quote_text(found->first), ": expected ",
                       shape_text(expected), ", found ", shape_text(found->second->shape));
     } else {
-      assign(p, *found->second, plan, path, p.transposed(), {});
+      assign(p, *found->second, file.where(), 0, p.transposed(), {});
     }
     if (found != available.end()) available.erase(found);
   });
