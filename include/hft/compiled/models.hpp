@@ -6,6 +6,8 @@
 
 #include <hft/device.hpp>
 #include <hft/error.hpp>
+#include <hft/generation/generate.hpp>
+#include <hft/generation/logits_process.hpp>
 #include <hft/io/checkpoint.hpp>
 #include <hft/io/gguf.hpp>
 #include <hft/io/gguf_value.hpp>
@@ -21,6 +23,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/models/config.hpp>
+#include <hft/models/generation_config.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>

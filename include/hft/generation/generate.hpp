@@ -10,12 +10,17 @@
 #include <utility>
 #include <vector>
 
-#include <hft/generation/beam_search.hpp>
 #include <hft/generation/cache.hpp>
 #include <hft/generation/generate_options.hpp>
+#include <hft/generation/generation_step.hpp>
+#include <hft/linkage.hpp>
+#include <hft/models/generation_config.hpp>
+#include <hft/models/output.hpp>
+#if HFT_DEFINES(MODELS)
+#include <hft/generation/beam_search.hpp>
 #include <hft/generation/generation_loop.hpp>
 #include <hft/generation/sample.hpp>
-#include <hft/models/output.hpp>
+#endif
 
 namespace hft {
 
@@ -68,12 +73,8 @@ class model_step final : public generation_step {
   std::vector<f32> scores_;
 };
 
-inline GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids,
-                                     const GenerationConfig& config, const GenerationConfig& model_config,
-                                     const GenerateOptions& options) {
-  generation_loop loop(model, input_ids, config, model_config, options);
-  return *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
-}
+GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids, const GenerationConfig& config,
+                              const GenerationConfig& model_config, const GenerateOptions& options);
 
 }  // namespace detail
 
@@ -110,5 +111,20 @@ Tensor<i64, 2> generate(const Model& model, const Batch& batch, const Generation
   options.attention_mask = ids_tensor(batch.attention_mask);
   return generate(model, ids_tensor(batch.input_ids), config, options);
 }
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+
+HFT_INLINE GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids,
+                                         const GenerationConfig& config, const GenerationConfig& model_config,
+                                         const GenerateOptions& options) {
+  generation_loop loop(model, input_ids, config, model_config, options);
+  return *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

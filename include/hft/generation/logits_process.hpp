@@ -6,6 +6,7 @@
 #include <hft/generation/logits_process/repetition.hpp>
 #include <hft/generation/logits_process/tokens.hpp>
 #include <hft/generation/logits_process/warpers.hpp>
+#include <hft/linkage.hpp>
 #include <hft/models/generation_config.hpp>
 
 namespace hft {
@@ -30,26 +31,18 @@ bool same_class(const T& a, const T& b) {
 
 /// A processor of the user's takes the place of a built-in one of its class; others follow.
 /// (GenerationMixin._merge_criteria_processor_list)
-inline void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom) {
-  for (auto& p : list)
-    for (const auto& c : custom)
-      if (same_class(*p, *c)) {
-        p = c;
-        break;
-      }
-  for (const auto& c : custom) {
-    bool placed = false;
-    for (const auto& p : list) placed = placed || p == c;
-    if (!placed) list.push_back(LogitsProcessorList::value_type(c));
-  }
-}
+void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom);
 
 }  // namespace detail
 
 /// The processors for `config`, whose unset fields are off. (GenerationMixin._get_logits_processor)
 /// Throws value_error for settings outside their range.
-inline LogitsProcessorList make_logits_processors(const GenerationConfig& config,
-                                                  const LogitsProcessorContext& context) {
+LogitsProcessorList make_logits_processors(const GenerationConfig& config, const LogitsProcessorContext& context);
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE LogitsProcessorList make_logits_processors(const GenerationConfig& config,
+                                                      const LogitsProcessorContext& context) {
   LogitsProcessorList list;
   // Not std::make_shared, which would compile a control block for each class.
   const auto add = [&](LogitsProcessor* made) { list.push_back(std::shared_ptr<LogitsProcessor>(made)); };
@@ -104,5 +97,25 @@ inline LogitsProcessorList make_logits_processors(const GenerationConfig& config
   if (config.renormalize_logits.value_or(false)) add(new LogitNormalization());
   return list;
 }
+
+namespace detail {
+
+HFT_INLINE void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom) {
+  for (auto& p : list)
+    for (const auto& c : custom)
+      if (same_class(*p, *c)) {
+        p = c;
+        break;
+      }
+  for (const auto& c : custom) {
+    bool placed = false;
+    for (const auto& p : list) placed = placed || p == c;
+    if (!placed) list.push_back(LogitsProcessorList::value_type(c));
+  }
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <hft/io/json.hpp>
+#include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
 
 namespace hft {
@@ -130,6 +131,8 @@ struct GenerationConfig {
   /// The JSON object of the fields that are set, `seed` excepted: Transformers knows none.
   json to_json() const;
 };
+
+#if HFT_DEFINES(MODELS)
 
 namespace detail {
 
@@ -265,7 +268,7 @@ inline void check_sequence(const char* field, std::span<const i64> ids) {
 
 }  // namespace detail
 
-[[gnu::noinline]] inline std::array<detail::generation_field, 37> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 37> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -307,7 +310,7 @@ inline void check_sequence(const char* field, std::span<const i64> ids) {
   }};
 }
 
-inline void GenerationConfig::update(const json& object, std::string_view where) {
+HFT_INLINE void GenerationConfig::update(const json& object, std::string_view where) {
   json rest = object;
   for (const auto& field : fields()) {
     if (const json* value = find_member(object, field.name, where))
@@ -318,7 +321,7 @@ inline void GenerationConfig::update(const json& object, std::string_view where)
   other.update(rest);
 }
 
-[[gnu::noinline]] inline void GenerationConfig::fill_unset(const GenerationConfig& defaults) {
+[[gnu::noinline]] HFT_INLINE void GenerationConfig::fill_unset(const GenerationConfig& defaults) {
   const auto values = defaults.fields();
   for (std::size_t i = 0; const auto& field : fields()) {
     field.visit([&]<class T>(T& f) {
@@ -331,7 +334,7 @@ inline void GenerationConfig::update(const json& object, std::string_view where)
   other = std::move(merged);
 }
 
-inline json GenerationConfig::to_json() const {
+HFT_INLINE json GenerationConfig::to_json() const {
   json object = other;
   for (const auto& field : fields()) field.visit([&](const auto& f) { object[field.name] = detail::field_json(f); });
   detail::remove_unset(object);
@@ -339,7 +342,7 @@ inline json GenerationConfig::to_json() const {
   return object;
 }
 
-inline void GenerationConfig::check() const {
+HFT_INLINE void GenerationConfig::check() const {
   using detail::check_ids, detail::check_range, detail::check_sequence;
   const auto fail = [](const char* field, const char* expected, detail::message got) {
     throw value_error("GenerationConfig", field, expected, got);
@@ -409,5 +412,7 @@ inline void GenerationConfig::check() const {
     if (!off) throw unsupported_error("GenerationConfig", field, "not to be set", detail::describe(*value));
   }
 }
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft
