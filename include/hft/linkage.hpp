@@ -5,9 +5,9 @@
 //                       header of hft/compiled/ (which is what CMake's hft::compiled is); all others see declarations
 //                       alone, and compile in half the time
 //
-// A header puts such definitions at its end, within `#if HFT_DEFINES(PART)`, each marked HFT_INLINE; so are includes that
-// only they need. They are emitted as weak symbols, so that a source file compiled the one way agrees with one compiled
-// the other.
+// A header puts such definitions at its end, within `#if HFT_DEFINES(PART)`, each marked HFT_INLINE; so are includes
+// that only they need. They are emitted as weak symbols, so that a source file compiled the one way agrees with one
+// compiled the other.
 #pragma once
 
 #define HFT_PART_MODELS 1  // files, configs, models, generation

@@ -6,3 +6,5 @@
 
 #include <hft/tokenizers/apply_chat_template.hpp>
 #include <hft/tokenizers/chat_template.hpp>
+#include <hft/tokenizers/pretrained.hpp>
+#include <hft/tokenizers/tokenizer.hpp>

@@ -14,9 +14,10 @@
 
 #include <hft/error.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/tokenizers/components.hpp>
+#include <hft/tokenizers/decoders/byte_level.hpp>
 #include <hft/tokenizers/encoding.hpp>
 #include <hft/tokenizers/fast_path.hpp>
-#include <hft/tokenizers/serialization.hpp>
 
 namespace hft {
 

@@ -22,11 +22,14 @@
 #include <hft/io/json.hpp>
 #include <hft/io/mapped_file.hpp>
 #include <hft/io/sorting.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tokenizers/batch_encoding.hpp>
-#include <hft/tokenizers/convert/convert.hpp>
-#include <hft/tokenizers/gguf.hpp>
 #include <hft/tokenizers/special_tokens.hpp>
 #include <hft/tokenizers/tokenizer.hpp>
+#if HFT_DEFINES(TEXT)
+#include <hft/tokenizers/convert/convert.hpp>
+#include <hft/tokenizers/gguf.hpp>
+#endif
 
 namespace hft {
 
@@ -48,60 +51,11 @@ class PreTrainedTokenizerFast {
   /// Reads a folder: tokenizer.json, or else the vocabulary's files as Transformers converts them (convert/kinds.hpp);
   /// and, where they exist, tokenizer_config.json, special_tokens_map.json, added_tokens.json and the chat templates.
   /// Throws file_error, format_error, unsupported_error, naming file and path.
-  static PreTrainedTokenizerFast from_folder(const std::filesystem::path& folder) {
-    const detail::tokenizer_folder files(folder);
-    auto special = files.read_special_tokens();
-    PreTrainedTokenizerFast out;
-    detail::tokenizer_components parts;
-    const bool has_pipeline = files.has("tokenizer.json");
-    const detail::tokenizer_kind* kind = has_pipeline ? files.named_kind() : &files.kind();
-    if (has_pipeline) {
-      parts = detail::read_components(folder / "tokenizer.json");
-      if (kind) detail::set_default_special_tokens(*kind, special);
-      if (parts.padding) special.set_missing("pad_token", parts.padding->pad_token);
-      special.add_to(parts.added_tokens);
-    } else {
-      parts = detail::convert_tokenizer(files, *kind, special);
-    }
-    if (kind) {
-      if (kind->pads_left) out.padding_side = PaddingDirection::Left;
-      if (detail::has_word(kind->names, "XLNet")) out.pad_token_type_id = 3;
-      if (kind->max_length) out.model_max_length = kind->max_length;
-      if (kind->pre_tokenizer == detail::word_split::clip) out.word_suffix_ = kind->word_suffix;
-    }
-    if (has_pipeline && parts.padding) out.padding_side = parts.padding->direction;
-    if (has_pipeline && parts.truncation) out.truncation_side = parts.truncation->direction;
-    out.read_config(files.config, files.where("tokenizer_config.json"));
-    out.config_ = files.config;
-    if (kind && files.named_kind() != kind) {  // the model_type decided, or the files
-      const auto name = detail::class_name(*kind);
-      if (detail::has_token_types(name)) out.model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
-      out.config_["tokenizer_class"] = name;
-    }
-    out.take_special_tokens(special);
-    out.finish(std::move(parts), has_pipeline ? files.where("tokenizer.json") : folder.string());
-    out.read_chat_template_files(folder);
-    return out;
-  }
+  static PreTrainedTokenizerFast from_folder(const std::filesystem::path& folder);
   /// A tokenizer.json alone: no named special tokens, no chat template.
-  static PreTrainedTokenizerFast from_file(const std::filesystem::path& file) {
-    PreTrainedTokenizerFast out;
-    out.finish(detail::read_components(file), file.string());
-    return out;
-  }
-  static PreTrainedTokenizerFast from_gguf(const gguf_file& file) {
-    PreTrainedTokenizerFast out;
-    detail::special_tokens special;
-    auto parts = detail::read_gguf_components(file, special);
-    out.take_special_tokens(special);
-    if (const gguf_value* t = file.find("tokenizer.chat_template"))
-      out.chat_templates_.push_back({"default", std::string(t->as_string())});
-    out.finish(std::move(parts), file.where());
-    return out;
-  }
-  static PreTrainedTokenizerFast from_gguf(const std::filesystem::path& path) {
-    return from_gguf(gguf_file::open(path));
-  }
+  static PreTrainedTokenizerFast from_file(const std::filesystem::path& file);
+  static PreTrainedTokenizerFast from_gguf(const gguf_file& file);
+  static PreTrainedTokenizerFast from_gguf(const std::filesystem::path& path);
 
   /// Encodes one text: one row. Throws value_error for padding without a pad_token, and for text that is not UTF-8.
   BatchEncoding operator()(std::string_view text, const TokenizerCallOptions& options = {}) const {
@@ -143,15 +97,7 @@ class PreTrainedTokenizerFast {
   }
 
   /// Fills the rows of a batch up to equal length: ids, masks and types. Throws value_error without a pad_token.
-  BatchEncoding pad(BatchEncoding batch, const PadOptions& options = {}) const {
-    const auto length = padded_length(options.padding, options.max_length);
-    const bool attention_mask = options.return_attention_mask.value_or(is_model_input("attention_mask"));
-    if (attention_mask && batch.attention_mask.empty())
-      for (const auto& r : batch.input_ids) batch.attention_mask.emplace_back(r.size(), 1);
-    detail::pad_batch(batch, length, options.padding, options.pad_to_multiple_of, pad_token_id().value_or(0),
-                      options.padding_side.value_or(padding_side), attention_mask, pad_token_type_id);
-    return batch;
-  }
+  BatchEncoding pad(BatchEncoding batch, const PadOptions& options = {}) const;
 
   /// The ids of one text.
   std::vector<std::int64_t> encode(std::string_view text, bool add_special_tokens = true) const {
@@ -161,11 +107,7 @@ class PreTrainedTokenizerFast {
   /// The text of ids (any integer type: a vector, a span or a braced list).
   template <class Id>
   std::string decode(std::span<const Id> ids, bool skip_special_tokens = false) const {
-    auto text = tokenizer().decode(ids, skip_special_tokens);
-    if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
-    // Made for WordPiece; on byte-level text it would take spaces that are part of it.
-    if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
-    return text;
+    return cleaned(tokenizer().decode(ids, skip_special_tokens));
   }
   /// One sequence in a tensor: (T), or (1, T) as generate returns it. Throws shape_error for several rows.
   template <class Ids>
@@ -226,21 +168,8 @@ class PreTrainedTokenizerFast {
     return special_tokens_;
   }
   /// The named special tokens and the additional ones, each once.
-  std::vector<std::string> all_special_tokens() const {
-    std::vector<std::string> out;
-    const auto add = [&](const std::string& t) {
-      if (std::find(out.begin(), out.end(), t) == out.end()) out.push_back(t);
-    };
-    for (const auto& [name, token] : special_tokens_) add(token);
-    for (const auto& t : additional_special_tokens_) add(t);
-    return out;
-  }
-  std::vector<std::int64_t> all_special_ids() const {
-    std::vector<std::int64_t> out;
-    for (const auto& t : all_special_tokens())
-      if (const auto id = tokenizer().token_to_id(t)) out.push_back(*id);
-    return out;
-  }
+  std::vector<std::string> all_special_tokens() const;
+  std::vector<std::int64_t> all_special_ids() const;
   const std::vector<std::string>& additional_special_tokens() const noexcept { return additional_special_tokens_; }
 
   /// The Jinja text of the chat template with this name; none where there is none.
@@ -267,38 +196,12 @@ class PreTrainedTokenizerFast {
   /// vocabulary lacks them. Returns how many were added. `extra` takes the place of the additional ones there were,
   /// unless it is empty.
   std::size_t add_special_tokens(const std::vector<std::pair<std::string, std::string>>& named,
-                                 const std::vector<std::string>& extra = {}) {
-    detail::special_tokens names;
-    for (const auto& [n, t] : special_tokens_) names.set(n, AddedToken::verbatim(t), true);
-    std::vector<AddedToken> tokens;
-    for (const auto& [n, t] : named) {
-      if (!std::string_view(n).ends_with("_token"))
-        throw value_error("add_special_tokens", detail::quote_text(n), "a name as pad_token");
-      tokens.push_back(AddedToken::verbatim(t));
-      names.set(n, tokens.back(), true);
-    }
-    for (const auto& t : extra) tokens.push_back(AddedToken::verbatim(t));
-    special_tokens_.clear();
-    for (const auto& n : names.named()) special_tokens_.push_back({n.name, n.token.content});
-    if (!extra.empty()) additional_special_tokens_ = extra;
-    return add_tokens(tokens);
-  }
+                                 const std::vector<std::string>& extra = {});
   /// The same around another pipeline, in which special tokens may have new texts, {{"<s>", "<bos>"}, ...}, and others
   /// without a name may be new (train_new_from_iterator).
   PreTrainedTokenizerFast with_tokenizer(Tokenizer tokenizer,
                                          const std::vector<std::pair<std::string, std::string>>& renamed = {},
-                                         const std::vector<std::string>& extra = {}) const {
-    auto out = *this;
-    out.set_backend(std::move(tokenizer));
-    const auto rename = [&](std::string& token) {
-      for (const auto& [from, to] : renamed)
-        if (token == from) return void(token = to);
-    };
-    for (auto& [name, token] : out.special_tokens_) rename(token);
-    for (auto& token : out.additional_special_tokens_) rename(token);
-    out.additional_special_tokens_.insert(out.additional_special_tokens_.end(), extra.begin(), extra.end());
-    return out;
-  }
+                                         const std::vector<std::string>& extra = {}) const;
   /// Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the chat templates, for
   /// AutoTokenizer here and in Transformers. Throws file_error.
   void save_pretrained(const std::filesystem::path& folder) const;
@@ -313,6 +216,8 @@ class PreTrainedTokenizerFast {
 
  private:
   PreTrainedTokenizerFast() = default;
+
+  std::string cleaned(std::string text) const;
 
   std::optional<std::string> special_token(std::string_view name) const {
     for (const auto& [n, token] : special_tokens_)
@@ -333,12 +238,7 @@ class PreTrainedTokenizerFast {
     return std::size_t(model_max_length);
   }
   /// What rows are filled up to, 0 for the longest of them; nothing where they are not.
-  std::optional<std::size_t> padded_length(PaddingStrategy padding, std::optional<std::size_t> max_length) const {
-    if (!max_length) max_length = known_max_length();
-    if (padding == PaddingStrategy::do_not_pad || (padding == PaddingStrategy::max_length && !max_length)) return {};
-    if (!pad_token_id()) throw value_error("tokenizer", "padding", "a pad_token", "none");
-    return padding == PaddingStrategy::longest ? 0 : *max_length;
-  }
+  std::optional<std::size_t> padded_length(PaddingStrategy padding, std::optional<std::size_t> max_length) const;
 
   template <class Texts>
   BatchEncoding call(const Texts& texts, const TokenizerCallOptions& o) const {
@@ -368,61 +268,9 @@ class PreTrainedTokenizerFast {
     return out;
   }
 
-  void take_special_tokens(const detail::special_tokens& special) {
-    for (const auto& n : special.named()) special_tokens_.push_back({n.name, n.token.content});
-    for (const auto& t : special.extra().empty() ? special.additional() : special.extra())
-      additional_special_tokens_.push_back(t.content);
-  }
+  void take_special_tokens(const detail::special_tokens& special);
 
-  void read_config(const json& config, const std::string& where) {
-    const auto member = [&](const char* key) -> const json* {
-      const auto it = config.find(key);
-      return it == config.end() || it->is_null() ? nullptr : &*it;
-    };
-    const auto at = [&](std::string_view key) { return detail::cat(where, ": ", key); };
-    const auto boolean = [&](const char* key) -> std::optional<bool> {
-      const json* v = member(key);
-      if (!v) return {};
-      if (!v->is_boolean()) throw format_error(at(key), "", "a boolean", detail::describe(*v));
-      return v->get<bool>();
-    };
-    const auto left = [&](const char* key) {
-      const json* v = member(key);
-      if (!v) return false;
-      if (*v != "left" && *v != "right") throw format_error(at(key), "", "'left' or 'right'", detail::describe(*v));
-      return *v == "left";
-    };
-    if (member("padding_side")) padding_side = left("padding_side") ? PaddingDirection::Left : PaddingDirection::Right;
-    if (member("truncation_side"))
-      truncation_side = left("truncation_side") ? TruncationDirection::Left : TruncationDirection::Right;
-    splits_special_tokens_ = boolean("split_special_tokens").value_or(false);
-    clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
-    if (const json* v = member("model_max_length")) {
-      if (!v->is_number()) throw format_error(at("model_max_length"), "", "a number", detail::describe(*v));
-      const double n = v->get<double>();  // "no limit" is written as 1e30
-      if (n >= 1 && n < 9e18) model_max_length = std::int64_t(n);
-    }
-    if (const json* v = member("tokenizer_class");
-        v && v->is_string() && detail::has_token_types(v->get<std::string>()))
-      model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
-    if (const json* v = member("model_input_names")) {
-      if (!v->is_array()) throw format_error(at("model_input_names"), "", "a list", detail::describe(*v));
-      model_input_names = json_as<std::vector<std::string>>(*v, where, "model_input_names");
-    }
-    if (const json* v = member("chat_template")) {
-      if (v->is_string()) {
-        chat_templates_.push_back({"default", v->get<std::string>()});
-      } else {
-        if (!v->is_array()) throw format_error(at("chat_template"), "", "a string or a list", detail::describe(*v));
-        for (const auto& t : *v) {
-          if (!t.is_object() || !t.contains("name") || !t["name"].is_string() || !t.contains("template") ||
-              !t["template"].is_string())
-            throw format_error(at("chat_template"), "", "objects with 'name' and 'template'", detail::describe(t));
-          chat_templates_.push_back({t["name"].get<std::string>(), t["template"].get<std::string>()});
-        }
-      }
-    }
-  }
+  void read_config(const json& config, const std::string& where);
 
   void set_chat_template(const std::string& name, std::string text) {
     for (auto& [n, t] : chat_templates_)
@@ -430,35 +278,10 @@ class PreTrainedTokenizerFast {
     chat_templates_.push_back({name, std::move(text)});
   }
   // Files win over tokenizer_config.json.
-  void read_chat_template_files(const std::filesystem::path& folder) {
-    if (const auto path = folder / "chat_template.jinja"; detail::is_there(path))
-      set_chat_template("default", read_text(path));
-    const auto more = folder / "additional_chat_templates";
-    std::error_code failed;
-    std::vector<std::string> files;
-    for (std::filesystem::directory_iterator item(more, failed), end; !failed && item != end; item.increment(failed))
-      if (item->path().extension() == ".jinja") files.push_back(item->path().filename().string());
-    for (const auto i :
-         detail::sorted_positions(files.size(), [&](std::size_t a, std::size_t b) { return files[a] < files[b]; }))
-      set_chat_template(files[i].substr(0, files[i].size() - 6), read_text(more / files[i]));
-  }
+  void read_chat_template_files(const std::filesystem::path& folder);
 
-  void finish(detail::tokenizer_components parts, const std::string& where) {
-    set_backend(Tokenizer(std::move(parts), where));
-  }
-  void set_backend(Tokenizer tokenizer) {
-    backend_ = std::move(tokenizer);
-    if (!backend_->post_processor()) {  // Transformers gives it one, without special tokens
-      processors::TemplateProcessing pair;
-      pair.single = {{.is_sequence = true}};
-      pair.pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
-      backend_->set_post_processor(detail::hold<processors::PostProcessor>(std::move(pair)));
-    }
-    backend_->set_encode_special_tokens(splits_special_tokens_);
-    tokenizer_ = backend_;
-    tokenizer_->no_truncation();
-    tokenizer_->no_padding();
-  }
+  void finish(detail::tokenizer_components parts, const std::string& where);
+  void set_backend(Tokenizer tokenizer);
 
   std::optional<Tokenizer> tokenizer_, backend_;
   std::vector<std::pair<std::string, std::string>> special_tokens_, chat_templates_;
@@ -471,16 +294,242 @@ class PreTrainedTokenizerFast {
 struct AutoTokenizer {
   /// The tokenizer of a folder, a tokenizer.json, a .gguf file, or a model in the hub cache ("org/name", there at
   /// `revision`: a branch, tag or commit).
-  static PreTrainedTokenizerFast from_pretrained(const std::filesystem::path& path,
-                                                 std::string_view revision = "main") {
-    const auto found = resolve_model(path.string(), revision);
-    std::error_code failed;
-    if (std::filesystem::is_directory(found, failed)) return PreTrainedTokenizerFast::from_folder(found);
-    if (found.extension() == ".json") return PreTrainedTokenizerFast::from_file(found);
-    return PreTrainedTokenizerFast::from_gguf(found);
-  }
+  static PreTrainedTokenizerFast from_pretrained(const std::filesystem::path& path, std::string_view revision = "main");
 };
+
+#if HFT_DEFINES(TEXT)
+
+HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_folder(const std::filesystem::path& folder) {
+  const detail::tokenizer_folder files(folder);
+  auto special = files.read_special_tokens();
+  PreTrainedTokenizerFast out;
+  detail::tokenizer_components parts;
+  const bool has_pipeline = files.has("tokenizer.json");
+  const detail::tokenizer_kind* kind = has_pipeline ? files.named_kind() : &files.kind();
+  if (has_pipeline) {
+    parts = detail::read_components(folder / "tokenizer.json");
+    if (kind) detail::set_default_special_tokens(*kind, special);
+    if (parts.padding) special.set_missing("pad_token", parts.padding->pad_token);
+    special.add_to(parts.added_tokens);
+  } else {
+    parts = detail::convert_tokenizer(files, *kind, special);
+  }
+  if (kind) {
+    if (kind->pads_left) out.padding_side = PaddingDirection::Left;
+    if (detail::has_word(kind->names, "XLNet")) out.pad_token_type_id = 3;
+    if (kind->max_length) out.model_max_length = kind->max_length;
+    if (kind->pre_tokenizer == detail::word_split::clip) out.word_suffix_ = kind->word_suffix;
+  }
+  if (has_pipeline && parts.padding) out.padding_side = parts.padding->direction;
+  if (has_pipeline && parts.truncation) out.truncation_side = parts.truncation->direction;
+  out.read_config(files.config, files.where("tokenizer_config.json"));
+  out.config_ = files.config;
+  if (kind && files.named_kind() != kind) {  // the model_type decided, or the files
+    const auto name = detail::class_name(*kind);
+    if (detail::has_token_types(name)) out.model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
+    out.config_["tokenizer_class"] = name;
+  }
+  out.take_special_tokens(special);
+  out.finish(std::move(parts), has_pipeline ? files.where("tokenizer.json") : folder.string());
+  out.read_chat_template_files(folder);
+  return out;
+}
+
+HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_file(const std::filesystem::path& file) {
+  PreTrainedTokenizerFast out;
+  out.finish(detail::read_components(file), file.string());
+  return out;
+}
+
+HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_gguf(const gguf_file& file) {
+  PreTrainedTokenizerFast out;
+  detail::special_tokens special;
+  auto parts = detail::read_gguf_components(file, special);
+  out.take_special_tokens(special);
+  if (const gguf_value* t = file.find("tokenizer.chat_template"))
+    out.chat_templates_.push_back({"default", std::string(t->as_string())});
+  out.finish(std::move(parts), file.where());
+  return out;
+}
+
+HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_gguf(const std::filesystem::path& path) {
+  return from_gguf(gguf_file::open(path));
+}
+
+HFT_INLINE BatchEncoding PreTrainedTokenizerFast::pad(BatchEncoding batch, const PadOptions& options) const {
+  const auto length = padded_length(options.padding, options.max_length);
+  const bool attention_mask = options.return_attention_mask.value_or(is_model_input("attention_mask"));
+  if (attention_mask && batch.attention_mask.empty())
+    for (const auto& r : batch.input_ids) batch.attention_mask.emplace_back(r.size(), 1);
+  detail::pad_batch(batch, length, options.padding, options.pad_to_multiple_of, pad_token_id().value_or(0),
+                    options.padding_side.value_or(padding_side), attention_mask, pad_token_type_id);
+  return batch;
+}
+
+HFT_INLINE std::vector<std::string> PreTrainedTokenizerFast::all_special_tokens() const {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& t) {
+    if (std::find(out.begin(), out.end(), t) == out.end()) out.push_back(t);
+  };
+  for (const auto& [name, token] : special_tokens_) add(token);
+  for (const auto& t : additional_special_tokens_) add(t);
+  return out;
+}
+
+HFT_INLINE std::vector<std::int64_t> PreTrainedTokenizerFast::all_special_ids() const {
+  std::vector<std::int64_t> out;
+  for (const auto& t : all_special_tokens())
+    if (const auto id = tokenizer().token_to_id(t)) out.push_back(*id);
+  return out;
+}
+
+HFT_INLINE std::size_t PreTrainedTokenizerFast::add_special_tokens(
+    const std::vector<std::pair<std::string, std::string>>& named, const std::vector<std::string>& extra) {
+  detail::special_tokens names;
+  for (const auto& [n, t] : special_tokens_) names.set(n, AddedToken::verbatim(t), true);
+  std::vector<AddedToken> tokens;
+  for (const auto& [n, t] : named) {
+    if (!std::string_view(n).ends_with("_token"))
+      throw value_error("add_special_tokens", detail::quote_text(n), "a name as pad_token");
+    tokens.push_back(AddedToken::verbatim(t));
+    names.set(n, tokens.back(), true);
+  }
+  for (const auto& t : extra) tokens.push_back(AddedToken::verbatim(t));
+  special_tokens_.clear();
+  for (const auto& n : names.named()) special_tokens_.push_back({n.name, n.token.content});
+  if (!extra.empty()) additional_special_tokens_ = extra;
+  return add_tokens(tokens);
+}
+
+HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::with_tokenizer(
+    Tokenizer tokenizer, const std::vector<std::pair<std::string, std::string>>& renamed,
+    const std::vector<std::string>& extra) const {
+  auto out = *this;
+  out.set_backend(std::move(tokenizer));
+  const auto rename = [&](std::string& token) {
+    for (const auto& [from, to] : renamed)
+      if (token == from) return void(token = to);
+  };
+  for (auto& [name, token] : out.special_tokens_) rename(token);
+  for (auto& token : out.additional_special_tokens_) rename(token);
+  out.additional_special_tokens_.insert(out.additional_special_tokens_.end(), extra.begin(), extra.end());
+  return out;
+}
+
+HFT_INLINE void PreTrainedTokenizerFast::take_special_tokens(const detail::special_tokens& special) {
+  for (const auto& n : special.named()) special_tokens_.push_back({n.name, n.token.content});
+  for (const auto& t : special.extra().empty() ? special.additional() : special.extra())
+    additional_special_tokens_.push_back(t.content);
+}
+
+HFT_INLINE void PreTrainedTokenizerFast::read_config(const json& config, const std::string& where) {
+  const auto member = [&](const char* key) -> const json* {
+    const auto it = config.find(key);
+    return it == config.end() || it->is_null() ? nullptr : &*it;
+  };
+  const auto at = [&](std::string_view key) { return detail::cat(where, ": ", key); };
+  const auto boolean = [&](const char* key) -> std::optional<bool> {
+    const json* v = member(key);
+    if (!v) return {};
+    if (!v->is_boolean()) throw format_error(at(key), "", "a boolean", detail::describe(*v));
+    return v->get<bool>();
+  };
+  const auto left = [&](const char* key) {
+    const json* v = member(key);
+    if (!v) return false;
+    if (*v != "left" && *v != "right") throw format_error(at(key), "", "'left' or 'right'", detail::describe(*v));
+    return *v == "left";
+  };
+  if (member("padding_side")) padding_side = left("padding_side") ? PaddingDirection::Left : PaddingDirection::Right;
+  if (member("truncation_side"))
+    truncation_side = left("truncation_side") ? TruncationDirection::Left : TruncationDirection::Right;
+  splits_special_tokens_ = boolean("split_special_tokens").value_or(false);
+  clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
+  if (const json* v = member("model_max_length")) {
+    if (!v->is_number()) throw format_error(at("model_max_length"), "", "a number", detail::describe(*v));
+    const double n = v->get<double>();  // "no limit" is written as 1e30
+    if (n >= 1 && n < 9e18) model_max_length = std::int64_t(n);
+  }
+  if (const json* v = member("tokenizer_class"); v && v->is_string() && detail::has_token_types(v->get<std::string>()))
+    model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
+  if (const json* v = member("model_input_names")) {
+    if (!v->is_array()) throw format_error(at("model_input_names"), "", "a list", detail::describe(*v));
+    model_input_names = json_as<std::vector<std::string>>(*v, where, "model_input_names");
+  }
+  if (const json* v = member("chat_template")) {
+    if (v->is_string()) {
+      chat_templates_.push_back({"default", v->get<std::string>()});
+    } else {
+      if (!v->is_array()) throw format_error(at("chat_template"), "", "a string or a list", detail::describe(*v));
+      for (const auto& t : *v) {
+        if (!t.is_object() || !t.contains("name") || !t["name"].is_string() || !t.contains("template") ||
+            !t["template"].is_string())
+          throw format_error(at("chat_template"), "", "objects with 'name' and 'template'", detail::describe(t));
+        chat_templates_.push_back({t["name"].get<std::string>(), t["template"].get<std::string>()});
+      }
+    }
+  }
+}
+
+HFT_INLINE void PreTrainedTokenizerFast::read_chat_template_files(const std::filesystem::path& folder) {
+  if (const auto path = folder / "chat_template.jinja"; detail::is_there(path))
+    set_chat_template("default", read_text(path));
+  const auto more = folder / "additional_chat_templates";
+  std::error_code failed;
+  std::vector<std::string> files;
+  for (std::filesystem::directory_iterator item(more, failed), end; !failed && item != end; item.increment(failed))
+    if (item->path().extension() == ".jinja") files.push_back(item->path().filename().string());
+  for (const auto i :
+       detail::sorted_positions(files.size(), [&](std::size_t a, std::size_t b) { return files[a] < files[b]; }))
+    set_chat_template(files[i].substr(0, files[i].size() - 6), read_text(more / files[i]));
+}
+
+HFT_INLINE void PreTrainedTokenizerFast::finish(detail::tokenizer_components parts, const std::string& where) {
+  set_backend(Tokenizer(std::move(parts), where));
+}
+
+HFT_INLINE void PreTrainedTokenizerFast::set_backend(Tokenizer tokenizer) {
+  backend_ = std::move(tokenizer);
+  if (!backend_->post_processor()) {  // Transformers gives it one, without special tokens
+    processors::TemplateProcessing pair;
+    pair.single = {{.is_sequence = true}};
+    pair.pair = {{.is_sequence = true}, {.is_sequence = true, .sequence = 1, .type_id = 1}};
+    backend_->set_post_processor(detail::hold<processors::PostProcessor>(std::move(pair)));
+  }
+  backend_->set_encode_special_tokens(splits_special_tokens_);
+  tokenizer_ = backend_;
+  tokenizer_->no_truncation();
+  tokenizer_->no_padding();
+}
+
+HFT_INLINE std::optional<std::size_t> PreTrainedTokenizerFast::padded_length(
+    PaddingStrategy padding, std::optional<std::size_t> max_length) const {
+  if (!max_length) max_length = known_max_length();
+  if (padding == PaddingStrategy::do_not_pad || (padding == PaddingStrategy::max_length && !max_length)) return {};
+  if (!pad_token_id()) throw value_error("tokenizer", "padding", "a pad_token", "none");
+  return padding == PaddingStrategy::longest ? 0 : *max_length;
+}
+
+HFT_INLINE PreTrainedTokenizerFast AutoTokenizer::from_pretrained(const std::filesystem::path& path,
+                                                                  std::string_view revision) {
+  const auto found = resolve_model(path.string(), revision);
+  std::error_code failed;
+  if (std::filesystem::is_directory(found, failed)) return PreTrainedTokenizerFast::from_folder(found);
+  if (found.extension() == ".json") return PreTrainedTokenizerFast::from_file(found);
+  return PreTrainedTokenizerFast::from_gguf(found);
+}
+
+HFT_INLINE std::string PreTrainedTokenizerFast::cleaned(std::string text) const {
+  if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
+  // Made for WordPiece; on byte-level text it would take spaces that are part of it.
+  if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
+  return text;
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft
 
+#if HFT_DEFINES(TEXT)
 #include <hft/tokenizers/save_pretrained.hpp>
+#endif

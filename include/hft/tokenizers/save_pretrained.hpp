@@ -36,7 +36,7 @@ inline void check_template_name(const std::string& name) {
 
 }  // namespace detail
 
-inline void PreTrainedTokenizerFast::save_pretrained(const std::filesystem::path& folder) const {
+HFT_INLINE void PreTrainedTokenizerFast::save_pretrained(const std::filesystem::path& folder) const {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw file_error(folder.string(), "folder", "one that can be made", failed.message());

@@ -19,6 +19,7 @@
 #include <hft/io/large_json.hpp>
 #include <hft/io/sorting.hpp>
 #include <hft/tokenizers/added_vocabulary.hpp>
+#include <hft/tokenizers/components.hpp>
 #include <hft/tokenizers/decoders/byte_fallback.hpp>
 #include <hft/tokenizers/decoders/byte_level.hpp>
 #include <hft/tokenizers/decoders/ctc.hpp>
@@ -58,18 +59,6 @@
 
 namespace hft {
 namespace detail {
-
-/// The stages of a tokenizer, which copies share; all but the model may be absent.
-struct tokenizer_components {
-  std::shared_ptr<const normalizers::Normalizer> normalizer;
-  std::shared_ptr<const pre_tokenizers::PreTokenizer> pre_tokenizer;
-  std::shared_ptr<const models::Model> model;
-  std::shared_ptr<const processors::PostProcessor> post_processor;
-  std::shared_ptr<const decoders::Decoder> decoder;
-  std::vector<AddedToken> added_tokens;
-  std::optional<TruncationParams> truncation;
-  std::optional<PaddingParams> padding;
-};
 
 /// A value of the document that knows where it stands: a member or an element of another value, which must live as
 /// long. That is put into words only where there is something to tell.

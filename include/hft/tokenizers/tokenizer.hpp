@@ -25,12 +25,15 @@
 
 #include <hft/error.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/linkage.hpp>
 #include <hft/parallel.hpp>
 #include <hft/tokenizers/decode_stream.hpp>
 #include <hft/tokenizers/encoding.hpp>
 #include <hft/tokenizers/pipeline.hpp>
+#if HFT_DEFINES(TEXT)
 #include <hft/tokenizers/serialization.hpp>
 #include <hft/tokenizers/serialization_writer.hpp>
+#endif
 
 namespace hft {
 
@@ -39,24 +42,15 @@ namespace hft {
 class Tokenizer {
  public:
   /// Reads a tokenizer.json. Throws file_error, format_error or unsupported_error, naming file and JSON path.
-  static Tokenizer from_file(const std::filesystem::path& path) {
-    return Tokenizer(detail::read_components(path), path.string());
-  }
+  static Tokenizer from_file(const std::filesystem::path& path);
   /// The same for JSON in memory; `where` names it in errors.
-  static Tokenizer from_json(std::string_view json, const std::string& where = "tokenizer.json") {
-    return Tokenizer(detail::read_components(large_json::parse(json, where, json_max_depth, "model.vocab")), where);
-  }
+  static Tokenizer from_json(std::string_view json, const std::string& where = "tokenizer.json");
   /// A tokenizer of components built elsewhere (gguf.hpp).
-  Tokenizer(detail::tokenizer_components parts, const std::string& where)
-      : pipeline_(std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), where)),
-        truncation_(pipeline_->parts.truncation),
-        padding_(pipeline_->parts.padding) {}
+  Tokenizer(detail::tokenizer_components parts, const std::string& where);
 
   /// The tokenizer.json that the tokenizers library would write, to the byte: on one line, or with line breaks and
   /// two spaces a level. Throws unsupported_error for a stage that the format does not have.
-  std::string to_json(bool pretty = false) const {
-    return detail::write_tokenizer(pipeline_->parts, pipeline_->added, truncation_, padding_, pretty);
-  }
+  std::string to_json(bool pretty = false) const;
   /// Writes to_json() to a file, whole or not at all. Throws file_error.
   void save(const std::filesystem::path& path, bool pretty = true) const {
     write_file_atomically(path, to_json(pretty));
@@ -94,24 +88,13 @@ class Tokenizer {
   }
 
   /// Only the ids of encode(text), without offsets: many times faster.
-  std::vector<std::int32_t> encode_ids(std::string_view text, bool add_special_tokens = true) const {
-    const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
-    return ids_of(text, add_special_tokens, scratch.get());
-  }
+  std::vector<std::int32_t> encode_ids(std::string_view text, bool add_special_tokens = true) const;
 
   /// The ids of many texts, on all threads of hft: encode_ids(text) of each. With padding the rows are padded one by
   /// one, not together.
   template <class Texts>
   std::vector<std::vector<std::int32_t>> encode_ids_batch(const Texts& texts, bool add_special_tokens = true) const {
-    std::vector<std::string_view> views(std::begin(texts), std::end(texts));
-    std::vector<std::vector<std::int32_t>> out(views.size());
-    std::size_t bytes = 0;
-    for (const auto text : views) bytes += text.size();
-    for_each_text(views.size(), bytes, [&](auto each) {
-      const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
-      each([&](std::size_t i) { out[i] = ids_of(views[i], add_special_tokens, scratch.get()); });
-    });
-    return out;
+    return encode_ids_views({std::begin(texts), std::end(texts)}, add_special_tokens);
   }
 
   /// Text of tokens. Ids that no token has are left out, as are special tokens if asked for.
@@ -148,36 +131,15 @@ class Tokenizer {
   std::optional<std::string> id_to_token(std::int64_t id) const { return pipeline_->token(id); }
 
   /// All tokens and their ids, with or without those that were added to the model's.
-  std::unordered_map<std::string, std::int64_t> get_vocab(bool with_added_tokens = true) const {
-    std::unordered_map<std::string, std::int64_t> out;
-    const auto add = [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; };
-    pipeline_->parts.model->vocabulary().for_each(add);
-    if (with_added_tokens) pipeline_->added.texts().for_each(add);
-    return out;
-  }
+  std::unordered_map<std::string, std::int64_t> get_vocab(bool with_added_tokens = true) const;
   /// Tokens of the vocabulary, with or without those that were added to the model's.
-  std::size_t vocab_size(bool with_added_tokens = true) const {
-    const auto& vocabulary = pipeline_->parts.model->vocabulary();
-    std::size_t n = vocabulary.size();
-    if (with_added_tokens)
-      pipeline_->added.texts().for_each([&](std::string_view t, std::uint32_t) { n += !vocabulary.find(t); });
-    return n;
-  }
+  std::size_t vocab_size(bool with_added_tokens = true) const;
   /// The same by the library's name.
   std::size_t get_vocab_size(bool with_added_tokens = true) const { return vocab_size(with_added_tokens); }
   /// One more than the largest id there is: what an embedding must have rows for.
-  std::size_t id_limit() const {
-    std::size_t n = pipeline_->parts.model->vocabulary().id_limit();
-    pipeline_->added.texts().for_each(
-        [&](std::string_view, std::uint32_t id) { n = std::max(n, std::size_t(id) + 1); });
-    return n;
-  }
+  std::size_t id_limit() const;
   /// The added tokens by their ids, smallest first.
-  std::vector<std::pair<std::int64_t, AddedToken>> get_added_tokens_decoder() const {
-    std::vector<std::pair<std::int64_t, AddedToken>> out;
-    for (const auto& e : pipeline_->added.sorted()) out.emplace_back(e.id, e.token);
-    return out;
-  }
+  std::vector<std::pair<std::int64_t, AddedToken>> get_added_tokens_decoder() const;
   const AddedVocabulary& added_vocabulary() const noexcept { return pipeline_->added; }
   bool is_bpe() const { return dynamic_cast<const models::BPE*>(pipeline_->parts.model.get()) != nullptr; }
   /// Whether an added token of this id is special.
@@ -195,23 +157,7 @@ class Tokenizer {
 
   /// Adds tokens to find in texts; those that are in the vocabulary keep their ids. Returns how many were new to the
   /// added tokens.
-  std::size_t add_tokens(const std::vector<AddedToken>& tokens) {
-    auto parts = pipeline_->parts;
-    std::size_t added = 0;
-    for (const auto& t : tokens) {
-      if (t.content.empty()) continue;
-      AddedToken* old = detail::find_token(parts.added_tokens, t.content);
-      if (old && *old == t) continue;
-      ++added;
-      if (old) {
-        *old = t;
-      } else {
-        parts.added_tokens.push_back(t);
-      }
-    }
-    if (added != 0) rebuild(std::move(parts));
-    return added;
-  }
+  std::size_t add_tokens(const std::vector<AddedToken>& tokens);
   std::size_t add_tokens(const std::vector<std::string>& tokens) {
     std::vector<AddedToken> out;
     for (const auto& t : tokens) out.push_back({t});
@@ -229,10 +175,7 @@ class Tokenizer {
   }
   /// Whether special tokens in a text are encoded as if they were any text (Transformers' split_special_tokens).
   bool encode_special_tokens() const noexcept { return pipeline_->added.encode_special_tokens; }
-  void set_encode_special_tokens(bool value) {
-    if (value != encode_special_tokens())
-      pipeline_ = std::make_shared<const detail::tokenizer_pipeline>(pipeline_->parts, "tokenizer", value);
-  }
+  void set_encode_special_tokens(bool value);
 
   // The stages; null where there is none. They may be shared between tokenizers.
   template <class Stage>
@@ -271,10 +214,7 @@ class Tokenizer {
     return {InputSequence(inputs.first), InputSequence(inputs.second)};
   }
 
-  void rebuild(parts_t parts) {
-    pipeline_ =
-        std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), "tokenizer", encode_special_tokens());
-  }
+  void rebuild(parts_t parts);
   template <class Stage>
   void replace(stage<Stage> parts_t::*member, stage<Stage> s) {
     auto parts = pipeline_->parts;
@@ -283,49 +223,19 @@ class Tokenizer {
   }
 
   Encoding encode_unpadded(const InputSequence& first, const InputSequence* second, bool add_special_tokens,
-                           detail::encode_scratch* scratch) const {
-    const auto& p = *pipeline_;
-    if (!second) return p.post_process(p.encode(first, 0, scratch), nullptr, truncation_, add_special_tokens);
-    auto pair = p.encode(*second, 1, scratch);
-    return p.post_process(p.encode(first, 0, scratch), &pair, truncation_, add_special_tokens);
-  }
+                           detail::encode_scratch* scratch) const;
 
-  Encoding encode_one(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const {
-    const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
-    auto e = encode_unpadded(first, second, add_special_tokens, scratch.get());
-    if (padding_) pad_encodings({&e, 1}, *padding_);
-    e.finish();
-    return e;
-  }
+  Encoding encode_one(const InputSequence& first, const InputSequence* second, bool add_special_tokens) const;
 
-  std::vector<Encoding> encode_views(const std::vector<input_view>& inputs, bool add_special_tokens) const {
-    std::vector<Encoding> out(inputs.size());
-    std::size_t bytes = 0;
-    for (const auto& [first, second] : inputs) bytes += first.bytes() + (second ? second->bytes() : 0);
-    for_each_text(inputs.size(), bytes, [&](auto each) {
-      const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
-      each([&](std::size_t i) {
-        const auto& [first, second] = inputs[i];
-        out[i] = encode_unpadded(first, second ? &*second : nullptr, add_special_tokens, scratch.get());
-        if (!padding_) out[i].finish();
-      });
-    });
-    if (padding_) {
-      pad_encodings(out, *padding_);
-      for (auto& e : out) e.finish();
-    }
-    return out;
-  }
+  std::vector<Encoding> encode_views(const std::vector<input_view>& inputs, bool add_special_tokens) const;
+
+  std::vector<std::vector<std::int32_t>> encode_ids_views(const std::vector<std::string_view>& texts,
+                                                          bool add_special_tokens) const;
 
   /// Whether only the ids of a text can be had for less than its encoding.
   bool fast_ids() const { return pipeline_->fast && !truncation_ && !padding_ && pipeline_->simple_specials; }
   std::vector<std::int32_t> ids_of(std::string_view text, bool add_special_tokens,
-                                   detail::encode_scratch* scratch) const {
-    if (scratch)
-      if (auto ids = pipeline_->encode_ids(text, add_special_tokens, *scratch)) return std::move(*ids);
-    const auto e = encode(text, add_special_tokens);
-    return {e.ids.begin(), e.ids.end()};
-  }
+                                   detail::encode_scratch* scratch) const;
 
   /// Shares n texts of `bytes` bytes among the threads of hft, where they are worth that. Each thread calls
   /// work(each), and each(f) calls f(i) for the texts that are its: some that follow each other, then some further on,
@@ -348,11 +258,13 @@ class Tokenizer {
   std::optional<PaddingParams> padding_;
 };
 
-inline DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens)
+#if HFT_DEFINES(TEXT)
+
+HFT_INLINE DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens)
     : pipeline_(tokenizer.pipeline_), skip_special_tokens_(skip_special_tokens) {}
 
-inline DecodeStream::DecodeStream(const Tokenizer& tokenizer, std::span<const std::int64_t> ids,
-                                  bool skip_special_tokens)
+HFT_INLINE DecodeStream::DecodeStream(const Tokenizer& tokenizer, std::span<const std::int64_t> ids,
+                                      bool skip_special_tokens)
     : DecodeStream(tokenizer, skip_special_tokens) {
   if (!pipeline_->byte_level_decoder) {
     ids_.assign(ids.begin(), ids.end());
@@ -360,5 +272,142 @@ inline DecodeStream::DecodeStream(const Tokenizer& tokenizer, std::span<const st
     (void)step_bytes(ids);
   }
 }
+
+HFT_INLINE Tokenizer Tokenizer::from_file(const std::filesystem::path& path) {
+  return Tokenizer(detail::read_components(path), path.string());
+}
+
+HFT_INLINE Tokenizer Tokenizer::from_json(std::string_view json, const std::string& where) {
+  return Tokenizer(detail::read_components(large_json::parse(json, where, json_max_depth, "model.vocab")), where);
+}
+
+HFT_INLINE Tokenizer::Tokenizer(detail::tokenizer_components parts, const std::string& where)
+    : pipeline_(std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), where)),
+      truncation_(pipeline_->parts.truncation),
+      padding_(pipeline_->parts.padding) {}
+
+HFT_INLINE std::string Tokenizer::to_json(bool pretty) const {
+  return detail::write_tokenizer(pipeline_->parts, pipeline_->added, truncation_, padding_, pretty);
+}
+
+HFT_INLINE std::vector<std::int32_t> Tokenizer::encode_ids(std::string_view text, bool add_special_tokens) const {
+  const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
+  return ids_of(text, add_special_tokens, scratch.get());
+}
+
+HFT_INLINE std::unordered_map<std::string, std::int64_t> Tokenizer::get_vocab(bool with_added_tokens) const {
+  std::unordered_map<std::string, std::int64_t> out;
+  const auto add = [&](std::string_view t, std::uint32_t id) { out[std::string(t)] = id; };
+  pipeline_->parts.model->vocabulary().for_each(add);
+  if (with_added_tokens) pipeline_->added.texts().for_each(add);
+  return out;
+}
+
+HFT_INLINE std::size_t Tokenizer::vocab_size(bool with_added_tokens) const {
+  const auto& vocabulary = pipeline_->parts.model->vocabulary();
+  std::size_t n = vocabulary.size();
+  if (with_added_tokens)
+    pipeline_->added.texts().for_each([&](std::string_view t, std::uint32_t) { n += !vocabulary.find(t); });
+  return n;
+}
+
+HFT_INLINE std::size_t Tokenizer::id_limit() const {
+  std::size_t n = pipeline_->parts.model->vocabulary().id_limit();
+  pipeline_->added.texts().for_each([&](std::string_view, std::uint32_t id) { n = std::max(n, std::size_t(id) + 1); });
+  return n;
+}
+
+HFT_INLINE std::vector<std::pair<std::int64_t, AddedToken>> Tokenizer::get_added_tokens_decoder() const {
+  std::vector<std::pair<std::int64_t, AddedToken>> out;
+  for (const auto& e : pipeline_->added.sorted()) out.emplace_back(e.id, e.token);
+  return out;
+}
+
+HFT_INLINE std::size_t Tokenizer::add_tokens(const std::vector<AddedToken>& tokens) {
+  auto parts = pipeline_->parts;
+  std::size_t added = 0;
+  for (const auto& t : tokens) {
+    if (t.content.empty()) continue;
+    AddedToken* old = detail::find_token(parts.added_tokens, t.content);
+    if (old && *old == t) continue;
+    ++added;
+    if (old) {
+      *old = t;
+    } else {
+      parts.added_tokens.push_back(t);
+    }
+  }
+  if (added != 0) rebuild(std::move(parts));
+  return added;
+}
+
+HFT_INLINE void Tokenizer::rebuild(parts_t parts) {
+  pipeline_ =
+      std::make_shared<const detail::tokenizer_pipeline>(std::move(parts), "tokenizer", encode_special_tokens());
+}
+
+HFT_INLINE Encoding Tokenizer::encode_unpadded(const InputSequence& first, const InputSequence* second,
+                                               bool add_special_tokens, detail::encode_scratch* scratch) const {
+  const auto& p = *pipeline_;
+  if (!second) return p.post_process(p.encode(first, 0, scratch), nullptr, truncation_, add_special_tokens);
+  auto pair = p.encode(*second, 1, scratch);
+  return p.post_process(p.encode(first, 0, scratch), &pair, truncation_, add_special_tokens);
+}
+
+HFT_INLINE Encoding Tokenizer::encode_one(const InputSequence& first, const InputSequence* second,
+                                          bool add_special_tokens) const {
+  const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
+  auto e = encode_unpadded(first, second, add_special_tokens, scratch.get());
+  if (padding_) pad_encodings({&e, 1}, *padding_);
+  e.finish();
+  return e;
+}
+
+HFT_INLINE std::vector<Encoding> Tokenizer::encode_views(const std::vector<input_view>& inputs,
+                                                         bool add_special_tokens) const {
+  std::vector<Encoding> out(inputs.size());
+  std::size_t bytes = 0;
+  for (const auto& [first, second] : inputs) bytes += first.bytes() + (second ? second->bytes() : 0);
+  for_each_text(inputs.size(), bytes, [&](auto each) {
+    const detail::scratch_pool::lease scratch(pipeline_->scratch, pipeline_->fast_places());
+    each([&](std::size_t i) {
+      const auto& [first, second] = inputs[i];
+      out[i] = encode_unpadded(first, second ? &*second : nullptr, add_special_tokens, scratch.get());
+      if (!padding_) out[i].finish();
+    });
+  });
+  if (padding_) {
+    pad_encodings(out, *padding_);
+    for (auto& e : out) e.finish();
+  }
+  return out;
+}
+
+HFT_INLINE std::vector<std::vector<std::int32_t>> Tokenizer::encode_ids_views(
+    const std::vector<std::string_view>& texts, bool add_special_tokens) const {
+  std::vector<std::vector<std::int32_t>> out(texts.size());
+  std::size_t bytes = 0;
+  for (const auto text : texts) bytes += text.size();
+  for_each_text(texts.size(), bytes, [&](auto each) {
+    const detail::scratch_pool::lease scratch(pipeline_->scratch, fast_ids());
+    each([&](std::size_t i) { out[i] = ids_of(texts[i], add_special_tokens, scratch.get()); });
+  });
+  return out;
+}
+
+HFT_INLINE std::vector<std::int32_t> Tokenizer::ids_of(std::string_view text, bool add_special_tokens,
+                                                       detail::encode_scratch* scratch) const {
+  if (scratch)
+    if (auto ids = pipeline_->encode_ids(text, add_special_tokens, *scratch)) return std::move(*ids);
+  const auto e = encode(text, add_special_tokens);
+  return {e.ids.begin(), e.ids.end()};
+}
+
+HFT_INLINE void Tokenizer::set_encode_special_tokens(bool value) {
+  if (value != encode_special_tokens())
+    pipeline_ = std::make_shared<const detail::tokenizer_pipeline>(pipeline_->parts, "tokenizer", value);
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft
