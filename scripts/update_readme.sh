@@ -18,10 +18,11 @@ cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) thr
 build/examples/parity tests/data/models > "$tables/models"
 
 {
-  echo "| Program | Seconds | Memory | Budget |"
+  echo '| Program | with `hft::hft` | with `hft::compiled` | Budget |'
   echo "|---|---|---|---|"
   ctest --test-dir build -R '^compile_budget\.' --verbose |
-    sed -nE 's/^[0-9]+: ([a-z_]+): [0-9.]+ s, ([0-9]+) MB to compile.*: ([0-9.]+) s there .budget ([0-9.]+ s, [0-9]+ MB).*/| `tests\/compile_budget\/\1.cpp` | \3 | \2 MB | \4 |/p'
+    sed -nE 's/^[0-9]+: ([a-z_]+), (headers|hft::compiled): [0-9.]+ s, ([0-9]+) MB to compile.*: ([0-9.]+) s there .budget ([0-9.]+ s, [0-9]+ MB).*/\1|\4 s, \3 MB|\5/p' |
+    awk -F '|' '$1 != name { name = $1; headers = $2; next } { printf "| `tests/compile_budget/%s.cpp` | %s | %s | %s |\n", $1, headers, $2, $3 }'
 } > "$tables/compile"
 
 {

@@ -14,6 +14,7 @@
 #include <hft/train/data/group_texts.hpp>
 #include <hft/train/data/load_dataset.hpp>
 #include <hft/train/optimizers/make_optimizer.hpp>
+#include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/lora_config.hpp>
 #include <hft/train/schedules.hpp>
 #include <hft/train/trainer.hpp>

@@ -66,6 +66,14 @@ struct load_plan {
   const void* config = nullptr;
 };
 
+// (rows, cols) => (cols, rows)
+void transpose(f32* to, const f32* from, isize rows, isize cols);
+
+/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
+/// copy.
+void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads, bool transposed,
+            std::optional<dtype_id> wanted);
+
 /// Loads every parameter that `visit` shows, strictly: throws weight_error that lists what is missing, unexpected or of
 /// another shape.
 void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
@@ -194,8 +202,7 @@ class PreTrainedModel {
 
 namespace detail {
 
-// (rows, cols) => (cols, rows)
-inline void transpose(f32* to, const f32* from, isize rows, isize cols) {
+HFT_INLINE void transpose(f32* to, const f32* from, isize rows, isize cols) {
   for (isize r = 0; r < rows; ++r)
     for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
 }
@@ -209,10 +216,8 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
                   from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
 }
 
-/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
-/// copy.
-inline void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
-                   bool transposed, std::optional<dtype_id> wanted) {
+HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
+                       bool transposed, std::optional<dtype_id> wanted) {
   const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
   if (!info(stored.dtype).floating)
     throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",

@@ -14,15 +14,18 @@
 
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
+#include <hft/linkage.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/train/peft/adapters.hpp>
 #include <hft/train/peft/lora_config.hpp>
 
+#if HFT_DEFINES(TRAIN)
+
 namespace hft::detail {
 
 /// Writes one adapter: adapter_config.json and adapter_model.safetensors, as PeftModel.save_pretrained does.
-inline void adapter_set::save(const visit_function& model, const std::filesystem::path& folder,
-                              const std::string& name) const {
+HFT_INLINE void adapter_set::save(const visit_function& model, const std::filesystem::path& folder,
+                                  const std::string& name) const {
   const entry& e = entry_of(name);
   const bool values_in_model = const_cast<adapter_set*>(this)->owner_of_values() == &e;
   std::map<std::string, LoraLayer*> adapted;
@@ -70,8 +73,9 @@ inline void adapter_set::save(const visit_function& model, const std::filesystem
 
 /// Adds an adapter with the values of adapter_model.safetensors. Strict: throws weight_error for tensors that are
 /// missing, unexpected or of another shape; the model then has no such adapter.
-inline void adapter_set::load(const visit_function& model, const std::filesystem::path& folder, const std::string& name,
-                              LoraConfig config, std::string_view model_type, const untie_function& untie) {
+HFT_INLINE void adapter_set::load(const visit_function& model, const std::filesystem::path& folder,
+                                  const std::string& name, LoraConfig config, std::string_view model_type,
+                                  const untie_function& untie) {
   if (!std::filesystem::exists(folder / "adapter_model.safetensors") &&
       std::filesystem::exists(folder / "adapter_model.bin"))
     throw unsupported_error((folder / "adapter_model.bin").string(), "a pickled adapter",
@@ -133,3 +137,5 @@ inline void adapter_set::load(const visit_function& model, const std::filesystem
 }
 
 }  // namespace hft::detail
+
+#endif  // HFT_DEFINES
