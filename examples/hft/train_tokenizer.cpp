@@ -13,6 +13,24 @@
 #include <vector>
 
 #include <hft/parallel.hpp>
+#include <hft/tokenizers/decoders/byte_level.hpp>
+#include <hft/tokenizers/decoders/metaspace.hpp>
+#include <hft/tokenizers/decoders/wordpiece.hpp>
+#include <hft/tokenizers/models/bpe.hpp>
+#include <hft/tokenizers/models/unigram.hpp>
+#include <hft/tokenizers/models/wordlevel.hpp>
+#include <hft/tokenizers/models/wordpiece.hpp>
+#include <hft/tokenizers/normalizers/bert.hpp>
+#include <hft/tokenizers/normalizers/nmt.hpp>
+#include <hft/tokenizers/normalizers/replace.hpp>
+#include <hft/tokenizers/normalizers/unicode.hpp>
+#include <hft/tokenizers/normalizers/utils.hpp>
+#include <hft/tokenizers/pre_tokenizers/bert.hpp>
+#include <hft/tokenizers/pre_tokenizers/byte_level.hpp>
+#include <hft/tokenizers/pre_tokenizers/metaspace.hpp>
+#include <hft/tokenizers/pre_tokenizers/whitespace.hpp>
+#include <hft/tokenizers/processors/bert.hpp>
+#include <hft/tokenizers/processors/byte_level.hpp>
 #include <hft/tokenizers/train_new_from_iterator.hpp>
 
 #include "tool.hpp"
