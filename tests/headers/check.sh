@@ -30,7 +30,7 @@ if [ "$compiler" = nvcc ]; then
       hft/models/*.hpp | hft/tensor.hpp | hft/tokenizers/tokenizer.hpp | hft/generation/generate.hpp | hft/train/trainer.hpp | hft/auto.hpp)
         printf '#include <%s>\n' "$header" > "$work/$(tr / . <<< "$header").cu" ;;
     esac
-    printf '#include <%s>\n' "$header" >> "$work/all_headers.cu"
+    [ "$header" = hft/compiled.hpp ] || printf '#include <%s>\n' "$header" >> "$work/all_headers.cu"  # it must be first
   done
 else
   suffix=cpp
