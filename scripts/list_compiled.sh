@@ -5,13 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../include"
 
 declare -A what=([models]="files, configs, models and generation" [text]="tokenizers and chat templates" [train]="training")
-declare -A number=([models]=1 [text]=2 [train]=4)
 failed=0
 for part in models text train; do
   list=hft/compiled/$part.hpp
   made=$(
     echo "// The compiled part of ${what[$part]}: written by scripts/list_compiled.sh; see linkage.hpp."
-    printf '#pragma once\n#ifndef HFT_COMPILING\n#define HFT_COMPILING %s\n#endif\n\n' "${number[$part]}"
+    printf '#pragma once\n#ifndef HFT_COMPILING\n#define HFT_COMPILING HFT_PART_%s\n#endif\n\n' "${part^^}"
     grep -rlE "^#if HFT_DEFINES\(${part^^}\)" hft | LC_ALL=C sort -u | sed 's/.*/#include <&>/'
   )
   if [ "${1:-}" != --check ]; then

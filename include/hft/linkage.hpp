@@ -19,7 +19,7 @@
 #define HFT_INLINE inline
 #else
 #ifndef HFT_COMPILING
-#define HFT_COMPILING 0  // the parts that this source file compiles
+#define HFT_COMPILING 0  // a sum of the parts that this source file compiles
 #endif
 #define HFT_DEFINES(PART) (HFT_COMPILING & HFT_PART_##PART)
 #define HFT_INLINE [[gnu::used]] inline

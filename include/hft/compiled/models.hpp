@@ -1,7 +1,7 @@
 // The compiled part of files, configs, models and generation: written by scripts/list_compiled.sh; see linkage.hpp.
 #pragma once
 #ifndef HFT_COMPILING
-#define HFT_COMPILING 1
+#define HFT_COMPILING HFT_PART_MODELS
 #endif
 
 #include <hft/device.hpp>

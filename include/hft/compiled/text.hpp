@@ -1,7 +1,7 @@
 // The compiled part of tokenizers and chat templates: written by scripts/list_compiled.sh; see linkage.hpp.
 #pragma once
 #ifndef HFT_COMPILING
-#define HFT_COMPILING 2
+#define HFT_COMPILING HFT_PART_TEXT
 #endif
 
 #include <hft/tokenizers/apply_chat_template.hpp>

@@ -1,7 +1,7 @@
 // The compiled part of training: written by scripts/list_compiled.sh; see linkage.hpp.
 #pragma once
 #ifndef HFT_COMPILING
-#define HFT_COMPILING 4
+#define HFT_COMPILING HFT_PART_TRAIN
 #endif
 
 #include <hft/train/argument_parser.hpp>

@@ -52,13 +52,10 @@ class checkpoint {
 
  private:
   void open_folder();
-
   void open_shards(const std::filesystem::path& index_path);
-
   // The index and a shard must name the same tensors.
   static void check_shard(const safetensors_file& shard, const std::string& where, const std::string& file,
                           std::vector<std::string_view>& indexed);
-
   // A folder without safetensors under the usual names: one .gguf file will do; otherwise say what is there instead.
   void open_other_folder();
 

@@ -113,7 +113,6 @@ class special_tokens {
   /// Special tokens that count only where the files name no others.
   void set_additional(std::vector<AddedToken> tokens) { additional_ = std::move(tokens); }
   const std::vector<AddedToken>& additional() const noexcept { return additional_; }
-  bool names_extra() const noexcept { return names_extra_; }
 
   /// tokenizer_config.json.
   void read_config(const json& config, const std::string& where) {
@@ -224,7 +223,6 @@ class special_tokens {
       return;
     }
     if (!value.is_array()) throw format_error(at, "", "a list of tokens", describe(value));
-    names_extra_ = names_extra_ || !value.empty();
     for (const auto& t : value) add_extra(read_token(t, at));
   }
 
@@ -232,7 +230,7 @@ class special_tokens {
   std::vector<AddedToken> extra_, additional_;
   std::vector<numbered_token> by_id_;
   std::vector<std::string> none_;
-  bool has_decoder_ = false, names_extra_ = false;
+  bool has_decoder_ = false;
   bool lists_extra_ = false;  // the config lists further special tokens, if only none
 };
 
