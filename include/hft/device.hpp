@@ -15,6 +15,9 @@
 //   static void copy_from_host(void* to, const void* from, std::size_t bytes);
 //   static void copy_to_host(void* to, const void* from, std::size_t bytes);
 #pragma once
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -42,6 +45,8 @@ class buffer {
     void* data = nullptr;
     std::size_t bytes = 0;
     void (*release)(header*) = nullptr;
+    header* companion = nullptr;  // see attach()
+    bool mapped = false;          // the memory is a file's mapping
   };
 
   buffer() = default;
@@ -58,13 +63,26 @@ class buffer {
     if (header_) drop(header_);
   }
 
-  /// Memory that another object keeps alive, a mapped file for one.
-  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes);
+  /// Memory that another object keeps alive; `mapped` where that is a file's read-only mapping.
+  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped = false);
 
   void* data() const { return header_ ? header_->data : nullptr; }
   std::size_t bytes() const { return header_ ? header_->bytes : 0; }
   bool unique() const { return header_ && header_->references.load(std::memory_order_acquire) == 1; }
   explicit operator bool() const { return header_ != nullptr; }
+
+  /// Keeps `other`, another form of the same values that a device's kernels read faster, as long as this memory.
+  /// Neither is to be written from then on. Not to be called while another thread uses the memory.
+  void attach(buffer other) const { header_->companion = std::exchange(other.header_, nullptr); }
+  /// What was attached, or null.
+  const void* companion() const { return header_ && header_->companion ? header_->companion->data : nullptr; }
+
+  /// Lets the pages of a mapped file go; who reads the bytes again gets them from the file again.
+  void let_pages_go() const {
+    if (header_ && header_->mapped) let_pages_go(header_->data, header_->bytes);
+  }
+  /// The same for part of a mapped file.
+  static void let_pages_go(const void* data, std::size_t bytes);
 
  private:
   // Out of line, because tensors end everywhere: a call costs each place less than an atomic decrement and a branch.
@@ -188,10 +206,12 @@ struct cpu {
 #if HFT_DEFINES(MODELS)
 
 [[gnu::noinline]] HFT_INLINE void buffer::drop(header* h) noexcept {
-  if (h->references.fetch_sub(1, std::memory_order_acq_rel) == 1) h->release(h);
+  if (h->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (header* companion = std::exchange(h->companion, nullptr)) drop(companion);
+  h->release(h);
 }
 
-HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes) {
+HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped) {
   struct shared : header {
     std::shared_ptr<const void> owner;
   };
@@ -199,8 +219,16 @@ HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* d
   h->owner = std::move(owner);
   h->data = const_cast<void*>(data);
   h->bytes = bytes;
+  h->mapped = mapped;
   h->release = [](header* p) { delete static_cast<shared*>(p); };
   return buffer(h);
+}
+
+HFT_INLINE void buffer::let_pages_go(const void* data, std::size_t bytes) {
+  const auto page = std::uintptr_t(::sysconf(_SC_PAGESIZE));  // whole pages alone: the others are shared
+  const auto begin = (std::uintptr_t(data) + page - 1) / page * page,
+             end = (std::uintptr_t(data) + bytes) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 HFT_INLINE buffer detail::cpu_allocator::allocate(std::size_t bytes) {

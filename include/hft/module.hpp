@@ -131,14 +131,24 @@ class visitor {
   void tied(std::string_view name, Layer& layer) {
     struct adapters_alone {
       Layer& layer;
-      void visit(visitor& v) { layer.visit_adapters(v); }
+      void visit(visitor& v) {
+        v.when_loaded([&] { layer.prepare(); });
+        layer.visit_adapters(v);
+      }
     } alone{layer};
     (*this)(name, alone);
+  }
+  /// What a layer does once its parameters have their values; done by after_loading, and by no other visitor.
+  template <class Work>
+  void when_loaded(Work&& work) {
+    if (loaded_) work();
   }
   /// A layer that takes adapters announces itself.
   void adaptable(LoraLayer& layer) { on_adaptable(path_, layer); }
 
  protected:
+  explicit visitor(bool loaded = false) : loaded_(loaded) {}
+
   virtual void on_parameter(const std::string& path, parameter& p) = 0;
   virtual void on_adaptable(const std::string&, LoraLayer&) {}
 
@@ -173,7 +183,16 @@ class visitor {
   std::size_t enter(std::string_view name);
 
   std::string path_;
-  bool transposed_ = false;
+  bool transposed_ = false, loaded_;
+};
+
+/// Lets the layers of a module do what waits for its parameters' values.
+class after_loading final : public visitor {
+ public:
+  after_loading() : visitor(true) {}
+
+ private:
+  void on_parameter(const std::string&, parameter&) override {}
 };
 
 /// A visitor made of a callable f(path, parameter&).

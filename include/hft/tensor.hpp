@@ -87,6 +87,7 @@ template <class W>
 struct weight_matrix {
   const typename dtype<W>::storage* data;
   isize rows, cols, stride;
+  const void* prepared = nullptr;  // what prepare_linear made of it for the device's kernels
   const auto* row(isize i) const { return data + i * stride; }
 };
 template <>
@@ -94,11 +95,12 @@ struct weight_matrix<any_q> {
   const std::byte* data;
   isize rows, cols, stride;  // stride in bytes
   dtype_id format;
+  const void* prepared = nullptr;
   /// The same matrix as one of dtype W, which `format` names.
   template <class W>
   weight_matrix<W> as() const {
     using unit = typename dtype<W>::storage;
-    return {reinterpret_cast<const unit*>(data), rows, cols, stride / isize(sizeof(unit))};
+    return {reinterpret_cast<const unit*>(data), rows, cols, stride / isize(sizeof(unit)), prepared};
   }
 };
 
@@ -275,10 +277,11 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   }
   weight_matrix<T> weight_rows() const {
     const auto [n, step] = layout().outer();
+    const void* prepared = buffer_.data() == data_ ? buffer_.companion() : nullptr;
     if constexpr (dtype<T>::any)
-      return {data_, n, shape_[Rank - 1], step / info(format()).block * info(format()).bytes, format()};
+      return {data_, n, shape_[Rank - 1], step / info(format()).block * info(format()).bytes, format(), prepared};
     else
-      return {data_, n, shape_[Rank - 1], step / dtype<T>::block};
+      return {data_, n, shape_[Rank - 1], step / dtype<T>::block, prepared};
   }
 
  private:

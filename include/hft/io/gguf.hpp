@@ -299,7 +299,9 @@ class gguf_file::reader {
 HFT_INLINE gguf_file gguf_file::open(const std::filesystem::path& path) {
   auto file = mapped_file::open(path);
   const auto bytes = file->bytes();
-  return parse(bytes, std::move(file), path.string());
+  auto parsed = parse(bytes, std::move(file), path.string());
+  for (stored_tensor& t : parsed.tensors_) t.mapped = true;
+  return parsed;
 }
 
 HFT_INLINE gguf_file gguf_file::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

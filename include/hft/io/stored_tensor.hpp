@@ -24,6 +24,7 @@ struct stored_tensor {
   std::vector<isize> shape;           // row-major, the last dimension contiguous
   std::span<const std::byte> bytes;   // little endian
   std::shared_ptr<const void> owner;  // keeps bytes valid: the file's mapping, or a buffer
+  bool mapped = false;                // the bytes are of a file's mapping
 
   /// The number of elements. The shape of a tensor that was read from a file never overflows.
   isize numel() const {

@@ -35,6 +35,11 @@ class Linear {
   void visit(visitor& v) {
     v("weight", weight);
     if (has_bias_) v("bias", bias);
+    v.when_loaded([this] { prepare(); });
+  }
+  /// Lays the weight out as the device's products read it best. While others train, memory is worth more.
+  void prepare() {
+    if constexpr (!B::device::tracked) prepare_linear(weight);
   }
   /// Of a layer kind with adapters, those alone.
   void visit_adapters(visitor&) {}
@@ -54,6 +59,7 @@ class Conv1D : public B::linear {
   void visit(visitor& v) {
     v.transposed("weight", this->weight);
     v("bias", this->bias);
+    v.when_loaded([this] { this->prepare(); });
     this->visit_adapters(v);
   }
   bool fan_in_fan_out() const { return true; }  // LoraLayer's, where the kind has adapters

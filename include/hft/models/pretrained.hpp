@@ -156,6 +156,8 @@ class PreTrainedModel {
     if constexpr (requires { Config::may_be_left(""); }) plan.may_be_left = &Config::may_be_left;
     detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
     self.tie_weights();
+    after_loading work;
+    self.visit(work);
   }
 
   /// Writes config.json, generation_config.json and model.safetensors (or shards of it), which Transformers loads.
@@ -231,7 +233,8 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
   if (format == stored.dtype && !transposed && !permuted_heads && p.host_memory() &&
       reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
-    p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size()), stored.bytes.data(), format);
+    p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size(), stored.mapped), stored.bytes.data(),
+           format);
     return;
   }
   const std::byte* from = stored.bytes.data();
@@ -258,6 +261,7 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
     convert_rows(format, staged.data(), from_format, from, rows, cols);
     p.copy_from_host(staged.data(), staged.size());
   }
+  if (stored.mapped) buffer::let_pages_go(stored.bytes.data(), stored.bytes.size());  // they have been read
 }
 
 /// Where both parameters of a tied pair are stored with different values, the config is wrong: they are two. Else one

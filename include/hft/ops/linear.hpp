@@ -2,6 +2,7 @@
 //
 //   linear    (..., K) x (N, K) [+ (N)] => (..., N)
 //   linears   several products of one x, which is read once
+//   prepare_linear   lays a weight out for many of them
 #pragma once
 #include <array>
 
@@ -59,6 +60,19 @@ std::array<Tensor<A, R, D>, N> linears(const Tensor<A, R, D>& x, const std::arra
   }
   linears_kernel(D{}, y_rows, matrix<const A>(rows.rows()), w, b);
   return y;
+}
+
+/// A device without a layout of its own leaves weights as they are.
+template <class D, class W>
+void prepare_linear_kernel(D, const buffer&, weight_matrix<W>) {}
+
+/// Lets the device keep a weight (N, K) in the layout that its products read best, beside the weight itself and as long
+/// as it: worth it for a weight that meets many x. Not while another thread uses the weight, which must not be written
+/// any more; copies of the handle share the layout.
+template <WeightDtype W, BaseDevice D>
+void prepare_linear(const Tensor<W, 2, D>& weight) {
+  if (weight && weight.contiguous() && !weight.memory().companion())
+    prepare_linear_kernel(D{}, weight.memory(), weight.weight_rows());
 }
 
 }  // namespace hft

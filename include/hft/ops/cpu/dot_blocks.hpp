@@ -1,8 +1,8 @@
-// Integer dot products of quantised activations with rows of a block format: y = x w^T for few tokens.
+// Integer dot products of 8-bit activations with rows of a block format: y = x w^T for few tokens.
 //
 // Weights are read once, where they lie; four rows advance together, so that their sums are independent chains and an
-// activation once loaded meets four weights. The overload on isa::generic says what is computed; dot_blocks_avx2.hpp
-// and dot_blocks_avx512.hpp compute the same with the sums in another order.
+// activation once loaded meets four weights. The overload on isa::generic says what is computed; dot_blocks_avx512.hpp
+// computes the same with the sums in another order.
 #pragma once
 #include <hft/ops/cpu/dot_activations.hpp>
 #include <hft/quantization/block_formats.hpp>
@@ -41,5 +41,4 @@ void dot_blocks(isa::generic, matrix<f32> y, const q8_rows& x, weight_matrix<W> 
 
 }  // namespace hft::detail
 
-#include <hft/ops/cpu/dot_blocks_avx2.hpp>
 #include <hft/ops/cpu/dot_blocks_avx512.hpp>

@@ -3,17 +3,19 @@
 // How a product is computed depends on the dtype and on M, the number of tokens:
 //   f32            few tokens: dot products without packing; more: register tiles over transposed panels
 //   f16, bf16      widened to f32 as they load, exactly; a panel at a time where many tokens share it
-//   block formats  few tokens (at most 4 with VNNI, 8 with AVX2): activations in 8 bits, integer dot products, each
-//   weight
-//                  read once, where it lies
-//                  more: the same integers from unpacked panels (VNNI), else panels widened to f32
+//   block formats  VNNI: activations in 8 bits twice, integer dot products with the weights where they lie, from 5
+//   tokens
+//                  on with unpacked panels
+//                  AVX2: activations in 16 bits, integer products with eight rows at a time, interleaved once by
+//                  prepare_linear or, where that did not happen, for each product
+//                  else panels widened to f32
 //   nf4            few tokens, with AVX-512 all: dot products of f32 with the levels; else panels widened to f32
 //   any_q          what its format says
-// Integer products have the error of 8-bit activations with a scale for each 32 values, some 0.4 % of a group's largest
-// value at most, as ggml's have; the widened ones have none.
+// Integer products have the error of activations to some 15 bits of the largest value that shares a scale; the widened
+// ones have none.
 //
 // The output columns are split over the threads in one parallel region; several products of one x share that region and
-// the 8-bit x. The result does not depend on the number of threads.
+// the quantised x. The result does not depend on the number of threads.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -24,6 +26,7 @@
 
 #include <hft/ops/cpu/dot_blocks.hpp>
 #include <hft/ops/cpu/dot_float.hpp>
+#include <hft/ops/cpu/dot_interleaved.hpp>
 #include <hft/ops/cpu/dot_nf4.hpp>
 #include <hft/ops/cpu/gemm_blocks.hpp>
 #include <hft/ops/cpu/gemm_float.hpp>
@@ -42,14 +45,24 @@ inline constexpr isize few_tokens = std::derived_from<Isa, isa::avx512vnni> ? 4 
 template <class Isa>
 inline constexpr isize few_nf4_tokens = std::derived_from<Isa, isa::avx512> ? std::numeric_limits<isize>::max() : 16;
 
+/// How block formats meet activations: by integers, of two 8-bit rows or of one 16-bit row, or not so.
+template <class Isa>
+inline constexpr bool eight_bits_twice = std::derived_from<Isa, isa::avx512vnni>;
+template <class Isa>
+inline constexpr bool sixteen_bits = std::derived_from<Isa, isa::avx2> && !eight_bits_twice<Isa>;
+template <class Isa>
+using quantized_rows = std::conditional_t<eight_bits_twice<Isa>, q8_rows, q16_rows>;
+
 /// One product, its dtype erased into `run`: rows [begin, end) of w, so columns [begin, end) of y.
+template <class Isa>
 struct linear_job {
   matrix<f32> y;
   const void* w;
   isize rows, stride;  // of w
+  const interleaved_weight* interleaved;
   const f32* bias;
-  void (*run)(const linear_job&, matrix<const f32> x, const q8_rows* x8, isize begin, isize end);
-  bool integer;  // wants x8
+  void (*run)(const linear_job&, matrix<const f32> x, const quantized_rows<Isa>* xq, isize begin, isize end);
+  bool integer;  // wants xq
 
   matrix<f32> columns(isize begin, isize end) const { return {y.data + begin, y.rows, end - begin, y.stride}; }
   template <class W>
@@ -84,12 +97,6 @@ void linear_widened(Isa isa, matrix<f32> y, matrix<const f32> x, weight_matrix<W
   }
 }
 
-// Whether block formats meet M tokens by integer products.
-template <class Isa>
-constexpr bool uses_integers(isize M) {
-  return std::derived_from<Isa, isa::avx512vnni> || (std::derived_from<Isa, isa::avx2> && M <= few_tokens<Isa>);
-}
-
 // A token is two rows of x8, its value in 8 bits and the remainder in 8 bits more, whose products are added: 8 bits
 // alone lose what shares a group with one of the large outliers that transformers have, and change the chosen tokens.
 template <class Isa, class W>
@@ -121,16 +128,37 @@ void linear_integer(Isa isa, matrix<f32> y, const q8_rows& x8, weight_matrix<W> 
   }
 }
 
+#if defined(HFT_ISA_AVX2)
+// Columns [begin, begin + y.cols) of a job's result.
+template <class W, class Isa>
+void linear_sixteen(const linear_job<Isa>& job, matrix<f32> y, const q16_rows& x, isize begin, isize cols,
+                    const f32* bias) {
+  const isize bytes = interleaved_bytes<W>(cols);
+  if (job.interleaved)
+    return linear_interleaved<W>(y, x, begin, cols, bias,
+                                 [&](isize n) { return job.interleaved->data() + n / 8 * bytes; });
+  const buffer memory = cpu::allocate(std::size_t(bytes));
+  auto* eight = static_cast<std::byte*>(memory.data());
+  linear_interleaved<W>(y, x, begin, cols, bias, [&](isize n) {
+    interleave_rows(eight, job.template weights<W>(0, job.rows, cols), n);
+    return eight;
+  });
+}
+#endif
+
 template <class Isa, class W>
-void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, isize begin, isize end) {
+void run_linear(const linear_job<Isa>& job, matrix<const f32> x, const quantized_rows<Isa>* xq, isize begin,
+                isize end) {
   const Isa isa;
   const auto y = job.columns(begin, end);
   const auto w = job.template weights<W>(begin, end, x.cols);
   const f32* bias = job.bias ? job.bias + begin : nullptr;
   constexpr bool simd = std::derived_from<Isa, isa::avx2>;
-  if constexpr (BlockFormat<W>) {
-    if constexpr (simd && EvenLevels<W>)
-      if (uses_integers<Isa>(x.rows)) return linear_integer(isa, y, *x8, w, bias);
+  if constexpr (EvenLevels<W> && eight_bits_twice<Isa>) {
+    linear_integer(isa, y, *xq, w, bias);
+  } else if constexpr (EvenLevels<W> && sixteen_bits<Isa>) {
+    linear_sixteen<W>(job, y, *xq, begin, x.cols, bias);
+  } else if constexpr (BlockFormat<W>) {
     if constexpr (simd && std::is_same_v<W, nf4>)
       if (x.rows <= few_nf4_tokens<Isa>) return dot_nf4(isa, y, x, w, bias);
     linear_widened(isa, y, x, w, bias);
@@ -146,45 +174,57 @@ void run_linear(const linear_job& job, matrix<const f32> x, const q8_rows* x8, i
 }
 
 template <class Isa, class W>
-linear_job make_linear_job(Isa, matrix<f32> y, weight_matrix<W> w, const f32* bias) {
-  return {y, w.data, w.rows, w.stride, bias, run_linear<Isa, W>, EvenLevels<W> && uses_integers<Isa>(y.rows)};
+linear_job<Isa> make_linear_job(Isa, matrix<f32> y, weight_matrix<W> w, const f32* bias) {
+  constexpr bool integer = EvenLevels<W> && (eight_bits_twice<Isa> || sixteen_bits<Isa>);
+  const interleaved_weight* interleaved = nullptr;
+  if constexpr (integer && sixteen_bits<Isa>) interleaved = interleaved_weight::of(w);
+  return {y, w.data, w.rows, w.stride, interleaved, bias, run_linear<Isa, W>, integer};
 }
 template <class Isa>
-linear_job make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const f32* bias) {
+linear_job<Isa> make_linear_job(Isa isa, matrix<f32> y, weight_matrix<any_q> w, const f32* bias) {
   return with_weight_dtype(
       w.format, [&]<class W>(std::type_identity<W>) { return make_linear_job(isa, y, w.template as<W>(), bias); },
-      [&]() -> linear_job {
+      [&]() -> linear_job<Isa> {
         throw unsupported_error("linear", "weight", "a floating or block dtype", std::string(name(w.format)));
       });
 }
 
+// x as integer products take it.
+template <class Isa>
+quantized_rows<Isa> quantize_rows(Isa isa, matrix<const f32> x) {
+  quantized_rows<Isa> rows(eight_bits_twice<Isa> ? 2 * x.rows : x.rows, x.cols);
+  const auto quantize = [&](isize begin, isize end) {
+    if constexpr (eight_bits_twice<Isa>) {
+      const buffer memory = cpu::allocate(std::size_t(x.cols) * sizeof(f32));
+      for (isize t = begin; t < end; ++t)
+        quantize_q8_pair(isa, x.row(t), x.cols, rows, 2 * t, static_cast<f32*>(memory.data()));
+    } else {
+      for (isize t = begin; t < end; ++t) quantize_q16_row(isa, x.row(t), x.cols, rows, t);
+    }
+  };
+  if (x.rows <= 8)
+    quantize(0, x.rows);  // less work than a parallel region
+  else
+    parallel_for(x.rows, 8, quantize);
+  return rows;
+}
+
 // All products of one x, their output columns laid end to end and split over the threads.
 template <class Isa>
-void run_linear_jobs(Isa isa, matrix<const f32> x, const linear_job* jobs, std::size_t count) {
+void run_linear_jobs(Isa isa, matrix<const f32> x, const linear_job<Isa>* jobs, std::size_t count) {
   isize columns = 0;
   bool integer = false;
   for (std::size_t i = 0; i < count; ++i) columns += jobs[i].rows, integer |= jobs[i].integer;
   if (columns == 0 || x.rows == 0) return;
 
-  std::optional<q8_rows> x8;
-  if (integer) {
-    x8.emplace(2 * x.rows, x.cols);
-    const auto quantize = [&](isize begin, isize end) {
-      const buffer memory = cpu::allocate(std::size_t(x.cols) * sizeof(f32));
-      for (isize t = begin; t < end; ++t)
-        quantize_q8_pair(isa, x.row(t), x.cols, *x8, 2 * t, static_cast<f32*>(memory.data()));
-    };
-    if (x.rows <= 8)
-      quantize(0, x.rows);  // less work than a parallel region
-    else
-      parallel_for(x.rows, 8, quantize);
-  }
+  std::optional<quantized_rows<Isa>> xq;
+  if (integer) xq = quantize_rows(isa, x);
   parallel_for(columns, 32, [&](isize begin, isize end) {
     isize first = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const auto& job = jobs[i];
       const isize from = std::max(begin - first, isize(0)), to = std::min(end - first, job.rows);
-      if (from < to) job.run(job, x, x8 ? &*x8 : nullptr, from, to);
+      if (from < to) job.run(job, x, xq ? &*xq : nullptr, from, to);
       first += job.rows;
     }
   });
@@ -193,9 +233,22 @@ void run_linear_jobs(Isa isa, matrix<const f32> x, const linear_job* jobs, std::
 template <class Isa, class W, std::size_t N>
 void linears(Isa isa, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
              const std::array<weight_matrix<W>, N>& w, const std::array<const f32*, N>& bias) {
-  std::array<linear_job, N> jobs;
+  std::array<linear_job<Isa>, N> jobs;
   for (std::size_t i = 0; i < N; ++i) jobs[i] = make_linear_job(isa, y[i], w[i], bias[i]);
   run_linear_jobs(isa, x, jobs.data(), N);
+}
+
+// Puts the interleaved form of a weight beside it.
+template <EvenLevels W>
+void interleave_weight(const buffer& memory, weight_matrix<W> w) {
+  const isize eights = (w.rows + 7) / 8, bytes = interleaved_bytes<W>(w.cols);
+  buffer beside = cpu::allocate(sizeof(interleaved_weight) + std::size_t(eights * bytes));
+  auto* to = new (beside.data()) interleaved_weight{w.rows, w.cols, dtype<W>::id};
+  parallel_for(eights, 4, [&](isize begin, isize end) {
+    for (isize e = begin; e < end; ++e) interleave_rows(to->data() + e * bytes, w, 8 * e);
+  });
+  memory.attach(std::move(beside));
+  memory.let_pages_go();
 }
 
 }  // namespace detail
@@ -216,6 +269,17 @@ requires(!std::is_same_v<W, f64>) void linear_kernel(cpu, matrix<f32> y, matrix<
                                                      const f32* bias, E k) {
   x.cols = k;
   detail::linears(isa::native{}, std::array{y}, x, std::array{w}, std::array{bias});
+}
+
+/// Interleaves block formats where products with them want that, so that later ones find it done.
+template <class W>
+void prepare_linear_kernel(cpu, const buffer& memory, weight_matrix<W> w) {
+  if constexpr (dtype<W>::any)
+    with_weight_dtype(
+        w.format, [&]<class F>(std::type_identity<F>) { prepare_linear_kernel(cpu{}, memory, w.template as<F>()); },
+        [] {});
+  else if constexpr (EvenLevels<W> && detail::sixteen_bits<isa::native>)
+    detail::interleave_weight(memory, w);
 }
 
 /// The same in f64, for checks and small models.
