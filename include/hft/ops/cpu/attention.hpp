@@ -381,14 +381,14 @@ void attend_prompt(const attention_problem& p) {
 /// T = 1: chunks of keys over threads.
 template <class V>
 void attend_token(const attention_problem& p) {
-  constexpr isize chunk = 256;
+  constexpr isize chunk = 64;  // so short that a few heads split evenly over the threads; combining costs 2 % at most
   const isize group = p.q.heads / p.k.heads, seen = p.window > 0 ? std::min(p.window, p.k.tokens) : p.k.tokens;
   const isize chunks = std::max<isize>(1, (seen + chunk - 1) / chunk);
   const isize tasks = p.q.batch * p.k.heads * chunks, o_stride = round_up(p.v.dim, V::width);
   const isize work = p.q.batch * p.k.heads * seen * (p.q.dim + p.v.dim);  // elements read
   const isize part = group * (o_stride + 2);                              // o, m, l of a chunk's rows
   const buffer parts = chunks > 1 ? attention_scratch(tasks * part) : buffer();
-  parallel_for(tasks, work < 100000 ? tasks : 1, [&](isize begin, isize end) {
+  parallel_for(tasks, work < 16384 ? tasks : 1, [&](isize begin, isize end) {
     const buffer scratch = attention_scratch(attention_tile<V>::scratch_size(p, group, false));
     attention_tile<V> tile(p, static_cast<f32*>(scratch.data()), group);
     for (isize i = begin; i < end; ++i) {
