@@ -198,10 +198,8 @@ BOOST_AUTO_TEST_CASE(reads_arrays_of_arrays) {
   const std::string numbers = array(gguf_type::i16, 2, raw(std::int16_t(-1)) + raw(std::int16_t(7))),
                     texts = array(gguf_type::string, 2, raw_gguf::text("a") + raw_gguf::text("")),
                     deeper = array(gguf_type::array, 2, numbers + array(gguf_type::f32, 0, ""));
-  const auto file = parse(raw_gguf()
-                              .array("k", gguf_type::array, 3, numbers + texts + deeper)
-                              .value("after", gguf_type::u8, "\5")
-                              .file());
+  const auto file = parse(
+      raw_gguf().array("k", gguf_type::array, 3, numbers + texts + deeper).value("after", gguf_type::u8, "\5").file());
   BOOST_TEST(file.at("after").as_i64() == 5);
   const auto k = file.at("k").as_arrays();
   BOOST_TEST_REQUIRE(k.size() == 3u);

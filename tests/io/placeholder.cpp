@@ -57,7 +57,8 @@ BOOST_AUTO_TEST_CASE(web_pages) {
   check_fails<format_error>([] { parse_json("<?xml version=\"1.0\"?><Error>", "c.json"); }, {"c.json", "an XML page"});
   check_fails<format_error>([] { parse_json("<h", "c.json"); }, {"malformed JSON"});
   check_fails<format_error>([] { detail::refuse_web_page("<html", "f"); }, {"[f] this is an HTML page"});
-  for (const char* text : {"", " ", "<", "<unk>\n<s>", "<head", "html"}) detail::refuse_web_page(std::string_view(text), "f");
+  for (const char* text : {"", " ", "<", "<unk>\n<s>", "<head", "html"})
+    detail::refuse_web_page(std::string_view(text), "f");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -255,7 +255,7 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   if (problems.empty() && unexpected.empty()) return;
   if (problems.empty() && !options.strict)
     return log_message(log_level::warning, where,
-                       joined("tensors that the model has not are left: ", unexpected.text()));
+                       joined("tensors that the model does not have are left: ", unexpected.text()));
   // What is unexpected often says why something is missing.
   if (!unexpected.empty()) problems.add(unexpected.text());
   throw weight_error(where, "weights do not fit the model: " + problems.text());
