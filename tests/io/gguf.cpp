@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(reads_arrays_of_arrays) {
   BOOST_TEST_REQUIRE(inner.size() == 2u);
   BOOST_TEST((inner[0].as_i32s() == std::vector<std::int32_t>{-1, 7}));
   BOOST_TEST(inner[1].size() == 0u);
-  check_fails<format_error>([&] { file.at("k").as_i64s(); }, {"'k'", "an array of integers, got an array of 3 arrays"});
+  check_fails<format_error>([&] { file.at("k").as_i64s(); }, {"'k'", "an integer, got an array of 3 arrays"});
   check_fails<format_error>([&] { file.at("after").as_arrays(); }, {"an array of arrays, got u8"});
   check_fails<format_error>([&] { k[0].as_arrays(); }, {"got an array of 2 i16"});
 

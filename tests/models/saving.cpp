@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(loading_says_what_is_wrong) {
     tensors.push_back(extra);
   });
   BOOST_TEST(text == "loaded");
-  BOOST_TEST(log.has("do not have are left: unexpected 'model.extra.weight'"));
+  BOOST_TEST(log.has("the model does not have are left: unexpected 'model.extra.weight'"));
   log.messages.clear();
   strict = true;
   text = message([&](json&, auto& tensors) {

@@ -130,6 +130,9 @@ for arch, (headed, base, prefix) in HEADED.items():
     c = Case(f"{arch}_mixed_dtypes", headed, arch).config(dtype="float32")
     c.weights = {k: v.to([torch.float32, torch.float16, torch.bfloat16][i % 3]) for i, (k, v) in enumerate(c.weights.items())}
     c.done()
+    c = Case(f"{arch}_double", headed, arch).config(dtype="float64")
+    c.weights = {k: v.double() for k, v in c.weights.items()}
+    c.done()
 
     # Shards.
     by_layer = lambda k: "a.safetensors" if ".0." in k else "b.safetensors"

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,7 +54,7 @@ HFT_INLINE void refuse_web_page(std::string_view content, std::string_view where
     if (begin.starts_with(page))
       throw format_error(where, joined("this is ", page == "<?xml" ? "an XML" : "an HTML",
                                        " page, not the file: the download was answered by a web page, perhaps of an "
-                                       "error or a login; get the file again, with 'hf download' for one"));
+                                       "error or a login; get the file again, as 'hf download' does"));
 }
 
 #endif  // HFT_DEFINES

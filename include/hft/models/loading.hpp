@@ -27,9 +27,9 @@
 namespace hft {
 
 struct LoadOptions {
-  std::optional<dtype_id> dtype;  // for weights of type any_q: convert to this format; default: as stored
-  std::string revision = "main";  // of a hub id
-  bool strict = false;            // tensors that the model has not are an error; default: a warning (log.hpp)
+  std::optional<dtype_id> dtype = {};  // for weights of type any_q: convert to this format; default: as stored
+  std::string revision = "main";       // of a hub id
+  bool strict = false;                 // tensors that the model has not are an error; default: a warning (log.hpp)
 };
 
 namespace detail {
@@ -91,8 +91,8 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
   if (!info(stored.dtype).floating)
     throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
                        std::string(name(stored.dtype)));
-  const dtype_id format =
-      p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
+  const dtype_id as_stored = stored.dtype == dtype_id::f64 ? dtype_id::f32 : stored.dtype;  // no kernel takes f64
+  const dtype_id format = p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(as_stored) : as_stored);
   if (cols % info(format).block)
     throw weight_error(where, "tensor " + quote_text(stored.name),
                        joined("rows of a multiple of ", info(format).block, " for ", name(format)),
