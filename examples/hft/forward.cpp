@@ -83,7 +83,9 @@ int generate(const forward_options& o) {
   if (!o.config.empty()) {
     const auto first = o.config.find_first_not_of(" \t\r\n");
     const bool is_text = first != o.config.npos && o.config[first] == '{';
-    config.update(is_text ? parse_json(o.config, "--config") : read_json(o.config), is_text ? "--config" : o.config);
+    config.update(
+        is_text ? parse_json(o.config, "--config", json_max_depth, json_numbers::python) : read_json(o.config),
+        is_text ? "--config" : o.config);
   }
   GenerateOptions options;
   options.attention_mask = in.args.attention_mask;

@@ -45,7 +45,7 @@ int info(const info_options& o) {
   } catch (const unsupported_error&) {  // and so is one whose tokenizer is of another kind
   }
   out["special_tokens"] = special;
-  out["config"] = model.config().fields;
+  out["config"] = encode_special_floats(model.config().fields);  // which any reader of JSON takes
   if (o.as_json) {
     std::fputs(dump(out, {.indent = 2, .sort_keys = false, .ensure_ascii = false}).c_str(), stdout);
     return 0;

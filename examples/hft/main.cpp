@@ -12,6 +12,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/log.hpp>
 #include <hft/version.hpp>
 
 #include "tool.hpp"
@@ -213,6 +214,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "hft: %s ('hft --help' and 'hft VERB --help' say what there is)\n", one_line(what).c_str());
     return 2;
   }
+  hft::set_log_callback([](hft::log_level level, const std::string& text) {
+    if (level == hft::log_level::warning) std::fprintf(stderr, "hft: warning: %s\n", one_line(text).c_str());
+  });
   try {
     const int status = work();
     if (std::fflush(stdout) != 0 || std::ferror(stdout))

@@ -170,7 +170,7 @@ struct checkpoint_kind {
       return;
     }
     const auto file = source.path() / "config.json";
-    const json config = read_json(file);
+    const json config = read_config_json(file);
     model_type = require<std::string>(config, "model_type", file.string());
     const auto names = get<std::vector<std::string>>(config, "architectures", {}, file.string());
     if (!names.empty()) architecture = names[0];

@@ -17,6 +17,16 @@ void attempt(F f) {
   }
 }
 
+void read_arrays(const hft::gguf_value& v) {
+  attempt([&] {
+    for (const hft::gguf_value& inner : v.as_arrays()) {
+      attempt([&] { inner.as_i64s(); });
+      attempt([&] { inner.as_strings(); });
+      read_arrays(inner);
+    }
+  });
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -33,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       attempt([&] { v.as_f32s(); });
       attempt([&] { v.as_bools(); });
       attempt([&] { v.as_strings(); });
+      read_arrays(v);
     }
     unsigned sum = 0;
     for (const hft::stored_tensor& t : file.tensors()) {

@@ -57,10 +57,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   } catch (const hft::error&) {
   }
-  try {
-    const std::string written = hft::dump(hft::parse_json(text, "fuzz"));
-    if (hft::dump(hft::parse_json(written, "fuzz")) != written) __builtin_trap();
-  } catch (const hft::error&) {
+  for (const auto numbers : {hft::json_numbers::strict, hft::json_numbers::python}) {
+    const auto parse = [&](std::string_view t) { return hft::parse_json(t, "fuzz", hft::json_max_depth, numbers); };
+    try {
+      const std::string written = hft::dump(parse(text));
+      if (hft::dump(parse(written)) != written) __builtin_trap();
+    } catch (const hft::error&) {
+    }
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include "hft/io/gguf_writer.hpp"
 #include "hft/io/safetensors_writer.hpp"
 #include "io_test.hpp"
+#include "log_of.hpp"
 
 using namespace hft;
 using namespace io_test;
@@ -12,9 +13,9 @@ BOOST_AUTO_TEST_SUITE(checkpoint_)
 
 namespace {
 
-void write_shard(const fs::path& path, std::vector<std::string> names) {
+void write_shard(const fs::path& path, std::vector<std::string> names, int value = 0) {
   std::vector<stored_tensor> tensors;
-  auto data = std::make_shared<std::vector<std::byte>>(4);
+  auto data = std::make_shared<std::vector<std::byte>>(4, std::byte(value));
   for (auto& name : names) tensors.push_back({std::move(name), dtype_id::f32, {1}, *data, data});
   write_safetensors(path, tensors);
 }
@@ -114,27 +115,58 @@ BOOST_AUTO_TEST_CASE(shard_names_stay_in_the_folder) {
   fs::create_directory(outer / "model");
   const std::string absolute = (outer / "s.safetensors").string();
   for (const std::string& name :
-       {std::string("../s.safetensors"), absolute, std::string("sub/s.safetensors"), std::string(".."),
-        std::string("."), std::string(), std::string("..\\\\s.safetensors"), std::string("C:s.safetensors"),
+       {std::string("../s.safetensors"), absolute, std::string("sub/../../s.safetensors"),
+        std::string("./s.safetensors"), std::string("sub//s.safetensors"), std::string(".."), std::string("."),
+        std::string(), std::string("..\\\\s.safetensors"), std::string("C:s.safetensors"),
         std::string("s\\u0000.safetensors"), std::string("config.json")}) {
     write_file_atomically(outer / "model/model.safetensors.index.json",
                           detail::cat(R"({"weight_map": {"x": ")", name, R"("}})"));
     check_fails<format_error>([&] { checkpoint::open(outer / "model"); },
                               {"model.safetensors.index.json", "'x'", "in the same folder"});
   }
+  // A folder that is a link to somewhere else.
+  fs::create_directory_symlink(outer.path(), outer / "model/sub");
+  write_file_atomically(outer / "model/model.safetensors.index.json", R"({"weight_map": {"x": "sub/s.safetensors"}})");
+  check_fails<format_error>([&] { checkpoint::open(outer / "model"); }, {"'x'", "do not lead out of the model's"});
 }
 
-BOOST_AUTO_TEST_CASE(index_and_shards_must_agree) {
+BOOST_AUTO_TEST_CASE(shards_may_lie_in_folders_below) {
   sharded_folder folder;
+  fs::create_directories(folder / "a/b");
+  fs::rename(folder / "2.safetensors", folder / "a/b/2.safetensors");
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "z": "a/b/2.safetensors"}})");
+  BOOST_TEST(checkpoint::open(folder.path()).find("z") != nullptr);
+  fs::create_directory_symlink("a", folder / "link");  // which stays in the folder
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "z": "link/b/2.safetensors"}})");
+  BOOST_TEST(checkpoint::open(folder.path()).find("z") != nullptr);
+  folder.index(R"({"weight_map": {"z": "absent/2.safetensors"}})");
+  folder.check_refused<file_error>("absent/2.safetensors", "No such file");
+}
+
+// As Transformers: the index says which files there are, and all that is in them counts.
+BOOST_AUTO_TEST_CASE(an_index_may_differ_from_its_shards) {
+  sharded_folder folder;
+  test::log_of log;
   folder.index(R"({"weight_map": {"x": "1.safetensors", "z": "2.safetensors"}})");
-  folder.check_refused<format_error>("'y' is not in weight_map, but in '1.safetensors'");
+  BOOST_TEST(checkpoint::open(folder.path()).find("y") != nullptr);
   folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "2.safetensors", "z": "2.safetensors"}})");
-  folder.check_refused<format_error>("'y' is not in weight_map, but in '1.safetensors'");
-  folder.index(
-      R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "a": "2.safetensors", "z": "2.safetensors"}})");
-  folder.check_refused<format_error>("'a' is not in its file '2.safetensors'");
+  BOOST_TEST(checkpoint::open(folder.path()).tensors().size() == 3u);
+  BOOST_TEST(log.messages.empty());
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "a": "2.safetensors", "b": "2.safetensors"}})");
+  BOOST_TEST(checkpoint::open(folder.path()).find("a") == nullptr);
+  BOOST_TEST_REQUIRE(log.messages.size() == 1u);
+  BOOST_TEST(log.has("model.safetensors.index.json] tensor 'a' and others are not in the files"));
+  BOOST_TEST(log.has("(2 in all)"));
   folder.index(R"({"weight_map": {"x": "1.safetensors", "y": "1.safetensors", "z": "3.safetensors"}})");
   folder.check_refused<file_error>("3.safetensors", "No such file");
+
+  // A tensor that two files have is the later one's.
+  write_shard(folder / "2.safetensors", {"z", "x"}, 2);
+  folder.index(R"({"weight_map": {"x": "1.safetensors", "z": "2.safetensors"}})");
+  const auto both = checkpoint::open(folder.path());
+  BOOST_TEST(both.tensors().size() == 3u);
+  BOOST_TEST(int(both.find("x")->bytes[0]) == 2);
+  BOOST_TEST(int(both.find("y")->bytes[0]) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(the_index_must_be_sound) {

@@ -55,9 +55,36 @@ BOOST_AUTO_TEST_CASE(errors_say_line_and_path) {
   check_fails<format_error>([] { parse_json("{\"a\": {\n\"b\": [1, 2,, 3]}}", "c.json"); },
                             {"[c.json]", "line 2", "byte", "'a.b[1]'"});
   check_fails<format_error>([] { parse_json("{} x", "c.json"); }, {"line 1"});
-  check_fails<format_error>([] { parse_json("[NaN]", "c.json"); });
-  check_fails<format_error>([] { parse_json("[1e999]", "c.json"); });
   check_fails<format_error>([] { parse_json("{\"a\": 1 // one\n}", "c.json"); });
+}
+
+BOOST_AUTO_TEST_CASE(python_has_numbers_that_json_has_not) {
+  const auto python = [](std::string_view text) {
+    return parse_json(text, "c.json", json_max_depth, json_numbers::python);
+  };
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const json list = python("[NaN, Infinity, -Infinity, 1e999, -1e999, 1e-999, 7]");
+  BOOST_TEST(std::isnan(list[0].get<double>()));
+  BOOST_TEST(list[1].get<double>() == infinity);
+  BOOST_TEST(list[2].get<double>() == -infinity);
+  BOOST_TEST(list[3].get<double>() == infinity);
+  BOOST_TEST(list[4].get<double>() == -infinity);
+  BOOST_TEST(list[5].get<double>() == 0);
+  BOOST_TEST(list[6].is_number_integer());
+  BOOST_TEST(dump(list, {.indent = -1, .trailing_newline = false}) ==
+             "[NaN, Infinity, -Infinity, Infinity, -Infinity, 0.0, 7]");
+  BOOST_TEST(json_as<double>(list[1], "c.json", "x") == infinity);
+  check_fails<format_error>([&] { json_as<int>(list[0], "c.json", "x"); }, {"'x'", "an integer, got NaN"});
+  check_fails<format_error>([&] { json_as<std::string>(list[2], "c.json", "x"); }, {"a string, got -Infinity"});
+
+  for (const char* number : {"NaN", "Infinity", "-Infinity", "1e999", "-1e999"})
+    check_fails<format_error>([&] { parse_json(detail::cat("[", number, "]"), "tokenizer.json"); }, {"malformed"});
+  for (const char* number : {"-NaN", "+Infinity", "nan", "inf", "Inf", "Nan", "infinity", "-I", "N"})
+    check_fails<format_error>([&] { python(detail::cat("[", number, "]")); }, {"malformed JSON at line 1"});
+
+  temporary_folder folder;  // what Python writes as files
+  write_file_atomically(folder / "c.json", "{\"x\": Infinity}");
+  BOOST_TEST(read_json(folder / "c.json")["x"].get<double>() == infinity);
 }
 
 BOOST_AUTO_TEST_CASE(duplicate_keys_are_errors_wherever_they_are) {

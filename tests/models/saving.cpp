@@ -7,6 +7,7 @@
 #include <hft/auto.hpp>
 
 #include "golden.hpp"
+#include "log_of.hpp"
 
 using namespace hft;
 using namespace hft::test;
@@ -79,7 +80,9 @@ BOOST_AUTO_TEST_CASE(quantised_weights_are_saved_as_what_they_mean) {
   BOOST_CHECK_THROW(model.save_pretrained(out.path, {.dtype = dtype_id::q4_0}), value_error);
 }
 
-BOOST_AUTO_TEST_CASE(strict_loading_says_what_is_wrong) {
+BOOST_AUTO_TEST_CASE(loading_says_what_is_wrong) {
+  ::test::log_of log;
+  bool strict = false;
   const temporary_folder out;
   const auto folder = data("models/llama/base");
   const auto message = [&](auto change) {
@@ -92,7 +95,7 @@ BOOST_AUTO_TEST_CASE(strict_loading_says_what_is_wrong) {
     write_safetensors(out.path / "model.safetensors", tensors, {});
     write_file_atomically(out.path / "config.json", dump(config));
     try {
-      LlamaForCausalLM<f32>::from_pretrained(out.path.string());
+      LlamaForCausalLM<f32>::from_pretrained(out.path.string(), {.strict = strict});
     } catch (const weight_error& e) {
       return std::string(e.what());
     }
@@ -107,7 +110,18 @@ BOOST_AUTO_TEST_CASE(strict_loading_says_what_is_wrong) {
     extra.name = "model.extra.weight";
     tensors.push_back(extra);
   });
+  BOOST_TEST(text == "loaded");
+  BOOST_TEST(log.has("the model does not have are left: unexpected 'model.extra.weight'"));
+  log.messages.clear();
+  strict = true;
+  text = message([&](json&, auto& tensors) {
+    auto extra = tensors[0];
+    extra.name = "model.extra.weight";
+    tensors.push_back(extra);
+  });
+  strict = false;
   BOOST_TEST(has(text, "unexpected 'model.extra.weight'"), text);
+  BOOST_TEST(log.messages.empty());
   text = message([](json& config, auto&) { config["intermediate_size"] = 17; });
   BOOST_TEST((has(text, "gate_proj.weight'") && has(text, "expected (17, ") && has(text, "found (")), text);
   text = message([](json&, auto&) {});
@@ -129,6 +143,34 @@ BOOST_AUTO_TEST_CASE(weights_of_a_dtype_that_hft_does_not_have_are_named) {
     const std::string text = e.what();
     BOOST_TEST((text.find("'model.norm.weight'") != text.npos && text.find("F8_E4M3") != text.npos), text);
   }
+}
+
+// As PreTrainedConfig.to_json_string; generation_config.json has them as Python's json has.
+BOOST_AUTO_TEST_CASE(numbers_that_json_has_not_are_saved_as_transformers_does) {
+  const temporary_folder out;
+  std::filesystem::copy(data("models/llama/base"), out.path);
+  const auto read = [&] { return LlamaForCausalLM<f32>::from_pretrained(out.path.string()); };
+  json config = read_json(out.path / "config.json");
+  for (const auto& [text, value] :
+       {std::pair{"Infinity", std::numeric_limits<f64>::infinity()}, {"NaN", std::numeric_limits<f64>::quiet_NaN()}}) {
+    config["initializer_range"] = value;
+    write_file_atomically(out.path / "config.json", dump(config));
+    write_file_atomically(out.path / "generation_config.json", detail::cat("{\"x\": ", text, "}"));
+    for (int again = 0; again < 2; ++again) {
+      const auto model = read();
+      BOOST_TEST((model.config().initializer_range == value ||
+                  (value != value && std::isnan(model.config().initializer_range))));
+      model.save_pretrained(out.path);
+      const auto saved = read_text(out.path / "config.json");
+      BOOST_TEST(parse_json(saved, "strict")["initializer_range"]["__float__"] == text);
+      BOOST_TEST(read_text(out.path / "generation_config.json").find(detail::cat("\"x\": ", text)) !=
+                 std::string::npos);
+    }
+  }
+  const json other = json::parse(R"({"a": {"__float__": "?"}, "b": [{"__float__": "-Infinity", "c": 1}]})");
+  BOOST_TEST(decode_special_floats(other) == other);
+  BOOST_TEST(decode_special_floats(json::parse(R"([[{"__float__": "-Infinity"}]])"))[0][0].get<f64>() ==
+             -std::numeric_limits<f64>::infinity());
 }
 
 BOOST_AUTO_TEST_CASE(settings_of_generation_come_from_one_file) {
@@ -212,10 +254,14 @@ BOOST_AUTO_TEST_CASE(a_pooler_left_from_pre_training_is_not_read) {
     write_safetensors((out.path / "model.safetensors").string(), tensors, {});
   };
   write();
+  ::test::log_of log;
   BOOST_CHECK_NO_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string()));
+  BOOST_TEST(log.messages.empty());
   detail::add_named(tensors, "bert.else.dense.bias", Tensor<f32, 1>::zeros({40}));
   write();
-  BOOST_CHECK_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string()), weight_error);
+  BOOST_CHECK_NO_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string()));
+  BOOST_TEST(log.has("unexpected 'bert.else.dense.bias' (40)"));
+  BOOST_CHECK_THROW(BertForMaskedLM<f32>::from_pretrained(out.path.string(), {.strict = true}), weight_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

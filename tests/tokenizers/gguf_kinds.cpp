@@ -37,4 +37,24 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_named) {
   BOOST_TEST(*t5.convert_tokens_to_ids("<extra_id_0>") == *t5.convert_tokens_to_ids("<extra_id_1>") + 1);
 }
 
+// Of a text that is there twice the last id counts; texts may be empty. (tests/oracle/gguf_tokens_twice.py)
+BOOST_AUTO_TEST_CASE(tokens_may_be_there_twice) {
+  const auto folder = test::files() / "twice";
+  const auto golden = hft::read_json(folder / "golden.json");
+  std::size_t files = 0;
+  for (const auto& [kind, encoded] : golden["ids"].items()) {
+    BOOST_TEST_CONTEXT(kind) {
+      const auto t = hft::AutoTokenizer::from_pretrained(folder / (kind + ".gguf"));
+      BOOST_TEST_REQUIRE(encoded.size() == golden["texts"].size());
+      for (std::size_t i = 0; i < encoded.size(); ++i) {
+        const auto ids = t.encode(golden["texts"][i].get<std::string>());
+        BOOST_TEST(std::vector<std::int64_t>(ids.begin(), ids.end()) == encoded[i].get<std::vector<std::int64_t>>(),
+                   boost::test_tools::per_element());
+      }
+      ++files;
+    }
+  }
+  BOOST_TEST(files == 4u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

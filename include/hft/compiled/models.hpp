@@ -16,14 +16,17 @@
 #include <hft/io/json.hpp>
 #include <hft/io/json_value.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
 #include <hft/io/sorting.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/layers/positions.hpp>
 #include <hft/layers/rope_scaling.hpp>
+#include <hft/log.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>
+#include <hft/models/loading.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>

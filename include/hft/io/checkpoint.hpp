@@ -21,6 +21,7 @@
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
+#include <hft/log.hpp>
 
 namespace hft {
 
@@ -30,8 +31,9 @@ class checkpoint {
   /// Opens what the path is:
   ///   a .gguf file, or a .safetensors file
   ///   a folder: model.safetensors, or model.safetensors.index.json and its shards, or its only .gguf file
-  /// Throws file_error where there are no weights, or only pickled ones, which are never read; format_error where a
-  /// file is not sound, or index and shards contradict each other.
+  /// Throws file_error where there are no weights, or only pickled ones, which are never read, or where the index leads
+  /// out of the folder; format_error where a file is not sound. The index says which files there are: as Transformers
+  /// does, all that is in them is taken, and what it names and they lack is told to the log.
   static checkpoint open(const std::filesystem::path& path);
 
   /// The file or folder that was opened.
@@ -53,9 +55,8 @@ class checkpoint {
  private:
   void open_folder();
   void open_shards(const std::filesystem::path& index_path);
-  // The index and a shard must name the same tensors.
-  static void check_shard(const safetensors_file& shard, const std::string& where, const std::string& file,
-                          std::vector<std::string_view>& indexed);
+  // The file of a tensor as the index names it: below the folder, perhaps in folders of their own.
+  std::filesystem::path shard_path(const std::string& name, const std::string& where, const std::string& tensor) const;
   // A folder without safetensors under the usual names: one .gguf file will do; otherwise say what is there instead.
   void open_other_folder();
 
@@ -63,7 +64,7 @@ class checkpoint {
   [[noreturn]] static void refuse_pickle(const std::filesystem::path& where, const std::string& name);
   [[noreturn]] static void refuse_file(const std::filesystem::path& path);
 
-  // Of several shards, one list and one index; no tensor may be in two of them.
+  // Of several shards, one list and one index. A tensor that two of them have is the later one's.
   void gather();
 
   checkpoint() = default;
@@ -103,10 +104,11 @@ HFT_INLINE const gguf_file& checkpoint::gguf() const {
 
 HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
   if (gguf_) return gguf_->find_tensor(name);
+  if (shards_.size() != 1)
+    if (const stored_tensor* tensor = by_name_.find(tensors_, name, detail::tensor_name{})) return tensor;
   for (const safetensors_file& shard : shards_)
-    if (shards_.size() == 1 || !shard.unreadable().empty())
-      if (const stored_tensor* tensor = shard.find(name)) return tensor;
-  return shards_.size() == 1 ? nullptr : by_name_.find(tensors_, name, detail::tensor_name{});
+    if (const stored_tensor* tensor = shard.find(name)) return tensor;  // throws where it cannot be read
+  return nullptr;
 }
 
 HFT_INLINE void checkpoint::open_folder() {
@@ -128,35 +130,45 @@ HFT_INLINE void checkpoint::open_shards(const std::filesystem::path& index_path)
   if (weight_map == nullptr || !weight_map->is_object() || weight_map->empty())
     throw format_error(where, "'weight_map'", "an object that maps tensors to files",
                        weight_map == nullptr ? "nothing" : detail::describe(*weight_map));
-  std::map<std::string, std::vector<std::string_view>> files;
+  std::map<std::string, std::filesystem::path> files;
   for (const auto& [tensor, file] : weight_map->get_ref<const json::object_t&>()) {
     const auto name = json_as<std::string>(file, where, "weight_map." + tensor);
-    // Only the name decides: within the folder it may be a symbolic link, as it is in the hub cache.
-    if (!detail::is_plain_component(name) ||
-        std::string_view(name).substr(name.size() - std::min<std::size_t>(name.size(), 12)) != ".safetensors")
-      throw format_error(where, "file of tensor " + detail::quote_text(tensor),
-                         "the name of a .safetensors file in the same folder", detail::quote_text(name));
-    files[name].push_back(tensor);
+    if (!files.contains(name)) files.emplace(name, shard_path(name, where, tensor));
   }
-  for (auto& [name, tensors] : files) {
-    shards_.push_back(safetensors_file::open(detail::below(path_, name)));
-    check_shard(shards_.back(), where, name, tensors);
+  for (const auto& [name, path] : files) shards_.push_back(safetensors_file::open(path));
+
+  std::vector<std::string_view> held, gone;
+  for (const safetensors_file& shard : shards_) {
+    for (const auto& t : shard.tensors()) held.push_back(t.name);
+    for (const auto& t : shard.unreadable()) held.push_back(t.name);
   }
+  detail::sort_names(held);
+  for (const auto& [tensor, file] : weight_map->get_ref<const json::object_t&>())
+    if (!std::binary_search(held.begin(), held.end(), tensor)) gone.push_back(tensor);
+  if (!gone.empty())
+    detail::log_message(
+        log_level::warning, where,
+        detail::joined("tensor ", detail::quote_text(gone[0]), gone.size() > 1 ? " and others are" : " is",
+                       " not in the files that the index names (", gone.size(), " in all)"));
 }
 
-HFT_INLINE void checkpoint::check_shard(const safetensors_file& shard, const std::string& where,
-                                        const std::string& file, std::vector<std::string_view>& indexed) {
-  std::vector<std::string_view> held;
-  for (const auto& t : shard.tensors()) held.push_back(t.name);
-  for (const auto& t : shard.unreadable()) held.push_back(t.name);
-  detail::sort_names(held);
-  detail::sort_names(indexed);
-  const auto [a, b] = std::mismatch(held.begin(), held.end(), indexed.begin(), indexed.end());
-  if (a == held.end() && b == indexed.end()) return;
-  const bool missing = a == held.end() || (b != indexed.end() && *b < *a);
-  throw format_error(where, detail::joined("tensor ", detail::quote_text(missing ? *b : *a),
-                                           missing ? " is not in its file " : " is not in weight_map, but in ",
-                                           detail::quote_text(file)));
+HFT_INLINE std::filesystem::path checkpoint::shard_path(const std::string& name, const std::string& where,
+                                                        const std::string& tensor) const {
+  namespace fs = std::filesystem;
+  const auto refuse = [&](const char* expected) {
+    throw format_error(where, "file of tensor " + detail::quote_text(tensor), expected, detail::quote_text(name));
+  };
+  const auto parts = detail::split_path(name);
+  if (!std::all_of(parts.begin(), parts.end(), detail::is_plain_component) || !name.ends_with(".safetensors"))
+    refuse("the name of a .safetensors file in the same folder or below it");
+  const fs::path path = detail::below(path_, name);
+  if (parts.size() == 1) return path;
+  // The file itself may be a link to anywhere, as it is in the hub cache; the folders on the way may not.
+  std::error_code failed;
+  const fs::path root = fs::canonical(path_, failed), folder = fs::canonical(path.parent_path(), failed);
+  if (!failed && std::mismatch(root.begin(), root.end(), folder.begin(), folder.end()).first != root.end())
+    refuse("folders that do not lead out of the model's");
+  return path;
 }
 
 HFT_INLINE void checkpoint::open_other_folder() {
@@ -202,8 +214,13 @@ HFT_INLINE void checkpoint::refuse_file(const std::filesystem::path& path) {
 
 HFT_INLINE void checkpoint::gather() {
   if (shards_.size() <= 1) return;
+  std::map<std::string_view, std::size_t> places;
   for (const safetensors_file& shard : shards_)
-    tensors_.insert(tensors_.end(), shard.tensors().begin(), shard.tensors().end());
+    for (const stored_tensor& t : shard.tensors())
+      if (const auto [place, is_new] = places.emplace(t.name, tensors_.size()); is_new)
+        tensors_.push_back(t);
+      else
+        tensors_[place->second] = t;
   by_name_ = detail::name_index(tensors_, detail::tensor_name{});
 }
 

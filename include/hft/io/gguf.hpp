@@ -25,6 +25,7 @@
 #include <hft/io/checked.hpp>
 #include <hft/io/gguf_value.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
@@ -103,6 +104,7 @@ class gguf_file::reader {
   reader(gguf_file& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
 
   void read() {
+    detail::refuse_web_page(bytes_, where());
     if (bytes_.size() < 4 || detail::load_unaligned<std::uint32_t>(bytes_.data()) != magic)
       throw format_error(where(), "this is no GGUF file", "the magic 'GGUF'",
                          detail::quote_text(text(0, std::min<std::size_t>(bytes_.size(), 4))));
@@ -125,6 +127,7 @@ class gguf_file::reader {
  private:
   static constexpr std::uint32_t magic = 0x46554747;  // "GGUF"
   static constexpr std::uint32_t max_dims = 4;        // GGML_MAX_DIMS
+  static constexpr int max_depth = 8;                 // of arrays of arrays
   static constexpr std::size_t max_key = 65535;       // the format's limit on keys; names have the same here
 
   const std::string& where() const { return *file_.where_; }
@@ -183,21 +186,34 @@ class gguf_file::reader {
     if (is_array) {
       element = gguf_type(number<std::uint32_t>("array type"));
       count = number<std::uint64_t>("array length");
-      if (element == gguf_type::array) throw unsupported_error(where(), what(), "", "an array of arrays");
     }
-    const std::size_t size = detail::gguf_type_bytes(element);
-    if (size == 0 && element != gguf_type::string)
-      throw format_error(where(), what(), "a value type from 0 to 12", detail::joined(std::uint32_t(element)));
     const std::size_t start = at_;
+    skip_values(element, count, what, 1);
+    file_.metadata_.emplace_back(file_.where_, key, element, is_array, std::size_t(count),
+                                 bytes_.subspan(start, at_ - start));
+  }
+  // Steps over values of one type, after a look at each that has a length of its own.
+  template <class What>
+  void skip_values(gguf_type type, std::uint64_t count, const What& what, int depth) {
+    const std::size_t size = detail::gguf_type_bytes(type);
     if (size != 0) {
       const auto bytes = detail::checked_mul(count, size);
       take(bytes ? *bytes : UINT64_MAX, what());
-    } else {
+    } else if (type == gguf_type::string) {
       check_count(count, 8, what() + ", array length");
       for (std::uint64_t i = 0; i < count; ++i) take(number<std::uint64_t>("string length"), "a metadata string");
+    } else if (type == gguf_type::array) {
+      if (depth == max_depth)
+        throw format_error(where(), what(), detail::joined("arrays nested at most ", max_depth, " deep"));
+      check_count(count, 4 + 8, what() + ", array length");
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const auto element = gguf_type(number<std::uint32_t>("array type"));
+        const auto length = number<std::uint64_t>("array length");
+        skip_values(element, length, what, depth + 1);
+      }
+    } else {
+      throw format_error(where(), what(), "a value type from 0 to 12", detail::joined(std::uint32_t(type)));
     }
-    file_.metadata_.emplace_back(file_.where_, key, element, is_array, std::size_t(count),
-                                 bytes_.subspan(start, at_ - start));
   }
 
   void read_alignment() {

@@ -94,10 +94,10 @@ T load_unaligned(const std::byte* from) {
 
 }  // namespace detail
 
-/// A metadata value: a number, a boolean, a string, or an array of one of them. It points into the file's bytes and is
-/// valid while its gguf_file (or a copy of it) lives; so are the string_views it gives. The accessors convert between
-/// the integer types where the number fits, read integers as floating point, and throw format_error, with file and
-/// key, for everything else.
+/// A metadata value: a number, a boolean, a string, or an array of one of them or of arrays. It points into the file's
+/// bytes and is valid while its gguf_file (or a copy of it) lives; so are the string_views it gives. The accessors
+/// convert between the integer types where the number fits, read integers as floating point, and throw format_error,
+/// with file and key, for everything else.
 class gguf_value {
  public:
   /// The reader's: `bytes` are the value's alone (for arrays, the elements), checked to be complete.
@@ -135,6 +135,8 @@ class gguf_value {
   std::vector<bool> as_bools() const;
   /// The elements of an array of strings, as views into the file.
   std::vector<std::string_view> as_strings() const;
+  /// The elements of an array of arrays, each a value of its own under the same key.
+  std::vector<gguf_value> as_arrays() const;
 
   /// The value as a T: bool, an integer or floating type, std::string, std::string_view, or a std::vector of
   /// std::string_view, integers or float.
@@ -181,6 +183,8 @@ class gguf_value {
   double real(std::size_t i) const;
   // The string at `at`, which moves on to the next one.
   std::string_view text(const std::byte*& at, std::size_t i) const;
+  // The array at `at`, which moves on to what follows it.
+  gguf_value nested(const std::byte*& at) const;
 
   std::shared_ptr<const std::string> file_;  // its name, for errors
   std::string_view key_;
@@ -229,9 +233,33 @@ HFT_INLINE std::vector<std::string_view> gguf_value::as_strings() const {
   return out;
 }
 
+HFT_INLINE std::vector<gguf_value> gguf_value::as_arrays() const {
+  array("an array of arrays");
+  if (element_ != gguf_type::array) mismatch("an array of arrays");
+  std::vector<gguf_value> out;
+  const std::byte* at = bytes_.data();
+  for (std::size_t i = 0; i < count_; ++i) out.push_back(nested(at));
+  return out;
+}
+
+HFT_INLINE gguf_value gguf_value::nested(const std::byte*& at) const {
+  const auto element = gguf_type(detail::load_unaligned<std::uint32_t>(at));
+  const auto count = std::size_t(detail::load_unaligned<std::uint64_t>(at + 4));
+  const std::byte* const begin = at += 12;
+  if (const auto size = detail::gguf_type_bytes(element))
+    at += count * size;
+  else
+    for (std::size_t i = 0; i < count; ++i)
+      if (element == gguf_type::array)
+        nested(at);
+      else
+        at += 8 + std::size_t(detail::load_unaligned<std::uint64_t>(at));
+  return {file_, key_, element, true, count, {begin, at}};
+}
+
 HFT_INLINE void gguf_value::mismatch(std::string_view wanted) const {
   std::string got(detail::gguf_type_name(element_));
-  if (is_array_) got = detail::cat("an array of ", count_, " ", got);
+  if (is_array_) got = detail::cat("an array of ", count_, " ", got, element_ == gguf_type::array ? "s" : "");
   throw format_error(*file_, "metadata key " + detail::quote_text(key_), std::string(wanted), std::move(got));
 }
 

@@ -1,5 +1,6 @@
-// JSON for configurations and other small files: strict parsing, typed access with errors that say where, and writing
-// as Python's json.dumps writes. Large files (tokenizer.json) are large_json.hpp's.
+// JSON for configurations and other small files: strict parsing, with Python's numbers where Python wrote the file,
+// typed access with errors that say where, and writing as Python's json.dumps writes. Large files (tokenizer.json) are
+// large_json.hpp's.
 #pragma once
 #include <algorithm>
 #include <charconv>
@@ -18,6 +19,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json_value.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/sorting.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
@@ -33,12 +35,18 @@ std::string describe(const json& value);
 
 }  // namespace detail
 
+/// What a text may have for a number. Python's json writes NaN, Infinity and -Infinity, which RFC 8259 has not, and
+/// reads a number that no double holds as infinite; what is not Python's (tokenizer.json, the header of safetensors) is
+/// strict.
+enum class json_numbers { strict, python };
+
 /// Parses JSON text. Throws format_error, naming `where` (a file), the line and the JSON path, for malformed text, bad
 /// UTF-8, a key that appears twice in one object, and nesting beyond `max_depth`. Numbers without fraction or exponent
 /// stay integers while 64 bits hold them.
-json parse_json(std::string_view text, std::string_view where, std::size_t max_depth = json_max_depth);
+json parse_json(std::string_view text, std::string_view where, std::size_t max_depth = json_max_depth,
+                json_numbers numbers = json_numbers::strict);
 
-/// Reads and parses a JSON file of at most `max_bytes`.
+/// Reads and parses a JSON file of at most `max_bytes`, with Python's numbers.
 json read_json(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{100} << 20);
 
 namespace detail {
@@ -127,8 +135,6 @@ struct dump_options {
   bool trailing_newline = true;
 };
 
-namespace detail {}  // namespace detail
-
 namespace detail {
 
 /// A double as Python's repr writes it: the shortest digits that read back, 1e-05, 10000.0, 1e+16; as json.dumps for
@@ -175,8 +181,8 @@ HFT_INLINE std::string describe(const json& value) {
 /// name the path.
 class json_parser {
  public:
-  json_parser(std::string_view text, std::string_view where, std::size_t max_depth)
-      : text_(text), where_(where), max_depth_(max_depth) {}
+  json_parser(std::string_view text, std::string_view where, std::size_t max_depth, json_numbers numbers)
+      : text_(text), where_(where), max_depth_(max_depth), numbers_(numbers) {}
 
   json document() {
     json root;
@@ -257,6 +263,11 @@ class json_parser {
   void read_number(json& out) {
     const std::size_t begin = at_;
     const bool negative = take('-');
+    if (numbers_ == json_numbers::python) {
+      constexpr double infinity = std::numeric_limits<double>::infinity();
+      if (peek() == 'I') return read_word("Infinity", out, negative ? -infinity : infinity);
+      if (peek() == 'N' && !negative) return read_word("NaN", out, std::numeric_limits<double>::quiet_NaN());
+    }
     if (!take('0') && !digits()) fail(negative ? "expected a digit" : "expected a value");
     bool integer = true;
     if (take('.')) {
@@ -279,8 +290,12 @@ class json_parser {
     }
     double x = 0;
     if (std::from_chars(first, last, x).ec != std::errc()) {  // beyond double: infinite, or next to nothing
-      if (magnitude(text_.substr(begin, at_ - begin)) > 0) fail("expected a number that a double holds");
-      x = negative ? -0.0 : 0.0;
+      x = 0;
+      if (magnitude(text_.substr(begin, at_ - begin)) > 0) {
+        if (numbers_ == json_numbers::strict) fail("expected a number that a double holds");
+        x = std::numeric_limits<double>::infinity();
+      }
+      if (negative) x = -x;
     }
     out = x;
   }
@@ -419,6 +434,7 @@ class json_parser {
   std::size_t at_ = 0;
   std::string where_;
   std::size_t max_depth_;
+  json_numbers numbers_;
   std::vector<const json*> open_;
 };
 
@@ -560,20 +576,21 @@ inline void append_json(std::string& out, const json& value, const dump_options&
 
 }  // namespace detail
 
-HFT_INLINE json parse_json(std::string_view text, std::string_view where, std::size_t max_depth) {
+HFT_INLINE json parse_json(std::string_view text, std::string_view where, std::size_t max_depth, json_numbers numbers) {
+  detail::refuse_web_page(text, where);
   if (const auto bad = detail::find_invalid_utf8(text); bad != text.npos)
     throw format_error(
         std::string(where),
         detail::joined("invalid UTF-8 in JSON at line ",
                        1 + std::count(text.begin(), text.begin() + std::ptrdiff_t(bad), '\n'), ", byte ", bad),
         "", detail::quote_text(text.substr(bad, 4)));
-  return detail::json_parser(text, where, max_depth).document();
+  return detail::json_parser(text, where, max_depth, numbers).document();
 }
 
 HFT_INLINE json json::parse(std::string_view text) { return parse_json(text, "JSON"); }
 
 HFT_INLINE json read_json(const std::filesystem::path& path, std::size_t max_bytes) {
-  return parse_json(read_text(path, max_bytes), path.string());
+  return parse_json(read_text(path, max_bytes), path.string(), json_max_depth, json_numbers::python);
 }
 
 HFT_INLINE const json* find_member(const json& object, std::string_view key, std::string_view where) {

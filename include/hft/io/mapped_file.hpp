@@ -18,6 +18,7 @@
 #include <utility>
 
 #include <hft/error.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/linkage.hpp>
 
 namespace hft {
@@ -68,7 +69,7 @@ enum class access_hint { normal, sequential, random, will_need };
 /// raises SIGBUS on access, as with every mapping.
 class mapped_file {
  public:
-  /// Throws file_error where the path is not a readable regular file.
+  /// Throws file_error where the path is not a readable regular file, format_error where it is a Git LFS pointer.
   static std::shared_ptr<const mapped_file> open(const std::filesystem::path& path);
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
@@ -93,7 +94,8 @@ class mapped_file {
   std::size_t size_ = 0;
 };
 
-/// The whole of a small file. Throws file_error where it is larger than `max_bytes` or cannot be read.
+/// The whole of a small file. Throws file_error where it is larger than `max_bytes` or cannot be read, format_error
+/// where it is a Git LFS pointer.
 std::string read_text(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{256} << 20);
 
 /// Writes a file that appears complete or not at all: the bytes go to a temporary file in the same folder, which
@@ -160,7 +162,9 @@ HFT_INLINE bool is_there(const std::filesystem::path& path, bool links) {
 }  // namespace detail
 
 HFT_INLINE std::shared_ptr<const mapped_file> mapped_file::open(const std::filesystem::path& path) {
-  return std::shared_ptr<const mapped_file>(new mapped_file(path));
+  std::shared_ptr<const mapped_file> file(new mapped_file(path));
+  detail::refuse_lfs_pointer(file->text(), path.string());
+  return file;
 }
 
 HFT_INLINE mapped_file::mapped_file(const std::filesystem::path& path) : path_(path) {
@@ -187,6 +191,7 @@ HFT_INLINE std::string read_text(const std::filesystem::path& path, std::size_t 
     done += std::size_t(n);
   }
   text.resize(done);
+  detail::refuse_lfs_pointer(text, path.string());
   return text;
 }
 

@@ -24,6 +24,7 @@
 #include <hft/io/checked.hpp>
 #include <hft/io/json.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
@@ -156,6 +157,7 @@ HFT_INLINE void safetensors_file::read(std::span<const std::byte> bytes) {
 }
 
 HFT_INLINE json safetensors_file::read_header(std::span<const std::byte> bytes) {
+  detail::refuse_web_page(bytes, where_);
   std::uint64_t length = 0;
   if (bytes.size() < sizeof length)
     throw format_error(where_, "this is no safetensors file", "at least 8 bytes", detail::joined(bytes.size()));

@@ -312,6 +312,12 @@ class BertModel : public PreTrainedModel<BertModel<B>> {
     v("pooler", pooler);
   }
   void tie_weights() {}
+  /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
+  void leave_out_absent(const is_stored& stored) {
+    if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
+    pooler.reset();
+    log_message(log_level::warning, "BertModel", "the checkpoint has no pooler: there is no pooler_output");
+  }
   const BertConfig& config() const { return config_; }
 
   BertEmbeddings<B> embeddings;

@@ -5,11 +5,14 @@
 //
 // and is read from config.json, written to it, and compared field by field through that list.
 #pragma once
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <hft/error.hpp>
@@ -140,6 +143,15 @@ struct config_writer {
 /// The activation that a config names; throws config_error for an unknown one.
 Activation find_activation(std::string_view name, const char* where);
 
+/// What config.json has for a number that JSON has not: Infinity as {"__float__": "Infinity"}, and so on, whatever it
+/// is in. Transformers writes it so, and reads it beside Python's bare Infinity and NaN.
+/// (PreTrainedConfig._encode_special_floats)
+json encode_special_floats(json config);
+json decode_special_floats(json config);
+
+/// A folder's config.json. Throws what read_json does.
+json read_config_json(const std::filesystem::path& file);
+
 /// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error
 /// for values that do not fit each other.
 template <class Config>
@@ -265,6 +277,32 @@ HFT_INLINE void remove_unset(json& object) {
 }
 
 }  // namespace detail
+
+HFT_INLINE json encode_special_floats(json config) {
+  if (config.is_array() || config.is_object()) {
+    for (json& value : config) value = encode_special_floats(std::move(value));
+  } else if (config.is_number_float() && !std::isfinite(config.get<f64>())) {
+    std::string name;
+    detail::append_python_float(name, config.get<f64>());
+    return json::object({{"__float__", name}});
+  }
+  return config;
+}
+
+HFT_INLINE json decode_special_floats(json config) {
+  if (!config.is_array() && !config.is_object()) return config;
+  if (config.size() == 1 && config.contains("__float__")) {
+    constexpr f64 infinity = std::numeric_limits<f64>::infinity();
+    for (const auto& [name, value] : {std::pair{"Infinity", infinity}, std::pair{"-Infinity", -infinity},
+                                      std::pair{"NaN", std::numeric_limits<f64>::quiet_NaN()}})
+      if (config["__float__"] == name) return value;
+    return config;
+  }
+  for (json& value : config) value = decode_special_floats(std::move(value));
+  return config;
+}
+
+HFT_INLINE json read_config_json(const std::filesystem::path& file) { return decode_special_floats(read_json(file)); }
 
 HFT_INLINE Activation find_activation(std::string_view name, const char* where) {
   const auto a = activation_from_name(name);

@@ -6,6 +6,7 @@
 //   const config_type& config() const
 //   void visit(visitor&)                         its parameters under their checkpoint names
 //   void tie_weights()                           shares what the config ties; called after loading
+//   void leave_out_absent(const detail::is_stored&)   optional: drops members that a checkpoint may lack
 //   static std::string architecture()            what config.json lists: "LlamaForCausalLM"
 //   static constexpr std::string_view base_model_prefix   the base model's name inside the headed one: "model"; a base
 //   model
@@ -33,17 +34,11 @@
 #include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>
-#include <hft/models/name_map.hpp>
+#include <hft/models/loading.hpp>
 #include <hft/module.hpp>
-#include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 
 namespace hft {
-
-struct LoadOptions {
-  std::optional<dtype_id> dtype;  // for weights of type any_q: convert to this format; default: as stored
-  std::string revision = "main";  // of a hub id
-};
 
 struct SaveOptions {
   std::optional<dtype_id> dtype;  // f32, f16, bf16; default: the model's own, f32 for block formats
@@ -51,33 +46,6 @@ struct SaveOptions {
 };
 
 namespace detail {
-
-// What a loader needs to know of a model beside its parameters; erased, so that loading is compiled once.
-struct load_plan {
-  std::string_view base_model_prefix;
-  name_map gguf_names;
-  std::string (*current_name)(std::string) = nullptr;
-  bool (*ignored)(std::string_view) = nullptr;
-  bool (*may_be_left)(std::string_view) = nullptr;        // names that a checkpoint may have beyond the model's
-  std::vector<std::pair<std::string, std::string>> tied;  // paths that the config ties, each with that of its original
-  void (*untie)(const void* config) = nullptr;            // where a checkpoint has a copy of other values
-  // Of the parameter at a path, the heads whose rows a GGUF file has in another order, or 0.
-  isize (*gguf_permuted_heads)(const void* config, std::string_view path) = nullptr;
-  const void* config = nullptr;
-};
-
-// (rows, cols) => (cols, rows)
-void transpose(f32* to, const f32* from, isize rows, isize cols);
-
-/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
-/// copy.
-void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads, bool transposed,
-            std::optional<dtype_id> wanted);
-
-/// Loads every parameter that `visit` shows, strictly: throws weight_error that lists what is missing, unexpected or of
-/// another shape.
-void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                  const std::function<void(visitor&)>& visit);
 
 /// Sets what a folder says of generation: generation_config.json alone where there is one, else the fields of it that
 /// config.json has, as old checkpoints do, beside the special tokens that `config` has from there.
@@ -105,7 +73,7 @@ Config read_config(const checkpoint& source) {
     }
   }
   const auto file = source.path() / "config.json";
-  const json object = read_json(file);
+  const json object = read_config_json(file);
   const auto type = get<std::string>(object, "model_type", "", file.string());
   if (!type.empty() && type != Config::model_type)
     throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type),
@@ -118,7 +86,8 @@ class PreTrainedModel {
  public:
   /// Loads a model from a Transformers folder, a .gguf file, or a hub id that is in the hub cache.
   /// Weights are mapped, not copied, where the file's dtype is the model's; else they are converted.
-  /// Throws file_error, format_error, config_error, and weight_error where the tensors are not exactly the model's.
+  /// Throws file_error, format_error, config_error, and weight_error where tensors of the model are missing or have
+  /// another shape, with options.strict also where the checkpoint has others beside them.
   static Derived from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
     return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
   }
@@ -132,7 +101,7 @@ class PreTrainedModel {
     return model;
   }
 
-  /// Fills the parameters from a checkpoint; strict.
+  /// Fills the parameters from a checkpoint.
   void load_weights(const checkpoint& source, const LoadOptions& options = {}) {
     using Config = typename Derived::config_type;
     Derived& self = derived();
@@ -152,6 +121,8 @@ class PreTrainedModel {
         const_cast<Config*>(static_cast<const Config*>(config))->tie_word_embeddings = false;
       };
     }
+    if constexpr (requires { self.leave_out_absent(detail::is_stored()); })
+      plan.leave_out_absent = [&](const detail::is_stored& stored) { self.leave_out_absent(stored); };
     if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
     if constexpr (requires { Config::may_be_left(""); }) plan.may_be_left = &Config::may_be_left;
     detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
@@ -172,7 +143,7 @@ class PreTrainedModel {
     json config = config_to_json(self.config());
     config["architectures"] = json::array({Derived::architecture()});
     config["dtype"] = detail::torch_dtype_name(dtype);
-    write_file_atomically(folder / "config.json", dump(config));
+    write_file_atomically(folder / "config.json", dump(encode_special_floats(config)));
     // Settings that nobody made are not written: most models without a head to generate with have none.
     if (const json generation = generation_config.to_json(); generation != GenerationConfig().to_json())
       write_file_atomically(folder / "generation_config.json", dump(generation));
@@ -204,158 +175,6 @@ class PreTrainedModel {
 
 namespace detail {
 
-HFT_INLINE void transpose(f32* to, const f32* from, isize rows, isize cols) {
-  for (isize r = 0; r < rows; ++r)
-    for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
-}
-
-// llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
-inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std::size_t row_bytes, isize heads) {
-  const isize D = rows / heads;
-  for (isize h = 0; h < heads; ++h)
-    for (isize i = 0; i < D; ++i)
-      std::memcpy(to + std::size_t(h * D + i) * row_bytes,
-                  from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
-}
-
-HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
-                       bool transposed, std::optional<dtype_id> wanted) {
-  const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
-  if (!info(stored.dtype).floating)
-    throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
-                       std::string(name(stored.dtype)));
-  const dtype_id format =
-      p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(stored.dtype) : stored.dtype);
-  if (cols % info(format).block)
-    throw weight_error(where, "tensor " + quote_text(stored.name),
-                       joined("rows of a multiple of ", info(format).block, " for ", name(format)),
-                       shape_text(p.shape()));
-  const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
-  if (format == stored.dtype && !transposed && !permuted_heads && p.host_memory() &&
-      reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
-    p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size(), stored.mapped), stored.bytes.data(),
-           format);
-    return;
-  }
-  const std::byte* from = stored.bytes.data();
-  dtype_id from_format = stored.dtype;
-  std::vector<std::byte> reordered;
-  if (transposed) {
-    std::vector<f32> values(std::size_t(p.size()));
-    convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows)
-    reordered.resize(values.size() * sizeof(f32));
-    auto* out = reinterpret_cast<f32*>(reordered.data());
-    transpose(out, values.data(), cols, rows);
-    from = reordered.data(), from_format = dtype_id::f32;
-  } else if (permuted_heads) {
-    reordered.resize(stored.bytes.size());
-    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
-    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), permuted_heads);
-    from = reordered.data();
-  }
-  p.allocate(format);
-  if (p.host_memory()) {
-    convert_rows(format, p.data(), from_format, from, rows, cols);
-  } else {
-    std::vector<std::byte> staged(std::size_t(p.bytes()));
-    convert_rows(format, staged.data(), from_format, from, rows, cols);
-    p.copy_from_host(staged.data(), staged.size());
-  }
-  if (stored.mapped) buffer::let_pages_go(stored.bytes.data(), stored.bytes.size());  // they have been read
-}
-
-/// Where both parameters of a tied pair are stored with different values, the config is wrong: they are two. Else one
-/// is enough, whichever it is. (PreTrainedModel.tie_weights)
-HFT_INLINE void settle_ties(const load_plan& plan,
-                            std::map<std::string, const stored_tensor*, std::less<>>& available) {
-  bool different = false;
-  for (const auto& [copy, original] : plan.tied) {
-    const auto c = available.find(copy), o = available.find(original);
-    if (c == available.end()) continue;
-    if (o == available.end()) {
-      available.emplace(original, c->second);
-    } else {
-      const stored_tensor &a = *c->second, &b = *o->second;
-      different = different || a.dtype != b.dtype || a.shape != b.shape ||
-                  (a.bytes.data() != b.bytes.data() && !std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin()));
-    }
-  }
-  if (different) plan.untie(plan.config);
-  for (const auto& [copy, original] : plan.tied)
-    if (!different)
-      available.erase(copy);
-    else if (const auto o = available.find(original); o != available.end())
-      available.emplace(copy, o->second);  // of several pairs, one that is not stored twice
-}
-
-HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                             const std::function<void(visitor&)>& visit) {
-  std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
-  const std::string where = source.path().string(), prefix = std::string(plan.base_model_prefix) + ".";
-  bool headed = false, headed_file = false;  // whether paths of the model, and names in the file, have the prefix
-  std::span<const stored_tensor> tensors = source.tensors();
-  std::vector<stored_tensor> put_together;
-  std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
-  if (!source.is_gguf() && holds_bitsandbytes(tensors, where))
-    tensors = put_together = unpack_bitsandbytes(tensors, where, unpacked);
-  // A tensor of a dtype that hft does not have is asked for, which throws and names that dtype.
-  const auto refuse = [&](const auto& unreadable) {
-    for (const auto& t : unreadable)
-      if (!plan.ignored || !plan.ignored(t.name)) source.find(t.name);
-  };
-  if (source.is_gguf()) refuse(source.gguf().unreadable());
-  for (const auto& shard : source.shards()) refuse(shard.unreadable());
-  visiting own_paths([&](const std::string& path, parameter&) { headed = headed || path.starts_with(prefix); });
-  visit(own_paths);
-  for (const auto& t : tensors) headed_file = headed_file || t.name.starts_with(prefix);
-  for (const auto& t : tensors) {
-    if (plan.ignored && plan.ignored(t.name)) continue;
-    std::string path = plan.gguf_names.translate(t.name).value_or(t.name);
-    if (plan.current_name && !source.is_gguf()) path = plan.current_name(std::move(path));
-    if (!source.is_gguf() && !plan.base_model_prefix.empty()) {
-      if (!headed && headed_file) {
-        if (!path.starts_with(prefix)) continue;  // the head of a headed checkpoint
-        path.erase(0, prefix.size());
-      } else if (headed && !headed_file) {
-        path.insert(0, prefix);
-      }
-    } else if (source.is_gguf() && !headed) {
-      if (!path.starts_with(prefix)) continue;
-      path.erase(0, prefix.size());
-    }
-    available.emplace(std::move(path), &t);
-  }
-  settle_ties(plan, available);
-  std::string problems;
-  int shown = 0;
-  const auto problem = [&](const std::string& text) {
-    if (++shown <= 8) problems += (problems.empty() ? "" : "; ") + text;
-  };
-  visiting v([&](const std::string& path, parameter& p) {
-    const auto found = available.find(path);
-    if (found == available.end()) return problem(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
-    const stored_tensor& t = *found->second;
-    available.erase(found);
-    // GGUF and bitsandbytes store all weights as (out, in).
-    const bool transposed =
-        p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
-    std::vector<isize> expected = p.shape();
-    if (transposed) std::reverse(expected.begin(), expected.end());
-    if (t.shape != expected)
-      return problem(
-          cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
-    const isize permuted_heads =
-        source.is_gguf() && plan.gguf_permuted_heads ? plan.gguf_permuted_heads(plan.config, path) : 0;
-    if (problems.empty()) assign(p, t, where, permuted_heads, transposed, options.dtype);
-  });
-  visit(v);
-  for (const auto& [path, t] : available)
-    if (!plan.may_be_left || !plan.may_be_left(path))
-      problem(cat("unexpected ", quote_text(t->name), " ", shape_text(t->shape)));
-  if (shown > 8) problems += cat("; and ", shown - 8, " more");
-  if (!problems.empty()) throw weight_error(where, "weights do not fit the model: " + problems);
-}
-
 HFT_INLINE void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config) {
   const auto own = folder / "generation_config.json";
   if (is_there(own)) {
@@ -364,7 +183,7 @@ HFT_INLINE void read_generation_config(const std::filesystem::path& folder, Gene
     return;
   }
   const auto file = folder / "config.json";
-  const json object = read_json(file);
+  const json object = read_config_json(file);
   json known = json::object();
   for (const auto& field : config.fields()) {
     const std::string_view name = field.name;

@@ -165,9 +165,10 @@ class gguf_tokenizer_reader {
       merges = read_merges(vocabulary);
     } else {
       // Gemma's merges follow the order of its tokens, not their scores.
-      std::vector<double> scores(spelled_.size());
+      std::vector<double> scores;
       const auto listed = gemma ? std::vector<float>() : read_scores();
-      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = gemma ? -double(i) : double(listed[i]);
+      vocabulary.for_each(
+          [&](std::string_view, std::uint32_t id) { scores.push_back(gemma ? -double(id) : double(listed[id])); });
       merges = generate_merges(vocabulary, &scores);
     }
     name_tokens();
@@ -251,15 +252,22 @@ class gguf_tokenizer_reader {
     return out;
   }
 
+  // Of a text that several tokens have, the last one's id counts, as in Transformers' dictionary and in llama.cpp's;
+  // the others' ids mean nothing.
   Vocabulary read_vocabulary() const {
-    Vocabulary out;
+    Vocabulary out, last;
     std::size_t bytes = 0;
     for (const auto& t : spelled_) bytes += t.size();
     out.reserve(spelled_.size(), bytes);
+    bool unique = true;
     for (std::size_t i = 0; i < spelled_.size(); ++i)
-      if (out.insert(spelled_[i], std::uint32_t(i)) != Vocabulary::inserted::yes)
-        throw format_error(where_, joined("tokenizer.ggml.tokens[", i, "] ", quote_text(spelled_[i])),
-                           "to appear once");
+      unique = out.insert(spelled_[i], std::uint32_t(i)) == Vocabulary::inserted::yes && unique;
+    if (!unique) {
+      for (std::size_t i = 0; i < spelled_.size(); ++i) last.insert_latest(spelled_[i], std::uint32_t(i));
+      Vocabulary renumbered;
+      out.for_each([&](std::string_view t, std::uint32_t) { renumbered.insert(t, *last.find(t)); });
+      out = std::move(renumbered);
+    }
     finish_vocabulary(out, where_);
     return out;
   }

@@ -15,6 +15,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/utf8.hpp>
 
 namespace hft {
@@ -27,6 +28,7 @@ class SentencePieceTokenizer {
   static SentencePieceTokenizer from_file(const std::filesystem::path& path) {
     const auto file = mapped_file::open(path);
     const std::string_view text = file->text();
+    detail::refuse_web_page(text, path.string());
     auto model = std::make_shared<sentencepiece::SentencePieceProcessor>();
     const auto status = model->LoadFromSerializedProto(absl::string_view(text.data(), text.size()));
     if (!status.ok()) throw format_error(path.string(), "", "a sentencepiece model", status.ToString());

@@ -77,7 +77,7 @@ T argument_from_text(std::string_view text, const std::string& where) {
     throw value_error(where, "", "one of " + choices_text<T>(), quote_text(text));
   } else if constexpr (std::is_same_v<T, json>) {
     const auto first = text.find_first_not_of(" \t\r\n");
-    if (first != text.npos && text[first] == '{') return parse_json(text, where);
+    if (first != text.npos && text[first] == '{') return parse_json(text, where, json_max_depth, json_numbers::python);
     return std::string(text);
   } else {
     return T(text);

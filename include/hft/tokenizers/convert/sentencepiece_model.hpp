@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/utf8.hpp>
 
 namespace hft::detail {
@@ -119,6 +120,7 @@ struct sentencepiece_model {
 
   /// Throws format_error where `bytes` is no such model; `where` names the file.
   static sentencepiece_model parse(std::string_view bytes, const std::string& where) {
+    refuse_web_page(bytes, where);
     sentencepiece_model out;
     for (protobuf_reader r(bytes, where); r.next();) {
       if (r.field() == 1) out.pieces.push_back(read_piece(r.bytes(), where));

@@ -10,6 +10,7 @@
 #include <hft/error.hpp>
 #include <hft/io/large_json.hpp>
 #include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/tokenizers/serialization.hpp>
 #include <hft/tokenizers/unicode.hpp>
@@ -31,6 +32,7 @@ void for_each_line(std::string_view text, F f) {
 /// vocab.txt of BERT's kinds: a token a line, its id the line's number. White space at the end of a line is no part of
 /// it; of a token listed twice the last line counts.
 inline Vocabulary read_vocabulary_lines(std::string_view text, const std::string& where) {
+  refuse_web_page(text, where);
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
     throw format_error(where, joined("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
   const auto trimmed = [](std::string_view line) {
@@ -63,6 +65,7 @@ inline Vocabulary read_vocabulary_file(const std::filesystem::path& path) {
 
 /// merges.txt: two tokens a line, the most frequent merge first.
 inline pair_table read_merges_text(std::string_view text, const Vocabulary& vocabulary, const std::string& where) {
+  refuse_web_page(text, where);
   if (const auto at = find_invalid_utf8(text); at != std::string_view::npos)
     throw format_error(where, joined("byte ", at), "UTF-8", quote_text(text.substr(at, 4)));
   merge_reader reader(vocabulary, 0);

@@ -74,7 +74,7 @@ class json_lines_rows final : public RowSource {
     lines_.check_utf8(i);
     json value;
     try {
-      value = parse_json(lines_.line(i), lines_.path());
+      value = parse_json(lines_.line(i), lines_.path(), json_max_depth, json_numbers::python);
     } catch (const format_error& e) {
       // The parser saw one line only; the file has others before it.
       std::string subject = e.subject();

@@ -6,6 +6,8 @@
 #pragma once
 #include <filesystem>
 
+#include <hft/io/mapped_file.hpp>
+#include <hft/io/placeholder.hpp>
 #include <hft/train/data/load_dataset.hpp>
 
 #if __has_include(<parquet/arrow/reader.h>)
@@ -29,6 +31,7 @@ class parquet_rows final : public RowSource {
  public:
   explicit parquet_rows(const std::filesystem::path& path) : path_(path.string()) {
     check_readable(path);
+    refuse_web_page(mapped_file::open(path)->text(), path_);
     auto file = arrow::io::ReadableFile::Open(path_);
     if (!file.ok()) throw file_error(path_, file.status().message());
     parquet::arrow::FileReaderBuilder builder;

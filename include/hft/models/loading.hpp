@@ -1,0 +1,270 @@
+// Giving a model the tensors of a checkpoint: which tensor is which parameter's, whatever name and layout it has in the
+// file, what ties mean, and what is said of tensors that are missing or too many.
+// (transformers/core_model_loading.py; PreTrainedModel.tie_weights)
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/io/checkpoint.hpp>
+#include <hft/io/stored_tensor.hpp>
+#include <hft/linkage.hpp>
+#include <hft/log.hpp>
+#include <hft/models/name_map.hpp>
+#include <hft/module.hpp>
+#include <hft/quantization/bitsandbytes.hpp>
+#include <hft/quantization/convert.hpp>
+
+namespace hft {
+
+struct LoadOptions {
+  std::optional<dtype_id> dtype = {};  // for weights of type any_q: convert to this format; default: as stored
+  std::string revision = "main";       // of a hub id
+  bool strict = false;                 // tensors that the model has not are an error; default: a warning (log.hpp)
+};
+
+namespace detail {
+
+/// Whether a checkpoint has the parameter at a path.
+using is_stored = std::function<bool(std::string_view path)>;
+
+// What a loader needs to know of a model beside its parameters; erased, so that loading is compiled once.
+struct load_plan {
+  std::string_view base_model_prefix;
+  name_map gguf_names;
+  std::string (*current_name)(std::string) = nullptr;
+  bool (*ignored)(std::string_view) = nullptr;
+  bool (*may_be_left)(std::string_view) = nullptr;         // names that a checkpoint may have beyond the model's
+  std::vector<std::pair<std::string, std::string>> tied;   // paths that the config ties, each with that of its original
+  void (*untie)(const void* config) = nullptr;             // where a checkpoint has a copy of other values
+  std::function<void(const is_stored&)> leave_out_absent;  // drops members that the checkpoint has not, if it may
+  // Of the parameter at a path, the heads whose rows a GGUF file has in another order, or 0.
+  isize (*gguf_permuted_heads)(const void* config, std::string_view path) = nullptr;
+  const void* config = nullptr;
+};
+
+// (rows, cols) => (cols, rows)
+void transpose(f32* to, const f32* from, isize rows, isize cols);
+
+/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
+/// copy.
+void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads, bool transposed,
+            std::optional<dtype_id> wanted);
+
+/// Loads every parameter that `visit` shows. Throws weight_error that lists what is missing or of another shape, and
+/// with options.strict what is unexpected, which is a warning else.
+void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
+                  const std::function<void(visitor&)>& visit);
+
+}  // namespace detail
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+
+HFT_INLINE void transpose(f32* to, const f32* from, isize rows, isize cols) {
+  for (isize r = 0; r < rows; ++r)
+    for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+}
+
+// llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
+inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std::size_t row_bytes, isize heads) {
+  const isize D = rows / heads;
+  for (isize h = 0; h < heads; ++h)
+    for (isize i = 0; i < D; ++i)
+      std::memcpy(to + std::size_t(h * D + i) * row_bytes,
+                  from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
+}
+
+HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
+                       bool transposed, std::optional<dtype_id> wanted) {
+  const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
+  if (!info(stored.dtype).floating)
+    throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
+                       std::string(name(stored.dtype)));
+  const dtype_id as_stored = stored.dtype == dtype_id::f64 ? dtype_id::f32 : stored.dtype;  // no kernel takes f64
+  const dtype_id format = p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(as_stored) : as_stored);
+  if (cols % info(format).block)
+    throw weight_error(where, "tensor " + quote_text(stored.name),
+                       joined("rows of a multiple of ", info(format).block, " for ", name(format)),
+                       shape_text(p.shape()));
+  const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
+  if (format == stored.dtype && !transposed && !permuted_heads && p.host_memory() &&
+      reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
+    p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size(), stored.mapped), stored.bytes.data(),
+           format);
+    return;
+  }
+  const std::byte* from = stored.bytes.data();
+  dtype_id from_format = stored.dtype;
+  std::vector<std::byte> reordered;
+  if (transposed) {
+    std::vector<f32> values(std::size_t(p.size()));
+    convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows)
+    reordered.resize(values.size() * sizeof(f32));
+    auto* out = reinterpret_cast<f32*>(reordered.data());
+    transpose(out, values.data(), cols, rows);
+    from = reordered.data(), from_format = dtype_id::f32;
+  } else if (permuted_heads) {
+    reordered.resize(stored.bytes.size());
+    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
+    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), permuted_heads);
+    from = reordered.data();
+  }
+  p.allocate(format);
+  if (p.host_memory()) {
+    convert_rows(format, p.data(), from_format, from, rows, cols);
+  } else {
+    std::vector<std::byte> staged(std::size_t(p.bytes()));
+    convert_rows(format, staged.data(), from_format, from, rows, cols);
+    p.copy_from_host(staged.data(), staged.size());
+  }
+  if (stored.mapped) buffer::let_pages_go(stored.bytes.data(), stored.bytes.size());  // they have been read
+}
+
+/// Where both parameters of a tied pair are stored with different values, the config is wrong: they are two. Else one
+/// is enough, whichever it is. (PreTrainedModel.tie_weights)
+inline void settle_ties(const load_plan& plan, std::string_view where,
+                        std::map<std::string, const stored_tensor*, std::less<>>& available) {
+  bool different = false;
+  for (const auto& [copy, original] : plan.tied) {
+    const auto c = available.find(copy), o = available.find(original);
+    if (c == available.end()) continue;
+    if (o == available.end()) {
+      available.emplace(original, c->second);
+    } else {
+      const stored_tensor &a = *c->second, &b = *o->second;
+      const bool differs =
+          a.dtype != b.dtype || a.shape != b.shape ||
+          (a.bytes.data() != b.bytes.data() && !std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin()));
+      if (differs)
+        log_message(log_level::warning, where,
+                    joined("the config ties ", quote_text(copy), " to ", quote_text(original),
+                           ", but the checkpoint has both with different values: they are not tied"));
+      different = different || differs;
+    }
+  }
+  if (different) plan.untie(plan.config);
+  for (const auto& [copy, original] : plan.tied)
+    if (!different)
+      available.erase(copy);
+    else if (const auto o = available.find(original); o != available.end())
+      available.emplace(copy, o->second);  // of several pairs, one that is not stored twice
+}
+
+/// The path of the parameter that a tensor of the file is or, where the model has no such one, would be: today's name,
+/// with the base model's prefix or without it, whichever the model has. (core_model_loading.rename_source_key)
+class path_finder {
+ public:
+  path_finder(const load_plan& plan, bool gguf, std::set<std::string, std::less<>> own)
+      : plan_(plan), gguf_(gguf), prefix_(std::string(plan.base_model_prefix) + "."), own_(std::move(own)) {}
+
+  std::string operator()(const std::string& name) const {
+    std::string path = gguf_ ? plan_.gguf_names.translate(name).value_or(name) : name;
+    if (!gguf_ && plan_.current_name) path = plan_.current_name(std::move(path));
+    if (path.starts_with(prefix_) && own_.contains(path.substr(prefix_.size()))) return path.substr(prefix_.size());
+    if (own_.contains(prefix_ + path)) return prefix_ + path;
+    return path;
+  }
+  bool is_own(const std::string& path) const { return own_.contains(path); }
+
+ private:
+  const load_plan& plan_;
+  bool gguf_;
+  std::string prefix_;
+  std::set<std::string, std::less<>> own_;  // paths of the model, tied ones too
+};
+
+/// A list for a message that ends after the first few.
+class short_list {
+ public:
+  void add(std::string_view entry) {
+    if (++size_ <= most) text_.append(text_.empty() ? "" : "; ").append(entry);
+  }
+  bool empty() const { return size_ == 0; }
+  std::string text() const { return size_ > most ? cat(text_, "; and ", size_ - most, " more") : text_; }
+
+ private:
+  static constexpr int most = 8;
+  std::string text_;
+  int size_ = 0;
+};
+
+HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
+                             const std::function<void(visitor&)>& visit) {
+  const std::string where = source.path().string();
+  std::span<const stored_tensor> tensors = source.tensors();
+  std::vector<stored_tensor> put_together;
+  std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
+  if (!source.is_gguf() && holds_bitsandbytes(tensors, where))
+    tensors = put_together = unpack_bitsandbytes(tensors, where, unpacked);
+
+  std::set<std::string, std::less<>> own;
+  visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
+  visit(own_paths);
+  for (const auto& [copy, original] : plan.tied) own.insert(copy);
+  const path_finder path_of(plan, source.is_gguf(), std::move(own));
+
+  std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
+  short_list problems, unexpected;
+  const auto sort_in = [&](const std::string& name, const stored_tensor* t) {
+    if (plan.ignored && plan.ignored(name)) return;
+    const std::string path = path_of(name);
+    if (!path_of.is_own(path)) {
+      if (!plan.may_be_left || !plan.may_be_left(path))
+        unexpected.add(cat("unexpected ", quote_text(name), t ? " " + shape_text(t->shape) : ""));
+    } else if (!t) {
+      source.find(name);  // throws, and names the dtype that hft does not have
+    } else if (const auto [at, first] = available.emplace(path, t); !first && t->name < at->second->name) {
+      at->second = t;  // of two names of one parameter Transformers, too, takes the first
+    }
+  };
+  for (const auto& t : tensors) sort_in(t.name, &t);
+  if (source.is_gguf())
+    for (const auto& t : source.gguf().unreadable()) sort_in(t.name, nullptr);
+  for (const auto& shard : source.shards())
+    for (const auto& t : shard.unreadable()) sort_in(t.name, nullptr);
+
+  if (plan.leave_out_absent && !options.strict)
+    plan.leave_out_absent([&](std::string_view path) { return available.contains(path); });
+  settle_ties(plan, where, available);
+  visiting v([&](const std::string& path, parameter& p) {
+    const auto found = available.find(path);
+    if (found == available.end()) return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
+    const stored_tensor& t = *found->second;
+    // GGUF and bitsandbytes store all weights as (out, in).
+    const bool transposed =
+        p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
+    std::vector<isize> expected = p.shape();
+    if (transposed) std::reverse(expected.begin(), expected.end());
+    if (t.shape != expected)
+      return problems.add(
+          cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
+    const isize permuted_heads =
+        source.is_gguf() && plan.gguf_permuted_heads ? plan.gguf_permuted_heads(plan.config, path) : 0;
+    if (problems.empty()) assign(p, t, where, permuted_heads, transposed, options.dtype);
+  });
+  visit(v);
+  if (problems.empty() && unexpected.empty()) return;
+  if (problems.empty() && !options.strict)
+    return log_message(log_level::warning, where,
+                       joined("tensors that the model does not have are left: ", unexpected.text()));
+  // What is unexpected often says why something is missing.
+  if (!unexpected.empty()) problems.add(unexpected.text());
+  throw weight_error(where, "weights do not fit the model: " + problems.text());
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
