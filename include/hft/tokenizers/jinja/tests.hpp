@@ -31,6 +31,14 @@ bool parity_test(runtime& rt, const value& v, arguments& args) {
   return integer_modulo(integer_operand(v), 2) == Remainder;
 }
 
+/// `x is filter`: whether a dict of jinja2 has that key.
+template <bool (*Known)(std::string_view)>
+bool name_test(runtime& rt, const value& v, arguments& args) {
+  bound(rt, "test", args, {});
+  if (!hashable(v)) runtime::fail(cat("unhashable type: '", type_name(v), "'"));
+  return v.is_string() && Known(v.text());
+}
+
 /// The tests that look at their subject only.
 inline const std::unordered_map<std::string_view, bool (*)(const value&)>& plain_tests() {
   using v = const value&;
@@ -77,10 +85,8 @@ inline const std::unordered_map<std::string_view, test_function>& tests() {
          }},
         {"lower", [](runtime& rt, v x, a args) { return bound(rt, "lower", args, {}), is_lower_text(to_str(rt, x)); }},
         {"upper", [](runtime& rt, v x, a args) { return bound(rt, "upper", args, {}), is_upper_text(to_str(rt, x)); }},
-        {"filter", [](runtime& rt, v x,
-                      a args) { return bound(rt, "filter", args, {}), x.is_string() && is_known_filter(x.text()); }},
-        {"test", [](runtime& rt, v x,
-                    a args) { return bound(rt, "test", args, {}), x.is_string() && is_known_test(x.text()); }},
+        {"filter", name_test<is_known_filter>},
+        {"test", name_test<is_known_test>},
         {"sameas",
          [](runtime& rt, v x, a args) {
            return operand_test(rt, x, args, [](runtime&, v p, v q) {
