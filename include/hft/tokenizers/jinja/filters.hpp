@@ -196,6 +196,7 @@ inline value map_filter(runtime& rt, const value& v, arguments& given) {
         if (!p.has(0)) runtime::fail("map requires a filter argument");
         *get = {attribute_path(rt, p[0]), p[1], false};
       } else {
+        require_defined(args->positional[0]);
         *name = to_str(rt, args->positional[0]);
         args->positional.erase(args->positional.begin());
       }
@@ -226,6 +227,7 @@ value select_filter(runtime& rt, const value& v, arguments& given) {
         list.erase(list.begin());
       }
       if (!list.empty()) {
+        require_defined(list[0]);
         *name = to_str(rt, list[0]);
         list.erase(list.begin());
       }
@@ -353,7 +355,7 @@ inline bool parse_integer(std::string_view s, int base, std::int64_t& out) {
   s = strip(s);
   bool negative = false;
   if (!s.empty() && (s[0] == '-' || s[0] == '+')) negative = s[0] == '-', s.remove_prefix(1);
-  if (base != 0 && (base < 2 || base > 36)) runtime::fail("int() base must be >= 2 and <= 36, or 0");
+  if (base != 0 && (base < 2 || base > 36)) return false;
   const char letter = s.size() > 1 && s[0] == '0' ? static_cast<char>(s[1] | 32) : 0;
   const int prefixed = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
   if (prefixed && (base == 0 || base == prefixed)) {
@@ -407,7 +409,9 @@ inline value int_filter(runtime& rt, const value& v, arguments& args) {
   if (v.is(kind::floating)) return std::isnan(v.number()) ? otherwise : value(to_integer(v.number()));
   if (!v.is_string()) return otherwise;
   std::int64_t n = 0;
-  if (parse_integer(v.text(), p.has(1) ? static_cast<int>(index_argument(p[1])) : 10, n)) return n;
+  // a base that int() refuses leaves the text to float()
+  const bool has_base = !p.has(1) || (p[1].is_integral() && p[1].integer() >= 0 && p[1].integer() <= 36);
+  if (has_base && parse_integer(v.text(), p.has(1) ? static_cast<int>(p[1].integer()) : 10, n)) return n;
   double d = 0;
   if (!parse_float(v.text(), d) || !std::isfinite(d)) return otherwise;
   return to_integer(d);
@@ -590,10 +594,11 @@ inline void wrap_line(std::string_view line, std::size_t width, bool break_long,
 
 inline value wordwrap_filter(runtime& rt, const value& v, arguments& args) {
   const bound p(rt, "wordwrap", args, {"width", "break_long_words", "wrapstring", "break_on_hyphens"});
-  const std::int64_t width = p.has(0) ? index_argument(p[0]) : 79;
-  if (width <= 0) runtime::fail(cat("invalid width ", width, " (must be > 0)"));
   const std::string by = p[2].is_none() ? "\n" : string_argument("wordwrap", p[2]);
   rt.spend(string_argument("wordwrap", v).size());
+  if (v.text().empty()) return v;  // nothing asks for the width
+  const std::int64_t width = p.has(0) ? index_argument(p[0]) : 79;
+  if (width <= 0) runtime::fail(cat("invalid width ", width, " (must be > 0)"));
   std::string out;
   bool later = false;
   for (std::string_view line : split_lines(v.text(), false)) {

@@ -12,12 +12,6 @@ using test_function = bool (*)(runtime&, const value&, arguments&);
 bool is_known_filter(std::string_view name);
 bool is_known_test(std::string_view name);
 
-inline std::int64_t integer_operand(const value& v) {
-  require_defined(v);
-  if (!v.is_integral()) runtime::fail(cat("unsupported operand type(s) for %: '", type_name(v), "' and 'int'"));
-  return v.integer();
-}
-
 template <class Compare>
 bool operand_test(runtime& rt, const value& v, arguments& args, Compare compare) {
   const bound p(rt, "test", args, {""}, 1);
@@ -27,8 +21,7 @@ bool operand_test(runtime& rt, const value& v, arguments& args, Compare compare)
 template <int Remainder>
 bool parity_test(runtime& rt, const value& v, arguments& args) {
   bound(rt, "test", args, {});
-  if (v.is(kind::floating)) return float_modulo(v.number(), 2) == Remainder;
-  return integer_modulo(integer_operand(v), 2) == Remainder;
+  return equals(rt, modulo(rt, v, value(2)), value(Remainder));
 }
 
 /// `x is filter`: whether a dict of jinja2 has that key.
@@ -79,9 +72,7 @@ inline const std::unordered_map<std::string_view, test_function>& tests() {
         {"divisibleby",
          [](runtime& rt, v x, a args) {
            const bound p(rt, "divisibleby", args, {"num"}, 1);
-           const std::int64_t n = integer_operand(p[0]);
-           if (n == 0) runtime::fail("integer division or modulo by zero");
-           return integer_modulo(integer_operand(x), n) == 0;
+           return equals(rt, modulo(rt, x, p[0]), value(0));
          }},
         {"lower", [](runtime& rt, v x, a args) { return bound(rt, "lower", args, {}), is_lower_text(to_str(rt, x)); }},
         {"upper", [](runtime& rt, v x, a args) { return bound(rt, "upper", args, {}), is_upper_text(to_str(rt, x)); }},

@@ -205,8 +205,7 @@ inline value urlize_filter(runtime& rt, const value& v, arguments& args) {
       const bool whole = middle.starts_with("https://") || middle.starts_with("http://");
       return link(whole ? "" : "https://", attributes, shown(middle));
     }
-    if (middle.starts_with("mailto:") && web_address::is_mail(middle.substr(7)))
-      return link("", "", middle.substr(7));
+    if (middle.starts_with("mailto:") && web_address::is_mail(middle.substr(7))) return link("", "", middle.substr(7));
     if (!middle.starts_with("www.") && !middle.starts_with("@") && middle.find(':') == middle.npos &&
         web_address::is_mail(middle))
       return link("mailto:", "", middle);
