@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -94,30 +96,62 @@ int detokenize(const tokenize_options& o) {
   return 0;
 }
 
+namespace {
+
+// A member of a line that is an argument of apply_chat_template, not a variable of the template.
+template <class T>
+std::optional<T> take_argument(json& line, const char* name, const std::string& where) {
+  if (!line.contains(name)) return {};
+  json value = std::move(line[name]);
+  line.erase(name);
+  if (value.is_null()) return {};
+  return json_as<T>(value, where, name);
+}
+
+ChatTemplateOptions take_options(json& line, const std::string& where) {
+  ChatTemplateOptions options;
+  if (line.contains("add_generation_prompt") && line["add_generation_prompt"].is_boolean())
+    options.add_generation_prompt = *take_argument<bool>(line, "add_generation_prompt", where);
+  options.tools = take_argument<json>(line, "tools", where).value_or(nullptr);
+  options.documents = take_argument<json>(line, "documents", where).value_or(nullptr);
+  return options;
+}
+
+}  // namespace
+
 int render_template(const common_options& o) {
   const std::filesystem::path path(o.model);
   std::optional<PreTrainedTokenizerFast> tokenizer;
-  std::string source;
+  std::optional<chat_template> file;
   if (path.extension() == ".jinja" || path.extension() == ".j2") {
-    source = read_text(path, std::size_t(16) << 20);
+    file.emplace(read_text(path, std::size_t(16) << 20));
   } else {
     tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
-    const auto text = tokenizer->chat_template();
-    if (!text) throw value_error(o.model, "chat template", "one in the tokenizer's files", "none");
-    source = *text;
   }
-  const chat_template compiled(source);
+  std::map<std::string, chat_template> compiled;  // by source: a line may name another template
+  const auto render = [&](json line, const std::string& where) {
+    ChatTemplateOptions options = take_options(line, where);
+    if (file && !line.contains("messages")) {  // a template alone may speak of anything
+      options.variables = std::move(line);
+      json variables = chat_template_variables(json::array(), options);
+      variables.erase("messages");
+      return file->render(variables);
+    }
+    const auto messages = take_argument<json>(line, "messages", where);
+    if (!messages) throw format_error(where, "messages", "a list of objects with 'role' and 'content'", "none");
+    if (tokenizer) options.chat_template = take_argument<std::string>(line, "chat_template", where);
+    options.variables = std::move(line);
+    if (file) return file->render(chat_template_variables(*messages, options));
+    if (messages->is_array() && messages->empty()) throw format_error(where, "messages", "at least one", "none");
+    const auto source = tokenizer->get_chat_template(options.chat_template, !options.tools.is_null());
+    const auto& chosen = compiled.try_emplace(source, source).first->second;
+    return chosen.render(chat_template_variables(*tokenizer, *messages, options));
+  };
   bool failed = false;
   for_each_json_line([&](const json& line, const std::string& where) {
     if (!line.is_object()) throw format_error(where, "", "an object with 'messages'", detail::describe(line));
     try {
-      json variables = line;
-      if (tokenizer) {
-        ChatTemplateOptions options;
-        options.variables = line;
-        variables = chat_template_variables(*tokenizer, json::array(), options);
-      }
-      print(compiled.render(variables));
+      print(render(line, where));
     } catch (const error& e) {
       failed = true;
       print({{"error", e.what()}});

@@ -12,18 +12,22 @@ using namespace hft::test;
 BOOST_AUTO_TEST_SUITE(auto_model)
 
 BOOST_AUTO_TEST_CASE(every_case_is_loaded_as_the_class_it_names) {
+  int folders = 0;
   for (const std::string arch : {"llama", "gpt2", "bert"})
     for (const auto& entry : std::filesystem::directory_iterator(data("models/" + arch))) {
       const auto& folder = entry.path();
+      ++folders;
       BOOST_TEST_CONTEXT(folder.string()) {
         const auto model = AutoModel<>::from_pretrained(folder.string());
         BOOST_TEST(model.architecture() == read_json(folder / "config.json")["architectures"][0]);
         const golden g(folder / "golden.safetensors");
         const auto outputs = model.forward(g.ids("single.input_ids"), g.args("single"));
+        BOOST_TEST(!outputs.empty());
         for (const auto& y : outputs)
           BOOST_TEST(y.shape == g.at("single." + y.name).shape, boost::test_tools::per_element());
       }
     }
+  BOOST_TEST(folders == 43);
 }
 
 BOOST_AUTO_TEST_CASE(only_causal_models_are_causal) {

@@ -1,6 +1,7 @@
 // A main for fuzz targets where libFuzzer is absent: replays the seeds, every prefix of the small ones, and N
-// deterministic mutations of them.
-//   fuzz_NAME [-runs=N] SEED_FILE_OR_FOLDER...
+// mutations of them, which are a function of the number in HFT_FUZZ_SEED: another one, other mutations. scripts/test.sh
+// takes the commit's time, so that each commit sees new inputs and a failure can be run again.
+//   HFT_FUZZ_SEED=NUMBER fuzz_NAME [-runs=N] SEED_FILE_OR_FOLDER...
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -77,6 +78,12 @@ bytes mutate(const std::vector<bytes>& seeds, std::mt19937& random) {
 
 int main(int argc, char** argv) {
   long runs = 2000;
+  const char* number = std::getenv("HFT_FUZZ_SEED");
+  const std::uint64_t seed_number = number ? std::strtoull(number, nullptr, 10) : 20240229;
+  // Before anything can fail: a sanitizer ends the process.
+  std::fprintf(stderr, "the same inputs again: HFT_FUZZ_SEED=%llu", static_cast<unsigned long long>(seed_number));
+  for (int i = 0; i < argc; ++i) std::fprintf(stderr, " %s", argv[i]);
+  std::fputc('\n', stderr);
   std::vector<bytes> seeds;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
@@ -95,7 +102,8 @@ int main(int argc, char** argv) {
     if (seed.size() <= 4096)
       for (std::size_t n = 0; n < seed.size(); ++n) run(bytes(seed.begin(), seed.begin() + std::ptrdiff_t(n)));
   }
-  std::mt19937 random(20240229);
+  std::seed_seq sequence{std::uint32_t(seed_number), std::uint32_t(seed_number >> 32)};
+  std::mt19937 random(sequence);
   for (long i = 0; i < runs; ++i) run(mutate(seeds, random));
   std::printf("%zu seeds and %ld mutations: no failure\n", seeds.size(), runs);
 }

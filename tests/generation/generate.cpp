@@ -6,6 +6,7 @@
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
 
+#include "../golden_list.hpp"
 #include "../models/golden.hpp"
 
 using namespace hft;
@@ -99,7 +100,7 @@ BOOST_AUTO_TEST_CASE(greedy_gives_transformers_ids) {
 
 BOOST_AUTO_TEST_CASE(strategies_give_transformers_ids) {
   const golden g(data("generation/generate.safetensors"));
-  for (const auto& entry : read_json(data("generation/generate.json"))) {
+  for (const auto& entry : hft::test::filled(read_json(data("generation/generate.json")))) {
     const auto name = entry["name"].get<std::string>();
     BOOST_TEST_CONTEXT(name) {
       GenerationConfig config{.do_sample = false, .pad_token_id = 0};

@@ -3,6 +3,7 @@
 
 #include <hft/generation/logits_process.hpp>
 
+#include "../golden_list.hpp"
 #include "../models/golden.hpp"
 
 using namespace hft;
@@ -40,7 +41,7 @@ scores_t logs(std::initializer_list<f64> probabilities) {
 
 BOOST_AUTO_TEST_CASE(processors_give_transformers_scores) {
   const golden g(data("generation/processors.safetensors"));
-  for (const auto& entry : read_json(data("generation/processors.json"))) {
+  for (const auto& entry : hft::test::filled(read_json(data("generation/processors.json")))) {
     const auto name = entry["name"].get<std::string>();
     BOOST_TEST_CONTEXT(name) {
       GenerationConfig config{.do_sample = true, .top_k = 0};

@@ -37,12 +37,13 @@ class golden {
  public:
   explicit golden(const std::filesystem::path& file) : file_(safetensors_file::open(file)) {}
 
-  /// Names of the passes that have a result of that name.
+  /// Names of the passes that have a result of that name; the test fails where none has.
   std::vector<std::string> passes(const std::string& result) const {
     std::vector<std::string> names;
     const std::string ending = "." + result;
     for (const auto& t : file_.tensors())
       if (t.name.ends_with(ending)) names.push_back(t.name.substr(0, t.name.size() - ending.size()));
+    BOOST_TEST_REQUIRE(!names.empty(), "no pass has " << result);
     return names;
   }
   /// An (B,T) int64 tensor, or an empty one.

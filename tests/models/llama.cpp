@@ -52,9 +52,11 @@ BOOST_AUTO_TEST_CASE(a_base_model_reads_a_headed_checkpoint) {
 }
 
 BOOST_AUTO_TEST_CASE(gguf_gives_the_same_model) {
+  int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(data("gguf"))) {
     const auto name = entry.path().stem().string();
     if (entry.path().extension() != ".gguf" || !name.starts_with("llama_")) continue;
+    ++files;
     BOOST_TEST_CONTEXT(name) {
       // Exact weights against Transformers' logits; f32 dequantises whatever the file holds.
       const auto model = LlamaForCausalLM<f32>::from_pretrained(entry.path().string());
@@ -63,6 +65,7 @@ BOOST_AUTO_TEST_CASE(gguf_gives_the_same_model) {
         check_close(model(g.ids(pass + ".input_ids"), g.args(pass)).logits, g.at(pass + ".logits"));
     }
   }
+  BOOST_TEST(files == 14);
 }
 
 template <class CacheType>

@@ -35,11 +35,13 @@ void check_same_weights(const checkpoint& saved, const checkpoint& original) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
+  int folders = 0;
   for (const std::string arch : {"llama", "gpt2", "bert"})
     for (const auto& entry : std::filesystem::directory_iterator(data("models/" + arch))) {
       const auto& folder = entry.path();
       const auto name = folder.filename().string();
       if (name == "hub_names" || name == "old_names") continue;  // saved under today's names
+      ++folders;
       BOOST_TEST_CONTEXT(folder.string()) {
         const temporary_folder out;
         const auto model = AutoModel<>::from_pretrained(folder.string());
@@ -55,6 +57,7 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
           BOOST_TEST(std::equal(a[i].bytes.begin(), a[i].bytes.end(), b[i].bytes.begin(), b[i].bytes.end()));
       }
     }
+  BOOST_TEST(folders == 41);
 }
 
 BOOST_AUTO_TEST_CASE(shards_are_written_and_read) {

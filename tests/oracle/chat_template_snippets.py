@@ -74,6 +74,11 @@ s|wordcount|u|wordcount|''|wordcount|'a-b c_d'|wordcount|s|center(20)|s|center|x
 d|attr('b')|s|attr('upper') is defined|d|attr('items') is callable|x|nope|'a'|first|upper|l|nope if f else 1|s|upper|lower|title|l|sort|first|string|length|x|default(1)|int + 3|(l|length) - 1|l|length - 1|l|length > 2|s|length == 12 and l|length == 3|not l|length|-l|length|x + l|length|x ~ l|length|s|upper ~ 'x'|l|join(',')|length * 2|2 * l|length|s[0]|upper|d.a|first|d['a']|last|x|string * 3
 3 * 'ab'|'ab' * 0|'ab' * -1|[1] * 3|(1,) * 2|'a' + 'b'|'a' + 1|1 + 'a'|[1] + [2]|[1] + (2,)|(1,) + (2,)|n + 1|t + 1|t + t|l + undefd|s * 2.0|l - l|-s|+s|-n|-t|+t|s()|x()|none()|s.nope()|s.nope|d.nope()|l.nope|9223372036854775807 + 0|2 ** 62|10 ** 18
 loop|caller|varargs|true|True|none|None|false and undefd.x|t or undefd.x|x if t else undefd.x|namespace(a=1)|namespace(a=namespace(b='q'))|[x, y][0]|{'a': x}.a|(x)|((x))|(x,)[0]|"%s" % (x,)|[x for x in l]|lambda|x if|x y|x.|x|.5|5.|x..y|d['a'|(x|[x|{x}|{'a'}|'abc|x ? y|x & y|x <> y|x === 5|$x|x; y|{% raw|1 2|x,|,x|x = 5|f(x=1, 2)|range(stop=3)|range(*[1, 4])|list|dict(**{'a': 1})|dict(a=1, **{'a': 2})|range(*(1,), *(2,))|dict(**5)|range(*5)
+messages|pprint|d|pprint|users|pprint|tool|pprint|html|pprint|n|pprint|le|pprint|(1,)|pprint|floats|pprint|nest|pprint|undefd|pprint|[undefd, undefd]|pprint|(html|e)|pprint|range(3)|pprint|d.items()|pprint|[u * 4, lines * 3]|pprint|(s * 9)|pprint|(users + [tool, (tool, 1)])|pprint|{'k' * 50: {'a' * 30: s * 3, 2: 1}, 1: [s * 8]}|pprint|users|groupby('city')|pprint|{none: 1, 'b': 2, 1.5: 3, (2, 1): 4, (1, 2): 5}|pprint|(lines * 6)|pprint|['x' * 100]|pprint|{undefd: 1, 'a': 2}|pprint|x|pprint(1)
+'see http://example.com/a?b=1&c=2, (www.x-y.org) and me@example.com.'|urlize|'https://example.com:8080/very/long/path#x example.net http://[::1]:80/ http://127.0.0.1/'|urlize(12)|'mailto:a@b.co tel:123 ftp://x'|urlize(extra_schemes=['tel:', 'ftp://'])|'(http://a.b/(c)) &lt;http://a.de>'|urlize(nofollow=true, target='_top', rel='x a')|html|urlize|n|urlize|undefd|urlize|l|urlize|'a@b @a@b.c www.a@b.cd a.com b.xyz c.info/x HTTP://X.COM'|urlize|'http://a.bc'|urlize('x')|'none'|urlize('x')|'a.com'|urlize(rel=3)|'a.com'|urlize(extra_schemes=['::'])
+[x]|random|[]|random is defined|undefd|random is defined|''|random is defined|'a'|random|n|random|x|random|d|random|range(1)|random|{0: 'z'}|random
+l|sort(undefd)|l|sort(none)|l|sort(1)|l|sort('')|l|sort(reverse=2.5)|d|dictsort(reverse=undefd)|d|dictsort(reverse=true)|[undefd]|sort|[undefd, 1]|sort|undefd|sort|l|sort(attribute=undefd)|l|sort(case_sensitive=undefd)|undefd|list|undefd|sum|undefd|join|undefd|min is defined|undefd|dictsort|undefd|items|list|undefd|int|undefd|float|undefd|abs|undefd|round|undefd|truncate|undefd|wordwrap|undefd|indent|undefd|filesizeformat|undefd|xmlattr|undefd|tojson|undefd|attr('x')|x|attr(undefd)|x|attr(1)|undefd|last|undefd|unique|list|undefd|batch(2)|list|undefd|slice(2)|list|undefd|urlencode|undefd|wordcount|undefd|striptags|undefd|center|undefd|e|undefd|safe|undefd|string|l|select(undefd)|list|l|map(undefd)|list|l|reject(undefd)|list
+undefd is odd|undefd is even|undefd is divisibleby(2)|2.5 is divisibleby(2.5)|'%d' is divisibleby(3)|'a' is divisibleby(d)|x is divisibleby(none)|undefd is lower|undefd is upper|undefd is eq(undefd)|undefd is lt(1)|undefd is gt(1)|undefd is in([undefd])|x is in(undefd)|undefd is mapping|undefd is string|undefd is number|undefd is iterable|undefd is escaped|undefd is boolean|undefd is sameas(none)|undefd is filter|undefd is test|l is filter|d is test|n is filter|d.items() == d.items()|d.keys() == d.keys()|d.values() == d.values()|'12'|int(7, 'x')|'12'|int(7, 99)|'ab'|int(7, 99)|''|wordwrap('x')
 """
 
 # one template each; "###" separates
@@ -211,8 +216,8 @@ def snippets():
 
 
 FILTERS = set("""abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape
-format groupby indent int items join last length list lower map max min reject rejectattr replace reverse round safe select
-selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode wordcount wordwrap xmlattr
+format groupby indent int items join last length list lower map max min pprint random reject rejectattr replace reverse round safe select
+selectattr slice sort string striptags sum title tojson trim truncate unique upper urlencode urlize wordcount wordwrap xmlattr
 nope""".split())
 
 

@@ -10,6 +10,7 @@
 #include <hft/tokenizers/batch_tensors.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
+#include "../golden_list.hpp"
 #include "golden.hpp"
 
 BOOST_AUTO_TEST_SUITE(batch_encoding)
@@ -187,7 +188,7 @@ void check_maps(const BatchEncoding& batch, const json& rows) {
 BOOST_AUTO_TEST_CASE(calls_equal_transformers) {
   std::string kind;
   std::optional<PreTrainedTokenizerFast> t;
-  for (const auto& c : golden()["calls"]) {
+  for (const auto& c : hft::test::filled(golden()["calls"])) {
     if (c["tokenizer"] != kind) t = tokenizer(kind = c["tokenizer"].get<std::string>());
     BOOST_TEST_CONTEXT(kind << " " << c["texts"].dump() << " " << c["options"].dump()) {
       const auto options = call_options(c["options"]);
@@ -209,7 +210,7 @@ BOOST_AUTO_TEST_CASE(calls_equal_transformers) {
 }
 
 BOOST_AUTO_TEST_CASE(padding_afterwards_equals_transformers) {
-  for (const auto& c : golden()["pads"]) {
+  for (const auto& c : hft::test::filled(golden()["pads"])) {
     const auto t = tokenizer(c["tokenizer"].get<std::string>());
     BatchEncoding batch;
     const auto take = [&](BatchEncoding::Rows& rows, const char* name) {

@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "../golden_list.hpp"
 #include "golden.hpp"
 
 BOOST_AUTO_TEST_SUITE(decode_stream)
 
 BOOST_AUTO_TEST_CASE(streams_equal_the_tokenizers_library) {
   const auto golden = test::golden("decode_stream");
-  for (const auto& c : golden["streams"]) {
+  for (const auto& c : hft::test::filled(golden["streams"])) {
     const auto t = test::tokenizer(c["tokenizer"].get<std::string>());
     const auto prompt = c["prompt"].get<std::vector<std::int64_t>>();
     hft::DecodeStream stream(t, prompt, c["skip"].get<bool>());

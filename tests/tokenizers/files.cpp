@@ -9,13 +9,15 @@
 
 #include "files.hpp"
 
+#include "../golden_list.hpp"
+
 BOOST_AUTO_TEST_SUITE(files)
 
 using hft::json;
 
 BOOST_AUTO_TEST_CASE(every_kind_equals_transformers) {
   const auto golden = hft::read_json(test::files() / "golden.json");
-  const auto& cases = golden["folders"];
+  const auto& cases = hft::test::filled(golden["folders"]);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const auto& c = cases[i];
     BOOST_TEST_CONTEXT("folder " << i << " " << c["json"].dump()) {

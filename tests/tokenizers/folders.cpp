@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../golden_list.hpp"
 #include "files.hpp"
 #include "golden.hpp"
 
@@ -82,7 +83,7 @@ json columns_of(const hft::BatchEncoding& b, const json& c) {
 BOOST_AUTO_TEST_CASE(random_folders_equal_transformers) {
   const auto golden = hft::read_json(test::data() / "folders.json");
   std::size_t k = 0;
-  for (const auto& c : golden["folders"]) BOOST_TEST_CONTEXT("folder " << k++) {
+  for (const auto& c : hft::test::filled(golden["folders"])) BOOST_TEST_CONTEXT("folder " << k++) {
       const test::folder f;
       for (const auto& [name, content] : c["files"].items()) f.write(name, content.dump());
       const auto t = hft::AutoTokenizer::from_pretrained(f.path);
@@ -100,7 +101,7 @@ BOOST_AUTO_TEST_CASE(random_folders_equal_transformers) {
       const auto added = hft::parse_json(t.backend_tokenizer().to_json(), "written")["added_tokens"];
       BOOST_CHECK_MESSAGE(added == c["added"], added.dump());
 
-      for (const auto& one : c["calls"]) BOOST_TEST_CONTEXT(one.dump()) {
+      for (const auto& one : hft::test::filled(c["calls"])) BOOST_TEST_CONTEXT(one.dump()) {
           if (one.contains("error")) {
             BOOST_CHECK_THROW(call(t, one), hft::error);
             continue;

@@ -7,13 +7,16 @@
 
 #include "files.hpp"
 
+#include "../golden_list.hpp"
+
 BOOST_AUTO_TEST_SUITE(tiktoken)
 
 using hft::json;
 
 BOOST_AUTO_TEST_CASE(folders_equal_transformers) {
   const auto golden = hft::read_json(test::files() / "tiktoken.json");
-  for (const auto& c : golden["folders"]) BOOST_TEST_CONTEXT(c["file"].dump() << " " << c["config"].dump()) {
+  for (const auto& c : hft::test::filled(golden["folders"]))
+    BOOST_TEST_CONTEXT(c["file"].dump() << " " << c["config"].dump()) {
       const test::folder f;
       f.copy("tiktoken.model", c["file"].get<std::string>());
       f.write("tokenizer_config.json", c["config"].dump());

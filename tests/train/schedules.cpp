@@ -6,6 +6,8 @@
 
 #include <hft/train/schedules.hpp>
 
+#include "../golden_list.hpp"
+
 using namespace hft;
 
 BOOST_AUTO_TEST_SUITE(schedules)
@@ -34,7 +36,7 @@ void advance(LRScheduler& s, std::size_t step) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_learning_rates_of_transformers) {
-  for (const json& c : golden()["cases"].get_ref<const json::array_t&>())
+  for (const json& c : hft::test::filled(golden()["cases"]).get_ref<const json::array_t&>())
     BOOST_TEST_CONTEXT(c["name"].get<std::string>() << " " << dump(c["kwargs"])) {
       const auto s = make(c);
       const auto expected = c["lr"].get<std::vector<f64>>();
@@ -46,7 +48,7 @@ BOOST_AUTO_TEST_CASE(the_learning_rates_of_transformers) {
 }
 
 BOOST_AUTO_TEST_CASE(a_saved_schedule_goes_on_the_same) {
-  for (const json& c : golden()["cases"].get_ref<const json::array_t&>())
+  for (const json& c : hft::test::filled(golden()["cases"]).get_ref<const json::array_t&>())
     BOOST_TEST_CONTEXT(c["name"].get<std::string>()) {
       const auto a = make(c), b = make(c);
       for (std::size_t i = 0; i < 77; ++i) advance(*a, i);

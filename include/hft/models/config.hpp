@@ -1,9 +1,9 @@
-// Reading and writing configs: a config is a plain struct that lists its JSON fields once,
+// Configs as JSON, and what their fields may hold: a config is a plain struct that lists its fields once,
 //
 //   template <class Self, class F>
 //   static void fields(Self& c, F& field) { field("vocab_size", c.vocab_size); ... }
 //
-// and is read from config.json, written to it, and compared field by field through that list.
+// and is read from config.json and written to it through that list.
 #pragma once
 #include <cmath>
 #include <filesystem>

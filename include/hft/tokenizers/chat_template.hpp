@@ -8,8 +8,7 @@
 //
 //   lexer -> tokens -> parser -> syntax tree -> resolver (places of variables) -> interpreter -> text
 //
-// Not supported, and reported as errors: integers beyond 64 bits, the filters random, pprint and urlize, loading of
-// other templates.
+// Not supported, and reported as errors: integers beyond 64 bits, lipsum, loading of other templates.
 #pragma once
 #include <cstddef>
 #include <ctime>

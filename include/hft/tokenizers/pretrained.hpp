@@ -178,6 +178,9 @@ class PreTrainedTokenizerFast {
       if (n == name) return text;
     return {};
   }
+  /// The Jinja text that a chat is rendered with: the template of that name, or `chat_template` itself where it names
+  /// none; without it, `tool_use` where there are tools, else `default`. Throws value_error where there is none.
+  std::string get_chat_template(const std::optional<std::string>& chat_template = {}, bool has_tools = false) const;
   /// (name, Jinja text) of all chat templates.
   const std::vector<std::pair<std::string, std::string>>& chat_templates() const noexcept { return chat_templates_; }
 
@@ -272,12 +275,7 @@ class PreTrainedTokenizerFast {
 
   void read_config(const json& config, const std::string& where);
 
-  void set_chat_template(const std::string& name, std::string text) {
-    for (auto& [n, t] : chat_templates_)
-      if (n == name) return void(t = std::move(text));
-    chat_templates_.push_back({name, std::move(text)});
-  }
-  // Files win over tokenizer_config.json.
+  // Where there are any, those of tokenizer_config.json are not read.
   void read_chat_template_files(const std::filesystem::path& folder);
 
   void finish(detail::tokenizer_components parts, const std::string& where);
@@ -472,8 +470,9 @@ HFT_INLINE void PreTrainedTokenizerFast::read_config(const json& config, const s
 }
 
 HFT_INLINE void PreTrainedTokenizerFast::read_chat_template_files(const std::filesystem::path& folder) {
+  decltype(chat_templates_) found;
   if (const auto path = folder / "chat_template.jinja"; detail::is_there(path))
-    set_chat_template("default", read_text(path));
+    found.push_back({"default", read_text(path)});
   const auto more = folder / "additional_chat_templates";
   std::error_code failed;
   std::vector<std::string> files;
@@ -481,7 +480,20 @@ HFT_INLINE void PreTrainedTokenizerFast::read_chat_template_files(const std::fil
     if (item->path().extension() == ".jinja") files.push_back(item->path().filename().string());
   for (const auto i :
        detail::sorted_positions(files.size(), [&](std::size_t a, std::size_t b) { return files[a] < files[b]; }))
-    set_chat_template(files[i].substr(0, files[i].size() - 6), read_text(more / files[i]));
+    found.push_back({files[i].substr(0, files[i].size() - 6), read_text(more / files[i])});
+  if (!found.empty()) chat_templates_ = std::move(found);
+}
+
+HFT_INLINE std::string PreTrainedTokenizerFast::get_chat_template(const std::optional<std::string>& chosen,
+                                                                  bool has_tools) const {
+  if (chosen) return chat_template(*chosen).value_or(*chosen);
+  if (const auto tool_use = chat_template("tool_use"); tool_use && has_tools) return *tool_use;
+  if (auto text = chat_template("default")) return *text;
+  std::string names;
+  for (const auto& [name, text] : chat_templates_) names += (names.empty() ? "" : ", ") + name;
+  if (names.empty()) throw value_error("get_chat_template", "chat template", "one in the tokenizer's files", "none");
+  throw value_error("get_chat_template", "chat template",
+                    "one named default, or the name of one of these as an argument", names);
 }
 
 HFT_INLINE void PreTrainedTokenizerFast::finish(detail::tokenizer_components parts, const std::string& where) {

@@ -1,4 +1,5 @@
-// Dense products of one floating type by Eigen. This is the only header of the library that includes Eigen.
+// Dense products of one floating type by Eigen, for backward passes: but for the opt-in hft/eigen.hpp the only header
+// that includes it.
 #pragma once
 #if !defined(EIGEN_DONT_PARALLELIZE)
 #define EIGEN_DONT_PARALLELIZE  // the threads are ours: see parallel.hpp

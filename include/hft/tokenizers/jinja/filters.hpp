@@ -1,7 +1,9 @@
-// The filters of jinja2 (`x | NAME`) but for random, pprint, urlize and lipsum, with Transformers' own tojson. Filters
-// that make sequences give iterators, which compute when they are read, as jinja2's do.
+// The filters of jinja2 (`x | NAME`), with Transformers' own tojson. Filters that make sequences give iterators, which
+// compute when they are read, as jinja2's do.
 #pragma once
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,8 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <hft/random.hpp>
 #include <hft/tokenizers/jinja/json.hpp>
+#include <hft/tokenizers/jinja/pprint.hpp>
 #include <hft/tokenizers/jinja/tests.hpp>
+#include <hft/tokenizers/jinja/urlize.hpp>
 
 namespace hft::detail::jinja {
 
@@ -84,8 +89,12 @@ inline std::vector<value> sort_by(runtime& rt, std::vector<value> items, std::ve
   return out;
 }
 
+/// sorted(reverse=...) takes an integer by __index__.
+inline bool reversed(const bound& p, std::size_t i) { return p.has(i) && index_argument(p[i]) != 0; }
+
 inline value sort_filter(runtime& rt, const value& v, arguments& args) {
   const bound p(rt, "sort", args, {"reverse", "case_sensitive", "attribute"});
+  const bool reverse = reversed(p, 0);
   std::vector<attribute_getter> getters;
   const bool fold = !truth(p[1]);
   if (p[2].is_string())
@@ -99,7 +108,7 @@ inline value sort_filter(runtime& rt, const value& v, arguments& args) {
     for (const auto& get : getters) key.push_back(get(rt, item));
     keys.push_back(rt.list(std::move(key)));
   }
-  return rt.list(sort_by(rt, std::move(items), std::move(keys), truth(p[0])));
+  return rt.list(sort_by(rt, std::move(items), std::move(keys), reverse));
 }
 
 inline value dictsort_filter(runtime& rt, const value& v, arguments& args) {
@@ -108,13 +117,14 @@ inline value dictsort_filter(runtime& rt, const value& v, arguments& args) {
   if (by != "key" && by != "value") runtime::fail("You can only sort by either \"key\" or \"value\"");
   require_defined(v);
   if (!v.is(kind::dict)) runtime::fail(cat("'", type_name(v), "' object has no attribute 'items'"));
+  const bool reverse = reversed(p, 2);
   std::vector<value> items, keys;
   for (const auto& [key, item] : v.entries().items) {
     items.push_back(rt.tuple({key, item}));
     const value& sort_key = by == "key" ? key : item;
     keys.push_back(truth(p[0]) ? sort_key : ignore_case(rt, sort_key));
   }
-  return rt.list(sort_by(rt, std::move(items), std::move(keys), truth(p[2])));
+  return rt.list(sort_by(rt, std::move(items), std::move(keys), reverse));
 }
 
 inline value unique_filter(runtime& rt, const value& v, arguments& args) {
@@ -186,6 +196,7 @@ inline value map_filter(runtime& rt, const value& v, arguments& given) {
         if (!p.has(0)) runtime::fail("map requires a filter argument");
         *get = {attribute_path(rt, p[0]), p[1], false};
       } else {
+        require_defined(args->positional[0]);
         *name = to_str(rt, args->positional[0]);
         args->positional.erase(args->positional.begin());
       }
@@ -216,6 +227,7 @@ value select_filter(runtime& rt, const value& v, arguments& given) {
         list.erase(list.begin());
       }
       if (!list.empty()) {
+        require_defined(list[0]);
         *name = to_str(rt, list[0]);
         list.erase(list.begin());
       }
@@ -304,6 +316,18 @@ inline value last_filter(runtime& rt, const value& v, arguments& args) {
   return out;
 }
 
+inline value random_filter(runtime& rt, const value& v, arguments& args) {
+  bound(rt, "random", args, {});
+  static std::atomic<std::uint64_t> draws{0};
+  const std::int64_t n = length(rt, v);
+  if (n == 0) return rt.undefined("No random item, sequence was empty.");
+  const auto now = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  const value at(static_cast<std::int64_t>(random_stream(now).bits(draws++) % static_cast<std::uint64_t>(n)));
+  value out;
+  if (!get_item(rt, v, at, out)) runtime::fail(cat("'", type_name(v), "' object has no item ", to_repr(rt, at)));
+  return out;
+}
+
 // ---- numbers ----
 
 /// Decimal digits of other scripts as those of ASCII.
@@ -331,7 +355,7 @@ inline bool parse_integer(std::string_view s, int base, std::int64_t& out) {
   s = strip(s);
   bool negative = false;
   if (!s.empty() && (s[0] == '-' || s[0] == '+')) negative = s[0] == '-', s.remove_prefix(1);
-  if (base != 0 && (base < 2 || base > 36)) runtime::fail("int() base must be >= 2 and <= 36, or 0");
+  if (base != 0 && (base < 2 || base > 36)) return false;
   const char letter = s.size() > 1 && s[0] == '0' ? static_cast<char>(s[1] | 32) : 0;
   const int prefixed = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
   if (prefixed && (base == 0 || base == prefixed)) {
@@ -385,7 +409,9 @@ inline value int_filter(runtime& rt, const value& v, arguments& args) {
   if (v.is(kind::floating)) return std::isnan(v.number()) ? otherwise : value(to_integer(v.number()));
   if (!v.is_string()) return otherwise;
   std::int64_t n = 0;
-  if (parse_integer(v.text(), p.has(1) ? static_cast<int>(index_argument(p[1])) : 10, n)) return n;
+  // a base that int() refuses leaves the text to float()
+  const bool has_base = !p.has(1) || (p[1].is_integral() && p[1].integer() >= 0 && p[1].integer() <= 36);
+  if (has_base && parse_integer(v.text(), p.has(1) ? static_cast<int>(p[1].integer()) : 10, n)) return n;
   double d = 0;
   if (!parse_float(v.text(), d) || !std::isfinite(d)) return otherwise;
   return to_integer(d);
@@ -568,10 +594,11 @@ inline void wrap_line(std::string_view line, std::size_t width, bool break_long,
 
 inline value wordwrap_filter(runtime& rt, const value& v, arguments& args) {
   const bound p(rt, "wordwrap", args, {"width", "break_long_words", "wrapstring", "break_on_hyphens"});
-  const std::int64_t width = p.has(0) ? index_argument(p[0]) : 79;
-  if (width <= 0) runtime::fail(cat("invalid width ", width, " (must be > 0)"));
   const std::string by = p[2].is_none() ? "\n" : string_argument("wordwrap", p[2]);
   rt.spend(string_argument("wordwrap", v).size());
+  if (v.text().empty()) return v;  // nothing asks for the width
+  const std::int64_t width = p.has(0) ? index_argument(p[0]) : 79;
+  if (width <= 0) runtime::fail(cat("invalid width ", width, " (must be > 0)"));
   std::string out;
   bool later = false;
   for (std::string_view line : split_lines(v.text(), false)) {
@@ -688,8 +715,9 @@ inline value tojson_filter(runtime& rt, const value& v, arguments& args) {
 inline value attr_filter(runtime& rt, const value& v, arguments& args) {
   const bound p(rt, "attr", args, {"name"}, 1);
   require_defined(v);
+  if (!p[0].is_string()) runtime::fail(cat("attribute name must be string, not '", type_name(p[0]), "'"));
   value out;
-  return find_attribute(rt, v, to_str(rt, p[0]), out) ? out : missing_attribute(rt, v, to_str(rt, p[0]));
+  return find_attribute(rt, v, p[0].text(), out) ? out : missing_attribute(rt, v, p[0].text());
 }
 
 inline value format_filter(runtime& rt, const value& v, arguments& args) {
@@ -768,6 +796,9 @@ inline const std::unordered_map<std::string_view, filter_function>& filters() {
         {"map", map_filter},
         {"max", extreme_filter<true>},
         {"min", extreme_filter<false>},
+        {"pprint",
+         [](runtime& rt, v x, a args) { return bound(rt, "pprint", args, {}), rt.str(pretty_printer(rt).run(x)); }},
+        {"random", random_filter},
         {"reject", select_filter<false, false>},
         {"rejectattr", select_filter<false, true>},
         {"select", select_filter<true, false>},
@@ -798,6 +829,7 @@ inline const std::unordered_map<std::string_view, filter_function>& filters() {
         {"unique", unique_filter},
         {"upper", [](runtime& rt, v x, a args) { return text_filter(rt, x, args, upper); }},
         {"urlencode", urlencode_filter},
+        {"urlize", urlize_filter},
         {"wordcount",
          [](runtime& rt, v x, a args) { return bound(rt, "wordcount", args, {}), value(word_count(to_str(rt, x))); }},
         {"wordwrap", wordwrap_filter},

@@ -212,6 +212,15 @@ inline value percent_format(runtime& rt, const std::string& pattern, const value
   return rt.str(std::move(out));
 }
 
+/// left % right: the remainder, or text formatted.
+inline value modulo(runtime& rt, const value& left, const value& right) {
+  if (left.is_string()) return percent_format(rt, left.text(), right);
+  if (!left.is_number() || !right.is_number()) fail_operands("%", left, right);
+  if (right.number() == 0) runtime::fail("integer division or modulo by zero");
+  if (left.is_integral() && right.is_integral()) return integer_modulo(left.integer(), right.integer());
+  return float_modulo(left.number(), right.number());
+}
+
 // ---- str.format ----
 
 /// format(v, spec): [[fill]align][sign][#][0][width][,][.precision][type]

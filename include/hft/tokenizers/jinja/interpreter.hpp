@@ -655,16 +655,8 @@ class interpreter {
       case operation::pow:
         return power(left, right);
       default:
-        return modulo(left, right);
+        return modulo(rt_, left, right);
     }
-  }
-
-  value modulo(const value& left, const value& right) {
-    if (left.is_string()) return percent_format(rt_, left.text(), right);
-    if (!left.is_number() || !right.is_number()) fail_operands("%", left, right);
-    if (right.number() == 0) runtime::fail("integer division or modulo by zero");
-    if (left.is_integral() && right.is_integral()) return integer_modulo(left.integer(), right.integer());
-    return float_modulo(left.number(), right.number());
   }
 
   value evaluate_compare(const compare_expression& c) {

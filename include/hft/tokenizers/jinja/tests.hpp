@@ -12,12 +12,6 @@ using test_function = bool (*)(runtime&, const value&, arguments&);
 bool is_known_filter(std::string_view name);
 bool is_known_test(std::string_view name);
 
-inline std::int64_t integer_operand(const value& v) {
-  require_defined(v);
-  if (!v.is_integral()) runtime::fail(cat("unsupported operand type(s) for %: '", type_name(v), "' and 'int'"));
-  return v.integer();
-}
-
 template <class Compare>
 bool operand_test(runtime& rt, const value& v, arguments& args, Compare compare) {
   const bound p(rt, "test", args, {""}, 1);
@@ -27,8 +21,15 @@ bool operand_test(runtime& rt, const value& v, arguments& args, Compare compare)
 template <int Remainder>
 bool parity_test(runtime& rt, const value& v, arguments& args) {
   bound(rt, "test", args, {});
-  if (v.is(kind::floating)) return float_modulo(v.number(), 2) == Remainder;
-  return integer_modulo(integer_operand(v), 2) == Remainder;
+  return equals(rt, modulo(rt, v, value(2)), value(Remainder));
+}
+
+/// `x is filter`: whether a dict of jinja2 has that key.
+template <bool (*Known)(std::string_view)>
+bool name_test(runtime& rt, const value& v, arguments& args) {
+  bound(rt, "test", args, {});
+  if (!hashable(v)) runtime::fail(cat("unhashable type: '", type_name(v), "'"));
+  return v.is_string() && Known(v.text());
 }
 
 /// The tests that look at their subject only.
@@ -71,16 +72,12 @@ inline const std::unordered_map<std::string_view, test_function>& tests() {
         {"divisibleby",
          [](runtime& rt, v x, a args) {
            const bound p(rt, "divisibleby", args, {"num"}, 1);
-           const std::int64_t n = integer_operand(p[0]);
-           if (n == 0) runtime::fail("integer division or modulo by zero");
-           return integer_modulo(integer_operand(x), n) == 0;
+           return equals(rt, modulo(rt, x, p[0]), value(0));
          }},
         {"lower", [](runtime& rt, v x, a args) { return bound(rt, "lower", args, {}), is_lower_text(to_str(rt, x)); }},
         {"upper", [](runtime& rt, v x, a args) { return bound(rt, "upper", args, {}), is_upper_text(to_str(rt, x)); }},
-        {"filter", [](runtime& rt, v x,
-                      a args) { return bound(rt, "filter", args, {}), x.is_string() && is_known_filter(x.text()); }},
-        {"test", [](runtime& rt, v x,
-                    a args) { return bound(rt, "test", args, {}), x.is_string() && is_known_test(x.text()); }},
+        {"filter", name_test<is_known_filter>},
+        {"test", name_test<is_known_test>},
         {"sameas",
          [](runtime& rt, v x, a args) {
            return operand_test(rt, x, args, [](runtime&, v p, v q) {

@@ -280,6 +280,15 @@ inline bool equal(const value& a, const value& b) {
       const auto &x = a.as<range_object>(), &y = b.as<range_object>();
       return x.length == y.length && (x.length == 0 || (x.start == y.start && (x.length == 1 || x.step == y.step)));
     }
+    case kind::view: {  // values() alone has no equality of its own
+      const auto &x = a.as<view_object>(), &y = b.as<view_object>();
+      if (x.what != y.what || x.what == view_object::values) return a.shared() == b.shared();
+      const auto &entries = x.dict.entries(), &others = y.dict.entries();
+      if (x.what == view_object::items) return equal(x.dict, y.dict);
+      return entries.items.size() == others.items.size() &&
+             std::all_of(entries.items.begin(), entries.items.end(),
+                         [&](const auto& entry) { return others.find(entry.first) != nullptr; });
+    }
     default:
       return a.shared() == b.shared();
   }

@@ -38,6 +38,7 @@ class row_tokenizer {
     pipeline_.no_truncation();
     pipeline_.no_padding();
     if (const auto source = tokenizer_.chat_template("default")) template_.emplace(*source);
+    if (const auto source = tokenizer_.chat_template("tool_use")) tool_template_.emplace(*source);
     if (options_.max_length && *options_.max_length < 1)
       throw value_error("tokenize", "max_length", "at least 1", joined(*options_.max_length));
   }
@@ -88,10 +89,9 @@ class row_tokenizer {
   }
 
   json chat(const json& messages, const json& row) const {
-    if (!template_) throw value_error("tokenize", "messages", "a tokenizer with a chat template", "none");
     ChatTemplateOptions o;
     if (const json* tools = find_member(row, "tools")) o.tools = *tools;
-    const auto rendered = template_->render_with_spans(chat_template_variables(tokenizer_, messages, o));
+    const auto rendered = template_for(o).render_with_spans(chat_template_variables(tokenizer_, messages, o));
     const auto e = pipeline_.encode(rendered.text, false);
     json out = columns(e);
     if (options_.assistant_only_loss) {
@@ -112,6 +112,13 @@ class row_tokenizer {
     return cut(std::move(out));
   }
 
+  // The one that get_chat_template chooses.
+  const chat_template& template_for(const ChatTemplateOptions& o) const {
+    if (tool_template_ && !o.tools.is_null()) return *tool_template_;
+    if (!template_) tokenizer_.get_chat_template();  // says what is missing
+    return *template_;
+  }
+
   // What each assistant message adds to the chat before it: from the prompt for a reply to the chat with the reply.
   std::vector<std::pair<std::size_t, std::size_t>> assistant_spans(const json& messages, const std::string& whole,
                                                                    ChatTemplateOptions o) const {
@@ -119,7 +126,7 @@ class row_tokenizer {
     json before = json::array();
     const auto prefix = [&](bool prompt) {
       o.add_generation_prompt = prompt;
-      const std::string text = template_->render(chat_template_variables(tokenizer_, before, o));
+      const std::string text = template_for(o).render(chat_template_variables(tokenizer_, before, o));
       if (!std::string_view(whole).starts_with(text))
         throw value_error("tokenize", "assistant_only_loss",
                           "a chat template with generation blocks, or one whose chats begin as shorter chats do",
@@ -138,7 +145,7 @@ class row_tokenizer {
   PreTrainedTokenizerFast tokenizer_;
   Tokenizer pipeline_;
   TokenizeOptions options_;
-  std::optional<chat_template> template_;
+  std::optional<chat_template> template_, tool_template_;
 };
 
 }  // namespace detail
