@@ -43,7 +43,8 @@ class PreTrainedTokenizerFast {
   PaddingDirection padding_side = PaddingDirection::Right;
   TruncationDirection truncation_side = TruncationDirection::Right;
   std::int64_t model_max_length = no_max_length;
-  bool clean_up_tokenization_spaces = false;
+  bool clean_up_tokenization_spaces = false;  // not done to byte pair encodings, but with the next one
+  bool clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = false;
   std::int64_t pad_token_type_id = 0;  // 3 in XLNet
   /// The columns that a call returns where it is not told otherwise.
   std::vector<std::string> model_input_names{"input_ids", "attention_mask"};
@@ -445,6 +446,8 @@ HFT_INLINE void PreTrainedTokenizerFast::read_config(const json& config, const s
     truncation_side = left("truncation_side") ? TruncationDirection::Left : TruncationDirection::Right;
   splits_special_tokens_ = boolean("split_special_tokens").value_or(false);
   clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
+  clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output =
+      boolean("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output").value_or(false);
   if (const json* v = member("model_max_length")) {
     if (!v->is_number()) throw format_error(at("model_max_length"), "", "a number", detail::describe(*v));
     const double n = v->get<double>();  // "no limit" is written as 1e30
@@ -522,7 +525,9 @@ HFT_INLINE PreTrainedTokenizerFast AutoTokenizer::from_pretrained(const std::fil
 HFT_INLINE std::string PreTrainedTokenizerFast::cleaned(std::string text) const {
   if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
   // Made for WordPiece; on byte-level text it would take spaces that are part of it.
-  if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
+  if (clean_up_tokenization_spaces &&
+      (!tokenizer().is_bpe() || clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output))
+    detail::clean_up_tokenization(text, false);
   return text;
 }
 
