@@ -91,7 +91,7 @@ int detokenize(const tokenize_options& o) {
   const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
   for_each_json_line([&](const json& line, const std::string& where) {
     const auto ids = json_as<std::vector<std::int64_t>>(line, where, "ids");
-    print(tokenizer.backend_tokenizer().decode(ids, !o.keep_special));
+    print(tokenizer.decode(ids, !o.keep_special));
   });
   return 0;
 }

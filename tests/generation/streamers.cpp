@@ -48,6 +48,27 @@ BOOST_AUTO_TEST_CASE(what_stays_incomplete_comes_at_the_end) {
   BOOST_TEST(pieces({0}, {1, 2}) == (texts{"b", "\xef\xbf\xbd"}), boost::test_tools::per_element());
 }
 
+// <0x61> is an "a" until <0x80> comes, with which it is no UTF-8: as many characters as were shown are left out then.
+BOOST_AUTO_TEST_CASE(a_byte_that_does_not_go_on_as_utf8_ends_nothing) {
+  const auto t = Tokenizer::from_json(R"({
+    "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+    "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+    "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+              "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": true, "ignore_merges": false,
+              "vocab": {"a": 0, "b": 1, "<0x61>": 2, "<0x80>": 3, "<0xC3>": 4, "<0xA9>": 5}, "merges": []}})");
+  const auto shown = [&](const std::vector<i64>& tokens) {
+    std::string out;
+    TextStreamer streamer(t, [&](std::string_view text) { out += text; }, {.skip_prompt = false});
+    for (const i64 id : tokens) streamer.put({&id, 1});
+    streamer.end();
+    return out;
+  };
+  BOOST_TEST(shown({2, 3, 1, 0}) == "a\ufffdba");
+  BOOST_TEST(shown({0, 2, 3}) == "aa\ufffd");
+  BOOST_TEST(shown({2, 2, 3, 3, 1}) == "aa\ufffd\ufffdb");
+  BOOST_TEST(shown({4, 5, 4, 2, 1}) == "\u00e9\ufffd\ufffd\ufffdb");
+}
+
 BOOST_AUTO_TEST_CASE(prompt_and_special_tokens_are_shown_if_asked_for) {
   BOOST_TEST(pieces({0, 1}, {0, 5}) == (texts{"a"}), boost::test_tools::per_element());
   BOOST_TEST(

@@ -1,4 +1,4 @@
-// Streamers: the text of generate, piece by piece. No piece ends within a character.
+// Streamers: the text of generate, piece by piece. No piece ends within a character, and no token ends the text.
 #pragma once
 #include <functional>
 #include <string>
@@ -21,7 +21,9 @@ class TextStreamer : public BaseStreamer {
  public:
   /// The streamer may be used for one generation after the other.
   TextStreamer(Tokenizer tokenizer, std::function<void(std::string_view)> on_text, const StreamerOptions& options = {})
-      : stream_(std::move(tokenizer), options.skip_special_tokens), on_text_(std::move(on_text)), options_(options) {}
+      : stream_(std::move(tokenizer), options.skip_special_tokens, EarlierText::may_change),
+        on_text_(std::move(on_text)),
+        options_(options) {}
 
   void put(std::span<const i64> tokens) override {
     if (std::exchange(next_is_prompt_, false) && options_.skip_prompt) return;

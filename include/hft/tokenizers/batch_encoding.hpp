@@ -141,22 +141,10 @@ namespace detail {
 
 /// Whether a tokenizer class of Transformers has token_type_ids among its model_input_names.
 inline bool has_token_types(std::string_view tokenizer_class) {
-  constexpr std::string_view classes[] = {"Bert",
-                                          "Canine",
-                                          "ConvBert",
-                                          "DPRContextEncoder",
-                                          "DPRQuestionEncoder",
-                                          "Deberta",
-                                          "DebertaV2",
-                                          "Electra",
-                                          "FNet",
-                                          "LayoutLM",
-                                          "LayoutLMv2",
-                                          "Lxmert",
-                                          "MarkupLM",
-                                          "MobileBert",
-                                          "SqueezeBert",
-                                          "Tapas"};
+  constexpr std::string_view classes[] = {
+      "Bert",    "Canine",    "ConvBert",   "DPRContextEncoder", "DPRQuestionEncoder",
+      "Deberta", "DebertaV2", "Electra",    "LayoutLM",          "LayoutLMv2",
+      "Lxmert",  "MarkupLM",  "MobileBert", "SqueezeBert",       "Tapas"};
   for (const std::string_view ending : {"Fast", "Tokenizer"})
     if (tokenizer_class.ends_with(ending)) tokenizer_class.remove_suffix(ending.size());
   return std::find(std::begin(classes), std::end(classes), tokenizer_class) != std::end(classes);

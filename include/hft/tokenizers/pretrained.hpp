@@ -27,7 +27,8 @@
 #include <hft/tokenizers/special_tokens.hpp>
 #include <hft/tokenizers/tokenizer.hpp>
 #if HFT_DEFINES(TEXT)
-#include <hft/tokenizers/convert/convert.hpp>
+#include <hft/tokenizers/convert/folder.hpp>
+#include <hft/tokenizers/convert/rebuild.hpp>
 #include <hft/tokenizers/gguf.hpp>
 #endif
 
@@ -43,14 +44,16 @@ class PreTrainedTokenizerFast {
   PaddingDirection padding_side = PaddingDirection::Right;
   TruncationDirection truncation_side = TruncationDirection::Right;
   std::int64_t model_max_length = no_max_length;
-  bool clean_up_tokenization_spaces = false;
+  bool clean_up_tokenization_spaces = false;  // not done to byte pair encodings, but with the next one
+  bool clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = false;
   std::int64_t pad_token_type_id = 0;  // 3 in XLNet
   /// The columns that a call returns where it is not told otherwise.
   std::vector<std::string> model_input_names{"input_ids", "attention_mask"};
 
-  /// Reads a folder: tokenizer.json, or else the vocabulary's files as Transformers converts them (convert/kinds.hpp);
-  /// and, where they exist, tokenizer_config.json, special_tokens_map.json, added_tokens.json and the chat templates.
-  /// Throws file_error, format_error, unsupported_error, naming file and path.
+  /// Reads a folder: tokenizer.json, whose stages many classes of Transformers rebuild (convert/rebuild.hpp), or else
+  /// the vocabulary's files as Transformers converts them; and, where they exist, tokenizer_config.json,
+  /// special_tokens_map.json, added_tokens.json and the chat templates. Throws file_error, format_error,
+  /// unsupported_error, naming file and path.
   static PreTrainedTokenizerFast from_folder(const std::filesystem::path& folder);
   /// A tokenizer.json alone: no named special tokens, no chat template.
   static PreTrainedTokenizerFast from_file(const std::filesystem::path& file);
@@ -298,23 +301,33 @@ struct AutoTokenizer {
 #if HFT_DEFINES(TEXT)
 
 HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_folder(const std::filesystem::path& folder) {
-  const detail::tokenizer_folder files(folder);
+  detail::tokenizer_folder files(folder);
   auto special = files.read_special_tokens();
   PreTrainedTokenizerFast out;
   detail::tokenizer_components parts;
   const bool has_pipeline = files.has("tokenizer.json");
-  const detail::tokenizer_kind* kind = has_pipeline ? files.named_kind() : &files.kind();
+  const detail::tokenizer_kind* kind = nullptr;  // null: the pipeline is as the file has it
   if (has_pipeline) {
     parts = detail::read_components(folder / "tokenizer.json");
+    kind = files.kind_over_pipeline();
     if (kind) detail::set_default_special_tokens(*kind, special);
     if (parts.padding) special.set_missing("pad_token", parts.padding->pad_token);
-    special.add_to(parts.added_tokens);
+    if (kind) {
+      parts = detail::rebuild_tokenizer(std::move(parts), *kind, files.config, files.where("tokenizer_config.json"),
+                                        special);
+    } else {
+      special.add_to(parts.added_tokens);
+    }
   } else {
+    kind = &files.kind();
     parts = detail::convert_tokenizer(files, *kind, special);
   }
+  if (const auto* named = files.named_kind(); named != kind)  // the model_type decided, or the files
+    files.config["tokenizer_class"] = detail::class_name(kind ? *kind : detail::generic_tokenizer_kind);
   if (kind) {
     if (kind->pads_left) out.padding_side = PaddingDirection::Left;
     if (detail::has_word(kind->names, "XLNet")) out.pad_token_type_id = 3;
+    if (detail::has_word(kind->names, "FNet")) out.model_input_names = {"input_ids", "token_type_ids"};
     if (kind->max_length) out.model_max_length = kind->max_length;
     if (kind->pre_tokenizer == detail::word_split::clip) out.word_suffix_ = kind->word_suffix;
   }
@@ -322,11 +335,6 @@ HFT_INLINE PreTrainedTokenizerFast PreTrainedTokenizerFast::from_folder(const st
   if (has_pipeline && parts.truncation) out.truncation_side = parts.truncation->direction;
   out.read_config(files.config, files.where("tokenizer_config.json"));
   out.config_ = files.config;
-  if (kind && files.named_kind() != kind) {  // the model_type decided, or the files
-    const auto name = detail::class_name(*kind);
-    if (detail::has_token_types(name)) out.model_input_names = {"input_ids", "token_type_ids", "attention_mask"};
-    out.config_["tokenizer_class"] = name;
-  }
   out.take_special_tokens(special);
   out.finish(std::move(parts), has_pipeline ? files.where("tokenizer.json") : folder.string());
   out.read_chat_template_files(folder);
@@ -443,6 +451,8 @@ HFT_INLINE void PreTrainedTokenizerFast::read_config(const json& config, const s
     truncation_side = left("truncation_side") ? TruncationDirection::Left : TruncationDirection::Right;
   splits_special_tokens_ = boolean("split_special_tokens").value_or(false);
   clean_up_tokenization_spaces = boolean("clean_up_tokenization_spaces").value_or(false);
+  clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output =
+      boolean("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output").value_or(false);
   if (const json* v = member("model_max_length")) {
     if (!v->is_number()) throw format_error(at("model_max_length"), "", "a number", detail::describe(*v));
     const double n = v->get<double>();  // "no limit" is written as 1e30
@@ -534,7 +544,9 @@ HFT_INLINE PreTrainedTokenizerFast AutoTokenizer::from_pretrained(const std::fil
 HFT_INLINE std::string PreTrainedTokenizerFast::cleaned(std::string text) const {
   if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
   // Made for WordPiece; on byte-level text it would take spaces that are part of it.
-  if (clean_up_tokenization_spaces && !tokenizer().is_bpe()) detail::clean_up_tokenization(text, false);
+  if (clean_up_tokenization_spaces &&
+      (!tokenizer().is_bpe() || clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output))
+    detail::clean_up_tokenization(text, false);
   return text;
 }
 

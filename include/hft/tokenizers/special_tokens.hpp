@@ -100,6 +100,10 @@ class special_tokens {
       }
     set(name, token, false);
   }
+  /// What a kind has where it and the files have no token: set_missing sets none.
+  void set_none(std::string_view name) {
+    if (!find(name)) none_.emplace_back(name);
+  }
   /// The token that a name has where the files and the kind say nothing.
   void set_missing(std::string_view name, const std::string& token) {
     if (find(name) || std::find(none_.begin(), none_.end(), name) != none_.end()) return;
@@ -168,8 +172,11 @@ class special_tokens {
     }
   }
 
+  /// Whether the config has an added_tokens_decoder, which lists all tokens that are added.
+  bool has_decoder() const noexcept { return has_decoder_; }
+
   /// Appends to the added tokens of a pipeline what it lacks: tokens with ids first, in the order of these, then the
-  /// named ones, then the others. Those that it has become special where they have a name or are listed as special.
+  /// named ones, which are special, then the others: a list alone makes no token special that is there.
   void add_to(std::vector<AddedToken>& tokens) const {
     const auto set = [&](const AddedToken& t) {
       if (t.content.empty()) return;
@@ -195,9 +202,8 @@ class special_tokens {
       const AddedToken* same = find_token(known, n.token.content);
       make_special(same ? *same : n.token);
     }
-    for (const auto& t : extra_) make_special(t);
-    if (extra_.empty())
-      for (const auto& t : additional_) make_special(t);
+    for (const auto& t : extra_.empty() ? additional_ : extra_)
+      if (!t.content.empty() && !find_token(tokens, t.content)) tokens.push_back(t);
   }
 
  private:

@@ -260,8 +260,8 @@ class Tokenizer {
 
 #if HFT_DEFINES(TEXT)
 
-HFT_INLINE DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens)
-    : pipeline_(tokenizer.pipeline_), skip_special_tokens_(skip_special_tokens) {}
+HFT_INLINE DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens, EarlierText earlier_text)
+    : pipeline_(tokenizer.pipeline_), skip_special_tokens_(skip_special_tokens), earlier_text_(earlier_text) {}
 
 HFT_INLINE DecodeStream::DecodeStream(const Tokenizer& tokenizer, std::span<const std::int64_t> ids,
                                       bool skip_special_tokens)

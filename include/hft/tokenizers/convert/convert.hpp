@@ -1,29 +1,28 @@
-// A tokenizer out of a folder without tokenizer.json: the kind is found as Transformers finds it, the vocabulary is
-// read, and the stages follow from the kind's row (kinds.hpp).
+// A pipeline out of a vocabulary: the stages follow from the kind's row (kinds.hpp) and the folder's configuration.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
-#include <hft/io/mapped_file.hpp>
 #include <hft/tokenizers/convert/generate_merges.hpp>
 #include <hft/tokenizers/convert/kinds.hpp>
 #include <hft/tokenizers/convert/languages.hpp>
-#include <hft/tokenizers/convert/model_types.hpp>
 #include <hft/tokenizers/convert/sentencepiece_model.hpp>
 #include <hft/tokenizers/convert/stages.hpp>
 #include <hft/tokenizers/convert/tiktoken.hpp>
-#include <hft/tokenizers/convert/vocabulary_files.hpp>
+#include <hft/tokenizers/models/bpe.hpp>
+#include <hft/tokenizers/models/unigram.hpp>
+#include <hft/tokenizers/models/wordpiece.hpp>
 #include <hft/tokenizers/serialization.hpp>
 #include <hft/tokenizers/special_tokens.hpp>
 
@@ -38,6 +37,10 @@ inline void set_default_special_tokens(const tokenizer_kind& kind, special_token
     auto name = text.substr(at, equals - at);
     auto token = AddedToken::verbatim(std::string(text.substr(equals + 1, end - equals - 1)));
     at = end + 1;
+    if (token.content.empty()) {
+      special.set_none(cat(name, "_token"));
+      continue;
+    }
     if (name.ends_with('<') || name.ends_with('!')) {
       token.lstrip = true;
       token.normalized = name.ends_with('!');
@@ -97,6 +100,21 @@ class tokenizer_converter {
     model_has_bytes_ = model.byte_fallback;
     return finish();
   }
+  /// From another tokenizer's model: one of the same vocabulary that is as the kind makes it. A kind of Unigram needs
+  /// one of Unigram.
+  tokenizer_components from_model(std::shared_ptr<const models::Model> model, std::string charsmap) {
+    std::vector<AddedToken> own;
+    const auto add = [&](const char* text) { own.push_back(AddedToken::verbatim(text)); };
+    if (kind_.extra == extra_tokens::camembert)
+      for (const auto text : {"<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"}) add(text);
+    if (kind_.extra == extra_tokens::xlnet)
+      for (const auto text : {"<eop>", "<eod>"}) add(text);
+    set_class_tokens(std::move(own));
+    set_default_tokens();
+    parts_.model = remade(std::move(model));
+    charsmap_ = std::move(charsmap);
+    return finish();
+  }
   /// From a tiktoken vocabulary (TikTokenConverter): of the kind only the special tokens and the flags count.
   tokenizer_components from_tiktoken(Vocabulary vocabulary) {
     set_default_tokens();
@@ -139,19 +157,25 @@ class tokenizer_converter {
     set("eos_token", model.eos_id, model.eos_piece);
     set("unk_token", model.unk_id, model.unk_piece);
   }
-  // Control pieces and user-defined ones are found in the text as they are.
+  // Control pieces and user-defined ones are found in the text as they are; only the former are special.
   void add_pieces_of(const sentencepiece_model& model) {
     std::vector<AddedToken> pieces;
     using type = sentencepiece_model::piece_type;
     for (const auto& p : model.pieces)
       if (p.type == type::control || p.type == type::user_defined)
         pieces.push_back(AddedToken::verbatim(p.text, p.type == type::control));
+    set_class_tokens(std::move(pieces));
+  }
+  // The further tokens of the kind, made of those of the model.
+  void set_class_tokens(std::vector<AddedToken> pieces) {
     const auto add = [&](std::string text) { pieces.push_back(AddedToken::verbatim(std::move(text))); };
     const auto add_languages = [&](std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) add(std::string(fairseq_languages[i]));
     };
     switch (kind_.extra) {
       case extra_tokens::pieces:
+      case extra_tokens::camembert:
+      case extra_tokens::xlnet:
         break;
       case extra_tokens::mbart: {
         auto own = std::exchange(pieces, {});
@@ -233,19 +257,25 @@ class tokenizer_converter {
     return out;
   }
 
-  void make_unigram(const sentencepiece_model& model) {
-    auto pieces = laid_out(model);
-    std::int64_t unk = kind_.unknown.id;
-    if (kind_.unknown.how == unknown_id::model) unk = model.unk_id;
-    if (kind_.unknown.how != unknown_id::fixed) {
+  // `of_model` is what the vocabulary's file says of it.
+  std::uint32_t unknown_id_in(const std::vector<piece>& pieces, std::int64_t of_model) const {
+    const auto how = kind_.unknown.how;
+    std::int64_t unk = how == unknown_id::model || how == unknown_id::told ? of_model : kind_.unknown.id;
+    if (how == unknown_id::model || how == unknown_id::find) {
       const auto text = special_.text("unk_token");
       const auto at = std::find_if(pieces.begin(), pieces.end(), [&](const piece& p) { return p.first == text; });
       if (at != pieces.end() && kind_.decoder != token_join::marks) unk = at - pieces.begin();
     }
     if (unk < 0 || std::size_t(unk) >= pieces.size())
       throw format_error(where_, "unknown token's id", joined("a number below ", pieces.size()), joined(unk));
+    return std::uint32_t(unk);
+  }
+
+  void make_unigram(const sentencepiece_model& model) {
+    auto pieces = laid_out(model);
+    const auto unk = unknown_id_in(pieces, model.unk_id);
     const bool bytes = kind_.decoder == token_join::marks && model.byte_fallback;
-    parts_.model = model_ptr(new models::Unigram(std::move(pieces), std::uint32_t(unk), bytes));
+    parts_.model = model_ptr(new models::Unigram(std::move(pieces), unk, bytes));
   }
 
   void make_bpe(const sentencepiece_model& model) {
@@ -296,6 +326,41 @@ class tokenizer_converter {
     o.fuse_unk = kind_.fuse_unk;
     o.byte_fallback = kind_.byte_fallback;
     return o;
+  }
+
+  // The model itself where it is as the kind makes it: vocabularies are large.
+  std::shared_ptr<const models::Model> remade(std::shared_ptr<const models::Model> model) const {
+    const auto& vocabulary = model->vocabulary();
+    switch (kind_.source) {
+      case vocabulary_source::wordpiece: {
+        const auto unk = special_.text("unk_token");
+        const auto* old = dynamic_cast<const models::WordPiece*>(model.get());
+        if (old && old->unk_token() == unk && old->continuing_subword_prefix() == "##" &&
+            old->max_input_chars_per_word() == 100)
+          return model;
+        return std::make_shared<const models::WordPiece>(vocabulary, unk, "##", 100);
+      }
+      case vocabulary_source::unigram: {
+        const auto& old = dynamic_cast<const models::Unigram&>(*model);
+        std::vector<piece> pieces;
+        for (std::size_t id = 0; id < vocabulary.id_limit(); ++id)
+          pieces.emplace_back(vocabulary.token(id), old.score(std::uint32_t(id)));
+        const auto unk = unknown_id_in(pieces, hft::get<std::int64_t>(config_, "unk_id", kind_.unknown.id, where_));
+        if (old.unk_id() == unk && !old.byte_fallback()) return model;
+        return std::make_shared<const models::Unigram>(std::move(pieces), unk, false);
+      }
+      default: {
+        auto options = bpe_options();
+        const auto* old = dynamic_cast<const models::BPE*>(model.get());
+        if (!old) return std::make_shared<const models::BPE>(vocabulary, pair_table(), std::move(options));
+        const auto as_told = [](const models::BPE::options& o) {
+          return std::tie(o.unk_token, o.continuing_subword_prefix, o.end_of_word_suffix, o.fuse_unk, o.byte_fallback,
+                          o.ignore_merges, o.dropout);
+        };
+        if (as_told(old->config()) == as_told(options)) return model;
+        return std::make_shared<const models::BPE>(vocabulary, old->merges(), std::move(options));
+      }
+    }
   }
 
   tokenizer_components finish() {
@@ -373,7 +438,8 @@ class tokenizer_converter {
         const bool clip = kind_.pre_tokenizer == word_split::clip;  // <|startoftext|> A <|endoftext|>
         return cat(R"({"type":"RobertaProcessing","sep":)", pair_of(clip ? "eos_token" : "sep_token"), R"(,"cls":)",
                    pair_of(clip ? "bos_token" : "cls_token"), R"(,"trim_offsets":)",
-                   clip ? false : o.flag("trim_offsets", true), R"(,"add_prefix_space":)",
+                   !clip && (!has_word(kind_.names, "Roberta") || o.flag("trim_offsets", true)),
+                   R"(,"add_prefix_space":)",
                    kind_.source == vocabulary_source::bpe_files && !clip && adds_prefix_space(kind_, o), "}");
       }
       case frame::bert:
@@ -421,79 +487,5 @@ class tokenizer_converter {
   std::string charsmap_;
   bool model_has_bytes_ = false, has_defaults_ = true, is_tiktoken_ = false;
 };
-
-/// The files of a folder that say what its tokenizer is. Those that it lacks are empty objects.
-struct tokenizer_folder {
-  std::filesystem::path path;
-  json config = json::object(), special_tokens_map = json::object(), added_tokens = json::object(),
-       model_config = json::object();
-
-  explicit tokenizer_folder(std::filesystem::path folder) : path(std::move(folder)) {
-    for (const auto& [to, name] :
-         {std::pair{&config, "tokenizer_config.json"}, std::pair{&special_tokens_map, "special_tokens_map.json"},
-          std::pair{&added_tokens, "added_tokens.json"}, std::pair{&model_config, "config.json"}})
-      if (has(name)) *to = read_json(path / name);
-  }
-  bool has(const std::string& name) const { return is_there(path / name); }
-  std::string where(const std::string& name) const { return (path / name).string(); }
-
-  special_tokens read_special_tokens() const {
-    special_tokens out;
-    out.read_config(config, where("tokenizer_config.json"));
-    out.read_map(special_tokens_map, where("special_tokens_map.json"));
-    out.read_added_tokens(added_tokens, where("added_tokens.json"));
-    return out;
-  }
-
-  /// The kind of the class that tokenizer_config.json names; null where it names none that is known.
-  const tokenizer_kind* named_kind() const {
-    return find_tokenizer_kind(hft::get<std::string>(config, "tokenizer_class", "", where("tokenizer_config.json")));
-  }
-  /// The kind of the tokenizer; where no file names one, the vocabulary's files say it.
-  const tokenizer_kind& kind() const {
-    const auto where_config = where("tokenizer_config.json");
-    auto name = hft::get<std::string>(config, "tokenizer_class", "", where_config);
-    const auto model_type = hft::get<std::string>(model_config, "model_type", "", where("config.json"));
-    if (name.empty()) name = hft::get<std::string>(model_config, "tokenizer_class", "", where("config.json"));
-    if (name.empty() && model_type.empty() && !has("tokenizer.model"))
-      name = has("vocab.txt") ? "BertTokenizer" : has("merges.txt") ? "GPT2Tokenizer" : "";
-    return choose_tokenizer_kind(name, model_type, where_config);
-  }
-};
-
-/// Builds the pipeline of a folder that has no tokenizer.json. Throws file_error where the kind's files are missing,
-/// format_error where they are broken, unsupported_error for a class that is no pipeline.
-inline tokenizer_components convert_tokenizer(const tokenizer_folder& folder, const tokenizer_kind& kind,
-                                              special_tokens& special) {
-  tokenizer_converter converter(kind, folder.config, folder.where("tokenizer_config.json"), special);
-  const auto need = [&](const std::string& name) {
-    if (!folder.has(name)) throw file_error(folder.path.string(), "tokenizer", "tokenizer.json or " + name, "neither");
-    return folder.path / name;
-  };
-  switch (kind.source) {
-    case vocabulary_source::wordpiece: {
-      const auto file = need("vocab.txt");
-      return converter.from_wordpiece(read_vocabulary_lines(read_text(file), file.string()));
-    }
-    case vocabulary_source::bpe_files: {
-      auto vocabulary = read_vocabulary_file(need("vocab.json"));
-      const auto file = need("merges.txt");
-      auto merges = read_merges_text(read_text(file), vocabulary, file.string());
-      return converter.from_bpe(std::move(vocabulary), std::move(merges));
-    }
-    default: {
-      std::string name = "tokenizer.model";
-      for (const std::string& other :
-           {std::string(kind.file), std::string("spiece.model"), std::string("spm.model"),
-            std::string("sentencepiece.bpe.model"), std::string("sentencepiece.model"), std::string("tiktoken.model")})
-        if (!folder.has(name)) name = other;
-      if (!folder.has(name)) name = kind.file;
-      const auto file = need(name);
-      auto text = read_text(file);
-      if (is_tiktoken(text)) return converter.from_tiktoken(read_tiktoken(text, file.string()));
-      return converter.from_sentencepiece(sentencepiece_model::parse(std::move(text), file.string()));
-    }
-  }
-}
 
 }  // namespace hft::detail

@@ -1,5 +1,6 @@
 // The kinds of tokenizers that Transformers builds out of vocabulary files, as a table: which class reads which files
-// and what it makes of them. A row is data; convert.hpp turns a row and the files of a folder into a pipeline.
+// and what it makes of them. A row is data; convert.hpp turns a row and a vocabulary into a pipeline, that of a folder
+// without tokenizer.json (folder.hpp) or of one with it (rebuild.hpp).
 #pragma once
 #include <array>
 #include <cstddef>
@@ -22,6 +23,8 @@ enum class vocabulary_source {
 enum class text_step : unsigned char {
   none,
   bert,                  // BertNormalizer with the config's flags
+  bert_clean_flag,       // the same, of which clean_text is one
+  bert_uncased,          // the same, but for do_lower_case
   bert_cased,            // BertNormalizer that keeps case and accents
   bert_lower,            // BertNormalizer as it is by default
   quotes,                // `` and '' to "
@@ -60,6 +63,7 @@ enum class word_split {
 
 enum class token_join {
   wordpiece,
+  wordpiece_prefix,  // with the config's wordpieces_prefix
   byte_level,
   metaspace,
   deberta,  // as its pre-tokenizer
@@ -77,12 +81,17 @@ enum class frame { bos_eos, roberta, bert, byte_level, whisper };
 /// Pieces before and after those of a sentencepiece model, as fairseq's and Google's models have them.
 enum class piece_layout { as_is, camembert, fairseq, mbart, mbart50, nllb, seamless, pegasus, t5 };
 
-/// Further special tokens of a kind.
-enum class extra_tokens { pieces, mbart, mbart50, pegasus, t5, xglm };
+/// Further special tokens of a kind. Those of camembert and xlnet count where no sentencepiece model has its own.
+enum class extra_tokens { pieces, camembert, xlnet, mbart, mbart50, pegasus, t5, xglm };
+
+/// What becomes of the post-processor of a tokenizer.json: it stays where the class makes none of its own, or always,
+/// as the class makes its own before; or never.
+enum class file_frame { unless_own, stays, goes };
 
 /// Which id is the unknown token's in a Unigram model.
 struct unknown_id {
-  enum rule { fixed, model, find } how = fixed;  // `id`; what the sentencepiece model says; where unk_token is
+  // `id`; what the sentencepiece model says, or the config; the same where unk_token is no piece; `id` there.
+  enum rule { fixed, told, model, find } how = fixed;
   int id = 0;
 };
 
@@ -96,7 +105,7 @@ struct tokenizer_kind {
   /// The file of vocabulary_source, where it is a sentencepiece model.
   std::string_view file = {};
   /// The named special tokens that the class has by default: "unk=[UNK] ...". A "<" after the name: lstrip; "!":
-  /// lstrip and normalized.
+  /// lstrip and normalized. No token: there is none by default, whatever a tokenizer.json pads with.
   std::string_view special;
   std::array<text_step, 6> normalizer = {};
   word_split pre_tokenizer;
@@ -117,6 +126,13 @@ struct tokenizer_kind {
   bool lowercases = false, keeps_accents = false;  // where the config does not say
   bool pads_left = false;
   int max_length = 0;  // model_max_length where the config does not say; 0: none
+  file_frame of_file = file_frame::unless_own;
+  bool keeps_pipeline = false;  // of a tokenizer.json, but for the post-processor: the class has no __init__
+
+  constexpr bool keeps_frame() const {
+    const bool own = !single.empty() || around != frame::bos_eos;
+    return of_file == file_frame::unless_own ? !own : of_file == file_frame::stays;
+  }
 };
 
 inline constexpr std::string_view bert_tokens = "unk=[UNK] sep=[SEP] pad=[PAD] cls=[CLS] mask=[MASK]";
@@ -131,7 +147,7 @@ inline constexpr std::string_view bert_pair = "cls A sep B:1 sep:1";
 /// Transformers 5.23; the last row is what it does with a class it does not know.
 inline constexpr tokenizer_kind tokenizer_kinds[] = {
     // vocab.txt
-    {.names = "Bert ConvBert DistilBert DPRReader DPRQuestionEncoder DPRContextEncoder Electra LayoutLM Lxmert "
+    {.names = "Bert DistilBert Electra LayoutLM Lxmert "
               "MobileBert SqueezeBert",
      .source = vocabulary_source::wordpiece,
      .special = bert_tokens,
@@ -141,6 +157,24 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .single = "cls A sep",
      .pair = bert_pair,
      .lowercases = true},
+    {.names = "DPRReader DPRQuestionEncoder DPRContextEncoder",
+     .source = vocabulary_source::wordpiece,
+     .special = bert_tokens,
+     .normalizer = {text_step::bert_uncased},
+     .pre_tokenizer = word_split::bert,
+     .decoder = token_join::wordpiece,
+     .single = "cls A sep",
+     .pair = bert_pair},
+    {.names = "ConvBert",
+     .source = vocabulary_source::wordpiece,
+     .special = bert_tokens,
+     .normalizer = {text_step::bert},
+     .pre_tokenizer = word_split::bert,
+     .decoder = token_join::wordpiece,
+     .single = "cls A sep",
+     .pair = bert_pair,
+     .lowercases = true,
+     .keeps_pipeline = true},
     {.names = "LayoutLMv2",
      .source = vocabulary_source::wordpiece,
      .special = bert_tokens,
@@ -163,9 +197,9 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
     {.names = "Funnel",
      .source = vocabulary_source::wordpiece,
      .special = "bos=<s> eos=</s> unk=<unk> sep=<sep> pad=<pad> cls=<cls> mask=<mask>",
-     .normalizer = {text_step::bert},
+     .normalizer = {text_step::bert_clean_flag},
      .pre_tokenizer = word_split::bert,
-     .decoder = token_join::wordpiece,
+     .decoder = token_join::wordpiece_prefix,
      .single = "cls:2 A sep",
      .pair = "cls:2 A sep B:1 sep:1",
      .lowercases = true},
@@ -207,7 +241,7 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .add_prefix_space = prefix_space::yes},
     {.names = "GPT2",
      .source = vocabulary_source::bpe_files,
-     .special = "bos=<|endoftext|> eos=<|endoftext|> unk=<|endoftext|>",
+     .special = "bos=<|endoftext|> eos=<|endoftext|> unk=<|endoftext|> pad=",
      .pre_tokenizer = word_split::byte_level,
      .decoder = token_join::byte_level},
     {.names = "GPTNeoX",
@@ -215,7 +249,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .special = "bos=<|endoftext|> eos=<|endoftext|> unk=<|endoftext|> pad=<|padding|>",
      .normalizer = {text_step::nfc},
      .pre_tokenizer = word_split::byte_level,
-     .decoder = token_join::byte_level},
+     .decoder = token_join::byte_level,
+     .of_file = file_frame::goes},
     {.names = "Cohere",
      .source = vocabulary_source::bpe_files,
      .special = "bos=<BOS_TOKEN> eos=<|END_OF_TURN_TOKEN|> unk=<UNK> sep=<SEP> pad=<PAD> cls=<CLS> mask=<MASK_TOKEN>",
@@ -225,10 +260,11 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .pads_left = true},
     {.names = "CodeGen",
      .source = vocabulary_source::bpe_files,
-     .special = "bos=<|endoftext|> eos=<|endoftext|> unk=<|endoftext|>",
+     .special = "bos=<|endoftext|> eos=<|endoftext|> unk=<|endoftext|> pad=",
      .pre_tokenizer = word_split::byte_level,
      .decoder = token_join::byte_level,
-     .around = frame::byte_level},
+     .around = frame::byte_level,
+     .of_file = file_frame::stays},
     {.names = "Qwen2",
      .source = vocabulary_source::bpe_files,
      .special = "eos=<|endoftext|> unk=<|endoftext|> pad=<|endoftext|>",
@@ -294,7 +330,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .flags_replace_template = true,
      .add_prefix_space = prefix_space::yes,
      .unknown = {unknown_id::fixed, 1},
-     .lowercases = true},
+     .lowercases = true,
+     .of_file = file_frame::stays},
     {.names = "FNet",
      .source = vocabulary_source::unigram,
      .file = "spiece.model",
@@ -302,7 +339,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .normalizer = {text_step::charsmap, text_step::space_to_mark},
      .pre_tokenizer = word_split::none,
      .decoder = token_join::marks,
-     .unknown = {unknown_id::model}},
+     .unknown = {unknown_id::model},
+     .keeps_pipeline = true},
     {.names = "RemBert",
      .source = vocabulary_source::unigram,
      .file = "sentencepiece.model",
@@ -346,7 +384,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .single = "A sep cls:2",
      .pair = "A sep B:1 sep:1 cls:2",
      .add_prefix_space = prefix_space::always,
-     .unknown = {unknown_id::model},
+     .unknown = {unknown_id::told},
+     .extra = extra_tokens::xlnet,
      .pads_left = true},
     {.names = "XLMRoberta",
      .source = vocabulary_source::unigram,
@@ -383,7 +422,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .pair = "bos A eos eos B eos",
      .add_prefix_space = prefix_space::yes,
      .layout = piece_layout::camembert,
-     .unknown = {unknown_id::find, 0}},
+     .unknown = {unknown_id::find, 0},
+     .extra = extra_tokens::camembert},
     {.names = "Barthez",
      .source = vocabulary_source::unigram,
      .file = "sentencepiece.bpe.model",
@@ -536,7 +576,8 @@ inline constexpr tokenizer_kind tokenizer_kinds[] = {
      .fuse_unk = true,
      .byte_fallback = true,
      .unk_in_model = true,
-     .pads_left = true},
+     .pads_left = true,
+     .of_file = file_frame::goes},
     {.names = "Gemma",
      .source = vocabulary_source::sentencepiece_bpe,
      .file = "tokenizer.model",

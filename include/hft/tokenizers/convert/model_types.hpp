@@ -110,7 +110,8 @@ inline constexpr model_types_of python_model_types[] = {
     {"MyT5", "myt5"},
     {"Nougat", "nougat pp_formulanet"},
     {"PLBart", "plbart"},
-    {"Parakeet", "granite_speech5_ctc nemotron3_5_asr nemotron_asr_streaming parakeet_ctc parakeet_rnnt parakeet_tdt"},
+    {"Parakeet",
+     "granite_speech5_ctc nemotron3_5_asr nemotron_asr_streaming omniasr_ctc parakeet_ctc parakeet_rnnt parakeet_tdt"},
     {"Perceiver", "perceiver"},
     {"Phobert", "phobert"},
     {"ProphetNet", "prophetnet"},
@@ -137,7 +138,7 @@ inline constexpr std::string_view generic_model_types =
     "minicpmv4_6 minicpmv4_7 ministral ministral3 mistral mistral3 mistral_large4 mixtral "
     "nemo_speechlm nystromformer olmo2 olmo3 olmo_hybrid pegasus_x persimmon pix2struct pixtral "
     "pocket_tts stablelm umt5 voxtral voxtral_realtime xlm-roberta-xl minicpmv ernie4_5_moe molmo2 "
-    "llava_next step3_vl cohere_asr phi3_v hyperclovax phimoe ernie4_5 opencua openvla "
+    "llava_next step3_vl omniasr cohere_asr phi3_v hyperclovax phimoe ernie4_5 opencua openvla "
     "hyperclovax_vlm camembertv2-base iquestcoder arctic modernbert molmo modernbert-decoder "
     "internlm2 minimax_m2 minicpm3 phi3 llava nvfp4 nemotron paddleocr_vl vipllava jamba internlm3 "
     "fuyu h2ovl_chat chatlm smolvlm";
@@ -145,29 +146,39 @@ inline constexpr std::string_view generic_model_types =
 inline constexpr std::string_view misnamed_model_types =
     "hyperclovax_vision_v2 qwen2 qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen4_exp siglip2";
 
-/// The kind for the class that tokenizer_config.json names and the model type; either may be empty. Throws
-/// unsupported_error for a class of Transformers that is Python code.
-inline const tokenizer_kind& choose_tokenizer_kind(std::string_view class_name, std::string_view model_type,
-                                                   const std::string& where) {
+/// The class, without "Tokenizer", for the one that tokenizer_config.json names and the model type; either may be
+/// empty. Empty for the generic tokenizer.
+inline std::string_view choose_tokenizer_class(std::string_view class_name, std::string_view model_type) {
   if (class_name.ends_with("Fast")) class_name.remove_suffix(4);
-  if (has_word(generic_model_types, model_type) && !model_type.empty()) return generic_tokenizer_kind;
-  std::string_view own;  // the model type's class, without "Tokenizer"
+  if (has_word(generic_model_types, model_type) && !model_type.empty()) return {};
+  std::string_view own;  // the model type's class
   if (!model_type.empty()) {
     for (const auto& row : tokenizer_model_types)
       if (has_word(row.model_types, model_type)) own = row.name;
     for (const auto& row : python_model_types)
       if (has_word(row.model_types, model_type)) own = row.name;
   }
-  std::string_view chosen = own;
-  if (!class_name.empty() && (own.empty() || !has_word(misnamed_model_types, model_type)))
-    chosen = class_name.ends_with("Tokenizer") ? class_name.substr(0, class_name.size() - 9) : std::string_view();
-  if (chosen.empty()) return generic_tokenizer_kind;
+  if (class_name.empty() || (!own.empty() && has_word(misnamed_model_types, model_type))) return own;
+  return class_name.ends_with("Tokenizer") ? class_name.substr(0, class_name.size() - 9) : std::string_view();
+}
+
+/// The kind for that class; null for a class of Transformers that is Python code.
+inline const tokenizer_kind* find_tokenizer_kind(std::string_view class_name, std::string_view model_type) {
+  const auto chosen = choose_tokenizer_class(class_name, model_type);
+  if (chosen.empty()) return &generic_tokenizer_kind;
   for (const auto& kind : tokenizer_kinds)
-    if (has_word(kind.names, chosen)) return kind;
-  if (has_word(python_tokenizers, chosen))
-    throw unsupported_error(where, "tokenizer class " + quote_text(chosen) + " without a tokenizer.json",
-                            "a class that this version converts");
-  return generic_tokenizer_kind;
+    if (has_word(kind.names, chosen)) return &kind;
+  return has_word(python_tokenizers, chosen) ? nullptr : &generic_tokenizer_kind;
+}
+
+/// The same; throws unsupported_error for a class that is Python code.
+inline const tokenizer_kind& choose_tokenizer_kind(std::string_view class_name, std::string_view model_type,
+                                                   const std::string& where) {
+  if (const auto* kind = find_tokenizer_kind(class_name, model_type)) return *kind;
+  throw unsupported_error(
+      where,
+      "tokenizer class " + quote_text(choose_tokenizer_class(class_name, model_type)) + " without a tokenizer.json",
+      "a class that this version converts");
 }
 
 }  // namespace hft::detail

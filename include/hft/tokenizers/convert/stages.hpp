@@ -72,10 +72,13 @@ inline std::string normalizer_json(const tokenizer_kind& kind, const stage_optio
   for (const auto step : kind.normalizer) switch (step) {
       case text_step::none:
         break;
-      case text_step::bert: {
+      case text_step::bert:
+      case text_step::bert_clean_flag:
+      case text_step::bert_uncased: {
         const auto strip = get_optional<bool>(*o.config, "strip_accents", o.where);
-        bert(o.flag("clean_text", true), o.flag("tokenize_chinese_chars", true), strip ? json_text(*strip) : "null",
-             o.flag("do_lower_case", kind.lowercases));
+        bert(step != text_step::bert_clean_flag || o.flag("clean_text", true), o.flag("tokenize_chinese_chars", true),
+             strip ? json_text(*strip) : "null",
+             step == text_step::bert_uncased || o.flag("do_lower_case", kind.lowercases));
         break;
       }
       case text_step::bert_cased:
@@ -195,12 +198,12 @@ inline std::string pre_tokenizer_json(const tokenizer_kind& kind, const stage_op
       return sequence({split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
                              R"(|\s*[\r\n]+|\s+(?!\S)|\s+)",
                              "Isolated", false),
-                       byte_level(false, false)});
+                       byte_level(adds_prefix_space(kind, o), false)});
     case word_split::qwen3_5:
       return sequence({split(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
                              R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
                              "Isolated", false),
-                       byte_level(false, false)});
+                       byte_level(adds_prefix_space(kind, o), false)});
     case word_split::clip:
       return sequence({split(R"(<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}])"
                              R"(|[^\s\p{L}\p{N}]+)",
@@ -223,6 +226,8 @@ inline std::string decoder_json(const tokenizer_kind& kind, const stage_options&
   };
   switch (kind.decoder) {
     case token_join::wordpiece:
+      return R"({"type":"WordPiece","prefix":"##","cleanup":true})";
+    case token_join::wordpiece_prefix:
       return cat(R"({"type":"WordPiece","prefix":)",
                  json_text(hft::get<std::string>(*o.config, "wordpieces_prefix", "##", o.where)),
                  R"(,"cleanup":true})");
