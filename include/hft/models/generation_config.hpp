@@ -370,9 +370,11 @@ HFT_INLINE void GenerationConfig::check() const {
   check_range("max_new_tokens", max_new_tokens, 1, any, "at least 1");
   check_range("max_length", max_length, 1, any, "at least 1");
   check_range("num_beams", num_beams, 1, 1 << 16, "1 to 65536");
-  check_range("num_return_sequences", num_return_sequences, 1, 1 << 16, "1 to 65536");
+  const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
+  check_range("num_return_sequences", num_return_sequences, beams > 1 ? 1 : -any, 1 << 16, "1 to 65536");
 
-  // What is not checked here is off outside its range: n-gram sizes and least lengths below 1, cutoffs outside (0, 1).
+  // What is not checked here is off outside its range: n-gram sizes and least lengths below 1, cutoffs outside (0, 1),
+  // without beams a number of sequences below 1.
   using limits = std::numeric_limits<f64>;
   constexpr f64 above_0 = limits::denorm_min(), largest = limits::max();
   check_range("max_time", max_time, -limits::infinity(), limits::infinity(), "a number of seconds");
@@ -404,7 +406,6 @@ HFT_INLINE void GenerationConfig::check() const {
     if (b.bias != b.bias) fail("sequence_bias", "a number", "nan");
   }
 
-  const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
   if (returned > 1 && beams == 1 && !do_sample.value_or(false))
     fail("num_return_sequences", "1, or do_sample = true, or beams: greedy search gives one sequence",
          detail::joined(returned));
