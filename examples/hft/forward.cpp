@@ -83,9 +83,11 @@ int generate(const forward_options& o) {
   if (!o.config.empty()) {
     const auto first = o.config.find_first_not_of(" \t\r\n");
     const bool is_text = first != o.config.npos && o.config[first] == '{';
-    config.update(
-        is_text ? parse_json(o.config, "--config", json_max_depth, json_numbers::python) : read_json(o.config),
-        is_text ? "--config" : o.config);
+    const std::string where = is_text ? "--config" : o.config;
+    const json fields =
+        is_text ? parse_json(o.config, where, json_max_depth, json_numbers::python) : read_config_json(o.config);
+    GenerationConfig::check_names(fields, where);
+    config.update(fields, where);
   }
   GenerateOptions options;
   options.attention_mask = in.args.attention_mask;

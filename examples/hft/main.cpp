@@ -1,6 +1,7 @@
 // hft: the command line tool. Results go to standard output, everything else to standard error.
 // Exit status: 0 done; 1 the work failed; 2 wrong usage.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -194,8 +195,10 @@ int main(int argc, char** argv) {
       "[--config FILE.json] [--FIELD VALUE ...] with the fields of TrainingArguments, and --lora_r, --lora_alpha, ... "
       "of LoraConfig");
   train_v->prefix_command();
+  train_v->footer(train_help);
   train_v->callback([&, train_v] {
     const auto words = train_v->remaining();
+    if (std::find(words.begin(), words.end(), "--help") != words.end()) throw CLI::CallForHelp();
     try {
       check_train_arguments(words);
     } catch (const hft::error& e) {

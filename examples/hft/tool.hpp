@@ -83,6 +83,8 @@ double peak_rss_mb();
 /// `words` are the arguments behind the verb. Both throw what is wrong with them; the first does nothing else.
 void check_train_arguments(const std::vector<std::string>& words);
 int train(const std::vector<std::string>& words);
+/// Every option of it, with its default.
+std::string train_help();
 
 /// Applies threads and checks the device. Throws unsupported_error for a device that this build does not have.
 void set_up(const common_options&);

@@ -260,6 +260,25 @@ EvalDatasets evaluation_sets(const std::vector<std::string>& files, const script
 
 }  // namespace
 
+// With the defaults of LoraConfig, where the tool's own say that nothing was given.
+static std::string lora_help() {
+  lora_arguments lora;
+  json defaults = arguments_to_json(lora);
+  const LoraConfig config;
+  defaults["lora_r"] = config.r;
+  defaults["lora_alpha"] = config.lora_alpha;
+  defaults["lora_dropout"] = config.lora_dropout;
+  defaults["lora_bias"] = config.bias;
+  defaults["init_lora_weights"] = true;
+  return detail::help_text(detail::argument_slots(lora), defaults);
+}
+
+std::string train_help() {
+  return "Options, with _ or - between their words, and defaults:\n  --config FILE.json\n" +
+         arguments_help<script_arguments>() + "\nTrainingArguments:\n" + arguments_help<TrainingArguments>() +
+         "\nLoraConfig; any of these trains an adapter:\n" + lora_help();
+}
+
 void check_train_arguments(const std::vector<std::string>& words) {
   script_arguments script;
   TrainingArguments args;
@@ -331,6 +350,7 @@ int train(const std::vector<std::string>& words) {
   if (evaluates && trainer.args().do_eval) metrics.update(trainer.evaluate());
   trainer.save_state();
   const std::filesystem::path out = trainer.args().output_dir;
+  metrics = strict_json(std::move(metrics));
   write_file_atomically(out / "all_results.json", dump(metrics, {.indent = 4}));
   std::fputs(dump(metrics, {.indent = -1, .sort_keys = false}).c_str(), stdout);
   return 0;

@@ -410,15 +410,16 @@ BOOST_AUTO_TEST_CASE(bad_arguments_are_refused) {
   refused({.max_new_tokens = -1});
   refused({.do_sample = true, .temperature = 0});
   refused({.do_sample = true, .temperature = NAN});
-  refused({.do_sample = true, .top_p = 1.5});
+  refused({.do_sample = true, .top_p = -0.5});  // above 1 it is off, as in Transformers
   refused({.do_sample = true, .top_k = -1});
   refused({.repetition_penalty = 0});
   refused({.num_beams = 0});
   refused({.num_return_sequences = 2});
   refused({.num_beams = 2, .num_return_sequences = 3});
+  refused({.num_beams = 2, .num_return_sequences = 0});
   refused({.num_beams = isize(1) << 40});
   refused({.bad_words_ids = {{}}});
-  refused({.suppress_tokens = {-1}});
+  refused({.forced_eos_token_id = -1});
   refused({.bad_words_ids = {{99999}}});
   refused({}, {.attention_mask = Tensor<i64, 2>::filled({1, 4}, 1)});
   refused({}, {.attention_mask = Tensor<i64, 2>::zeros({1, 5})});

@@ -72,6 +72,8 @@ torch.manual_seed(0)
 T = torch.optim
 OPTIMIZERS = {
     "adamw_torch": (SMALL, lambda g: T.AdamW(g, betas=(0.9, 0.999), eps=1e-8)),
+    # A second moment that forgets, so that its maximum differs from it.
+    "adamw_torch amsgrad=True": (SMALL, lambda g: T.AdamW(g, betas=(0.9, 0.5), eps=1e-8, amsgrad=True)),
     "adafactor": (SMALL, lambda g: Adafactor(g, lr=1e-3, scale_parameter=False, relative_step=False)),
     "sgd": (SMALL, lambda g: T.SGD(g)),
     "sgd momentum=0.9,dampening=0.2": (SMALL, lambda g: T.SGD(g, momentum=0.9, dampening=0.2)),

@@ -1,6 +1,6 @@
 """Goldens of tests/train: arguments, collators and the Trainer's losses, from Transformers.
 
-    python tests/oracle/trainer.py [part ...]      parts: arguments collators callbacks losses
+    python tests/oracle/trainer.py [part ...]      parts: arguments collators callbacks losses unlabelled
 """
 import dataclasses, json, os, sys
 
@@ -188,10 +188,64 @@ def losses():
     write("losses.json", {"rows": rows, "cases": out})
 
 
+def unlabelled():
+    """transformers.Trainer over batches and datasets without a label that counts. NaN is null."""
+    import math, tempfile
+    models = os.path.join(HERE, "..", "models")
+    rng = numpy.random.default_rng(2)
+    # Rows in order: two that count, two that do not, one of each, ...; labels at the first place alone never count.
+    rows = []
+    for kind in "nnuuunnufnuuuunn":
+        ids = list(map(int, rng.integers(5, 90, int(rng.integers(3, 9)))))
+        rows.append({"input_ids": ids, "labels": {"n": ids, "u": [-100] * len(ids), "f": ids[:1] + [-100] * (len(ids) - 1)}[kind]})
+    none = [{"input_ids": r["input_ids"], "labels": [-100] * len(r["input_ids"])} for r in rows[:3]]
+    classes = [{"input_ids": r["input_ids"], "label": -100 if k in (2, 3, 5, 8, 9) else k % 3} for k, r in enumerate(rows)]
+    common = dict(learning_rate=2e-3, weight_decay=0.1, logging_steps=1, report_to=[], train_sampling_strategy="sequential", use_cpu=True, save_strategy="no",
+        disable_tqdm=True, eval_strategy="epoch", per_device_train_batch_size=2, per_device_eval_batch_size=2, num_train_epochs=2, optim="adamw_torch")
+    cases = {
+        "llama/tied, each step": {},
+        "llama/tied, windows": dict(logging_steps=3, max_steps=11),
+        "llama/tied, accumulated": dict(gradient_accumulation_steps=3, logging_steps=2),
+        "llama/tied, smoothed": dict(label_smoothing_factor=0.1),
+        "llama/tied, smoothed and accumulated": dict(label_smoothing_factor=0.1, gradient_accumulation_steps=2, per_device_train_batch_size=1),
+        "llama/tied, a partial batch": dict(per_device_train_batch_size=3, per_device_eval_batch_size=3, max_grad_norm=0.0),
+        "llama/tied, amsgrad": dict(per_device_train_batch_size=3, adam_beta2=0.5, num_train_epochs=1),
+        "bert/sequence_classification": {},
+    }
+    torch.set_num_threads(1)
+    t = tokenizer("right")
+    out = {}
+    for name, arguments in cases.items():
+        with tempfile.TemporaryDirectory() as d:
+            classifies = name.startswith("bert")
+            auto = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
+            model = auto.from_pretrained(os.path.join(models, name.split(",")[0]), dtype=torch.float32, attn_implementation="eager")
+            for m in model.modules():
+                if isinstance(m, torch.nn.Dropout):
+                    m.p = 0.0
+            collator = transformers.DataCollatorWithPadding(t) if classifies else transformers.DataCollatorForTokenClassification(t)
+            data = classes if classifies else rows
+            made = TrainingArguments(output_dir=d, **(common | arguments))
+            optimizers = (None, None)
+            if name.endswith("amsgrad"):  # which Transformers' Trainer takes as an optimizer alone
+                optimizers = (torch.optim.AdamW(model.parameters(), lr=made.learning_rate, betas=(0.9, 0.5), weight_decay=0.0, amsgrad=True), None)
+            trainer = transformers.Trainer(model=model, args=made, train_dataset=data, eval_dataset=data[1:], data_collator=collator, optimizers=optimizers)
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.train()
+            log = list(trainer.state.log_history)
+            if not classifies:
+                log.append(trainer.evaluate(none))  # nothing that counts
+        keep = ("loss", "grad_norm", "learning_rate", "epoch", "step", "eval_loss", "train_loss")
+        finite = lambda v: None if isinstance(v, float) and not math.isfinite(v) else v
+        extra = dict(optim_args="amsgrad=True", weight_decay=0.0) if name.endswith("amsgrad") else {}
+        out[name] = {"arguments": common | arguments | extra, "log_history": [{k: finite(v) for k, v in e.items() if k in keep} for e in log]}
+    write("unlabelled.json", {"rows": rows, "none": none, "classes": classes, "cases": out})
+
+
 def tensors(batch):
     return {k: {"shape": list(v.shape), "real": bool(v.is_floating_point()), "values": v.flatten().tolist()} for k, v in batch.items()}
 
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ["arguments", "collators", "callbacks", "losses"]:
+    for part in sys.argv[1:] or ["arguments", "collators", "callbacks", "losses", "unlabelled"]:
         globals()[part]()

@@ -76,12 +76,14 @@ OptimizerOptions options(const std::string& name) {
   const auto space = name.find(' ');
   OptimizerOptions o{.optim = name.substr(0, space), .weight_decay = 0.1};
   if (space != name.npos) o.optim_args = name.substr(space + 1);
+  if (o.optim_args == "amsgrad=True") o.adam_beta2 = 0.5;
   return o;
 }
 
 f64 lr(unsigned step) { return 0.01 * (1 - step / 20.0); }
 
 const char* const names[] = {"adamw_torch",
+                             "adamw_torch amsgrad=True",
                              "adafactor",
                              "sgd",
                              "sgd momentum=0.9,dampening=0.2",
@@ -172,6 +174,7 @@ BOOST_AUTO_TEST_CASE(a_state_of_something_else_is_refused) {
   adamw->step(p.at(1), 0.1);
   const auto state = adamw->state_dict();
   BOOST_CHECK_THROW(sgd->load_state_dict(state, p.list), weight_error);
+  BOOST_CHECK_THROW(make_optimizer({.optim_args = "amsgrad=True"})->load_state_dict(state, p.list), weight_error);
   parameters other(true);
   BOOST_CHECK_THROW(make_optimizer({})->load_state_dict(state, other.list), weight_error);
   auto fewer = state;
@@ -192,6 +195,17 @@ BOOST_AUTO_TEST_CASE(names_and_arguments) {
   BOOST_CHECK_THROW(make_optimizer({.optim = "sgd", .optim_args = "momentum=fast"}), value_error);
   BOOST_CHECK_THROW(make_optimizer({.optim = "sgd", .optim_args = "nesterov=true"}), value_error);
   BOOST_CHECK_THROW(make_optimizer({.optim = "adamw_torch", .optim_args = "alpha=1"}), value_error);
+  for (const char* args : {"momentum=0.9,", ",", "momentum=0.9=1"})
+    BOOST_CHECK_THROW(make_optimizer({.optim = "sgd", .optim_args = args}), value_error);
+  BOOST_CHECK_THROW(make_optimizer({.optim = "adamw_8bit", .optim_args = "amsgrad=True"}), value_error);
+  const auto is_amsgrad = [](const char* args) {
+    const auto made = make_optimizer({.optim = "adamw_torch_fused", .optim_args = args});
+    return dynamic_cast<const AdamW&>(*made).rule().amsgrad;
+  };
+  for (const char* yes : {"amsgrad=True", "amsgrad = 1", "amsgrad=yes", "amsgrad=no,amsgrad=TRUE"})
+    BOOST_TEST(is_amsgrad(yes), yes);
+  for (const char* no : {"", "amsgrad=False", "amsgrad=on", "amsgrad=true,amsgrad=0", "weight_decay=1"})
+    BOOST_TEST(!is_amsgrad(no), no);
   BOOST_TEST(make_optimizer({.optim = "paged_lion_8bit"})->name() == "Lion");
   BOOST_TEST(make_optimizer({.optim = "adamw_bnb_8bit"})->name() == "AdamW");
 }

@@ -16,21 +16,10 @@ const json& transformers() {
 }
 
 template <class Model>
-Model load(const std::string& name) {
-  const auto source = checkpoint::open(data("models/" + name));
-  auto config = read_config<typename Model::config_type>(source);
-  if constexpr (requires { config.hidden_dropout_prob; })
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
-  Model model(config);
-  model.load_weights(source);
-  return model;
-}
-
-template <class Model>
 void follow(const std::string& name, Dataset rows, DataCollator collator) {
   const workspace folder;
   const json& expected = transformers()["cases"][name];
-  auto model = load<Model>(name.substr(0, name.find(',')));
+  auto model = load_without_dropout<Model>(name.substr(0, name.find(',')));
   TrainingArguments args;
   parse_json_into(expected["arguments"], name, args);
   args.output_dir = folder / "out";
@@ -38,15 +27,7 @@ void follow(const std::string& name, Dataset rows, DataCollator collator) {
   for (isize i = 0; i < 10; ++i) first[std::size_t(i)] = i;
   Trainer trainer(model, args, {.train_dataset = rows, .eval_dataset = rows.select(first), .data_collator = collator});
   trainer.train();
-  const auto& mine = trainer.state().log_history;
-  BOOST_TEST_REQUIRE(mine.size() == expected["log_history"].size());
-  for (std::size_t i = 0; i < mine.size(); ++i)
-    for (const auto& [key, value] : expected["log_history"][i].items()) {
-      BOOST_TEST_REQUIRE(mine[i].contains(key), name << " entry " << i << " has no " << key << ": " << mine[i]);
-      const f64 a = json_as<f64>(mine[i][key], name, key), b = json_as<f64>(value, name, key);
-      BOOST_TEST(std::abs(a - b) <= 1e-4 * std::abs(b),
-                 name << " entry " << i << " " << key << ": " << a << " is not " << b);
-    }
+  check_log(name, trainer.state().log_history, expected["log_history"]);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What the tests of Trainer share: a folder of their own, rows of numbers, the bits of a model's weights.
 #pragma once
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -68,6 +69,31 @@ inline bool same_bits(const std::map<std::string, std::vector<f32>>& a,
       return false;
   }
   return true;
+}
+
+/// A model of tests/data/models in which nothing is random.
+template <class Model>
+Model load_without_dropout(const std::string& name) {
+  const auto source = checkpoint::open(data("models/" + name));
+  auto config = read_config<typename Model::config_type>(source);
+  if constexpr (requires { config.hidden_dropout_prob; })
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
+  Model model(config);
+  model.load_weights(source);
+  return model;
+}
+
+/// Whether a log has what Transformers' has; null there is NaN.
+inline void check_log(const std::string& name, const std::vector<json>& mine, const json& expected) {
+  BOOST_TEST_REQUIRE(mine.size() == expected.size());
+  for (std::size_t i = 0; i < mine.size(); ++i)
+    for (const auto& [key, value] : expected[i].items()) {
+      BOOST_TEST_REQUIRE(mine[i].contains(key), name << " entry " << i << " has no " << key << ": " << mine[i]);
+      const f64 a = json_as<f64>(mine[i][key], name, key);
+      const f64 b = value.is_null() ? std::nan("") : json_as<f64>(value, name, key);
+      const bool same = std::isnan(b) ? std::isnan(a) : std::abs(a - b) <= 1e-4 * std::abs(b);
+      BOOST_TEST(same, name << " entry " << i << " " << key << ": " << a << " is not " << b);
+    }
 }
 
 inline TrainingArguments arguments(const std::string& output_dir, const std::vector<std::string>& words) {

@@ -20,6 +20,7 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
 #include <hft/io/sorting.hpp>
+#include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/layers/positions.hpp>
 #include <hft/layers/rope_scaling.hpp>
@@ -30,6 +31,7 @@
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>
+#include <hft/nearest_name.hpp>
 #include <hft/parallel.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>

@@ -47,7 +47,9 @@ class generation_loop {
   isize rows() const { return inputs.ids.rows(); }
   isize new_tokens() const { return inputs.ids.length() - inputs.prompt_length(); }
   /// Rows of one prompt: beams or samples.
-  isize group() const { return *config.num_beams > 1 ? *config.num_beams : *config.num_return_sequences; }
+  isize group() const {
+    return *config.num_beams > 1 ? *config.num_beams : std::max<isize>(1, *config.num_return_sequences);
+  }
   i64 pad_id() const {
     if (config.pad_token_id) return *config.pad_token_id;
     return eos().empty() ? 0 : eos()[0];

@@ -91,8 +91,9 @@ HFT_INLINE LogitsProcessorList make_logits_processors(const GenerationConfig& co
     if (config.top_p.value_or(1) < 1) add(new TopPLogitsWarper(*config.top_p, least));
     if (config.min_p) add(new MinPLogitsWarper(*config.min_p, least));
     if (config.typical_p.value_or(1) < 1) add(new TypicalLogitsWarper(*config.typical_p, least));
-    if (config.epsilon_cutoff.value_or(0) > 0) add(new EpsilonLogitsWarper(*config.epsilon_cutoff, least));
-    if (config.eta_cutoff.value_or(0) > 0) add(new EtaLogitsWarper(*config.eta_cutoff, least));
+    const auto cuts = [](const std::optional<f64>& cutoff) { return cutoff && *cutoff > 0 && *cutoff < 1; };
+    if (cuts(config.epsilon_cutoff)) add(new EpsilonLogitsWarper(*config.epsilon_cutoff, least));
+    if (cuts(config.eta_cutoff)) add(new EtaLogitsWarper(*config.eta_cutoff, least));
   }
   if (config.renormalize_logits.value_or(false)) add(new LogitNormalization());
   return list;

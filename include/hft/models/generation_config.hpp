@@ -1,5 +1,6 @@
 // GenerationConfig: the settings of generate, and the defaults that a checkpoint carries in generation_config.json.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,7 @@
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
+#include <hft/nearest_name.hpp>
 
 namespace hft {
 
@@ -120,6 +122,10 @@ struct GenerationConfig {
   /// Sets the fields that a JSON object names; others keep their values, and null sets none. Fields that hft has no
   /// member for are kept in `other`. Throws format_error for a value of a wrong type; `where` names the file.
   void update(const json& object, std::string_view where = "GenerationConfig");
+
+  /// Throws value_error, which names the nearest field, for a key that no field of Transformers' GenerationConfig has:
+  /// for settings that someone writes. A checkpoint's file may be newer than this list.
+  static void check_names(const json& object, std::string_view where);
 
   /// Takes from `defaults` what is not set here. (GenerationConfig.update with defaults_only)
   void fill_unset(const GenerationConfig& defaults);
@@ -266,6 +272,19 @@ inline void check_sequence(const char* field, std::span<const i64> ids) {
   check_ids(field, ids);
 }
 
+/// A token that is forced must be one that may be said.
+HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
+  const auto refuse = [&](const char* field, std::span<const i64> forced) {
+    const auto suppressed = [&](i64 id) {
+      return std::find(c.suppress_tokens.begin(), c.suppress_tokens.end(), id) != c.suppress_tokens.end();
+    };
+    if (!forced.empty() && std::all_of(forced.begin(), forced.end(), suppressed))
+      throw value_error("GenerationConfig", field, "a token that suppress_tokens does not rule out", joined(forced[0]));
+  };
+  if (c.forced_bos_token_id) refuse("forced_bos_token_id", {&*c.forced_bos_token_id, 1});
+  if (c.forced_eos_token_id) refuse("forced_eos_token_id", c.forced_eos_token_id->ids);
+}
+
 }  // namespace detail
 
 [[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 37> GenerationConfig::fields() const {
@@ -350,47 +369,43 @@ HFT_INLINE void GenerationConfig::check() const {
   constexpr isize any = std::numeric_limits<isize>::max();
   check_range("max_new_tokens", max_new_tokens, 1, any, "at least 1");
   check_range("max_length", max_length, 1, any, "at least 1");
-  check_range("min_new_tokens", min_new_tokens, 0, any, "at least 0");
-  check_range("min_length", min_length, 0, any, "at least 0");
   check_range("num_beams", num_beams, 1, 1 << 16, "1 to 65536");
-  check_range("num_return_sequences", num_return_sequences, 1, 1 << 16, "1 to 65536");
-  check_range("top_k", top_k, 0, any, "at least 0");
-  check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, any, "at least 0");
-  check_range("encoder_no_repeat_ngram_size", encoder_no_repeat_ngram_size, 0, any, "at least 0");
+  const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
+  check_range("num_return_sequences", num_return_sequences, beams > 1 ? 1 : -any, 1 << 16, "1 to 65536");
 
+  // What is not checked here is off outside its range: n-gram sizes and least lengths below 1, cutoffs outside (0, 1),
+  // without beams a number of sequences below 1.
   using limits = std::numeric_limits<f64>;
-  constexpr f64 above_0 = limits::denorm_min(), below_1 = 1 - limits::epsilon() / 2, largest = limits::max();
-  check_range("max_time", max_time, 0, limits::infinity(), "at least 0 seconds");
+  constexpr f64 above_0 = limits::denorm_min(), largest = limits::max();
+  check_range("max_time", max_time, -limits::infinity(), limits::infinity(), "a number of seconds");
   if (do_sample.value_or(false)) {
     check_range("temperature", temperature, above_0, largest, "above 0 (for greedy search: do_sample = false)");
-    check_range("top_p", top_p, 0, 1, "0 to 1");
+    check_range("top_k", top_k, 0, any, "at least 0");
+    check_range("top_p", top_p, 0, limits::infinity(), "at least 0");  // off from 1 on, as typical_p
     check_range("min_p", min_p, 0, 1, "0 to 1");
     check_range("top_h", top_h, above_0, 1, "above 0, at most 1");
-    check_range("typical_p", typical_p, above_0, 1, "above 0, at most 1");
-    check_range("epsilon_cutoff", epsilon_cutoff, 0, below_1, "0 to 1");
-    check_range("eta_cutoff", eta_cutoff, 0, below_1, "0 to 1");
+    check_range("typical_p", typical_p, above_0, limits::infinity(), "above 0");
   }
   check_range("repetition_penalty", repetition_penalty, above_0, largest, "above 0");
   check_range("encoder_repetition_penalty", encoder_repetition_penalty, above_0, largest, "above 0");
   check_range("length_penalty", length_penalty, -largest, largest, "a finite number");
   if (const auto& decay = exponential_decay_length_penalty) {
-    check_range<f64>("exponential_decay_length_penalty", decay->factor, above_0, largest, "a factor above 0");
-    check_range<isize>("exponential_decay_length_penalty", decay->start, 0, any, "a start of at least 0");
+    constexpr isize most = isize(1) << 40;  // so that sums stay far from overflow
+    check_range<f64>("exponential_decay_length_penalty", decay->factor, -largest, largest, "a finite factor");
+    check_range<isize>("exponential_decay_length_penalty", decay->start, -most, most, "a start that is a length");
   }
   for (const auto& text : stop_strings)
     if (text.empty()) fail("stop_strings", "strings that are not empty", "\"\"");
 
-  check_ids("suppress_tokens", suppress_tokens);
-  check_ids("begin_suppress_tokens", begin_suppress_tokens);
   check_range("forced_bos_token_id", forced_bos_token_id, 0, any, "token ids of at least 0");
   if (forced_eos_token_id) check_ids("forced_eos_token_id", forced_eos_token_id->ids);
+  detail::check_forced_tokens(*this);
   for (const auto& word : bad_words_ids) check_sequence("bad_words_ids", word);
   for (const auto& b : sequence_bias) {
     check_sequence("sequence_bias", b.token_ids);
     if (b.bias != b.bias) fail("sequence_bias", "a number", "nan");
   }
 
-  const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
   if (returned > 1 && beams == 1 && !do_sample.value_or(false))
     fail("num_return_sequences", "1, or do_sample = true, or beams: greedy search gives one sequence",
          detail::joined(returned));
@@ -401,16 +416,65 @@ HFT_INLINE void GenerationConfig::check() const {
   static constexpr struct {
     const char* name;
     f64 neutral;
-  } unsupported[] = {{"assistant_early_exit", 0}, {"constraints", 0},        {"diversity_penalty", 0},
-                     {"dola_layers", 0},          {"force_words_ids", 0},    {"guidance_scale", 1},
-                     {"num_beam_groups", 1},      {"penalty_alpha", 0},      {"prompt_lookup_num_tokens", 0},
-                     {"token_healing", 0},        {"watermarking_config", 0}};
+  } unsupported[] = {
+      {"assistant_early_exit", 0},     {"constraints", 0},     {"dola_layers", 0},        {"force_words_ids", 0},
+      {"guidance_scale", 1},           {"num_beam_groups", 1}, {"penalty_alpha", 0},      {"token_healing", 0},
+      {"prompt_lookup_num_tokens", 0}, {"use_mtp", 0},         {"watermarking_config", 0}};
   for (const auto& [field, neutral] : unsupported) {
     const json* value = find_member(other, field, "GenerationConfig");
     if (!value) continue;
     const bool off = value->is_number() ? value->get<f64>() == neutral : value->is_boolean() && !value->get<bool>();
     if (!off) throw unsupported_error("GenerationConfig", field, "not to be set", detail::describe(*value));
   }
+}
+
+HFT_INLINE void GenerationConfig::check_names(const json& object, std::string_view where) {
+  // Those of Transformers that have no member here: without effect on what is generated, or refused by check().
+  std::vector<std::string_view> names = {"_from_model_config",
+                                         "assistant_confidence_threshold",
+                                         "assistant_early_exit",
+                                         "assistant_ensemble_weight",
+                                         "assistant_lookbehind",
+                                         "cache_config",
+                                         "cache_implementation",
+                                         "compile_config",
+                                         "constraints",
+                                         "continuous_batching_config",
+                                         "decoder_start_token_id",
+                                         "disable_compile",
+                                         "diversity_penalty",
+                                         "dola_layers",
+                                         "force_words_ids",
+                                         "guidance_scale",
+                                         "is_assistant",
+                                         "low_memory",
+                                         "max_cache_len",
+                                         "max_matching_ngram_size",
+                                         "num_assistant_tokens",
+                                         "num_assistant_tokens_schedule",
+                                         "num_beam_groups",
+                                         "output_attentions",
+                                         "output_hidden_states",
+                                         "output_logits",
+                                         "output_scores",
+                                         "penalty_alpha",
+                                         "prefill_chunk_size",
+                                         "prompt_lookup_num_tokens",
+                                         "return_dict_in_generate",
+                                         "speculation_type",
+                                         "target_lookbehind",
+                                         "token_healing",
+                                         "transformers_version",
+                                         "use_mtp",
+                                         "watermarking_config"};
+  const GenerationConfig any;
+  for (const auto& field : any.fields()) names.push_back(field.name);
+  if (!object.is_object()) detail::json_mismatch(object, where, "", "an object of generation settings");
+  for (const auto& [key, unused] : object.items())
+    if (std::find(names.begin(), names.end(), key) == names.end())
+      throw value_error(std::string(where), "unknown field",
+                        detail::joined("a field of GenerationConfig; the nearest is '", nearest_name(key, names), "'"),
+                        detail::quote_text(key));
 }
 
 #endif  // HFT_DEFINES

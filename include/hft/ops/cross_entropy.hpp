@@ -161,6 +161,10 @@ loss_and_gradients<A, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, con
     if (wanted.bias) column_sums_kernel(D{}, out.bias.data(), g, i > 0);
   }
   if constexpr (of_sum) {
+    if (n == 0) {  // zeros already, which 1 / 0 would make NaN
+      out.loss = mean_loss<A, D>(losses, counted.divisor);
+      return out;
+    }
     const auto divide = [&](const auto& t) {
       if (t) scale_kernel(D{}, t.rows(), matrix<const A>(t.rows()), A(1 / counted.divisor));
     };

@@ -22,6 +22,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
+#include <hft/nearest_name.hpp>
 
 namespace hft {
 
@@ -49,10 +50,29 @@ template <class T>
 inline constexpr bool is_argument_list<std::vector<T>> = true;
 
 template <class E>
-std::string choices_text() {
+std::string choices_text(const char* separator = ", ") {
   std::string out;
-  for (const std::string_view c : argument_choices(E{})) out += (out.empty() ? "" : ", ") + std::string(c);
+  for (const std::string_view c : argument_choices(E{})) out += (out.empty() ? "" : separator) + std::string(c);
   return out;
+}
+
+/// What a field takes, as a help text says it: INT, NUMBER, no|steps|epoch, TEXT ...; nothing for a switch.
+template <class T>
+std::string argument_kind() {
+  if constexpr (is_optional_argument<T>)
+    return argument_kind<typename T::value_type>();
+  else if constexpr (is_argument_list<T>)
+    return argument_kind<typename T::value_type>() + " ...";
+  else if constexpr (std::is_same_v<T, bool>)
+    return "";
+  else if constexpr (std::is_same_v<T, json>)
+    return "JSON";
+  else if constexpr (std::is_enum_v<T>)
+    return choices_text<T>("|");
+  else if constexpr (std::is_arithmetic_v<T>)
+    return std::is_integral_v<T> ? "INT" : "NUMBER";
+  else
+    return "TEXT";
 }
 
 /// One value from text; throws value_error that names the option.
@@ -108,6 +128,7 @@ struct argument_slot {
   const char* name;
   bool is_switch, is_list;
   bool on_by_default = false;
+  std::string (*kind)();
   void* field;
   void (*set)(void* field, const std::vector<std::string>& values, const std::string& where);
   void (*read)(void* field, const json& value, std::string_view where, const char* key);
@@ -123,6 +144,7 @@ struct argument_collector {
     s.is_switch = std::is_same_v<T, bool> || std::is_same_v<T, std::optional<bool>>;
     s.is_list = is_argument_list<T>;
     if constexpr (std::is_same_v<T, bool>) s.on_by_default = field;
+    s.kind = argument_kind<T>;
     s.field = &field;
     s.set = [](void* target, const std::vector<std::string>& values, const std::string& where) {
       T& f = *static_cast<T*>(target);
@@ -192,6 +214,11 @@ void parse_command_line(const std::vector<std::string>& words, const std::vector
 
 void read_arguments(const json& object, std::string_view where, const std::vector<argument_slot>& slots);
 
+std::string help_text(const std::vector<argument_slot>& slots, const json& defaults);
+
+[[noreturn]] void unknown_argument(std::string_view where, std::string_view got, std::string_view name,
+                                   const std::vector<argument_slot>& slots);
+
 }  // namespace detail
 
 /// Sets fields of the structs from the words of a command line. Throws value_error for a word that names no field, a
@@ -225,9 +252,40 @@ json arguments_to_json(const S& arguments) {
   return object;
 }
 
+/// A line for each field: its option, what that takes, its default in brackets.
+template <class S>
+std::string arguments_help() {
+  S fresh{};
+  return detail::help_text(detail::argument_slots(fresh), arguments_to_json(fresh));
+}
+
 #if HFT_DEFINES(TRAIN)
 
 namespace detail {
+
+HFT_INLINE std::string help_text(const std::vector<argument_slot>& slots, const json& defaults) {
+  std::string out;
+  for (const auto& s : slots) {
+    const std::string kind = s.kind();
+    const json& value = defaults[s.name];
+    const bool unset = value.is_null() || (value.is_array() && value.empty()) || value == json("");
+    out += cat("  --", s.on_by_default ? "[no_]" : "", s.name, kind.empty() ? "" : " ", kind, " [",
+               unset               ? "none"
+               : value.is_string() ? value.get<std::string>()
+                                   : value.dump(),
+               "]\n");
+  }
+  return out;
+}
+
+HFT_INLINE void unknown_argument(std::string_view where, std::string_view got, std::string_view name,
+                                 const std::vector<argument_slot>& slots) {
+  std::vector<std::string_view> names;
+  for (const auto& s : slots) names.push_back(s.name);
+  std::string expected;
+  if (!name.empty() && !names.empty()) expected = cat("a field; the nearest is '", nearest_name(name, names), "'");
+  throw value_error(std::string(where), "unknown argument", expected, quote_text(got));
+}
 
 HFT_INLINE void parse_command_line(const std::vector<std::string>& words, const std::vector<argument_slot>& slots,
                                    std::vector<std::string>* rest) {
@@ -271,7 +329,7 @@ HFT_INLINE void parse_command_line(const std::vector<std::string>& words, const 
       i = after;
     }
     if (known) continue;
-    if (!rest) throw value_error("arguments", "unknown argument", "", quote_text(word));
+    if (!rest) unknown_argument("arguments", word, is_option(word) ? name : "", slots);
     rest->push_back(word);
   }
 }
@@ -282,7 +340,7 @@ HFT_INLINE void read_arguments(const json& object, std::string_view where, const
     bool known = false;
     for (const auto& s : slots)
       if (key == s.name) s.read(s.field, value, where, s.name), known = true;
-    if (!known) throw value_error(where, "unknown argument", "", quote_text(key));
+    if (!known) unknown_argument(where, key, key, slots);
   }
 }
 

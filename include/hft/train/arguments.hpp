@@ -85,7 +85,8 @@ struct TrainingArguments {
   f64 logging_steps = 500;  // below 1: this share of all steps; so eval_steps, save_steps
   bool logging_first_step = false;
   bool log_on_each_node = true;
-  bool logging_nan_inf_filter = true;  // kept for files that have it: a loss that is not finite ends training
+  // Logs and evaluations leave out batches without a label that counts, whose loss is 0 / 0; if not, they hold NaN.
+  bool logging_nan_inf_filter = true;
   std::string include_num_input_tokens_seen = "no";  // no, all, non_padding
   std::string log_level = "passive";
   std::string log_level_replica = "warning";

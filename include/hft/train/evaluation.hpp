@@ -1,7 +1,9 @@
 // What an evaluation gathers: predictions and labels of all batches, as metrics take them.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +65,26 @@ struct PredictionOutput {
 };
 
 namespace detail {
+
+/// The mean loss over rows: a batch counts by its rows, whatever it has of labels, as in Transformers.
+class evaluation_loss {
+ public:
+  void add(f64 loss, isize rows) { (std::isfinite(loss) ? finite_ : others_).add(loss, rows); }
+  /// Of the finite losses alone, if there are any and `filter`. Nothing where no batch had a loss.
+  std::optional<f64> mean(bool filter) const {
+    if (finite_.rows + others_.rows == 0) return {};
+    if (filter && finite_.rows > 0) return finite_.sum / f64(finite_.rows);
+    return (finite_.sum + others_.sum) / f64(finite_.rows + others_.rows);
+  }
+
+ private:
+  struct part {
+    f64 sum = 0;
+    isize rows = 0;
+    void add(f64 loss, isize n) { sum += loss * f64(n), rows += n; }
+  };
+  part finite_, others_;
+};
 
 /// Tensors of batches, one after another.
 class batch_concatenation {

@@ -78,12 +78,14 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   /// Trains from the beginning, or from the checkpoint that args.resume_from_checkpoint names ("true": the last one of
-  /// output_dir). A stop asked for through `stop` takes effect after the step at hand, with a checkpoint. Throws
-  /// value_error for a loss that is not finite (the step is named) and for labels out of range, file_error where a
-  /// checkpoint cannot be written (earlier ones stay), weight_error for a checkpoint of another model.
+  /// output_dir). A stop asked for through `stop` takes effect after the step at hand, with a checkpoint. A step
+  /// without a label that counts has gradients of 0, and goes on. Throws value_error for any other loss that is not
+  /// finite (the step is named) and for labels out of range, file_error where a checkpoint cannot be written (earlier
+  /// ones stay), weight_error for a checkpoint of another model.
   TrainOutput train(std::stop_token stop = {});
   /// Metrics of datasets, by default options.eval_dataset: eval_loss, those of compute_metrics, speed. Of several
-  /// datasets with names: eval_NAME_loss and so on of each, as metric_for_best_model may name them.
+  /// datasets with names: eval_NAME_loss and so on of each, as metric_for_best_model may name them. A loss over no
+  /// label at all is NaN, which is never the best, and null in files.
   json evaluate(const EvalDatasets& datasets = {}, const std::string& prefix = "eval");
   PredictionOutput predict(const Dataset& dataset, const std::string& prefix = "test");
 
@@ -115,7 +117,8 @@ class Trainer {
   plan make_plan(const DataLoader& loader) const;
   void run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped, std::stop_token stop);
   void update(const std::vector<Batch>& batches, const plan& p, isize epoch, isize first_batch);
-  isize count_items(const std::vector<Batch>& batches) const;
+  std::optional<isize> count_items(const std::vector<Batch>& batches) const;
+  void add_to_log(f64 loss);
   void track_tokens(const Batch& batch);
   void log_save_evaluate();
   void log(json logs);

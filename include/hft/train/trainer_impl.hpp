@@ -194,7 +194,9 @@ HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p
   control_.new_step();
   call(&TrainerCallback::on_step_begin);
   TrainingStepOptions o;
-  o.num_items_in_batch = count_items(batches);
+  const auto items = count_items(batches);
+  o.num_items_in_batch = items.value_or(0);
+  o.nothing_counts = items == isize(0);
   o.accumulation_steps = isize(batches.size());
   o.label_smoothing = args_.label_smoothing_factor;
   o.neftune_noise_alpha = args_.neftune_noise_alpha.value_or(0);
@@ -204,8 +206,8 @@ HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p
   for (std::size_t i = 0; i < batches.size(); ++i) {
     o.dropout_seed = seeds.bits(std::uint64_t(epoch * p.steps_in_epoch + first_batch) + i);
     const f64 loss = model_->training_step(batches[i], o);
-    if (!std::isfinite(loss)) fail_not_finite("the loss", loss, false, {batches[i]}, o);
-    loss_since_log_ += loss;
+    if (!std::isfinite(loss) && !o.nothing_counts) fail_not_finite("the loss", loss, false, {batches[i]}, o);
+    add_to_log(loss);
     track_tokens(batches[i]);
     if (i + 1 < batches.size()) call(&TrainerCallback::on_substep_end);
   }
@@ -234,12 +236,18 @@ HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p
   log_save_evaluate();
 }
 
-/// Labels that count in the losses of a step.
-HFT_INLINE isize Trainer::count_items(const std::vector<Batch>& batches) const {
+/// In place of a loss that is not finite the window's mean so far, if that is asked for. (logging_nan_inf_filter)
+HFT_INLINE void Trainer::add_to_log(f64 loss) {
+  const bool left_out = args_.logging_nan_inf_filter && !std::isfinite(loss);
+  loss_since_log_ += left_out ? loss_since_log_ / f64(1 + state_.global_step - last_logged_) : loss;
+}
+
+/// Labels that count in the losses of a step; nothing where there are none that are classes.
+HFT_INLINE std::optional<isize> Trainer::count_items(const std::vector<Batch>& batches) const {
   isize n = 0;
   for (const Batch& batch : batches) {
     const BatchTensor* labels = batch.find("labels");
-    if (!labels || labels->real) return 0;
+    if (!labels || labels->real) return {};
     const isize columns = labels->shape.size() > 1 ? labels->shape[1] : 1;
     const bool shifted = model_->shifts_labels();
     for (isize i = 0; i < labels->size(); ++i)
@@ -313,6 +321,7 @@ HFT_INLINE bool Trainer::is_new_best(const json& metrics) {
     throw value_error("Trainer", "metric_for_best_model", detail::quote_text(name) + " among the metrics", names);
   }
   const f64 metric = value->get<f64>();
+  if (std::isnan(metric)) return false;
   const bool better =
       !state_.best_metric || (*args_.greater_is_better ? metric > *state_.best_metric : metric < *state_.best_metric);
   if (!better) return false;
@@ -355,16 +364,13 @@ HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset,
   const DataLoader loader = eval_loader(dataset, drop_last);
   detail::batch_concatenation predictions, labels, inputs;
   loop_output out;
-  // The mean over rows: a batch counts by its rows, whatever it has of labels, as in Transformers.
-  f64 loss_sum = 0;
-  isize losses = 0, step = 0;
+  detail::evaluation_loss loss;
+  isize step = 0;
   auto batches = loader.epoch(0);
   while (auto batch = batches.next()) {
     auto prediction = model_->prediction_step(*batch, !loss_only, args_.label_smoothing_factor);
     if (prediction.loss) {
-      const f64 rows = f64(batch->at("input_ids").shape[0]);
-      loss_sum += *prediction.loss * rows;
-      losses += isize(rows);
+      loss.add(*prediction.loss, batch->at("input_ids").shape[0]);
       if (included("loss")) out.gathered.losses.push_back(*prediction.loss);
     }
     if (!loss_only) {
@@ -382,7 +388,7 @@ HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset,
   const auto named = [&](const std::string& name) {
     return name.starts_with(prefix + "_") ? name : prefix + "_" + name;
   };
-  if (losses) out.metrics[prefix + "_loss"] = loss_sum / f64(losses);
+  if (const auto mean = loss.mean(args_.logging_nan_inf_filter)) out.metrics[prefix + "_loss"] = *mean;
   if (options_.compute_metrics && !loss_only && !out.gathered.label_ids.shape.empty()) {
     const json computed = options_.compute_metrics(out.gathered);
     for (const auto& [name, value] : computed.items()) out.metrics[named(name)] = value;
@@ -426,11 +432,11 @@ HFT_INLINE void Trainer::write_checkpoint(const std::filesystem::path& folder) c
                      {"total_loss", total_loss_},
                      {"globalstep_last_logged", last_logged_}};
     if (scaler_) progress["scaler"] = scaler_->state_dict();
-    write_file_atomically(folder / "scheduler.json", dump(progress));
+    write_file_atomically(folder / "scheduler.json", dump(strict_json(progress)));
   }
   json arguments = arguments_to_json(args_);
   if (args_.hub_token) arguments["hub_token"] = "<HUB_TOKEN>";
-  write_file_atomically(folder / "training_args.json", dump(arguments));
+  write_file_atomically(folder / "training_args.json", dump(strict_json(arguments)));
   write_file_atomically(folder / "trainer_state.json", state_.to_text());
 }
 
@@ -460,8 +466,8 @@ HFT_INLINE void Trainer::load_checkpoint(const std::filesystem::path& folder) {
                               optimizer_file.string());
   const json progress = read_json(progress_file);
   scheduler_->load_state_dict(require<json>(progress, "scheduler", progress_file.string()));
-  loss_since_log_ = require<f64>(progress, "loss_since_log", progress_file.string());
-  total_loss_ = require<f64>(progress, "total_loss", progress_file.string());
+  loss_since_log_ = require_number_or_nan(progress, "loss_since_log", progress_file.string());
+  total_loss_ = require_number_or_nan(progress, "total_loss", progress_file.string());
   last_logged_ = require<isize>(progress, "globalstep_last_logged", progress_file.string());
   if (scaler_) scaler_->load_state_dict(require<json>(progress, "scaler", progress_file.string()));
   loaded.logging_steps = state_.logging_steps, loaded.eval_steps = state_.eval_steps,

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <hft/dtype.hpp>
-#include <hft/io/json.hpp>
+#include <hft/io/strict_json.hpp>
 
 namespace hft {
 
@@ -96,13 +96,14 @@ struct TrainerState {
     object["is_world_process_zero"] = true;
     return object;
   }
-  /// As Transformers writes it, to the byte.
-  std::string to_text() const { return dump(to_json()); }
+  /// As Transformers writes it, to the byte, but for numbers that are not finite, which are null.
+  std::string to_text() const { return dump(strict_json(to_json())); }
   /// Throws format_error, naming `where`, for a value of another type.
   static TrainerState from_json(const json& object, std::string_view where) {
     TrainerState s;
     const reader read{object, where};
     fields(s, read);
+    if (s.best_metric && std::isnan(*s.best_metric)) s.best_metric.reset();  // Transformers takes the first, even NaN
     return s;
   }
 

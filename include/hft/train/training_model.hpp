@@ -19,6 +19,7 @@ namespace hft {
 /// Of one forward and backward pass.
 struct TrainingStepOptions {
   isize num_items_in_batch = 0;  // labels of all batches of the step; 0: each batch's loss is its own mean
+  bool nothing_counts = false;   // there are labels, and none of them counts: the loss is 0 / 0, its gradients are 0
   isize accumulation_steps = 1;  // what such a mean is divided by
   f64 label_smoothing = 0;
   f64 neftune_noise_alpha = 0;  // noise on embeddings
@@ -46,7 +47,8 @@ class TrainingModel {
   virtual void visit(visitor&) = 0;
 
   /// Adds the gradients of a batch's loss to those of the parameters; returns the loss as it counts in the step's.
-  /// Where that is not finite there is no backward pass. Throws value_error for a batch without labels.
+  /// Where that is not finite there is no backward pass, unless nothing counts. Throws value_error for a batch without
+  /// labels.
   virtual f64 training_step(const Batch& batch, const TrainingStepOptions& options) = 0;
   virtual PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) = 0;
 
@@ -99,7 +101,7 @@ class training_model_of final : public TrainingModel {
     const Output y = model_(batch.ids("input_ids"), args);
     if (!y.loss) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
     const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.loss.value().data()[0]) * share;
-    if (!std::isfinite(loss)) return loss;
+    if (!std::isfinite(loss) && !o.nothing_counts) return loss;
     using G = gradient_dtype<A, typename D::base>;
     backward(y.loss, Tensor<G, 1, typename D::base>::filled({1}, G(share * o.loss_scale)));
     return loss;

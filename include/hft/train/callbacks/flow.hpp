@@ -50,8 +50,9 @@ class EarlyStoppingCallback final : public TrainerCallback {
     if (!name.starts_with("eval_")) name.insert(0, "eval_");
     const auto metric = get_optional<f64>(metrics, name, "metrics");
     if (!metric) return;
-    const bool better = !state.best_metric || (args.greater_is_better.value_or(false) ? *metric > *state.best_metric
-                                                                                      : *metric < *state.best_metric);
+    const f64 best = state.best_metric.value_or(*metric);
+    const bool better = !state.best_metric ? !std::isnan(*metric)
+                                           : (args.greater_is_better.value_or(false) ? *metric > best : *metric < best);
     if (better && (!state.best_metric || std::abs(*metric - *state.best_metric) > threshold_))
       counter_ = 0;
     else

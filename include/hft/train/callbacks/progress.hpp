@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 
@@ -22,6 +23,7 @@ inline std::string clock_text(f64 seconds) {
 
 // Four digits, as Python's '.4g'.
 inline std::string four_digits(f64 x) {
+  if (std::isnan(x)) return "nan";  // without the sign that 0 / 0 has
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.4g", x);
   return buffer;

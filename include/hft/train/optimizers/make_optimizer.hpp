@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,13 +41,14 @@ class optimizer_arguments {
     std::string kept;
     for (const char c : text)
       if (c != ' ') kept += c;
-    for (std::size_t at = 0; at < kept.size();) {
+    if (kept.empty()) return;
+    for (std::size_t at = 0; at <= kept.size();) {
       const auto end = std::min(kept.find(',', at), kept.size());
       const std::string pair = kept.substr(at, end - at);
       const auto equals = pair.find('=');
       if (equals == pair.npos || pair.find('=', equals + 1) != pair.npos)
-        throw value_error("make_optimizer", "optim_args", "key=value,key=value", pair);
-      given_.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+        throw value_error("make_optimizer", "optim_args", "key=value,key=value", quote_text(kept));
+      given_.insert_or_assign(pair.substr(0, equals), pair.substr(equals + 1));  // the last one wins
       at = end + 1;
     }
   }
@@ -55,6 +58,7 @@ class optimizer_arguments {
     if (!text) return fallback;
     f64 x = 0;
     const char *first = text->data(), *last = first + text->size();
+    if (text->starts_with('+') && !text->starts_with("+-")) ++first;
     const auto result = std::from_chars(first, last, x);
     if (result.ec != std::errc() || result.ptr != last)
       throw value_error("make_optimizer", joined("optim_args: ", key), "a number", *text);
@@ -78,17 +82,15 @@ class optimizer_arguments {
  private:
   const std::string* take(std::string_view key) {
     known_ += cat(known_.empty() ? "" : ", ", key);
-    for (std::size_t i = 0; i < given_.size(); ++i)
-      if (given_[i].first == key) {
-        value_ = std::move(given_[i].second);
-        given_.erase(given_.begin() + std::ptrdiff_t(i));
-        return &value_;
-      }
-    return nullptr;
+    const auto at = given_.find(key);
+    if (at == given_.end()) return nullptr;
+    value_ = std::move(at->second);
+    given_.erase(at);
+    return &value_;
   }
 
   std::string optim_, known_, value_;
-  std::vector<std::pair<std::string, std::string>> given_;
+  std::map<std::string, std::string, std::less<>> given_;
 };
 
 [[noreturn, gnu::cold]] inline void no_such_optimizer(std::string_view optim) {
@@ -146,7 +148,9 @@ HFT_INLINE std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& o) 
 
   if (is_one_of("adamw_8bit") ||
       (paged ? is_one_of("adamw_32bit") : is_one_of("adamw_torch", "adamw_torch_fused", "adamw_bnb_8bit"))) {
-    out = std::make_unique<AdamW>(AdamWRule{o.adam_beta1, o.adam_beta2, o.adam_epsilon, o.weight_decay}, format);
+    AdamWRule rule{o.adam_beta1, o.adam_beta2, o.adam_epsilon, o.weight_decay};
+    if (name.starts_with("adamw_torch")) rule.amsgrad = args.flag("amsgrad");  // bitsandbytes' have none
+    out = std::make_unique<AdamW>(rule, format);
   } else if (is_one_of("lion_32bit", "lion_8bit")) {
     out = std::make_unique<Lion>(LionRule{o.adam_beta1, o.adam_beta2, o.weight_decay}, format);
   } else if (!paged && is_one_of("adafactor")) {
