@@ -84,6 +84,9 @@ double peak_rss_mb();
 void check_train_arguments(const std::vector<std::string>& words);
 int train(const std::vector<std::string>& words);
 
+/// Shows warnings on stderr.
+void warn(const std::vector<std::string>& warnings);
+
 /// Applies threads and checks the device. Throws unsupported_error for a device that this build does not have.
 void set_up(const common_options&);
 

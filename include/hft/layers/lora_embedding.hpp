@@ -101,7 +101,7 @@ class Embedding<build<W, Dev, with_lora, S>>
   static std::vector<f32>& dora_factors(detail::weight_change& c) { return c.column_factors; }
 
   void make_factors(const LoraLayerOptions& o) override {
-    this->add_factors({in_features(), o.r}, {out_features(), o.r}, o.dora);
+    this->add_factors({in_features(), o.r}, {out_features(), o.r}, o);
   }
 
   i64 padding_idx_;

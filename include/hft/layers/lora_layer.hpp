@@ -32,6 +32,7 @@ struct LoraLayerOptions {
   f64 scaling = 1;           // lora_alpha / r, or / sqrt(r)
   f64 dropout = 0;           // of the layer's input, in a training pass
   bool dora = false;         // the columns of what comes out are rescaled to a trained magnitude (arXiv 2402.09353)
+  bool bias = false;         // B has a bias, too; of an embedding never
   std::uint64_t stream = 0;  // of the dropout's random numbers; each layer has its own
 };
 
@@ -43,6 +44,7 @@ class LoraLayer {
   virtual bool is_embedding() const { return false; }
   /// Whether the checkpoint stores its weight as (in, out): GPT-2's Conv1D.
   virtual bool fan_in_fan_out() const { return false; }
+  virtual bool has_bias() const { return false; }
   /// The weight of its base in f32, row-major: (out, in), of an embedding (in, out).
   virtual void copy_base_weight(f32* to) const = 0;
   /// Puts another weight in the place of the base's, in a copy, until restore_base_weight(); not while it is merged.
@@ -64,7 +66,8 @@ class LoraLayer {
 
   /// Adds an adapter, inactive and all zeros, under a name that the layer does not have. Its parameters are
   /// lora_A.NAME.weight (r, in) and lora_B.NAME.weight (out, r); of an embedding lora_embedding_A.NAME (r, in) and
-  /// lora_embedding_B.NAME (out, r); and of a DoRA lora_magnitude_vector.NAME.weight (out), too.
+  /// lora_embedding_B.NAME (out, r); and of a DoRA lora_magnitude_vector.NAME.weight (out), of a B with bias
+  /// lora_B.NAME.bias (out), too.
   void add_adapter(const std::string& name, const LoraLayerOptions& options) {
     if (has_adapter(name)) throw value_error("LoraLayer", "adapter", "a new name", name);
     if (options.r < 1) throw value_error("LoraLayer", "r", "at least 1", detail::joined(options.r));

@@ -46,6 +46,7 @@ class lora_weight : public LoraLayer {
   struct factor_set {
     factor down, up;   // A and B
     vector magnitude;  // of a DoRA
+    vector up_bias;    // of a B with one
   };
 
   const auto& base_weight() const { return merged_ ? original_ : parameter_values(self().weight); }
@@ -53,10 +54,13 @@ class lora_weight : public LoraLayer {
   static std::vector<f32> values_of(const factor& f, f64 s, bool turned = false) {
     return scaled_values(parameter_values(f), s, turned);
   }
-  void add_factors(const Shape<2>& down, const Shape<2>& up, bool dora) {
+  void add_factors(const Shape<2>& down, const Shape<2>& up, const LoraLayerOptions& o) {
     static_assert(B::base::host_memory, "hft: adapters are made on the host");
-    factors_.push_back({zero_parameter<factor>(down), zero_parameter<factor>(up),
-                        dora ? zero_parameter<vector>({out_features()}) : vector()});
+    const auto one_for_each_output = [&](bool wanted) {
+      return wanted ? zero_parameter<vector>({out_features()}) : vector();
+    };
+    factors_.push_back({zero_parameter<factor>(down), zero_parameter<factor>(up), one_for_each_output(o.dora),
+                        one_for_each_output(o.bias)});
   }
   void drop_factors(std::size_t i) override { factors_.erase(factors_.begin() + std::ptrdiff_t(i)); }
 

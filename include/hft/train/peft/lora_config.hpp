@@ -81,6 +81,7 @@ struct LoraConfig {
   std::string bias = "none";  // which biases are trained: none, all, lora_only
   bool use_rslora = false;    // scaling lora_alpha / sqrt(r) instead of lora_alpha / r (arXiv 2312.03732)
   bool use_dora = false;      // rescales to a trained magnitude (arXiv 2402.09353)
+  bool lora_bias = false;     // B has a bias
   bool fan_in_fan_out = false;
   std::vector<std::string> modules_to_save = {};  // modules that are trained whole, and saved with the adapter
   LoraInit init_lora_weights = LoraInit::kaiming_uniform;
@@ -105,6 +106,9 @@ struct LoraConfig {
     demand(r >= 1, "r", "at least 1", detail::cat(r));
     demand(lora_dropout >= 0 && lora_dropout < 1, "lora_dropout", "0 <= p < 1", detail::cat(lora_dropout));
     demand(bias == "none" || bias == "all" || bias == "lora_only", "bias", "none, all or lora_only", bias);
+    demand(!lora_bias || !use_dora, "lora_bias", "use_dora false with it", "true");
+    demand(!lora_bias || init_lora_weights == LoraInit::kaiming_uniform || init_lora_weights == LoraInit::random,
+           "lora_bias", "init_lora_weights true or false with it", std::string(detail::init_name(init_lora_weights)));
     for (const auto& [pattern, rank] : rank_pattern) demand(rank >= 1, "rank_pattern", "at least 1", detail::cat(rank));
     const bool text = !target_modules.pattern.empty();
     demand(!text || layers_to_transform.empty(), "layers_to_transform", "target_modules as a list of names with it",
@@ -180,9 +184,9 @@ inline LoraInit read_init(const json& value, std::string_view where) {
 
 // Fields of peft's LoraConfig that change what an adapter computes, and that hft does not have.
 inline void refuse_other_variants(const json& object, std::string_view where) {
-  for (const char* field : {"use_qalora", "ensure_weight_tying", "use_bdlora", "lora_bias", "layer_replication",
-                            "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
-                            "megatron_config", "kasa_config", "velora_config", "monteclora_config"}) {
+  for (const char* field : {"use_qalora", "ensure_weight_tying", "use_bdlora", "layer_replication", "target_parameters",
+                            "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "megatron_config",
+                            "kasa_config", "velora_config", "monteclora_config"}) {
     const json* value = find_member(object, field, where);
     if (!value || (value->is_boolean() && !value->get<bool>()) ||
         (value->type() != json::value_t::boolean && value->empty()))
@@ -209,6 +213,7 @@ HFT_INLINE LoraConfig LoraConfig::from_json(const json& object, std::string_view
   c.bias = get<std::string>(object, "bias", c.bias, where);
   c.use_rslora = get<bool>(object, "use_rslora", false, where);
   c.use_dora = get<bool>(object, "use_dora", false, where);
+  c.lora_bias = get<bool>(object, "lora_bias", false, where);
   c.fan_in_fan_out = get<bool>(object, "fan_in_fan_out", false, where);
   c.modules_to_save = read_list<std::string>(object, "modules_to_save", where);
   c.layers_to_transform = read_list<isize>(object, "layers_to_transform", where);
@@ -248,7 +253,7 @@ HFT_INLINE json LoraConfig::to_json() const {
   out["layers_to_transform"] = list(layers_to_transform);
   out["loftq_config"] = json::object();
   out["lora_alpha"] = detail::whole_if_whole(lora_alpha);
-  out["lora_bias"] = false;
+  out["lora_bias"] = lora_bias;
   out["lora_dropout"] = lora_dropout;
   out["megatron_config"] = nullptr;
   out["megatron_core"] = "megatron.core";
