@@ -1,5 +1,7 @@
 // The adapter of `hft train`: flags for the fields of peft's LoraConfig, or a folder to go on from.
 #pragma once
+#include <algorithm>
+#include <cctype>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +62,10 @@ struct lora_arguments {
     field("use_dora", a.use_dora);
     field("use_peft", a.use_peft);
   }
+  static bool is_name(const std::string& text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
+  }
   bool describes_a_new_one() const {
     return use_peft || use_rslora || use_dora || lora_r || lora_alpha || lora_dropout || lora_bias || lora_task_type ||
            init_lora_weights || !lora_target_modules.empty() || !lora_exclude_modules.empty() ||
@@ -89,8 +95,8 @@ struct lora_arguments {
     c.rank_pattern = detail::read_pattern<isize>(patterns, "--lora_rank_pattern", "hft train");
     c.alpha_pattern = detail::read_pattern<f64>(patterns, "--lora_alpha_pattern", "hft train");
     c.task_type = lora_task_type;
-    // One value is all-linear or a regular expression, as peft takes a string; several are names.
-    if (lora_target_modules.size() == 1)
+    // One value is all-linear or a regular expression, as peft takes a string, unless it is a name; several are names.
+    if (lora_target_modules.size() == 1 && !is_name(lora_target_modules[0]))
       c.target_modules = ModuleSelection(lora_target_modules[0]);
     else if (!lora_target_modules.empty())
       c.target_modules = ModuleSelection(lora_target_modules);
