@@ -79,6 +79,18 @@ CASES = {
     "bert_saved_decoder": ("bert/masked_lm", dict(r=1, modules_to_save=["decoder"])),
     "bert_saved_words": ("bert/masked_lm", dict(r=1, bias="all", modules_to_save=["word_embeddings"])),
     "llama_lora_bias": ("llama/biases", dict(r=2, lora_bias=True, init_lora_weights=False, task_type="CAUSAL_LM")),
+    # Tokens whose rows alone are trained: with the tied head, without it, apart from it, of a head alone.
+    "llama_tokens": ("llama/tied", dict(r=1, trainable_token_indices=[40, 5, 17], task_type="CAUSAL_LM")),
+    "llama_tokens_apart": (
+        "llama/tied",
+        dict(r=1, trainable_token_indices={"embed_tokens": [5, 40], "lm_head": [7]}, task_type="CAUSAL_LM"),
+    ),
+    "gpt2_tokens": ("gpt2/gelu_untied", dict(r=1, trainable_token_indices={"lm_head": [3, 50]})),
+    "bert_tokens": ("bert/masked_lm", dict(r=1, trainable_token_indices={"word_embeddings": [3, 50, 0]})),
+    "llama_ensured_tie": (
+        "llama/tied",
+        dict(r=1, modules_to_save=["lm_head"], ensure_weight_tying=True, task_type="CAUSAL_LM"),
+    ),
     # A vocabulary that was resized: the file has the embeddings and the head of the new size.
     "llama_resized": ("llama/tied", dict(r=1, resized=3, task_type="CAUSAL_LM")),
     "gpt2_resized": ("gpt2/gelu_untied", dict(r=1, resized=-2, modules_to_save=["lm_head"])),
@@ -135,10 +147,11 @@ def main():
                 trained[name] = parameter
         compared = set()
         with safe_open(target / "adapter_model.safetensors", "pt") as stored:
-            for name in sorted(stored.keys()):
-                if name in trained and trained[name] not in compared:  # of a tied pair the first
-                    compared.add(trained[name])
-                    tensors["grad." + name] = trained[name].grad.contiguous()
+            names = set(stored.keys())
+        for name, parameter in trained.items():
+            if name in names and parameter not in compared:  # of a tied pair the first
+                compared.add(parameter)
+                tensors["grad." + name] = parameter.grad.contiguous()
         assert len(compared) == len(set(trained.values()))
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0)
         losses = []

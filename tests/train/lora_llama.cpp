@@ -34,6 +34,12 @@ BOOST_AUTO_TEST_CASE(modules_saved_whole) {
 
 BOOST_AUTO_TEST_CASE(a_bias_of_its_own) { check_lora_case<Trained, Inference>("llama_lora_bias"); }
 
+BOOST_AUTO_TEST_CASE(tokens_alone) {
+  for (const char* name : {"llama_tokens", "llama_tokens_apart"}) check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(a_tie_that_stays) { check_lora_case<Trained, Inference>("llama_ensured_tie"); }
+
 BOOST_AUTO_TEST_CASE(a_resized_vocabulary) { check_resized_case<Trained, Inference>("llama_resized"); }
 
 BOOST_AUTO_TEST_CASE(patterns_that_mean_no_target_are_named) {

@@ -48,6 +48,10 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
   /// (..., in) => (..., out)
   template <class X>
   auto operator()(const X& x) const {
+    if (!merged_ && enabled_ && this->replaces_tokens()) {  // without a bias then, as in peft
+      const auto y = linear(x, this->compute_weight());
+      return this->replaced().project(x, y, this->active_);
+    }
     return adapt(x, Linear<B>::operator()(x));
   }
 
@@ -93,6 +97,7 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
       if (adapters_[i].options.bias) v("lora_B." + adapters_[i].name + ".bias", factors_[i].up_bias);
       if (adapters_[i].options.dora) v("lora_magnitude_vector." + adapters_[i].name + ".weight", factors_[i].magnitude);
     }
+    this->visit_tokens(v);
   }
 
  private:

@@ -139,9 +139,10 @@ struct adapter_tensors {
 
 /// Gives the base the embeddings and the head that an adapter's file has beside what is the adapter's own: those of a
 /// model whose vocabulary was resized, which the base's is then, too. Returns whether the file has such.
-HFT_INLINE bool adapter_set::take_vocabulary(const adapted_model& model, const LoraConfig& config,
-                                             adapter_tensors& file, const std::string& where) {
+HFT_INLINE bool adapter_set::take_vocabulary(const adapted_model& model, LoraConfig config, adapter_tensors& file,
+                                             const std::string& where) {
   if (takes_from_base(config.init_lora_weights)) file.base.clear();  // it is what is left, and is computed again
+  const bool keeps_ties = tie_saved_modules(model, config);
   bool found = false;
   const auto module_of = [](const std::string& path) { return path.substr(0, path.rfind('.')); };
   const auto stored = [&](const std::string& copy) -> const stored_tensor* {
@@ -161,16 +162,17 @@ HFT_INLINE bool adapter_set::take_vocabulary(const adapted_model& model, const L
     found = true;
   }
   model.for_each([&](const std::string& path, parameter& p) {
+    const auto trained = trained_names(model, config, path, keeps_ties);
     for (const std::string& copy : model.names_of(path)) {
-      const bool own = trains_whole(config, copy) && !file.base.count(copy);
-      const auto* t = own ? nullptr : stored(copy);
+      const bool own = is_named(copy, trained);
+      const auto* t = own && !file.base.count(copy) ? nullptr : stored(copy);
       if (!t || t->shape != p.shape()) continue;
       const auto bytes = static_cast<std::size_t>(p.size());
       std::vector<f32> now(bytes), wanted(bytes);
       convert(dtype_id::f32, now.data(), p.format(), p.data(), p.size());
       convert(dtype_id::f32, wanted.data(), t->dtype, t->bytes.data(), p.size());
       if (now != wanted) assign(p, *t, where, 0, false, {});
-      if (!trains_whole(config, copy)) found = file.own.erase(copy) || found;
+      if (!own) found = file.own.erase(copy) || found;
     }
   });
   return found;

@@ -23,6 +23,7 @@
 #include <hft/train/peft/lora_config.hpp>
 #include <hft/train/peft/lora_init.hpp>
 #include <hft/train/peft/targets.hpp>
+#include <hft/train/peft/token_targets.hpp>
 
 namespace hft::detail {
 
@@ -62,7 +63,12 @@ class adapter_set {
     complete(config, model_type);
     if (!check) config.check_new();
     const auto targets = targets_of(model, config);
+    const bool keeps_ties = tie_saved_modules(model, config);
     if (!check) check_saved_modules(model, config);  // peft reads files that name none
+    for (const token_target& t : token_targets(model, config))
+      if (t.layer->owns_tokens() == bool(t.tied_to) && t.layer->has_any_tokens())
+        throw unsupported_error("PeftModel", "trainable_token_indices",
+                                "of a tied head those of its embedding in all adapters, or in none");
     const auto rank = [&](const std::string& path) { return pattern_value(config.rank_pattern, path, config.r); };
     for (const auto& [path, layer] : targets) {
       if (check) check(path, *layer, rank(path));
@@ -70,7 +76,12 @@ class adapter_set {
       if (config.lora_bias && layer->is_embedding())
         throw unsupported_error("PeftModel", "lora_bias", "linear layers for it, as in peft", quote_text(path));
     }
-    untie_saved_modules(model, config);
+    if (!keeps_ties) untie_saved_modules(model, config);
+    for (const token_target& t : token_targets(model, config))
+      if (t.tied_to)
+        t.layer->share_tokens(*t.tied_to);
+      else
+        t.layer->add_tokens(name, t.ids);
     std::uint64_t stream = std::uint64_t(1) << 63;  // the model's own dropouts count from 0
     for (const auto& [path, layer] : targets) {
       LoraLayerOptions o;
@@ -97,7 +108,7 @@ class adapter_set {
         return;
       }
       if (!base_frozen_ && p.trainable()) p.set_trainable(false);
-      auto names = trained_names(model, e.config, path);
+      auto names = trained_names(model, e.config, path, keeps_ties);
       if (names.empty()) return;
       if (!base_.count(path)) base_.emplace(path, values_of(p));
       e.whole.emplace(path, whole_parameter{copy_of(base_.at(path), p), std::move(names)});
@@ -200,9 +211,13 @@ class adapter_set {
     std::string_view marker, ending, stored;
   };
   static constexpr factor_name factor_names[] = {
-      {".lora_A.", ".weight", ".lora_A.weight"},       {".lora_B.", ".weight", ".lora_B.weight"},
-      {".lora_B.", ".bias", ".lora_B.bias"},           {".lora_embedding_A.", "", ".lora_embedding_A"},
-      {".lora_embedding_B.", "", ".lora_embedding_B"}, {".lora_magnitude_vector.", ".weight", ".lora_magnitude_vector"},
+      {".lora_A.", ".weight", ".lora_A.weight"},
+      {".lora_B.", ".weight", ".lora_B.weight"},
+      {".lora_B.", ".bias", ".lora_B.bias"},
+      {".lora_embedding_A.", "", ".lora_embedding_A"},
+      {".lora_embedding_B.", "", ".lora_embedding_B"},
+      {".lora_magnitude_vector.", ".weight", ".lora_magnitude_vector"},
+      {".token_adapter.trainable_tokens_delta.", "", ".token_adapter.trainable_tokens_delta"},
   };
   static bool is_factor(std::string_view path) {
     return std::any_of(std::begin(factor_names), std::end(factor_names),
@@ -257,6 +272,27 @@ class adapter_set {
     if (!config.modules_to_save.empty() && std::none_of(modules.begin(), modules.end(), is_saved))
       throw value_error("PeftModel", "modules_to_save", "the end of some module's path",
                         listed(config.modules_to_save));
+  }
+  // Whether a module that is trained whole stays tied: the embedding is trained then in the place of all, as in peft.
+  static bool tie_saved_modules(const adapted_model& model, LoraConfig& config) {
+    if (!config.ensure_weight_tying || model.tied_parameters().empty()) return false;
+    const auto names_embedding = [](const std::vector<std::string>& names) {
+      return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+        return ends_with_module(name, "embed_tokens") || ends_with_module(name, "lm_head");
+      });
+    };
+    auto& saved = config.modules_to_save;
+    if (!names_embedding(saved) && names_embedding(config.target_modules.names))
+      throw unsupported_error("LoraConfig", "ensure_weight_tying",
+                              "modules_to_save with it, or trainable_token_indices", "target_modules");
+    if (!names_embedding(saved)) return false;
+    for (const auto& [copy, original] : model.tied_parameters()) {
+      if (!original.ends_with(".weight")) continue;
+      const auto embedding = original.substr(0, original.rfind('.')), head = copy.substr(0, copy.rfind('.'));
+      if (!is_named(embedding, saved)) saved.push_back(embedding);
+      std::erase_if(saved, [&, &at = head](const std::string& name) { return lies_in({name}, at); });
+    }
+    return true;
   }
   // peft trains a copy of a module, in which no parameter is tied to one outside.
   void untie_saved_modules(const adapted_model& model, const LoraConfig& config) {
@@ -319,13 +355,14 @@ class adapter_set {
   }
 
   void add_vocabulary(const adapted_model& model, const std::string& name, std::vector<stored_tensor>& tensors) const;
-  bool take_vocabulary(const adapted_model& model, const LoraConfig& config, adapter_tensors& file,
-                       const std::string& where);
+  bool take_vocabulary(const adapted_model& model, LoraConfig config, adapter_tensors& file, const std::string& where);
 
   // The names under which an adapter trains a parameter of the base; none where it does not.
   static std::vector<std::string> trained_names(const adapted_model& model, const LoraConfig& config,
-                                                const std::string& path) {
+                                                const std::string& path, bool keeps_ties) {
     auto names = model.names_of(path);
+    // What is kept tied to a module that is trained whole is stored with it.
+    if (keeps_ties && !saved_module(config.modules_to_save, path).empty()) return names;
     std::erase_if(names, [&](const std::string& name) { return !trains_whole(config, name); });
     return names;
   }
@@ -347,7 +384,8 @@ class adapter_set {
     std::uint64_t stream = 0;
     isize fan_in = 0;  // a bias has that of the matrix before it
     model.for_each([&](const std::string& path, parameter& p) {
-      if (!stored_factor_name(path, name) || path.rfind(".lora_magnitude_vector.") != path.npos) return;
+      if (!stored_factor_name(path, name)) return;
+      if (path.rfind(".lora_magnitude_vector.") != path.npos || path.rfind(".token_adapter.") != path.npos) return;
       const bool embedding = path.rfind(".lora_embedding_") != path.npos;
       const bool is_b = path.rfind("_B.") != path.npos;
       const random_stream random(seed, stream++);
