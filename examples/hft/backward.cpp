@@ -96,6 +96,7 @@ result first_of(type_list<Models...>, const detail::checkpoint_kind& kind, const
         found = gradients(model, in, [](const std::string& path) { return path; });
       } else {  // the adapter's parameters alone, under the names of its file
         PeftModel peft(std::move(model), adapter, "default", true);
+        warn(peft.warnings());
         found = gradients(peft, in, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
       }
     }

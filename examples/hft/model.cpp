@@ -1,5 +1,7 @@
 #include "model.hpp"
 
+#include <cstdio>
+
 #include <hft/auto_peft.hpp>
 #include <hft/models/smollm2.hpp>
 #include <hft/parallel.hpp>
@@ -14,6 +16,10 @@ void set_up(const common_options& o) {
   if (o.threads > 0) set_num_threads(o.threads);
 }
 
+void warn(const std::vector<std::string>& warnings) {
+  for (const std::string& w : warnings) std::fprintf(stderr, "hft: warning: %s\n", w.c_str());
+}
+
 static LoadOptions load_options(const common_options& o) {
   LoadOptions options;
   options.revision = o.revision;
@@ -26,7 +32,7 @@ static LoadOptions load_options(const common_options& o) {
 }
 
 static AnyModel<> with_adapter_of(const common_options& o, AnyModel<> model) {
-  if (!o.adapter.empty()) load_adapter(model, o.adapter);
+  if (!o.adapter.empty()) warn(load_adapter(model, o.adapter));
   return model;
 }
 

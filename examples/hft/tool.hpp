@@ -86,6 +86,9 @@ int train(const std::vector<std::string>& words);
 /// Every option of it, with its default.
 std::string train_help();
 
+/// Shows warnings on stderr.
+void warn(const std::vector<std::string>& warnings);
+
 /// Applies threads and checks the device. Throws unsupported_error for a device that this build does not have.
 void set_up(const common_options&);
 

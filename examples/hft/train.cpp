@@ -15,6 +15,7 @@
 #include <hft/train/data/tokenize.hpp>
 #include <hft/train/trainer.hpp>
 
+#include "lora_arguments.hpp"
 #include "tool.hpp"
 #include "train_models.hpp"
 
@@ -57,63 +58,6 @@ struct script_arguments {
     field("device", a.device);
     field("threads", a.threads);
     field("early_stopping_patience", a.early_stopping_patience);
-  }
-};
-
-// LoraConfig's fields; any of them asks for an adapter.
-struct lora_arguments {
-  std::optional<isize> lora_r;
-  std::optional<f64> lora_alpha, lora_dropout;
-  std::vector<std::string> lora_target_modules, lora_exclude_modules, lora_modules_to_save;
-  std::vector<isize> lora_layers_to_transform;
-  std::optional<std::string> lora_bias, lora_task_type, init_lora_weights;
-  bool use_rslora = false, use_dora = false, use_peft = false;
-
-  template <class Self, class F>
-  static void fields(Self& a, F& field) {
-    field("lora_r", a.lora_r);
-    field("lora_alpha", a.lora_alpha);
-    field("lora_dropout", a.lora_dropout);
-    field("lora_target_modules", a.lora_target_modules);
-    field("lora_exclude_modules", a.lora_exclude_modules);
-    field("lora_modules_to_save", a.lora_modules_to_save);
-    field("lora_layers_to_transform", a.lora_layers_to_transform);
-    field("lora_bias", a.lora_bias);
-    field("lora_task_type", a.lora_task_type);
-    field("init_lora_weights", a.init_lora_weights);
-    field("use_rslora", a.use_rslora);
-    field("use_dora", a.use_dora);
-    field("use_peft", a.use_peft);
-  }
-  bool given() const {
-    return use_peft || use_rslora || use_dora || lora_r || lora_alpha || lora_dropout || lora_bias || lora_task_type ||
-           init_lora_weights || !lora_target_modules.empty() || !lora_exclude_modules.empty() ||
-           !lora_modules_to_save.empty() || !lora_layers_to_transform.empty();
-  }
-  LoraConfig config(const std::string& base) const {
-    LoraConfig c;
-    c.r = lora_r.value_or(c.r);
-    c.lora_alpha = lora_alpha.value_or(c.lora_alpha);
-    c.lora_dropout = lora_dropout.value_or(c.lora_dropout);
-    c.bias = lora_bias.value_or(c.bias);
-    c.use_rslora = use_rslora;
-    c.use_dora = use_dora;
-    if (init_lora_weights) {
-      const bool word = *init_lora_weights == "true" || *init_lora_weights == "false";
-      c.init_lora_weights = detail::read_init(word ? json(*init_lora_weights == "true") : json(*init_lora_weights),
-                                              "--init_lora_weights");
-    }
-    c.exclude_modules = lora_exclude_modules;
-    c.layers_to_transform = lora_layers_to_transform;
-    c.task_type = lora_task_type;
-    // One value is all-linear or a regular expression, as peft takes a string; several are names.
-    if (lora_target_modules.size() == 1)
-      c.target_modules = ModuleSelection(lora_target_modules[0]);
-    else if (!lora_target_modules.empty())
-      c.target_modules = ModuleSelection(lora_target_modules);
-    c.modules_to_save = lora_modules_to_save;
-    c.base_model_name_or_path = base;
-    return c;
   }
 };
 
@@ -217,6 +161,7 @@ void parse(const std::vector<std::string>& words, script_arguments& script, Trai
     parse_json_into(read_json(file), file, script, args, lora);
   }
   parse_args_into(rest, script, args, lora);
+  lora.check();
   if (script.model_name_or_path.empty()) throw value_error("hft train", "--model_name_or_path", "a model", "none");
   if (script.train_file.empty()) throw value_error("hft train", "--train_file", "a file of rows", "none");
   if (!script.validation_file.empty() && script.validation_split_percentage)
@@ -315,12 +260,13 @@ int train(const std::vector<std::string>& words) {
   }
   const auto tokenizer = find_tokenizer(folder, rows);
   const auto source = checkpoint::open(folder);
-  const auto model = lora.given() ? load_trained_lora(source, lora.config(script.model_name_or_path),
+  const auto model = lora.given() ? load_trained_lora(source, lora.start(script.model_name_or_path),
                                                       std::uint64_t(args.seed), args.bf16)
                      : args.bf16  ? load_trained_bf16(source)
                      : args.fp16  ? load_trained_f16(source)
                                   : load_trained_f32(source);
   if (lora.given()) args.bf16 = false;  // what is trained is f32, over weights in bf16
+  warn(model.warnings);
 
   TrainerOptions options;
   options.train_dataset = prepare(std::move(rows), tokenizer, script);

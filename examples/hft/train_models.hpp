@@ -17,19 +17,26 @@ struct trained_model {
   std::unique_ptr<hft::TrainingModel> training;
   training_task task = training_task::causal_lm;
   hft::json config;  // as config.json has it
+  std::vector<std::string> warnings;
   hft::isize vocab_size = 0;
+};
+
+/// The adapter that training begins with: a new one, or that of a folder.
+struct adapter_start {
+  std::string folder;      // empty: a new one
+  hft::LoraConfig config;  // of either
 };
 
 /// The class that a checkpoint names, to be trained whole. Throws unsupported_error for one without a loss.
 trained_model load_trained_f32(const hft::checkpoint&);
 trained_model load_trained_bf16(const hft::checkpoint&);
 trained_model load_trained_f16(const hft::checkpoint&);
-/// The same with a new LoRA adapter over weights that stay as they are stored; floating ones in bf16 where asked. A
-/// config without a task_type gets the class's, so that a classifier's head is trained, too, as in peft.
+/// The same with a LoRA adapter over weights that stay as they are stored; floating ones in bf16 where asked. A new
+/// one's config without a task_type gets the class's, so that a classifier's head is trained, too, as in peft.
 /// Throws unsupported_error where modules of a quantised model are to be trained whole.
-trained_model load_trained_lora(const hft::checkpoint&, hft::LoraConfig, std::uint64_t seed, bool bf16);
+trained_model load_trained_lora(const hft::checkpoint&, adapter_start, std::uint64_t seed, bool bf16);
 /// The same for configs that train modules whole: all weights are f32; for bf16 the frozen ones have its values.
-trained_model load_trained_lora_f32(const hft::checkpoint&, const hft::LoraConfig&, std::uint64_t seed, bool bf16);
+trained_model load_trained_lora_f32(const hft::checkpoint&, const adapter_start&, std::uint64_t seed, bool bf16);
 
 // ---- what these files share
 
@@ -54,6 +61,7 @@ trained_model make_trained(Model model) {
   out.task = task_of<decltype(std::declval<const Model&>()(Tensor<i64, 2>{}, args{}))>();
   out.config = config_to_json(owner->config());
   out.vocab_size = owner->config().vocab_size;
+  if constexpr (requires { owner->warnings(); }) out.warnings = owner->warnings();
   out.training = make_training_model(*owner);
   out.model = std::move(owner);
   return out;

@@ -1,9 +1,7 @@
-// Models of `hft train` with a new adapter over frozen weights.
+// Models of `hft train` with an adapter over frozen weights.
 #include <algorithm>
 
-#include <hft/train/peft/peft_model.hpp>
-
-#include "train_models.hpp"
+#include "train_adapter.hpp"
 
 namespace tool {
 
@@ -19,26 +17,28 @@ bool is_quantised(const checkpoint& source) {
 
 }  // namespace
 
-trained_model load_trained_lora(const checkpoint& source, LoraConfig config, std::uint64_t seed, bool bf16) {
+trained_model load_trained_lora(const checkpoint& source, adapter_start start, std::uint64_t seed, bool bf16) {
   trained_model out;
   // any_q keeps each weight in the format that the file has: LoRA over floating weights, QLoRA over block formats.
   with_adapted_class<any_q>(source, [&]<class M>(std::type_identity<M>) {
     using output = decltype(std::declval<const M&>()(Tensor<i64, 2>{}, ForwardArgs<f32, autodiff<cpu>>{}));
     constexpr training_task task = task_of<output>();
-    if (const char* name = task_type_of(task); name && !config.task_type) config.task_type = name;
+    LoraConfig& config = start.config;
+    if (const char* name = task_type_of(task); name && !config.task_type && start.folder.empty())
+      config.task_type = name;
     const bool classifies =
         task == training_task::sequence_classification || task == training_task::token_classification;
     if (classifies || !config.modules_to_save.empty() || config.bias != "none") {
-      const char* what = classifies ? "the head of a classifier" : "--lora_modules_to_save or --lora_bias";
+      const char* what = classifies ? "the head of a classifier" : "modules_to_save or bias";
       if (is_quantised(source))
         throw unsupported_error("hft train", "an adapter on quantised weights", "no weights that are trained whole",
                                 what);
-      out = load_trained_lora_f32(source, config, seed, bf16);
+      out = load_trained_lora_f32(source, start, seed, bf16);
       return;
     }
     LoadOptions options;
     if (bf16 && !is_quantised(source)) options.dtype = dtype_id::bf16;
-    out = make_trained(get_peft_model(M::load(source, options), config, "default", seed));
+    out = make_trained(with_adapter(M::load(source, options), start, seed));
   });
   return out;
 }

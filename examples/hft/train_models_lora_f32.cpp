@@ -1,16 +1,15 @@
-// Models of `hft train` with a new adapter and modules that are trained whole, which f32 weights alone can be.
-#include <hft/train/peft/peft_model.hpp>
-
-#include "train_models.hpp"
+// Models of `hft train` with an adapter and modules that are trained whole, which f32 weights alone can be.
+#include "train_adapter.hpp"
 
 namespace tool {
 
 using namespace hft;
 
-trained_model load_trained_lora_f32(const checkpoint& source, const LoraConfig& config, std::uint64_t seed, bool bf16) {
+trained_model load_trained_lora_f32(const checkpoint& source, const adapter_start& start, std::uint64_t seed,
+                                    bool bf16) {
   trained_model out;
   with_adapted_class<f32>(source, [&]<class M>(std::type_identity<M>) {
-    auto model = get_peft_model(M::load(source), config, "default", seed);
+    auto model = with_adapter(M::load(source), start, seed);
     if (bf16)
       for_each_parameter(model, [](const std::string&, parameter& p) {
         if (p.trainable() || p.shape().size() < 2) return;

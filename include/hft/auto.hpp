@@ -98,6 +98,15 @@ class AnyModel {
   }
   void visit(visitor& v) const { model_->visit(v); }
   void tie_weights() const { model_->tie_weights(); }
+  /// Paths of what tie_weights() ties, each with that of its original.
+  std::vector<std::pair<std::string, std::string>> tied_parameters() const { return model_->tied_parameters(); }
+  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
+  void untie(std::string_view copy) const { model_->untie(copy); }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
+  void resize_token_embeddings(isize vocab_size) {
+    model_->resize_token_embeddings(vocab_size);
+    config_ = model_->describe();
+  }
   void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
     model_->save_pretrained(folder, options);
   }
@@ -113,6 +122,10 @@ class AnyModel {
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual void visit(visitor&) = 0;
     virtual void tie_weights() = 0;
+    virtual std::vector<std::pair<std::string, std::string>> tied_parameters() const = 0;
+    virtual void untie(std::string_view copy) = 0;
+    virtual void resize_token_embeddings(isize vocab_size) = 0;
+    virtual Config describe() const = 0;
     virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
   };
 
@@ -135,6 +148,20 @@ class AnyModel {
     }
     void visit(visitor& v) override { model.visit(v); }
     void tie_weights() override { model.tie_weights(); }
+    std::vector<std::pair<std::string, std::string>> tied_parameters() const override {
+      if constexpr (requires { model.tied_parameters(); }) return model.tied_parameters();
+      return {};
+    }
+    void untie(std::string_view copy) override {
+      if constexpr (requires { model.untie(copy); }) model.untie(copy);
+    }
+    void resize_token_embeddings(isize vocab_size) override {
+      if constexpr (requires { model.resize_token_embeddings(vocab_size); })
+        model.resize_token_embeddings(vocab_size);
+      else
+        throw unsupported_error(Model::architecture(), "another size of the vocabulary");
+    }
+    Config describe() const override { return AnyModel::describe(model); }
     void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
       model.save_pretrained(folder, options);
     }

@@ -5,6 +5,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <hft/auto.hpp>
 #include <hft/layers/lora.hpp>
@@ -80,15 +81,17 @@ using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 using lora_archs = archs_with_adapters<default_archs>;
 
 /// Puts the adapter of a folder on a model and makes it active. Throws what reading it throws, weight_error where it
-/// does not fit, and unsupported_error for a model whose classes take none.
+/// does not fit, and unsupported_error for a model whose classes take none. Returns what to warn of.
 /// (transformers.integrations.PeftAdapterMixin.load_adapter)
 template <class A, class D>
-void load_adapter(AnyModel<A, D>& model, const std::filesystem::path& folder, const std::string& name = "default") {
-  const auto visit = [&](visitor& v) { model.visit(v); };
+std::vector<std::string> load_adapter(AnyModel<A, D>& model, const std::filesystem::path& folder,
+                                      const std::string& name = "default") {
+  const auto erased = detail::adapted_model::of(model);
   detail::adapter_set adapters(false);
-  adapters.load(visit, folder, name, LoraConfig::from_pretrained(folder), model.config().model_type, nullptr);
-  adapters.activate(visit, {name});
+  adapters.load(erased, folder, name, LoraConfig::from_pretrained(folder), model.config().model_type);
+  adapters.activate(erased, {name});
   model.tie_weights();
+  return adapters.warnings(name);
 }
 
 }  // namespace hft

@@ -1,11 +1,12 @@
 """Adapters of tiny checkpoints by the peft package: tests/data/peft/CASE/{adapter_config.json,adapter_model.safetensors}
 as it saves them, and golden.safetensors with the inputs of one padded batch, `logits`, `loss`, `grad.NAME` for each
 tensor NAME of the adapter, and `losses` before each of ten AdamW steps on that batch (lr 1e-3, no weight decay).
-`checkpoint` in the metadata names the folder of the base.
+`checkpoint` in the metadata names the folder of the base. `lora.py CASE...` makes these alone.
 """
 
 import json
 import shutil
+import sys
 
 import peft
 import torch
@@ -68,17 +69,52 @@ CASES = {
     # Factors that begin as part of the base weight, from which it is taken.
     "llama_pissa": ("llama/mqa", dict(r=2, init_lora_weights="pissa", task_type="CAUSAL_LM")),
     "llama_olora": ("llama/mqa", dict(r=2, init_lora_weights="olora", task_type="CAUSAL_LM")),
+    # Biases that are tied, and biases in modules that are trained whole.
+    "bert_tied_biases": ("bert/masked_lm", dict(r=1, bias="all", target_modules=["query", "decoder"])),
+    "bert_decoder_bias": ("bert/masked_lm", dict(r=1, bias="lora_only", target_modules=["query", "decoder"])),
+    "gpt2_saved_biases": ("gpt2/base", dict(r=1, bias="all", modules_to_save=["ln_f", "1.ln_1", "0.mlp"])),
+    "bert_classifier_biases": ("bert/sequence_classification", dict(r=1, bias="all", task_type="SEQ_CLS")),
+    # Modules that are trained whole and have a tied part: what is tied within one stays so.
+    "bert_saved_cls": ("bert/masked_lm", dict(r=1, bias="all", modules_to_save=["cls"])),
+    "bert_saved_decoder": ("bert/masked_lm", dict(r=1, modules_to_save=["decoder"])),
+    "bert_saved_words": ("bert/masked_lm", dict(r=1, bias="all", modules_to_save=["word_embeddings"])),
+    "llama_lora_bias": ("llama/biases", dict(r=2, lora_bias=True, init_lora_weights=False, task_type="CAUSAL_LM")),
+    # Tokens whose rows alone are trained: with the tied head, without it, apart from it, of a head alone.
+    "llama_tokens": ("llama/tied", dict(r=1, trainable_token_indices=[40, 5, 17], task_type="CAUSAL_LM")),
+    "llama_tokens_apart": (
+        "llama/tied",
+        dict(r=1, trainable_token_indices={"embed_tokens": [5, 40], "lm_head": [7]}, task_type="CAUSAL_LM"),
+    ),
+    "gpt2_tokens": ("gpt2/gelu_untied", dict(r=1, trainable_token_indices={"lm_head": [3, 50]})),
+    "bert_tokens": ("bert/masked_lm", dict(r=1, trainable_token_indices={"word_embeddings": [3, 50, 0]})),
+    "llama_ensured_tie": (
+        "llama/tied",
+        dict(r=1, modules_to_save=["lm_head"], ensure_weight_tying=True, task_type="CAUSAL_LM"),
+    ),
+    # A vocabulary that was resized: the file has the embeddings and the head of the new size.
+    "llama_resized": ("llama/tied", dict(r=1, resized=3, task_type="CAUSAL_LM")),
+    "gpt2_resized": ("gpt2/gelu_untied", dict(r=1, resized=-2, modules_to_save=["lm_head"])),
+    "bert_resized": ("bert/masked_lm", dict(r=1, resized=5, target_modules=["query", "decoder"])),
 }
 
 
+def load_resized(folder, more_tokens):
+    """The model, with so many more tokens in its vocabulary."""
+    model = load(DATA / "models" / folder)
+    torch.manual_seed(0)  # of the rows, and of the A factors of what comes next
+    if more_tokens:
+        model.resize_token_embeddings(model.config.vocab_size + more_tokens)
+    return model.eval()
+
+
 def main():
-    for case, (folder, options) in CASES.items():
+    for case in sys.argv[1:] or CASES:
+        folder, options = CASES[case]
         rng = generator(case)
         options = dict(options)
         classes = options.pop("labels", None) == "classes" or options.get("task_type") == "SEQ_CLS"
-        base = load(DATA / "models" / folder)
-        torch.manual_seed(0)  # of the A factors
-        model = get_peft_model(base, LoraConfig(**options))
+        resized = options.pop("resized", 0)
+        model = get_peft_model(load_resized(folder, resized), LoraConfig(**options))
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 parameter.data += 0.2 * torch.randn(parameter.shape, generator=rng)
@@ -93,7 +129,7 @@ def main():
         config["base_model_name_or_path"] = None
         (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
 
-        model = PeftModel.from_pretrained(load(DATA / "models" / folder), target, is_trainable=True).eval()
+        model = PeftModel.from_pretrained(load_resized(folder, resized), target, is_trainable=True).eval()
         batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
         if classes:
             labels = torch.randint(0, model.config.num_labels, (batch["input_ids"].shape[0],), generator=rng)
@@ -103,16 +139,20 @@ def main():
         result = model(**batch, labels=labels)
         result.loss.backward()
         tensors = {**batch, "labels": labels, "logits": result.logits.detach(), "loss": result.loss.detach().reshape(1)}
-        gradients = {}
-        for name, parameter in model.named_parameters():
+        trained = {}
+        for name, parameter in model.named_parameters(remove_duplicate=False):
             if parameter.grad is not None:
                 name = name.replace(".default", "").replace(".modules_to_save", "")
                 name = name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
-                gradients[name] = parameter.grad
+                trained[name] = parameter
+        compared = set()
         with safe_open(target / "adapter_model.safetensors", "pt") as stored:
-            for name in stored.keys():
-                if not name.endswith("base_layer.weight"):
-                    tensors["grad." + name] = gradients[name].contiguous()
+            names = set(stored.keys())
+        for name, parameter in trained.items():
+            if name in names and parameter not in compared:  # of a tied pair the first
+                compared.add(parameter)
+                tensors["grad." + name] = parameter.grad.contiguous()
+        assert len(compared) == len(set(trained.values()))
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0)
         losses = []
         for _ in range(10):

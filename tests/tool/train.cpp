@@ -67,6 +67,28 @@ BOOST_AUTO_TEST_CASE(a_model_and_its_state) {
   BOOST_TEST(read_json(folder / "out" / "trainer_state.json")["global_step"] == 9);
 }
 
+BOOST_AUTO_TEST_CASE(an_adapter_that_is_trained_further) {
+  training_folder folder;
+  const std::string fields =
+      "--lora_target_modules q_proj v_proj --lora_layers_to_transform 1 --lora_layers_pattern layers "
+      "--lora_rank_pattern '{\"v_proj\": 2}' --lora_alpha_pattern '{\"k_proj\": 3}' --lora_modules_to_save lm_head ";
+  BOOST_TEST(folder.train("--max_steps 2 " + fields) == 0, folder.err);
+  BOOST_TEST(folder.err.find("hft: warning: [LoraConfig] alpha_pattern") != std::string::npos, folder.err);
+  std::filesystem::rename(folder / "out", folder / "first");
+  const std::string adapter = "--adapter" + folder.quoted(folder / "first") + " ";
+  BOOST_TEST(folder.train("--max_steps 1 --learning_rate 0 " + adapter) == 0, folder.err);
+  const json first = read_json(folder / "first" / "adapter_config.json");
+  BOOST_TEST(first["rank_pattern"]["v_proj"] == 2);
+  BOOST_TEST(first["layers_pattern"] == "layers");
+  BOOST_TEST(dump(first) == dump(read_json(folder / "out" / "adapter_config.json")));
+  const auto weights = [&](const char* name) { return read_text(folder / name / "adapter_model.safetensors"); };
+  BOOST_TEST((weights("first") == weights("out")));
+  BOOST_TEST(folder.train("--max_steps 1 --learning_rate 0.1 " + adapter) == 0, folder.err);
+  BOOST_TEST((weights("first") != weights("out")));
+  BOOST_TEST(folder.train("--lora_r 4 " + adapter) == 2);
+  BOOST_TEST(folder.err.find("--adapter") != std::string::npos, folder.err);
+}
+
 BOOST_AUTO_TEST_CASE(an_adapter) {
   training_folder folder;
   BOOST_TEST(folder.train("--max_steps 2 --lora_r 4 --lora_alpha 8 --lora_target_modules q_proj v_proj") == 0,

@@ -32,6 +32,28 @@ BOOST_AUTO_TEST_CASE(modules_saved_whole) {
     check_lora_case<Trained, Inference>(name);
 }
 
+BOOST_AUTO_TEST_CASE(a_bias_of_its_own) { check_lora_case<Trained, Inference>("llama_lora_bias"); }
+
+BOOST_AUTO_TEST_CASE(tokens_alone) {
+  for (const char* name : {"llama_tokens", "llama_tokens_apart"}) check_lora_case<Trained, Inference>(name);
+}
+
+BOOST_AUTO_TEST_CASE(a_tie_that_stays) { check_lora_case<Trained, Inference>("llama_ensured_tie"); }
+
+BOOST_AUTO_TEST_CASE(a_resized_vocabulary) { check_resized_case<Trained, Inference>("llama_resized"); }
+
+BOOST_AUTO_TEST_CASE(patterns_that_mean_no_target_are_named) {
+  const lora_case c("llama_qv");
+  const auto model = get_peft_model(Inference::from_pretrained(c.base().string()),
+                                    {.target_modules = {"q_proj"},
+                                     .rank_pattern = {{"q_proj", 2}, {"k_proj", 3}, {"up", 4}},
+                                     .alpha_pattern = {{"layers.0.self_attn.q_proj", 2}, {"proj", 3}}});
+  BOOST_TEST_REQUIRE(model.warnings().size() == 2u);
+  BOOST_TEST(model.warnings()[0].find("rank_pattern") != std::string::npos, model.warnings()[0]);
+  BOOST_TEST(model.warnings()[0].ends_with("k_proj, up"), model.warnings()[0]);
+  BOOST_TEST(model.warnings()[1].ends_with(" proj"), model.warnings()[1]);
+}
+
 BOOST_AUTO_TEST_CASE(factors_taken_from_the_base) {
   for (const char* name : {"llama_pissa", "llama_olora"}) check_lora_case<Trained, Inference>(name);
 }

@@ -30,8 +30,8 @@
 
 namespace hft {
 
-/// A Linear with adapters. Checkpoint names: weight, bias; lora_A.NAME.weight, lora_B.NAME.weight, and of a DoRA
-/// lora_magnitude_vector.NAME.weight.
+/// A Linear with adapters. Checkpoint names: weight, bias; lora_A.NAME.weight, lora_B.NAME.weight, with lora_bias
+/// lora_B.NAME.bias, and of a DoRA lora_magnitude_vector.NAME.weight.
 template <class B>
 class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B, decltype(Linear<B>::weight)> {
   using adapted_weight = detail::lora_weight<LoraLinear<B>, B, decltype(Linear<B>::weight)>;
@@ -48,6 +48,10 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
   /// (..., in) => (..., out)
   template <class X>
   auto operator()(const X& x) const {
+    if (!merged_ && enabled_ && this->replaces_tokens()) {  // without a bias then, as in peft
+      const auto y = linear(x, this->compute_weight());
+      return this->replaced().project(x, y, this->active_);
+    }
     return adapt(x, Linear<B>::operator()(x));
   }
 
@@ -61,7 +65,9 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
       const LoraLayerOptions& o = adapters_[i].options;
       const bool drops = dropped(x, o);
       const X in = drops ? drop(x, o) : x;
-      const auto low = linear(scale(linear(in, factors_[i].down), o.scaling), factors_[i].up);  // (..., out)
+      const auto down = linear(in, factors_[i].down);  // (..., r)
+      const auto low = o.bias ? scale(linear(down, factors_[i].up, factors_[i].up_bias), o.scaling)
+                              : linear(scale(down, o.scaling), factors_[i].up);  // (..., out)
       if (o.dora)  // what is dropped from x is missing in the base's part of the change, too
         y = dora(y, drops ? Y(linear(in, this->compute_weight())) : Y(), this->bias, low, factors_[i].magnitude,
                  detail::vector_tensor<typename B::activation, D>(norms(i)));
@@ -73,6 +79,7 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
 
   isize in_features() const override { return this->weight.extent(1); }
   isize out_features() const override { return this->weight.extent(0); }
+  bool has_bias() const override { return bool(this->bias); }
 
   void copy_base_weight(f32* to) const override {
     for (isize o = 0; o < out_features(); ++o) detail::read_weight_row(base_weight(), o, to + o * in_features());
@@ -87,8 +94,10 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
     for (std::size_t i = 0; i < adapters_.size(); ++i) {
       v("lora_A." + adapters_[i].name + ".weight", factors_[i].down);
       v("lora_B." + adapters_[i].name + ".weight", factors_[i].up);
+      if (adapters_[i].options.bias) v("lora_B." + adapters_[i].name + ".bias", factors_[i].up_bias);
       if (adapters_[i].options.dora) v("lora_magnitude_vector." + adapters_[i].name + ".weight", factors_[i].magnitude);
     }
+    this->visit_tokens(v);
   }
 
  private:
@@ -118,8 +127,33 @@ class LoraLinear : public Linear<B>, public detail::lora_weight<LoraLinear<B>, B
   static std::vector<f32>& dora_factors(detail::weight_change& c) { return c.row_factors; }
 
   void make_factors(const LoraLayerOptions& o) override {
-    this->add_factors({o.r, in_features()}, {out_features(), o.r}, o.dora);
+    this->add_factors({o.r, in_features()}, {out_features(), o.r}, o);
   }
+
+  // A bias of B is merged into the layer's.
+  void merge_weight() override {
+    adapted_weight::merge_weight();
+    auto& bias = detail::parameter_values(this->bias);
+    for (std::size_t i = 0; i < adapters_.size(); ++i) {
+      const LoraLayerOptions& o = adapters_[i].options;
+      if (!adapters_[i].active || !o.bias) continue;
+      if (!original_bias_) original_bias_ = std::exchange(bias, bias.clone());
+      const auto& added = detail::parameter_values(factors_[i].up_bias);
+      using A = typename B::activation;
+      for (isize c = 0; c < bias.size(); ++c)
+        bias.data()[c] = A(f32(bias.data()[c]) + f32(o.scaling) * f32(added.data()[c]));
+    }
+  }
+  void restore_weight() override {
+    adapted_weight::restore_weight();
+    if (original_bias_) detail::parameter_values(this->bias) = std::exchange(original_bias_, {});
+  }
+  void keep_merged_weight() override {
+    adapted_weight::keep_merged_weight();
+    original_bias_ = {};
+  }
+
+  std::decay_t<decltype(detail::parameter_values(std::declval<Linear<B>&>().bias))> original_bias_;
 };
 
 namespace detail {

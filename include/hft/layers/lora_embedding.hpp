@@ -64,6 +64,7 @@ class Embedding<build<W, Dev, with_lora, S>>
       else
         y = add(y, low);
     }
+    if (this->replaces_tokens()) y = this->replaced().embed(y, ids, this->active_, padding_idx_);
     return y;
   }
 
@@ -82,6 +83,7 @@ class Embedding<build<W, Dev, with_lora, S>>
       v("lora_embedding_B." + adapters_[i].name, factors_[i].up);
       if (adapters_[i].options.dora) v("lora_magnitude_vector." + adapters_[i].name + ".weight", factors_[i].magnitude);
     }
+    this->visit_tokens(v);
   }
 
  private:
@@ -101,7 +103,7 @@ class Embedding<build<W, Dev, with_lora, S>>
   static std::vector<f32>& dora_factors(detail::weight_change& c) { return c.column_factors; }
 
   void make_factors(const LoraLayerOptions& o) override {
-    this->add_factors({in_features(), o.r}, {out_features(), o.r}, o.dora);
+    this->add_factors({in_features(), o.r}, {out_features(), o.r}, o);
   }
 
   i64 padding_idx_;

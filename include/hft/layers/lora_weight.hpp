@@ -9,6 +9,7 @@
 #include <hft/layers/build.hpp>
 #include <hft/layers/lora_layer.hpp>
 #include <hft/layers/low_rank.hpp>
+#include <hft/layers/token_rows.hpp>
 #include <hft/ops/dora.hpp>
 #include <hft/tensor.hpp>
 
@@ -34,6 +35,10 @@ class lora_weight : public LoraLayer {
   void restore_base_weight() override {
     if (untouched_) parameter_values(self().weight) = std::exchange(untouched_, {});
   }
+  void add_tokens(const std::string& name, const std::vector<i64>& ids) override {
+    if (!tokens_) tokens_ = std::make_shared<tokens>();
+    static_cast<tokens&>(*tokens_).add(name, ids, base_weight());
+  }
   void reset_magnitude(const std::string& name) override {
     const std::size_t i = find(name);
     if (i == adapters_.size() || !adapters_[i].options.dora) return;
@@ -46,6 +51,7 @@ class lora_weight : public LoraLayer {
   struct factor_set {
     factor down, up;   // A and B
     vector magnitude;  // of a DoRA
+    vector up_bias;    // of a B with one
   };
 
   const auto& base_weight() const { return merged_ ? original_ : parameter_values(self().weight); }
@@ -53,10 +59,22 @@ class lora_weight : public LoraLayer {
   static std::vector<f32> values_of(const factor& f, f64 s, bool turned = false) {
     return scaled_values(parameter_values(f), s, turned);
   }
-  void add_factors(const Shape<2>& down, const Shape<2>& up, bool dora) {
+  void add_factors(const Shape<2>& down, const Shape<2>& up, const LoraLayerOptions& o) {
     static_assert(B::base::host_memory, "hft: adapters are made on the host");
-    factors_.push_back({zero_parameter<factor>(down), zero_parameter<factor>(up),
-                        dora ? zero_parameter<vector>({out_features()}) : vector()});
+    const auto one_for_each_output = [&](bool wanted) {
+      return wanted ? zero_parameter<vector>({out_features()}) : vector();
+    };
+    factors_.push_back({zero_parameter<factor>(down), zero_parameter<factor>(up), one_for_each_output(o.dora),
+                        one_for_each_output(o.bias)});
+  }
+  using tokens = token_rows<factor>;
+  const tokens& replaced() const { return static_cast<const tokens&>(*tokens_); }
+  void visit_tokens(visitor& v) {
+    if (tokens_ && owns_tokens_) static_cast<tokens&>(*tokens_).visit(v);
+  }
+  void copy_tokens(const TokenRows& others) override {
+    tokens_ = std::make_shared<tokens>();
+    tokens_->copy_shapes(others);
   }
   void drop_factors(std::size_t i) override { factors_.erase(factors_.begin() + std::ptrdiff_t(i)); }
 
@@ -70,6 +88,7 @@ class lora_weight : public LoraLayer {
       }
     auto& weight = parameter_values(self().weight);
     original_ = std::exchange(weight, changed_weight(weight, changes));
+    if (this->replaces_tokens()) replaced().write(weight, active_);
   }
   void restore_weight() override { parameter_values(self().weight) = std::exchange(original_, {}); }
   void keep_merged_weight() override { original_ = {}; }

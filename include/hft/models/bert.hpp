@@ -9,6 +9,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
+#include <hft/models/vocabulary.hpp>
 
 namespace hft {
 
@@ -319,6 +320,13 @@ class BertModel : public PreTrainedModel<BertModel<B>> {
     log_message(log_level::warning, "BertModel", "the checkpoint has no pooler: there is no pooler_output");
   }
   const BertConfig& config() const { return config_; }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there. (resize_token_embeddings)
+  void resize_token_embeddings(isize vocab_size) {
+    resize_rows(embeddings.word_embeddings.weight, vocab_size);
+    config_.vocab_size = vocab_size;
+  }
+  /// Whether the head of the model around it is tied to the embeddings.
+  void set_tie_word_embeddings(bool tied) { config_.tie_word_embeddings = tied; }
 
   BertEmbeddings<B> embeddings;
   BertEncoder<B> encoder;
@@ -340,6 +348,7 @@ class BertHeaded : public PreTrainedModel<Derived> {
 
   BertHeaded(const BertConfig& config, bool add_pooling_layer) : bert(config, add_pooling_layer) {}
   void tie_weights() {}
+  void resize_token_embeddings(isize vocab_size) { bert.resize_token_embeddings(vocab_size); }
   const BertConfig& config() const { return bert.config(); }
 
   BertModel<B> bert;
@@ -382,20 +391,49 @@ class BertForMaskedLM : public BertHeaded<BertForMaskedLM<B>, B> {
     v("bert", this->bert);
     v("cls.predictions.transform", transform);
     v("cls.predictions.bias", bias);
-    if (this->config().tie_word_embeddings)
+    if (weight_is_tied()) {
       v.tied("cls.predictions.decoder", decoder);
-    else
+    } else if (bias_is_tied()) {
+      decoder_without_bias own{decoder};
+      v("cls.predictions.decoder", own);
+    } else {
       v("cls.predictions.decoder", decoder);
+    }
   }
   void tie_weights() {
-    if (!this->config().tie_word_embeddings) return;
-    decoder.weight = this->bert.embeddings.word_embeddings.weight;
-    decoder.bias = bias;
+    if (weight_is_tied()) decoder.weight = this->bert.embeddings.word_embeddings.weight;
+    if (bias_is_tied()) decoder.bias = bias;
   }
   std::vector<std::pair<std::string, std::string>> tied_parameters() const {
-    if (!this->config().tie_word_embeddings) return {};
-    return {{"cls.predictions.decoder.bias", "cls.predictions.bias"},
-            {"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"}};
+    std::vector<std::pair<std::string, std::string>> out;
+    if (bias_is_tied()) out.emplace_back(bias_copy, "cls.predictions.bias");
+    if (weight_is_tied()) out.emplace_back(weight_copy, "bert.embeddings.word_embeddings.weight");
+    return out;
+  }
+  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has. The bias stays tied where
+  /// the weight alone is untied; no config says so, thus a model that is saved must have both untied.
+  void untie(std::string_view copy) {
+    if (weight_is_tied()) {
+      end_tie(decoder.weight);
+      set_tie_word_embeddings(false);
+      bias_tied_ = true;
+    }
+    if (copy == bias_copy && bias_is_tied()) {
+      end_tie(decoder.bias);
+      bias_tied_ = false;
+    }
+  }
+  /// Ties the bias where another model, of the same config, has it tied.
+  void take_ties(const auto& other) { bias_tied_ = other.bias_is_tied(); }
+  bool bias_is_tied() const { return weight_is_tied() || bias_tied_; }
+  void set_tie_word_embeddings(bool tied) { this->bert.set_tie_word_embeddings(tied); }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
+  void resize_token_embeddings(isize vocab_size) {
+    this->bert.resize_token_embeddings(vocab_size);
+    resize_rows(decoder.weight, vocab_size);
+    resize_rows(decoder.bias, vocab_size);
+    resize_rows(bias, vocab_size);
+    tie_weights();
   }
 
   /// dense, activation, LayerNorm: what stands before the tied decoder.
@@ -420,6 +458,20 @@ class BertForMaskedLM : public BertHeaded<BertForMaskedLM<B>, B> {
   Transform transform;
   typename B::template parameter<A, 1> bias;  // (V), the decoder's where it is tied; a checkpoint always has it
   typename B::embeddings::linear decoder;
+
+ private:
+  static constexpr const char *weight_copy = "cls.predictions.decoder.weight",
+                              *bias_copy = "cls.predictions.decoder.bias";
+  struct decoder_without_bias {
+    typename B::embeddings::linear& layer;
+    void visit(visitor& v) {
+      v("weight", layer.weight);
+      layer.visit_adapters(v);
+    }
+  };
+  bool weight_is_tied() const { return this->config().tie_word_embeddings; }
+
+  bool bias_tied_ = false;  // though the weight is not
 };
 
 template <class B>

@@ -16,6 +16,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
+#include <hft/models/vocabulary.hpp>
 #include <hft/ops/select_tokens.hpp>
 
 namespace hft {
@@ -70,6 +71,13 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   }
   void tie_weights() {}
   const Config& config() const { return config_; }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there. (resize_token_embeddings)
+  void resize_token_embeddings(isize vocab_size) {
+    detail::resize_rows(embed_tokens.weight, vocab_size);
+    config_.vocab_size = vocab_size;
+  }
+  /// Whether the head of the model around it is tied to the embeddings.
+  void set_tie_word_embeddings(bool tied) { config_.tie_word_embeddings = tied; }
 
   Embedding<B> embed_tokens;
   std::vector<Block<B>> layers;
@@ -118,6 +126,18 @@ class CausalLM : public PreTrainedModel<CausalLM<Config, Block, Norm, B>> {
     if (!config().tie_word_embeddings) return {};
     return {{"lm_head.weight", "model.embed_tokens.weight"}};
   }
+  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
+  void untie(std::string_view) {
+    detail::end_tie(lm_head.weight);
+    set_tie_word_embeddings(false);
+  }
+  void set_tie_word_embeddings(bool tied) { model.set_tie_word_embeddings(tied); }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
+  void resize_token_embeddings(isize vocab_size) {
+    model.resize_token_embeddings(vocab_size);
+    detail::resize_rows(lm_head.weight, vocab_size);
+    tie_weights();
+  }
   const Config& config() const { return model.config(); }
 
   DecoderModel<Config, Block, Norm, B> model;
@@ -165,6 +185,7 @@ class DecoderForSequenceClassification
     v("score", score);
   }
   void tie_weights() {}
+  void resize_token_embeddings(isize vocab_size) { model.resize_token_embeddings(vocab_size); }
   const Config& config() const { return model.config(); }
 
   DecoderModel<Config, Block, Norm, B> model;

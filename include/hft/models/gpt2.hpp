@@ -10,6 +10,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
+#include <hft/models/vocabulary.hpp>
 
 namespace hft {
 
@@ -233,6 +234,13 @@ class GPT2Model : public PreTrainedModel<GPT2Model<B>> {
   }
   void tie_weights() {}
   const GPT2Config& config() const { return config_; }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there. (resize_token_embeddings)
+  void resize_token_embeddings(isize vocab_size) {
+    resize_rows(wte.weight, vocab_size);
+    config_.vocab_size = vocab_size;
+  }
+  /// Whether the head of the model around it is tied to the embeddings.
+  void set_tie_word_embeddings(bool tied) { config_.tie_word_embeddings = tied; }
 
   Embedding<B> wte, wpe;
   std::vector<GPT2Block<B>> h;
@@ -276,6 +284,18 @@ class GPT2LMHeadModel : public PreTrainedModel<GPT2LMHeadModel<B>> {
   std::vector<std::pair<std::string, std::string>> tied_parameters() const {
     if (!config().tie_word_embeddings) return {};
     return {{"lm_head.weight", "transformer.wte.weight"}};
+  }
+  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
+  void untie(std::string_view) {
+    end_tie(lm_head.weight);
+    set_tie_word_embeddings(false);
+  }
+  void set_tie_word_embeddings(bool tied) { transformer.set_tie_word_embeddings(tied); }
+  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
+  void resize_token_embeddings(isize vocab_size) {
+    transformer.resize_token_embeddings(vocab_size);
+    resize_rows(lm_head.weight, vocab_size);
+    tie_weights();
   }
   const GPT2Config& config() const { return transformer.config(); }
 

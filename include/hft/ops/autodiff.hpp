@@ -9,3 +9,4 @@
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
 #include <hft/ops/autodiff/norm.hpp>
+#include <hft/ops/autodiff/replace.hpp>

@@ -33,6 +33,7 @@ auto as_inference(const Model& model) {
   using D = typename Model::build_type::base;
   typename detail::on_device<Model, D>::type out(model.config());
   using kind = typename Model::build_type::layer_kind;
+  if constexpr (requires { out.take_ties(model); }) out.take_ties(model);
   if constexpr (requires { kind::copy_adapters(model, out); }) kind::copy_adapters(model, out);
   struct source {
     buffer memory;

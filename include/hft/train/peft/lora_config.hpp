@@ -81,9 +81,14 @@ struct LoraConfig {
   std::string bias = "none";  // which biases are trained: none, all, lora_only
   bool use_rslora = false;    // scaling lora_alpha / sqrt(r) instead of lora_alpha / r (arXiv 2312.03732)
   bool use_dora = false;      // rescales to a trained magnitude (arXiv 2402.09353)
+  bool lora_bias = false;     // B has a bias
   bool fan_in_fan_out = false;
   std::vector<std::string> modules_to_save = {};  // modules that are trained whole, and saved with the adapter
   LoraInit init_lora_weights = LoraInit::kaiming_uniform;
+  /// Tokens whose rows alone are trained, of an embedding or a head by the end of its path; empty: of the embeddings,
+  /// and of what is tied to them. (peft's list, or its dictionary)
+  std::vector<std::pair<std::string, std::vector<i64>>> trainable_token_indices = {};
+  bool ensure_weight_tying = false;              // what is tied in the base stays so where it is trained
   std::vector<isize> layers_to_transform = {};   // empty: all
   std::vector<std::string> layers_pattern = {};  // what the list of layers is called; empty: the first numbered one
   std::vector<std::pair<std::string, isize>> rank_pattern = {};  // r of the paths that end with a pattern
@@ -105,6 +110,9 @@ struct LoraConfig {
     demand(r >= 1, "r", "at least 1", detail::cat(r));
     demand(lora_dropout >= 0 && lora_dropout < 1, "lora_dropout", "0 <= p < 1", detail::cat(lora_dropout));
     demand(bias == "none" || bias == "all" || bias == "lora_only", "bias", "none, all or lora_only", bias);
+    demand(!lora_bias || !use_dora, "lora_bias", "use_dora false with it", "true");
+    demand(!lora_bias || init_lora_weights == LoraInit::kaiming_uniform || init_lora_weights == LoraInit::random,
+           "lora_bias", "init_lora_weights true or false with it", std::string(detail::init_name(init_lora_weights)));
     for (const auto& [pattern, rank] : rank_pattern) demand(rank >= 1, "rank_pattern", "at least 1", detail::cat(rank));
     const bool text = !target_modules.pattern.empty();
     demand(!text || layers_to_transform.empty(), "layers_to_transform", "target_modules as a list of names with it",
@@ -166,6 +174,24 @@ std::vector<std::pair<std::string, T>> read_pattern(const json& object, std::str
   }
   return out;
 }
+// A list of ids, or an object of such lists.
+inline std::vector<std::pair<std::string, std::vector<i64>>> read_tokens(const json& object, std::string_view key,
+                                                                         std::string_view where) {
+  const json* value = find_member(object, key, where);
+  if (!value || value->empty()) return {};
+  if (!value->is_object()) return {{"", json_as<std::vector<i64>>(*value, where, key)}};
+  std::vector<std::pair<std::string, std::vector<i64>>> out;
+  for (const auto& [module, ids] : value->get_ref<const json::object_t&>())
+    out.emplace_back(module, json_as<std::vector<i64>>(ids, where, cat(key, ".", module)));
+  return out;
+}
+inline json write_tokens(const std::vector<std::pair<std::string, std::vector<i64>>>& tokens) {
+  if (tokens.empty()) return {};
+  if (tokens.size() == 1 && tokens[0].first.empty()) return json(tokens[0].second);
+  json out = json::object();
+  for (const auto& [module, ids] : tokens) out[module] = ids;
+  return out;
+}
 inline json whole_if_whole(f64 x) { return x == std::floor(x) && std::abs(x) < 1e15 ? json(i64(x)) : json(x); }
 
 inline LoraInit read_init(const json& value, std::string_view where) {
@@ -180,9 +206,9 @@ inline LoraInit read_init(const json& value, std::string_view where) {
 
 // Fields of peft's LoraConfig that change what an adapter computes, and that hft does not have.
 inline void refuse_other_variants(const json& object, std::string_view where) {
-  for (const char* field : {"use_qalora", "ensure_weight_tying", "use_bdlora", "lora_bias", "layer_replication",
-                            "target_parameters", "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
-                            "megatron_config", "kasa_config", "velora_config", "monteclora_config"}) {
+  for (const char* field :
+       {"use_qalora", "use_bdlora", "layer_replication", "target_parameters", "alora_invocation_tokens", "arrow_config",
+        "megatron_config", "kasa_config", "velora_config", "monteclora_config"}) {
     const json* value = find_member(object, field, where);
     if (!value || (value->is_boolean() && !value->get<bool>()) ||
         (value->type() != json::value_t::boolean && value->empty()))
@@ -209,8 +235,11 @@ HFT_INLINE LoraConfig LoraConfig::from_json(const json& object, std::string_view
   c.bias = get<std::string>(object, "bias", c.bias, where);
   c.use_rslora = get<bool>(object, "use_rslora", false, where);
   c.use_dora = get<bool>(object, "use_dora", false, where);
+  c.lora_bias = get<bool>(object, "lora_bias", false, where);
   c.fan_in_fan_out = get<bool>(object, "fan_in_fan_out", false, where);
   c.modules_to_save = read_list<std::string>(object, "modules_to_save", where);
+  c.trainable_token_indices = detail::read_tokens(object, "trainable_token_indices", where);
+  c.ensure_weight_tying = get<bool>(object, "ensure_weight_tying", false, where);
   c.layers_to_transform = read_list<isize>(object, "layers_to_transform", where);
   c.layers_pattern = read_list<std::string>(object, "layers_pattern", where);
   c.rank_pattern = detail::read_pattern<isize>(object, "rank_pattern", where);
@@ -239,6 +268,7 @@ HFT_INLINE json LoraConfig::to_json() const {
   out["auto_mapping"] = auto_mapping;
   out["base_model_name_or_path"] = text(base_model_name_or_path);
   out["bias"] = bias;
+  out["ensure_weight_tying"] = ensure_weight_tying;
   out["exclude_modules"] = detail::write_modules(exclude_modules);
   out["fan_in_fan_out"] = fan_in_fan_out;
   out["inference_mode"] = inference_mode;
@@ -248,7 +278,7 @@ HFT_INLINE json LoraConfig::to_json() const {
   out["layers_to_transform"] = list(layers_to_transform);
   out["loftq_config"] = json::object();
   out["lora_alpha"] = detail::whole_if_whole(lora_alpha);
-  out["lora_bias"] = false;
+  out["lora_bias"] = lora_bias;
   out["lora_dropout"] = lora_dropout;
   out["megatron_config"] = nullptr;
   out["megatron_core"] = "megatron.core";
@@ -259,6 +289,7 @@ HFT_INLINE json LoraConfig::to_json() const {
   out["revision"] = text(revision);
   out["target_modules"] = detail::write_modules(target_modules);
   out["task_type"] = text(task_type);
+  out["trainable_token_indices"] = detail::write_tokens(trainable_token_indices);
   out["use_dora"] = use_dora;
   out["use_rslora"] = use_rslora;
   return out;

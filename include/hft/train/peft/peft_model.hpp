@@ -11,6 +11,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ class PeftModel {
       "hft: adapters need a model of layer kind with_lora: LlamaForCausalLM<f32, cpu, with_lora>");
 
   /// Without an adapter yet.
-  explicit PeftModel(Model base) : base_(std::move(base)), adapters_(D::tracked) {}
+  explicit PeftModel(Model base) : base_(std::move(base)), adapters_(D::tracked), tied_(ties(base_)) {}
   /// With one that is read from a folder; trainable where asked. (PeftModel.from_pretrained)
   PeftModel(Model base, const std::filesystem::path& folder, const std::string& name = "default",
             bool is_trainable = false)
@@ -53,7 +54,7 @@ class PeftModel {
       config.auto_mapping = {{"base_model_class", Model::architecture()},
                              {"parent_library", detail::cat("transformers.models.", config_type::model_type,
                                                             ".modeling_", config_type::model_type)}};
-    adapters_.add(visit_base(), name, std::move(config), config_type::model_type, seed, untie_base());
+    adapters_.add(erased(), name, std::move(config), config_type::model_type, seed);
     if (adapters_.active().empty()) set_adapter(name);
   }
   /// Adds an adapter from a folder, inactive unless it is the first. Throws what reading throws, and weight_error where
@@ -61,7 +62,7 @@ class PeftModel {
   void load_adapter(const std::filesystem::path& folder, const std::string& name, bool is_trainable = false) {
     auto config = LoraConfig::from_pretrained(folder);
     config.inference_mode = !is_trainable;
-    adapters_.load(visit_base(), folder, name, std::move(config), config_type::model_type, untie_base());
+    adapters_.load(erased(), folder, name, std::move(config), config_type::model_type);
     if (adapters_.active().empty()) set_adapter(name);
     base_.tie_weights();
   }
@@ -70,14 +71,14 @@ class PeftModel {
     for (const auto& name : adapters_.names()) save_adapter(name == "default" ? folder : folder / name, name);
   }
   void save_adapter(const std::filesystem::path& folder, const std::string& name) const {
-    adapters_.save(const_cast<PeftModel*>(this)->visit_base(), folder, name);  // a visit that changes nothing
+    adapters_.save(const_cast<PeftModel*>(this)->erased(), folder, name);  // a visit that changes nothing
   }
-  void delete_adapter(const std::string& name) { adapters_.remove(visit_base(), name), base_.tie_weights(); }
+  void delete_adapter(const std::string& name) { adapters_.remove(erased(), name), base_.tie_weights(); }
 
   /// Makes one adapter the active one, or several, whose changes add up.
   void set_adapter(const std::string& name) { set_adapter(std::vector<std::string>{name}); }
   void set_adapter(std::vector<std::string> names) {
-    adapters_.activate(visit_base(), std::move(names));
+    adapters_.activate(erased(), std::move(names));
     base_.tie_weights();
   }
   const std::vector<std::string>& active_adapters() const { return adapters_.active(); }
@@ -85,9 +86,13 @@ class PeftModel {
   /// The key that the parameter at `path` has in an adapter's file, or nothing where it is not the adapter's:
   /// "base_model.model.lm_head.lora_A.weight" for "lm_head.lora_A.default.weight".
   std::optional<std::string> stored_name(const std::string& path, const std::string& name = "default") const {
-    return adapters_.stored_name(const_cast<PeftModel*>(this)->visit_base(), path, name);
+    return adapters_.stored_name(const_cast<PeftModel*>(this)->erased(), path, name);
   }
   const LoraConfig& peft_config(const std::string& name = "default") const { return adapters_.config(name); }
+  /// What the config of an adapter says to no effect.
+  const std::vector<std::string>& warnings(const std::string& name = "default") const {
+    return adapters_.warnings(name);
+  }
 
   /// While it lives, the model is its base.
   class disabled_adapter {
@@ -119,13 +124,16 @@ class PeftModel {
   /// was changed.
   Model merge_and_unload() && {
     untie_adapted();
-    adapters_.unload(visit_base(), true);
+    if constexpr (requires(config_type & c) { c.tie_word_embeddings; })
+      if (!base_.config().tie_word_embeddings) untie_all();
+    adapters_.unload(erased(), true);
     return std::move(base_);
   }
   /// The base model as it was.
   Model unload() && {
-    adapters_.unload(visit_base(), false);
-    if (untied_) set_tied(true);
+    adapters_.unload(erased(), false);
+    if constexpr (requires { base_.set_tie_word_embeddings(true); })
+      if (tied_) base_.set_tie_word_embeddings(true);
     base_.tie_weights();
     return std::move(base_);
   }
@@ -149,44 +157,31 @@ class PeftModel {
 
  private:
   void enable(bool enabled) {
-    adapters_.enable(visit_base(), enabled);
+    adapters_.enable(erased(), enabled);
     base_.tie_weights();
   }
-  auto layers() { return detail::adapter_set::layers_of(visit_base()); }
-  detail::adapter_set::visit_function visit_base() {
-    return [this](visitor& v) { base_.visit(v); };
-  }
-  // The head gets a weight of its own where it or its embedding is about to change.
+  auto layers() { return erased().layers(); }
+  detail::adapted_model erased() { return detail::adapted_model::of(base_); }
+  // A tie ends where the layer of one of both is about to change.
   void untie_adapted() {
-    const auto all = layers();
-    const auto heads = detail::adapter_set::tied_heads(visit_base());
-    for (const auto& [head_path, head] : heads)
-      for (const auto& [path, layer] : all)
-        if (layer->adapted() && layer->weight_data() == head->weight_data()) return untie();
+    std::set<std::string> adapted;
+    for (const auto& [path, layer] : layers())
+      if (layer->adapted()) adapted.insert(path + ".weight");
+    for (const auto& [copy, original] : erased().tied_parameters())
+      if (adapted.count(copy) || adapted.count(original)) erased().untie(copy);
   }
-  detail::adapter_set::untie_function untie_base() {
-    return [this] { untie(); };
+  // No config says that some parameters are tied and others are not.
+  void untie_all() {
+    for (const auto& [copy, original] : erased().tied_parameters()) erased().untie(copy);
   }
-  void untie() {
-    const auto separate = [](auto& weight) {
-      auto values = detail::parameter_values(weight);  // shares its memory until something is trained
-      weight = std::decay_t<decltype(weight)>(std::move(values));
-    };
-    if constexpr (requires { base_.lm_head.weight; })
-      separate(base_.lm_head.weight);
-    else if constexpr (requires { base_.decoder.weight; })
-      separate(base_.decoder.weight);
-    set_tied(false);
-    untied_ = true;
-  }
-  void set_tied(bool tied) {
-    if constexpr (requires(config_type & c) { c.tie_word_embeddings = tied; })
-      const_cast<config_type&>(base_.config()).tie_word_embeddings = tied;
+  static bool ties(const Model& model) {
+    if constexpr (requires { model.tied_parameters(); }) return !model.tied_parameters().empty();
+    return false;
   }
 
   Model base_;
   detail::adapter_set adapters_;
-  bool untied_ = false;  // the base's config ties its head, which had to get a weight of its own
+  bool tied_;  // whether the base came with tied weights, which adapters may have untied
 };
 
 /// A model with one new adapter, active and trainable. (peft.get_peft_model)

@@ -76,6 +76,13 @@ inline bool saves_module(const std::vector<std::string>& modules_to_save, std::s
                      [&](const std::string& name) { return path.ends_with(name); });
 }
 
+/// The outermost module around a parameter that is trained whole; empty where there is none.
+inline std::string_view saved_module(const std::vector<std::string>& modules_to_save, std::string_view path) {
+  for (auto end = path.find('.'); end != path.npos; end = path.find('.', end + 1))
+    if (saves_module(modules_to_save, path.substr(0, end))) return path.substr(0, end);
+  return {};
+}
+
 /// The output embeddings, which "all-linear" leaves out, or of a sequence classifier its head.
 inline bool is_head(std::string_view path, bool sequence_classifier) {
   if (path == "lm_head" || path == "cls.predictions.decoder") return true;
@@ -109,9 +116,18 @@ inline bool is_target(const LoraConfig& config, std::string_view path) {
   if (detail::lies_in(config.modules_to_save, path)) return false;
   if (config.target_modules.all_linear()) return !detail::is_head(path, config.task_type == "SEQ_CLS");
   if (!detail::selects(config.target_modules, path)) return false;
+  const auto& names = config.target_modules.names;
+  if (std::find(names.begin(), names.end(), path) != names.end()) return true;  // a whole path, whatever its layer
   if (config.layers_to_transform.empty() || !config.target_modules.pattern.empty()) return true;
   const auto& layers = config.layers_to_transform;
   return std::find(layers.begin(), layers.end(), detail::layer_index(path, config.layers_pattern)) != layers.end();
+}
+
+/// Whether a parameter of the base is trained beside the adapter, as part of a module or as a bias.
+inline bool trains_whole(const LoraConfig& config, std::string_view path) {
+  if (!detail::saved_module(config.modules_to_save, path).empty()) return true;
+  if (config.bias == "none" || !path.ends_with(".bias")) return false;
+  return config.bias == "all" || is_target(config, path.substr(0, path.rfind('.')));
 }
 
 /// The value of the first pattern that matches the end of a path.
@@ -120,6 +136,24 @@ T pattern_value(const std::vector<std::pair<std::string, T>>& patterns, std::str
   for (const auto& [pattern, value] : patterns)
     if (detail::matches_end(pattern, path)) return value;
   return fallback;
+}
+
+/// What to warn of: the keys of rank_pattern and alpha_pattern that match none of these targets.
+inline std::vector<std::string> unmatched_patterns(const LoraConfig& config, const std::vector<std::string>& targets) {
+  std::vector<std::string> warnings;
+  const auto check = [&](const char* field, const auto& patterns) {
+    std::string unmatched;
+    for (const auto& [pattern, value] : patterns)
+      if (std::none_of(targets.begin(), targets.end(),
+                       [&, &key = pattern](const std::string& path) { return detail::matches_end(key, path); }))
+        unmatched += (unmatched.empty() ? "" : ", ") + pattern;
+    if (!unmatched.empty())
+      warnings.push_back(
+          detail::cat("[LoraConfig] ", field, ": no target is meant by, and nothing is done with, ", unmatched));
+  };
+  check("rank_pattern", config.rank_pattern);
+  check("alpha_pattern", config.alpha_pattern);
+  return warnings;
 }
 
 /// The customary targets of an architecture, by its model_type; empty where there are none.
