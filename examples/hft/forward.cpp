@@ -85,7 +85,7 @@ int generate(const forward_options& o) {
     const bool is_text = first != o.config.npos && o.config[first] == '{';
     const std::string where = is_text ? "--config" : o.config;
     const json fields =
-        is_text ? parse_json(o.config, where, json_max_depth, json_numbers::python) : read_config_json(o.config);
+        is_text ? parse_json(o.config, where, json_max_depth, json_numbers::python) : read_json(o.config);
     GenerationConfig::check_names(fields, where);
     config.update(fields, where);
   }
