@@ -36,12 +36,7 @@ std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const 
 HFT_INLINE json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json messages,
                                         const ChatTemplateOptions& options) {
   json v = json::object();
-  const std::pair<const char*, std::optional<std::string>> special[] = {
-      {"bos_token", tokenizer.bos_token()},  {"eos_token", tokenizer.eos_token()}, {"unk_token", tokenizer.unk_token()},
-      {"sep_token", tokenizer.sep_token()},  {"pad_token", tokenizer.pad_token()}, {"cls_token", tokenizer.cls_token()},
-      {"mask_token", tokenizer.mask_token()}};
-  for (const auto& [key, token] : special)
-    if (token) v[key] = *token;
+  for (const auto& [name, token] : tokenizer.special_tokens_map()) v[name] = token;  // the model's own, too
   v["messages"] = std::move(messages);
   v["tools"] = options.tools;
   v["documents"] = options.documents;
