@@ -3,6 +3,7 @@
 #include "hft/tokenizers/chat_template.hpp"
 
 #include "hft/io/json.hpp"
+#include "hft/tokenizers/apply_chat_template.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <ctime>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "../golden_list.hpp"
+#include "files.hpp"
 
 BOOST_AUTO_TEST_SUITE(chat_templates)
 
@@ -212,6 +214,16 @@ BOOST_AUTO_TEST_CASE(one_template_serves_many_threads) {
     });
   for (auto& thread : threads) thread.join();
   for (const auto& text : got) BOOST_TEST(text == expected);
+}
+
+BOOST_AUTO_TEST_CASE(the_models_own_special_tokens_are_variables) {
+  const test::folder f;
+  f.write("tokenizer.json", R"({"added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+    "decoder": null, "model": {"type": "WordLevel", "vocab": {"a": 0, "<image>": 1}, "unk_token": "a"}})");
+  f.write("tokenizer_config.json", R"({"extra_special_tokens": {"image_token": "<image>"}, "eos_token": "a",
+    "chat_template": "{{ image_token }}{{ eos_token }}"})");
+  const auto t = hft::AutoTokenizer::from_pretrained(f.path);
+  BOOST_TEST(hft::apply_chat_template(t, hft::json::array()) == "<image>a");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -257,11 +257,11 @@ class tokenizer_converter {
     return out;
   }
 
-  // `of_model` is what the vocabulary's file says of it.
-  std::uint32_t unknown_id_in(const std::vector<piece>& pieces, std::int64_t of_model) const {
+  // `told` is what the sentencepiece model or, for a tokenizer.json, the config says of it.
+  std::uint32_t unknown_id_in(const std::vector<piece>& pieces, std::int64_t told, bool of_json) const {
     const auto how = kind_.unknown.how;
-    std::int64_t unk = how == unknown_id::model || how == unknown_id::told ? of_model : kind_.unknown.id;
-    if (how == unknown_id::model || how == unknown_id::find) {
+    std::int64_t unk = how == unknown_id::model || how == unknown_id::told ? told : kind_.unknown.id;
+    if (how != unknown_id::fixed && !(how == unknown_id::told && of_json)) {
       const auto text = special_.text("unk_token");
       const auto at = std::find_if(pieces.begin(), pieces.end(), [&](const piece& p) { return p.first == text; });
       if (at != pieces.end() && kind_.decoder != token_join::marks) unk = at - pieces.begin();
@@ -273,7 +273,7 @@ class tokenizer_converter {
 
   void make_unigram(const sentencepiece_model& model) {
     auto pieces = laid_out(model);
-    const auto unk = unknown_id_in(pieces, model.unk_id);
+    const auto unk = unknown_id_in(pieces, model.unk_id, false);
     const bool bytes = kind_.decoder == token_join::marks && model.byte_fallback;
     parts_.model = model_ptr(new models::Unigram(std::move(pieces), unk, bytes));
   }
@@ -345,7 +345,8 @@ class tokenizer_converter {
         std::vector<piece> pieces;
         for (std::size_t id = 0; id < vocabulary.id_limit(); ++id)
           pieces.emplace_back(vocabulary.token(id), old.score(std::uint32_t(id)));
-        const auto unk = unknown_id_in(pieces, hft::get<std::int64_t>(config_, "unk_id", kind_.unknown.id, where_));
+        const auto unk =
+            unknown_id_in(pieces, hft::get<std::int64_t>(config_, "unk_id", kind_.unknown.id, where_), true);
         if (old.unk_id() == unk && !old.byte_fallback()) return model;
         return std::make_shared<const models::Unigram>(std::move(pieces), unk, false);
       }

@@ -90,7 +90,8 @@ enum class file_frame { unless_own, stays, goes };
 
 /// Which id is the unknown token's in a Unigram model.
 struct unknown_id {
-  // `id`; what the sentencepiece model says, or the config; the same where unk_token is no piece; `id` there.
+  // `id`; where unk_token is and, where it is no piece, what the sentencepiece model or the config says, or `id`. Of
+  // `told` the config alone counts, where the pieces come from a tokenizer.json.
   enum rule { fixed, told, model, find } how = fixed;
   int id = 0;
 };
