@@ -13,8 +13,8 @@
 
 namespace hft::testing {
 
-/// Every tag that the compiler's target allows; generic is the oracle (which generic_kernels.cpp compares with f64), and
-/// compares with itself where it is alone.
+/// Every tag that the compiler's target allows; generic is the oracle (which generic_kernels.cpp compares with f64),
+/// and compares with itself where it is alone.
 using isa_tags = std::tuple<isa::generic
 #if defined(HFT_ISA_AVX2)
                             ,
