@@ -67,7 +67,7 @@ class lora_weight : public LoraLayer {
     factors_.push_back({zero_parameter<factor>(down), zero_parameter<factor>(up), one_for_each_output(o.dora),
                         one_for_each_output(o.bias)});
   }
-  using tokens = token_rows<factor>;
+  using tokens = token_rows_of<factor>;
   const tokens& replaced() const { return static_cast<const tokens&>(*tokens_); }
   void visit_tokens(visitor& v) {
     if (tokens_ && owns_tokens_) static_cast<tokens&>(*tokens_).visit(v);

@@ -19,7 +19,7 @@ namespace hft::detail {
 
 /// Rows is the tensor of a trained parameter, (n, C).
 template <class Rows>
-struct token_rows : TokenRows {
+struct token_rows_of : TokenRows {
   struct entry {
     std::string name;
     std::vector<i64> ids;
