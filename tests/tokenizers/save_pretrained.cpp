@@ -40,9 +40,12 @@ BOOST_AUTO_TEST_CASE(a_saved_tokenizer_is_read_back_equal) {
       BOOST_TEST(after.model_max_length == before.model_max_length);
       BOOST_TEST(after.clean_up_tokenization_spaces == before.clean_up_tokenization_spaces);
       BOOST_TEST(after.model_input_names == before.model_input_names, boost::test_tools::per_element());
+      // CodeLlama's class puts a <s> before a text that it reads from tokenizer.json, whatever add_bos_token was when
+      // that was saved: Transformers, too, does not read back what it wrote.
+      const bool framed = c["json"].dump().find("CodeLlamaTokenizer") == std::string::npos;
       for (const auto& text : hft::test::filled(golden["texts"])) {
-        const auto a = before.tokenizer().encode(text.get<std::string>()),
-                   b = after.tokenizer().encode(text.get<std::string>());
+        const auto a = before.tokenizer().encode(text.get<std::string>(), framed),
+                   b = after.tokenizer().encode(text.get<std::string>(), framed);
         BOOST_TEST(a.ids == b.ids, boost::test_tools::per_element());
         BOOST_TEST((a.offsets == b.offsets));
         BOOST_TEST(before.decode(a.ids) == after.decode(a.ids));

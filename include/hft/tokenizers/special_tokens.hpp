@@ -193,6 +193,7 @@ class special_tokens {
     for (auto i = by_id.size(); i-- > 0;) known.push_back(by_id_[by_id[i]].token);
     if (!has_decoder_)
       for (const auto& t : tokens) known.push_back(t);
+    if (extra_.empty()) known.insert(known.end(), additional_.begin(), additional_.end());  // pieces say it, too
     for (const auto i : by_id) set(by_id_[i].token);
     const auto make_special = [&](AddedToken t) {
       t.special = true;
