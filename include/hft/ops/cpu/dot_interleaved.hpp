@@ -7,7 +7,8 @@
 #pragma once
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <cstdint>
+#include <utility>
 
 #include <hft/ops/cpu/dot_activations16.hpp>
 #include <hft/ops/cpu/interleave.hpp>
@@ -170,7 +171,7 @@ struct panel16 {
 
 // Keeps a value in a register as it is. g++ else adds integers as a tree, all of whose leaves it computes first and
 // spills, and loads what several products share for each of them.
-[[gnu::always_inline]] inline void keep(__m256i& value) { asm("" : "+x"(value)); }
+[[gnu::always_inline]] inline void pin(__m256i& value) { asm("" : "+x"(value)); }
 
 // Adds the products of 32 columns of Eights times eight rows with Tile tokens: sources w, the c-th 32 of their columns.
 template <int Groups, bool HasMin, int Offset, int Eights, int Tile, class Source>
@@ -192,13 +193,13 @@ template <int Groups, bool HasMin, int Offset, int Eights, int Tile, class Sourc
     HFT_UNROLL for (int i = 0; i < pairs; ++i) {
       __m256i levels[Eights];
       HFT_UNROLL for (int e = 0; e < Eights; ++e) levels[e] = w[e].pair(c, h * pairs + i);
-      if constexpr (Tile > 1) HFT_UNROLL for (int e = 0; e < Eights; ++e) keep(levels[e]);
+      if constexpr (Tile > 1) HFT_UNROLL for (int e = 0; e < Eights; ++e) pin(levels[e]);
       HFT_UNROLL for (int t = 0; t < Tile; ++t) {
         const __m256i two = _mm256_set1_epi32(x.pairs[h * pairs + i][t]);
         HFT_UNROLL for (int e = 0; e < Eights; ++e) {
           auto& d = dot[e][t][i % chains];
           d = _mm256_add_epi32(d, _mm256_madd_epi16(levels[e], two));
-          keep(d);
+          pin(d);
         }
       }
     }
