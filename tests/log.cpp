@@ -14,10 +14,10 @@ BOOST_AUTO_TEST_CASE(messages_go_to_the_callback_that_is_set) {
   const auto say = [](int n) { detail::log_message(log_level::warning, "file", detail::joined("number ", n)); };
   say(0);
   {
-    hft::test::log_of outer;
+    ::test::log_of outer;
     say(1);
     {
-      hft::test::log_of inner;
+      ::test::log_of inner;
       say(2);
       BOOST_TEST((inner.messages == std::vector<std::string>{"[file] number 2"}));
     }
