@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <hft/dtype.hpp>
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
 

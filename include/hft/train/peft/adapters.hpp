@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/io/stored_tensor.hpp>
 #include <hft/layers/lora.hpp>
 #include <hft/module.hpp>
 #include <hft/quantization/convert.hpp>
