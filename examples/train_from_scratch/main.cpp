@@ -75,21 +75,6 @@ LlamaConfig make_config(const PreTrainedTokenizerFast& tokenizer) {
   return config;
 }
 
-// As Transformers begins: weights normal with initializer_range, norms one.
-template <class Model>
-void initialise(Model& model, std::uint64_t seed) {
-  const f64 deviation = model.config().initializer_range;
-  std::uint64_t stream = 0;
-  for_each_parameter(model, [&](const std::string&, parameter& p) {
-    p.allocate(dtype_id::f32);
-    const random_stream random(seed, stream++);
-    auto* values = static_cast<f32*>(p.data());
-    for (isize i = 0; i < p.size(); ++i)
-      values[i] = p.shape().size() == 1 ? 1 : f32(deviation * random.normal(std::uint64_t(i)));
-  });
-  model.tie_weights();
-}
-
 template <class Model>
 void train_on(Model& model, Dataset rows, const PreTrainedTokenizerFast& tokenizer, TrainingArguments args) {
   args.lr_scheduler_type = "cosine";
@@ -146,8 +131,7 @@ int main(int argc, char** argv) try {
     lines.push_back(line.empty() ? end_of_text : line + "\n");
   }
   const auto tokenizer = make_tokenizer(lines, output);
-  LlamaForCausalLM<f32, autodiff<cpu>> model(make_config(tokenizer));
-  initialise(model, 42);
+  auto model = LlamaForCausalLM<f32, autodiff<cpu>>::from_config(make_config(tokenizer), 42);
   std::printf("%lld tokens in the vocabulary, %lld parameters\n", static_cast<long long>(tokenizer.size()),
               static_cast<long long>(num_parameters(model)));
 

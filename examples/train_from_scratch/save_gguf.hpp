@@ -20,30 +20,6 @@ namespace example {
 
 using namespace hft;
 
-// llama.cpp's name of a parameter.
-inline std::string gguf_name(const std::string& path) {
-  static const std::pair<std::string, std::string> names[] = {{"model.embed_tokens", "token_embd"},
-                                                              {"model.norm", "output_norm"},
-                                                              {"lm_head", "output"},
-                                                              {"input_layernorm", "attn_norm"},
-                                                              {"self_attn.q_proj", "attn_q"},
-                                                              {"self_attn.k_proj", "attn_k"},
-                                                              {"self_attn.v_proj", "attn_v"},
-                                                              {"self_attn.o_proj", "attn_output"},
-                                                              {"post_attention_layernorm", "ffn_norm"},
-                                                              {"mlp.gate_proj", "ffn_gate"},
-                                                              {"mlp.up_proj", "ffn_up"},
-                                                              {"mlp.down_proj", "ffn_down"}};
-  std::string out = path;
-  for (const auto& [ours, theirs] : names)
-    if (const auto at = out.find(ours + "."); at != out.npos) {
-      out.replace(at, ours.size(), theirs);
-      break;
-    }
-  if (out.starts_with("model.layers.")) out.replace(0, 13, "blk.");
-  return out;
-}
-
 // Rotary rows as llama.cpp has them: pairs (2i, 2i + 1) in place of halves (i, i + D/2).
 inline std::vector<f32> in_pairs(const f32* values, isize rows, isize cols, isize heads) {
   const isize D = rows / heads;
@@ -101,13 +77,14 @@ void save_gguf(Model& model, const PreTrainedTokenizerFast& tokenizer, const std
   std::vector<stored_tensor> tensors;
   for_each_parameter(model, [&](const std::string& parameter_path, parameter& p) {
     stored_tensor t;
-    t.name = gguf_name(parameter_path);
+    const renamed theirs = to_theirs(gguf_decoder_names, parameter_path).value();
+    t.name = theirs.name;
     t.shape = p.shape();
     t.dtype = t.shape.size() > 1 ? dtype_id::q8_0 : dtype_id::f32;
-    const isize cols = t.shape.back(), rows = p.size() / cols, heads = c.gguf_permuted_heads(parameter_path);
+    const isize cols = t.shape.back(), rows = p.size() / cols;
     std::vector<f32> values(std::size_t(p.size()));
     convert(dtype_id::f32, values.data(), p.format(), p.data(), p.size());
-    if (heads) values = in_pairs(values.data(), rows, cols, heads);
+    if (theirs.stored == stored_as::rope_pairs) values = in_pairs(values.data(), rows, cols, rows / c.head_size());
     auto bytes =
         std::make_shared<std::vector<std::byte>>(std::size_t(p.size() / info(t.dtype).block * info(t.dtype).bytes));
     convert_rows(t.dtype, bytes->data(), dtype_id::f32, values.data(), rows, cols);

@@ -18,9 +18,11 @@
 #include <utility>
 #include <vector>
 
+#include <hft/models/any_model.hpp>
 #include <hft/models/bert.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/qwen2.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
@@ -33,6 +35,17 @@ struct llama {
   using causal_lm = LlamaForCausalLM<W, D>;
   template <class W, class D>
   using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>, LlamaForSequenceClassification<W, D>>;
+};
+
+struct qwen2 {
+  static constexpr const char* model_type = "qwen2";
+  template <class W, class D>
+  using base_model = Qwen2Model<W, D>;
+  template <class W, class D>
+  using causal_lm = Qwen2ForCausalLM<W, D>;
+  template <class W, class D>
+  using models = type_list<Qwen2ForCausalLM<W, D>, Qwen2Model<W, D>, Qwen2ForSequenceClassification<W, D>,
+                           Qwen2ForTokenClassification<W, D>>;
 };
 
 struct gpt2 {
@@ -58,132 +71,7 @@ struct bert {
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, gpt2, bert>;
-
-/// A model of any class of the list, behind one type. Copies share it.
-template <Scalar Activation_ = f32, BaseDevice Device_ = cpu>
-class AnyModel {
- public:
-  using A = Activation_;
-  using D = Device_;
-
-  /// The config values that code above models asks for, whatever the architecture calls them.
-  struct Config {
-    std::string model_type;
-    json fields;               // as config.json has them
-    isize context_length = 0;  // positions the model was made for
-    bool hard_limit = false;   // whether it has no positions beyond them (a learned table)
-    isize vocab_size = 0;
-    /// Positions beyond which a forward pass fails; 0 where there are none.
-    isize max_positions() const { return hard_limit ? context_length : 0; }
-  };
-
-  template <class Model>
-  explicit AnyModel(Model model) : generation_config(model.generation_config), config_(describe(model)) {
-    model_ = std::make_shared<holder<Model>>(std::move(model));
-  }
-
-  /// The name of its class in Transformers.
-  std::string architecture() const { return model_->architecture(); }
-  const Config& config() const { return config_; }
-  bool is_causal_lm() const { return model_->is_causal_lm(); }
-
-  /// The logits of a causal model. Throws unsupported_error for a model of another kind.
-  CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return model_->logits(input_ids, args);
-  }
-  /// All outputs of the forward pass under the names that Transformers gives them.
-  std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return model_->forward(input_ids, args);
-  }
-  void visit(visitor& v) const { model_->visit(v); }
-  void tie_weights() const { model_->tie_weights(); }
-  /// Paths of what tie_weights() ties, each with that of its original.
-  std::vector<std::pair<std::string, std::string>> tied_parameters() const { return model_->tied_parameters(); }
-  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
-  void untie(std::string_view copy) const { model_->untie(copy); }
-  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
-  void resize_token_embeddings(isize vocab_size) {
-    model_->resize_token_embeddings(vocab_size);
-    config_ = model_->describe();
-  }
-  void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
-    model_->save_pretrained(folder, options);
-  }
-
-  GenerationConfig generation_config;
-
- private:
-  struct interface {
-    virtual ~interface() = default;
-    virtual std::string architecture() const = 0;
-    virtual bool is_causal_lm() const = 0;
-    virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
-    virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
-    virtual void visit(visitor&) = 0;
-    virtual void tie_weights() = 0;
-    virtual std::vector<std::pair<std::string, std::string>> tied_parameters() const = 0;
-    virtual void untie(std::string_view copy) = 0;
-    virtual void resize_token_embeddings(isize vocab_size) = 0;
-    virtual Config describe() const = 0;
-    virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
-  };
-
-  template <class Model>
-  struct holder final : interface {
-    using output = decltype(std::declval<const Model&>()(Tensor<i64, 2>{}));
-    static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
-
-    explicit holder(Model m) : model(std::move(m)) {}
-    std::string architecture() const override { return Model::architecture(); }
-    bool is_causal_lm() const override { return causal; }
-    CausalLMOutput<A, D> logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
-      if constexpr (causal)
-        return model(input_ids, args);
-      else
-        throw unsupported_error(Model::architecture(), "generation", "a causal language model");
-    }
-    std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
-      return named_outputs(model(input_ids, args));
-    }
-    void visit(visitor& v) override { model.visit(v); }
-    void tie_weights() override { model.tie_weights(); }
-    std::vector<std::pair<std::string, std::string>> tied_parameters() const override {
-      if constexpr (requires { model.tied_parameters(); }) return model.tied_parameters();
-      return {};
-    }
-    void untie(std::string_view copy) override {
-      if constexpr (requires { model.untie(copy); }) model.untie(copy);
-    }
-    void resize_token_embeddings(isize vocab_size) override {
-      if constexpr (requires { model.resize_token_embeddings(vocab_size); })
-        model.resize_token_embeddings(vocab_size);
-      else
-        throw unsupported_error(Model::architecture(), "another size of the vocabulary");
-    }
-    Config describe() const override { return AnyModel::describe(model); }
-    void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
-      model.save_pretrained(folder, options);
-    }
-
-    Model model;
-  };
-
-  template <class Model>
-  static Config describe(const Model& model) {
-    const auto& c = model.config();
-    Config out{c.model_type, config_to_json(c)};
-    out.vocab_size = c.vocab_size;
-    if constexpr (requires { c.max_positions(); })
-      out.context_length = c.max_positions(), out.hard_limit = true;
-    else
-      out.context_length = c.max_position_embeddings;
-    return out;
-  }
-
-  Config config_;
-  std::shared_ptr<interface> model_;
-};
+using default_archs = archs<llama, qwen2, gpt2, bert>;
 
 namespace detail {
 
@@ -240,13 +128,24 @@ struct auto_class<Choice, W, D, archs<Archs...>> {
   }
 };
 
+/// A model of a class without what of the class its architecture alone needs.
+template <class Model>
+NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options) {
+  using Body = typename Model::body_type;
+  using Config = typename Model::config_type;
+  AnyConfig config = read_config(architecture_of<Config>, source, options);
+  NamedModel<Body> model(config, Body::options_of(config.template as<Config>()));
+  load_model(model, model.any_config(), model.generation_config, source, options);
+  return model;
+}
+
 struct causal_lm_choice {
   static constexpr const char* name = "AutoModelForCausalLM";
   static constexpr const char* expected = "a causal language model";
   template <class Arch, class W, class D, class Found>
   static void load(const checkpoint_kind&, const checkpoint& source, const LoadOptions& options, Found& found) {
     if constexpr (requires { typename Arch::template causal_lm<W, D>; })
-      found.emplace(Arch::template causal_lm<W, D>::load(source, options));
+      found.emplace(load_erased<typename Arch::template causal_lm<W, D>>(source, options));
   }
 };
 
@@ -260,13 +159,13 @@ struct named_class_choice {
     if (source.is_gguf()) causal_lm_choice::load<Arch, W, D>(kind, source, options, found);
     if (found) return;
     if constexpr (requires { typename Arch::template base_model<W, D>; })
-      found.emplace(Arch::template base_model<W, D>::load(source, options));
+      found.emplace(load_erased<typename Arch::template base_model<W, D>>(source, options));
   }
   template <class... Models, class Found>
   static void load_named(type_list<Models...>, const checkpoint_kind& kind, const checkpoint& source,
                          const LoadOptions& options, Found& found) {
     const auto attempt = [&]<class M>(std::type_identity<M>) {
-      if (!found && kind.architecture == M::architecture()) found.emplace(M::load(source, options));
+      if (!found && kind.architecture == M::architecture()) found.emplace(load_erased<M>(source, options));
     };
     (attempt(std::type_identity<Models>{}), ...);
   }

@@ -24,15 +24,8 @@ struct build_of_kind<build<W, D, Old, S>, L> {
   using type = build<W, D, L, S>;
 };
 template <class Model, class L>
-struct model_of_kind;
-template <template <class> class Model, class B, class L>
-struct model_of_kind<Model<B>, L> {
-  using type = Model<typename build_of_kind<B, L>::type>;
-};
-template <template <class, template <class> class, template <class> class, class> class Model, class Config,
-          template <class> class Block, template <class> class Norm, class B, class L>
-struct model_of_kind<Model<Config, Block, Norm, B>, L> {
-  using type = Model<Config, Block, Norm, typename build_of_kind<B, L>::type>;
+struct model_of_kind {
+  using type = typename Model::template on_build<typename build_of_kind<typename Model::build_type, L>::type>;
 };
 template <class... Models, class L>
 struct model_of_kind<type_list<Models...>, L> {

@@ -2,9 +2,9 @@
 //
 //   void visit(visitor& v) { v("q_proj", q_proj); v("k_proj", k_proj); }
 //
-// A member's name is its checkpoint name, so the path that a visitor sees spells the key in the file. There is one
-// visitor type; loader, saver, counter, quantiser, optimizer are its subclasses, and see each tensor through the
-// type-erased `parameter`.
+// A member's name is its checkpoint name, or the model's name rules say what the checkpoint calls it: the path that a
+// visitor sees spells the key in the file. There is one visitor type; loader, saver, counter, quantiser, optimizer are
+// its subclasses, and see each tensor through the type-erased `parameter`.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/name_rules.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -118,12 +119,19 @@ class visitor {
     path_.resize(keep);
   }
 
-  /// A (out, in) weight that checkpoints store as (in, out), as GPT-2's Conv1D does.
+  /// A matrix that checkpoints store the other way round.
   template <class T, class D>
   void transposed(std::string_view name, Tensor<T, 2, D>& weight) {
     transposed_ = true;
     (*this)(name, weight);
     transposed_ = false;
+  }
+  /// A module whose parameters a checkpoint has under other names; `names` outlives the call.
+  template <class Module>
+  void under(const checkpoint_names& names, Module& m) {
+    const auto* outer = std::exchange(names_, &names);
+    m.visit(*this);
+    names_ = outer;
   }
 
   /// A linear layer whose parameters are another member's: only the adapters on it are its own.
@@ -144,13 +152,15 @@ class visitor {
     if (loaded_) work();
   }
   /// A layer that takes adapters announces itself.
-  void adaptable(LoraLayer& layer) { on_adaptable(path_, layer); }
+  void adaptable(LoraLayer& layer);
 
  protected:
   explicit visitor(bool loaded = false) : loaded_(loaded) {}
 
   virtual void on_parameter(const std::string& path, parameter& p) = 0;
   virtual void on_adaptable(const std::string&, LoraLayer&) {}
+  /// Whether checkpoints store the weight of the layer that announces itself as (in, out).
+  bool weight_is_transposed() const;
 
  private:
   template <class M>
@@ -169,20 +179,24 @@ class visitor {
 
   template <class T, std::size_t Rank, BaseDevice D>
   void leaf(Tensor<T, Rank, D>& tensor) {
-    detail::parameter_of<T, Rank, D> p(tensor, transposed_);
-    on_parameter(path_, p);
+    const renamed seen = stored_name();
+    detail::parameter_of<T, Rank, D> p(tensor, transposed_ || seen.stored == stored_as::transposed);
+    on_parameter(seen.name, p);
   }
   // A decorated device's header brings as_parameter.
   template <class T, std::size_t Rank, Device D>
   requires(D::tracked) void leaf(Tensor<T, Rank, D>& tensor) {
-    auto p = as_parameter(tensor, transposed_);
-    on_parameter(path_, p);
+    const renamed seen = stored_name();
+    auto p = as_parameter(tensor, transposed_ || seen.stored == stored_as::transposed);
+    on_parameter(seen.name, p);
   }
 
   // Appends a member's name to the path, and returns the length that the path had.
   std::size_t enter(std::string_view name);
+  renamed stored_name() const;
 
   std::string path_;
+  const checkpoint_names* names_ = nullptr;
   bool transposed_ = false, loaded_;
 };
 
@@ -228,6 +242,14 @@ isize num_parameters(const Module& module) {
   if (length) path_ += '.';
   path_ += name;
   return length;
+}
+
+HFT_INLINE renamed visitor::stored_name() const { return names_ ? (*names_)(path_) : renamed{path_}; }
+
+HFT_INLINE void visitor::adaptable(LoraLayer& layer) { on_adaptable(stored_name().name, layer); }
+
+HFT_INLINE bool visitor::weight_is_transposed() const {
+  return names_ && (*names_)(path_ + ".weight").stored == stored_as::transposed;
 }
 
 #endif  // HFT_DEFINES

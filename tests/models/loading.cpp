@@ -67,7 +67,10 @@ BOOST_AUTO_TEST_CASE(a_model_may_be_made_without_its_pooler) {
   const auto folder = data("models/bert/base");
   const auto source = checkpoint::open(folder);
   ::test::log_of log;
-  BertModel<f32> bare(read_config<BertConfig>(source), false);
+  const auto config = read_config<BertConfig>(source);
+  auto options = config.text_model();
+  options.pooler = false;
+  BertModel<f32> bare(config, options);
   bare.load_weights(source);
   const auto whole = BertModel<f32>::from_pretrained(folder.string());
   const auto ids = Tensor<i64, 2>::from({3, 1, 4, 1, 5}, {1, 5});

@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(tied_weights_are_stored_once_or_twice_or_are_not_tied) {
   const auto stored = checkpoint::open(data("models/llama/tied"));
 
   // Writes the checkpoint's tensors again, the embedding and the head as these values or not at all.
-  const auto table = tied.model.embed_tokens.weight;
+  const auto table = tied.model.embeddings.embed_tokens.weight;
   using matrix_t = std::remove_const_t<decltype(table)>;
   const auto logits = [&](const matrix_t& embedding, const matrix_t& head) {
     std::vector<stored_tensor> tensors;
@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(tied_weights_are_stored_once_or_twice_or_are_not_tied) {
     write_safetensors(file, tensors, {});
     auto model = LlamaForCausalLM<f32>::from_pretrained(out.path.string());
     BOOST_TEST(model.config().tie_word_embeddings ==
-               (model.lm_head.weight.data() == model.model.embed_tokens.weight.data()));
+               (model.lm_head.weight.data() == model.model.embeddings.embed_tokens.weight.data()));
     return std::pair{model.config().tie_word_embeddings, model(ids).logits.dense()};
   };
   const auto same = [](const auto& a, const auto& b) { return std::equal(a.data(), a.data() + a.size(), b.data()); };

@@ -38,11 +38,9 @@ class model_step final : public generation_step {
     if (!cache_)
       throw value_error("generate", "past_key_values", "a cache of the model's activation type and device",
                         "one of another type");
-    if constexpr (requires { model.config().max_positions(); }) max_positions = model.config().max_positions();
-    if constexpr (requires { model.config().max_position_embeddings; })
-      max_position_embeddings = model.config().max_position_embeddings;
-    else if constexpr (requires { model.config().context_length; })  // AnyModel's
-      max_position_embeddings = model.config().context_length;
+    if constexpr (requires { model.max_positions(); }) max_positions = model.max_positions();
+    if constexpr (requires { model.max_position_embeddings(); })
+      max_position_embeddings = model.max_position_embeddings();
   }
 
   matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,

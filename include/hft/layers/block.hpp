@@ -1,40 +1,22 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
-#include <iterator>
-#include <vector>
-
+#include <hft/layers/attention.hpp>
 #include <hft/layers/context.hpp>
+#include <hft/layers/dropout.hpp>
+#include <hft/layers/mlp.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/module.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
 
-namespace detail {
-// An iterator over the blocks of a config, which are made where they are asked for.
-template <class Block, class Config>
-struct block_maker {
-  using iterator_category = std::forward_iterator_tag;
-  using value_type = Block;
-  using difference_type = isize;
-  using pointer = void;
-  using reference = Block;
-
-  const Config* config;
-  isize layer;
-  Block operator*() const { return Block(*config, layer); }
-  block_maker& operator++() { return ++layer, *this; }
-  bool operator==(const block_maker& other) const { return layer == other.layer; }
+/// What a block is built from; stock blocks have a norm, an attention and an MLP.
+struct BlockOptions {
+  NormOptions norm;
+  AttentionOptions attention;
+  MLPOptions mlp;
+  f64 dropout = 0;  // of what attention and MLP add, in a training pass
 };
-}  // namespace detail
-
-/// Blocks 0 to n - 1 of a config. The vector is made in one piece: one that grows costs each model's compiler the code
-/// that moves its blocks.
-template <class Block, class Config>
-std::vector<Block> make_layers(const Config& config, isize n) {
-  using maker = detail::block_maker<Block, Config>;
-  return std::vector<Block>(maker{&config, 0}, maker{&config, n});
-}
 
 /// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint.
 template <class Layers, class X, class Context>
@@ -56,27 +38,27 @@ X run_layers(const Layers& layers, X x, Context& context) {
   return x;
 }
 
-/// The pre-norm block of Llama and most decoders after it:
+/// The pre-norm block of Llama, GPT-2 and most decoders after them:
 ///   h = x + attention(norm(x));  y = h + mlp(norm(h))
-/// It is built from config.norm(), config.attention(layer) and config.mlp(layer).
 /// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp.
 template <class Norm, class Attention, class Mlp>
 class PreNormBlock {
  public:
+  using options = BlockOptions;
   using positions = typename Attention::positions;
 
-  template <class Config>
-  PreNormBlock(const Config& config, isize layer)
-      : input_layernorm(config.norm()),
-        self_attn(config.attention(layer)),
-        post_attention_layernorm(config.norm()),
-        mlp(config.mlp(layer)) {}
+  explicit PreNormBlock(const BlockOptions& o)
+      : input_layernorm(o.norm),
+        self_attn(o.attention),
+        post_attention_layernorm(o.norm),
+        mlp(o.mlp),
+        dropout_(o.dropout) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const X h = add(x, self_attn(input_layernorm(x), context));
-    return add(h, mlp(post_attention_layernorm(h)));
+    const X h = add(x, apply_dropout(self_attn(input_layernorm(x), context), dropout_, context));
+    return add(h, apply_dropout(mlp(post_attention_layernorm(h)), dropout_, context));
   }
 
   void visit(visitor& v) {
@@ -90,6 +72,48 @@ class PreNormBlock {
   Attention self_attn;
   Norm post_attention_layernorm;
   Mlp mlp;
+
+ private:
+  f64 dropout_;
+};
+
+/// The post-norm block of the first Transformer and of BERT:
+///   h = norm(x + attention(x));  y = norm(h + mlp(h))
+/// Checkpoint names: self_attn, post_attention_layernorm, mlp, post_mlp_layernorm.
+template <class Norm, class Attention, class Mlp>
+class PostNormBlock {
+ public:
+  using options = BlockOptions;
+  using positions = typename Attention::positions;
+
+  explicit PostNormBlock(const BlockOptions& o)
+      : self_attn(o.attention),
+        post_attention_layernorm(o.norm),
+        mlp(o.mlp),
+        post_mlp_layernorm(o.norm),
+        dropout_(o.dropout) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    const X h = post_attention_layernorm(add(apply_dropout(self_attn(x, context), dropout_, context), x));
+    return post_mlp_layernorm(add(apply_dropout(mlp(h), dropout_, context), h));
+  }
+
+  void visit(visitor& v) {
+    v("self_attn", self_attn);
+    v("post_attention_layernorm", post_attention_layernorm);
+    v("mlp", mlp);
+    v("post_mlp_layernorm", post_mlp_layernorm);
+  }
+
+  Attention self_attn;
+  Norm post_attention_layernorm;
+  Mlp mlp;
+  Norm post_mlp_layernorm;
+
+ private:
+  f64 dropout_;
 };
 
 }  // namespace hft

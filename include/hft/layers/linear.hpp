@@ -51,20 +51,6 @@ class Linear {
   bool has_bias_;
 };
 
-/// Conv1D of GPT-2 (transformers.pytorch_utils.Conv1D): a Linear whose checkpoint stores the weight as (in, out).
-template <class B>
-class Conv1D : public B::linear {
- public:
-  Conv1D(isize in, isize out) : B::linear(in, out, true) {}
-  void visit(visitor& v) {
-    v.transposed("weight", this->weight);
-    v("bias", this->bias);
-    v.when_loaded([this] { this->prepare(); });
-    this->visit_adapters(v);
-  }
-  bool fan_in_fan_out() const { return true; }  // LoraLayer's, where the kind has adapters
-};
-
 namespace detail {
 template <class L>
 inline constexpr bool is_plain_linear = false;

@@ -61,7 +61,8 @@ class LoraLayer {
   virtual isize out_features() const = 0;
   virtual bool is_embedding() const { return false; }
   /// Whether the checkpoint stores its weight as (in, out): GPT-2's Conv1D.
-  virtual bool fan_in_fan_out() const { return false; }
+  bool fan_in_fan_out() const { return fan_in_fan_out_; }
+  void set_fan_in_fan_out(bool stored_transposed) { fan_in_fan_out_ = stored_transposed; }
   virtual bool has_bias() const { return false; }
   /// The weight of its base in f32, row-major: (out, in), of an embedding (in, out).
   virtual void copy_base_weight(f32* to) const = 0;
@@ -198,7 +199,7 @@ class LoraLayer {
   std::vector<std::string> active_;  // adapters, whether the layer has them or not
   std::shared_ptr<detail::TokenRows> tokens_;
   bool owns_tokens_ = true;  // not those of the layer that it is tied to
-  bool enabled_ = true, merged_ = false;
+  bool enabled_ = true, merged_ = false, fan_in_fan_out_ = false;
 
   std::size_t find(const std::string& name) const {
     std::size_t i = 0;
@@ -222,7 +223,10 @@ class lora_layers final : public visitor {
 
  private:
   void on_parameter(const std::string&, parameter&) override {}
-  void on_adaptable(const std::string& path, LoraLayer& layer) override { found_.emplace_back(path, &layer); }
+  void on_adaptable(const std::string& path, LoraLayer& layer) override {
+    layer.set_fan_in_fan_out(weight_is_transposed());
+    found_.emplace_back(path, &layer);
+  }
   std::vector<std::pair<std::string, LoraLayer*>> found_;
 };
 

@@ -1,9 +1,4 @@
-// Configs as JSON, and what their fields may hold: a config is a plain struct that lists its fields once,
-//
-//   template <class Self, class F>
-//   static void fields(Self& c, F& field) { field("vocab_size", c.vocab_size); ... }
-//
-// and is read from config.json and written to it through that list.
+// Configs as JSON, and as the metadata of GGUF files: visitors of their fields (models/fields.hpp).
 #pragma once
 #include <cmath>
 #include <filesystem>
@@ -13,57 +8,18 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/io/gguf.hpp>
 #include <hft/io/json.hpp>
-#include <hft/layers/rope_scaling.hpp>
 #include <hft/linkage.hpp>
-#include <hft/ops/activation_kind.hpp>
-#include <hft/short_string.hpp>
+#include <hft/models/fields.hpp>
 
 namespace hft {
 
-/// Token ids of a config: JSON's null, one number, or a list.
-struct TokenIds {
-  std::vector<i64> ids;
-
-  constexpr TokenIds() = default;
-  TokenIds(i64 id) : ids{id} {}  // NOLINT: an id is a list of one
-  TokenIds(std::initializer_list<i64> list) : ids(list) {}
-  explicit TokenIds(std::vector<i64> list) : ids(std::move(list)) {}
-  bool empty() const { return ids.empty(); }
-  bool contains(i64 id) const {
-    for (i64 i : ids)
-      if (i == id) return true;
-    return false;
-  }
-  friend bool operator==(const TokenIds&, const TokenIds&) = default;
-};
-
-/// The labels of a classification head: `id2label`, or only their number (`num_labels`), whose names are then LABEL_0,
-/// ...
-struct ClassLabels {
-  std::vector<std::string> names = {};  // empty: Transformers' default, LABEL_0 and LABEL_1
-  isize count() const { return names.empty() ? 2 : isize(names.size()); }
-};
-
 namespace detail {
-
-// Extents beyond this are no model's; the product of a few of them still fits an isize.
-inline constexpr isize largest_extent = isize(1) << 28;
-void check_extent(const char* where, const char* field, isize value, isize least = 1, isize most = largest_extent);
-/// An epsilon, or any number that is at least 0; a rate of dropout.
-void check_not_negative(const char* where, const char* field, f64 value);
-void check_rate(const char* where, const char* field, f64 value);
-// Layers are built before the file's tensors are compared with them, so their number is bounded by what any model has.
-inline constexpr isize most_layers = 4096;
-inline constexpr isize most_labels = 1 << 16;
-
-template <class T>
-inline constexpr bool is_optional = false;
-template <class T>
-inline constexpr bool is_optional<std::optional<T>> = true;
 
 /// Calls f; what it finds wrong with a config says in which file that config is.
 template <class F>
@@ -77,6 +33,11 @@ void naming_the_file(std::string_view file, F f) {
     throw unsupported_error(joined(file, ": ", e.where()), e.subject(), e.expected(), e.got());
   }
 }
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
 
 template <class T>
 T config_value(const json& value, std::string_view where, const char* key) {
@@ -108,40 +69,16 @@ json config_json(const T& value) {
   }
 }
 
-// Reads fields from a JSON object; absent and null ones keep their default.
-struct config_reader {
-  const json& object;
-  std::string_view where;
-  template <class T>
-  void operator()(const char* key, T& field) const {
-    const json* value = find_member(object, key, where);
-    if (!value) return;
-    if constexpr (is_optional<T>)
-      field = config_value<typename T::value_type>(*value, where, key);
-    else
-      field = config_value<T>(*value, where, key);
-  }
-  void operator()(const char* key, RopeParameters& rope) const;
-  void operator()(const char* key, ClassLabels& labels) const;
-};
-
 // Removes nulls and empty lists: what is not set is not written.
 void remove_unset(json& object);
 
-struct config_writer {
-  json& object;
-  template <class T>
-  void operator()(const char* key, const T& field) const {
-    object[key] = config_json(field);
-  }
-  void operator()(const char* key, const RopeParameters& rope) const;
-  void operator()(const char* key, const ClassLabels& labels) const;
-};
+/// Fields from config.json: absent and null ones keep their default. Then check_config, whose errors name the file.
+void read_fields(config_ref config, const json& object, std::string_view where);
+/// Fields from the metadata of a GGUF file, those that have a key there.
+void read_fields(config_ref config, const gguf_file& file);
+json written_fields(config_ref config);
 
 }  // namespace detail
-
-/// The activation that a config names; throws config_error for an unknown one.
-Activation find_activation(std::string_view name, const char* where);
 
 /// What config.json has for a number that JSON has not: Infinity as {"__float__": "Infinity"}, and so on, whatever it
 /// is in. Transformers writes it so, and reads it beside Python's bare Infinity and NaN.
@@ -153,127 +90,205 @@ json decode_special_floats(json config);
 json read_config_json(const std::filesystem::path& file);
 
 /// A config from JSON. `where` names the file in errors. Throws format_error for values of a wrong type, config_error
-/// for values that do not fit each other.
+/// for values out of range or that do not fit each other.
 template <class Config>
 Config config_from_json(const json& object, std::string_view where) {
   Config config;
-  if constexpr (requires { Config::aliases; }) {
-    json named = object;
-    for (const auto& [alias, name] : Config::aliases)
-      if (const json* value = find_member(object, alias, where)) named[name] = *value;
-    const detail::config_reader reader{named, where};
-    Config::fields(config, reader);
-  } else {
-    const detail::config_reader reader{object, where};
-    Config::fields(config, reader);
-  }
-  detail::naming_the_file(where, [&] {
-    if constexpr (requires { config.complete(); }) config.complete();
-    config.check();
-  });
+  detail::read_fields(config_ref(config), object, where);
   return config;
 }
 
 /// The JSON object of a config, without `architectures` and `dtype`, which the model knows.
 template <class Config>
 json config_to_json(const Config& config) {
-  json object = json::object();
-  const detail::config_writer writer{object};
-  Config::fields(config, writer);
-  object["model_type"] = Config::model_type;
-  return object;
+  return detail::written_fields(config_ref::of(config));
 }
 
 #if HFT_DEFINES(MODELS)
 
 namespace detail {
 
-template <class Self, class F>
-void rope_fields(Self& r, F& field) {
-  field("rope_theta", r.rope_theta);
-  field("factor", r.factor);
-  field("partial_rotary_factor", r.partial_rotary_factor);
-  field("original_max_position_embeddings", r.original_max_position_embeddings);
-  field("attention_factor", r.attention_factor);
-  field("beta_fast", r.beta_fast);
-  field("beta_slow", r.beta_slow);
-  field("mscale", r.mscale);
-  field("mscale_all_dim", r.mscale_all_dim);
-  field("truncate", r.truncate);
-  field("short_factor", r.short_factor);
-  field("long_factor", r.long_factor);
-  field("low_freq_factor", r.low_freq_factor);
-  field("high_freq_factor", r.high_freq_factor);
+inline constexpr std::pair<const char*, std::optional<f64> RopeParameters::*> rope_numbers[] = {
+    {"factor", &RopeParameters::factor},
+    {"partial_rotary_factor", &RopeParameters::partial_rotary_factor},
+    {"attention_factor", &RopeParameters::attention_factor},
+    {"beta_fast", &RopeParameters::beta_fast},
+    {"beta_slow", &RopeParameters::beta_slow},
+    {"mscale", &RopeParameters::mscale},
+    {"mscale_all_dim", &RopeParameters::mscale_all_dim},
+    {"low_freq_factor", &RopeParameters::low_freq_factor},
+    {"high_freq_factor", &RopeParameters::high_freq_factor}};
+
+inline void rope_fields(RopeParameters& r, field_visitor& v) {
+  v("rope_theta", r.rope_theta);
+  for (const auto& [name, number] : rope_numbers) v(name, r.*number);
+  v("original_max_position_embeddings", r.original_max_position_embeddings);
+  v("truncate", r.truncate);
+  v("short_factor", r.short_factor);
+  v("long_factor", r.long_factor);
 }
 
-// v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called
-// `type` or `rope_type`, and some models keep the original length and the partial factor outside of both.
-HFT_INLINE void config_reader::operator()(const char* key, RopeParameters& rope) const {
-  (*this)("rope_theta", rope.rope_theta);
-  (*this)("partial_rotary_factor", rope.partial_rotary_factor);
-  const json* parameters = find_member(object, "rope_scaling", where);
-  if (!parameters || parameters->empty())  // where a file has both, Transformers takes rope_scaling
-    parameters = find_member(object, key, where);
-  else
-    key = "rope_scaling";
-  if (parameters) {
-    if (!parameters->is_object()) json_mismatch(*parameters, where, key, "an object");
-    const config_reader inner{*parameters, where};
-    inner("type", rope.rope_type);
-    inner("rope_type", rope.rope_type);
-    rope_fields(rope, inner);
+/// Reads fields from a JSON object.
+class field_reader final : public field_visitor {
+ public:
+  field_reader(const json& object, std::string_view where) : object_(object), where_(where) {}
+
+ private:
+  void on_field(const char* name, field_place field, const field_rule& rule) override {
+    const json* value = rule.also_name ? find_member(object_, rule.also_name, where_) : nullptr;
+    if (!value) value = find_member(object_, name, where_);
+    std::visit([&](auto place) { read(name, value, place); }, field);
   }
-  (*this)("original_max_position_embeddings", rope.original_max_position_embeddings);  // outside, it wins
-}
 
-HFT_INLINE void config_writer::operator()(const char* key, const RopeParameters& rope) const {
-  json parameters = {{"rope_type", std::string(rope.rope_type.view())}};
-  const config_writer inner{parameters};
-  rope_fields(rope, inner);
-  remove_unset(parameters);
-  parameters.erase("truncate");
-  if (!rope.truncate) parameters["truncate"] = false;
-  object[key] = std::move(parameters);
-}
-
-HFT_INLINE void config_reader::operator()(const char* key, ClassLabels& labels) const {
-  if (const auto n = get_optional<isize>(object, "num_labels", where)) {
-    check_extent(std::string(where).c_str(), "num_labels", *n, 0, most_labels);
-    labels.names.clear();
-    for (isize i = 0; i < *n; ++i) labels.names.push_back(cat("LABEL_", i));
+  template <class T>
+  void read(const char* name, const json* value, T* field) const {
+    if (!value) return;
+    if constexpr (is_optional<T>)
+      *field = config_value<typename T::value_type>(*value, where_, name);
+    else
+      *field = config_value<T>(*value, where_, name);
   }
-  const json* map = find_member(object, key, where);
-  if (!map) return;
-  labels.names.assign(map->size(), "");
-  for (isize i = 0; i < labels.count(); ++i) labels.names[std::size_t(i)] = require<std::string>(*map, cat(i), where);
-}
-
-HFT_INLINE void config_writer::operator()(const char* key, const ClassLabels& labels) const {
-  if (labels.names.empty()) return;
-  json id2label = json::object(), label2id = json::object();
-  for (isize i = 0; i < labels.count(); ++i) {
-    id2label[cat(i)] = labels.names[std::size_t(i)];
-    label2id[labels.names[std::size_t(i)]] = i;
+  // `id2label`, or `num_labels` alone.
+  void read(const char*, const json* map, ClassLabels* labels) const {
+    if (const auto n = get_optional<isize>(object_, "num_labels", where_)) {
+      if (*n < 0 || *n > most_labels)
+        throw config_error(std::string(where_), "num_labels", joined("0 to ", most_labels), joined(*n));
+      labels->names.clear();
+      for (isize i = 0; i < *n; ++i) labels->names.push_back(cat("LABEL_", i));
+    }
+    if (!map) return;
+    labels->names.assign(map->size(), "");
+    for (isize i = 0; i < labels->count(); ++i)
+      labels->names[std::size_t(i)] = require<std::string>(*map, cat(i), where_);
   }
-  object[key] = std::move(id2label);
-  object["label2id"] = std::move(label2id);
-}
+  // v5 has one object, `rope_parameters`; v4 has `rope_theta` beside an optional `rope_scaling`, whose type is called
+  // `type` or `rope_type`, and some models keep the original length and the partial factor outside of both.
+  void read(const char* name, const json*, RopeParameters* rope) {
+    (*this)("rope_theta", rope->rope_theta);
+    (*this)("partial_rotary_factor", rope->partial_rotary_factor);
+    const json* parameters = find_member(object_, "rope_scaling", where_);
+    if (!parameters || parameters->empty())  // where a file has both, Transformers takes rope_scaling
+      parameters = find_member(object_, name, where_);
+    else
+      name = "rope_scaling";
+    if (parameters) {
+      if (!parameters->is_object()) json_mismatch(*parameters, where_, name, "an object");
+      field_reader inner(*parameters, where_);
+      inner("type", rope->rope_type);
+      inner("rope_type", rope->rope_type);
+      rope_fields(*rope, inner);
+    }
+    (*this)("original_max_position_embeddings", rope->original_max_position_embeddings);  // outside, it wins
+  }
+  void read(const char* name, const json* value, nested_config inner) const {
+    if (!value) return;
+    if (!value->is_object()) json_mismatch(*value, where_, name, "an object");
+    field_reader v(*value, where_);
+    inner.fields(inner.config, v);
+  }
 
-HFT_INLINE void check_extent(const char* where, const char* field, isize value, isize least, isize most) {
-  if (value < least || value > most) throw config_error(where, field, joined(least, " to ", most), joined(value));
-}
+  const json& object_;
+  std::string_view where_;
+};
 
-HFT_INLINE void check_not_negative(const char* where, const char* field, f64 value) {
-  if (!(value >= 0)) throw config_error(where, field, "a number of at least 0", joined(value));
-}
+/// Writes fields to a JSON object.
+class field_writer final : public field_visitor {
+ public:
+  explicit field_writer(json& object) : object_(object) {}
 
-HFT_INLINE void check_rate(const char* where, const char* field, f64 value) {
-  if (!(value >= 0 && value <= 1)) throw config_error(where, field, "0 to 1", joined(value));
-}
+ private:
+  void on_field(const char* name, field_place field, const field_rule&) override {
+    std::visit([&](auto place) { write(name, place); }, field);
+  }
+
+  template <class T>
+  void write(const char* name, const T* field) {
+    object_[name] = config_json(*field);
+  }
+  void write(const char* name, const std::vector<std::string>* field) {  // an empty list says nothing
+    if (!field->empty()) object_[name] = config_json(*field);
+  }
+  void write(const char* name, const ClassLabels* labels) {
+    if (labels->names.empty()) return;
+    json id2label = json::object(), label2id = json::object();
+    for (isize i = 0; i < labels->count(); ++i) {
+      id2label[cat(i)] = labels->names[std::size_t(i)];
+      label2id[labels->names[std::size_t(i)]] = i;
+    }
+    object_[name] = std::move(id2label);
+    object_["label2id"] = std::move(label2id);
+  }
+  // What is not set is not written.
+  void write(const char* name, RopeParameters* rope) {
+    json parameters = {{"rope_type", std::string(rope->rope_type.view())}};
+    field_writer inner(parameters);
+    rope_fields(*rope, inner);
+    remove_unset(parameters);
+    if (rope->truncate) parameters.erase("truncate");
+    object_[name] = std::move(parameters);
+  }
+  void write(const char* name, nested_config inner) {
+    json object = json::object();
+    field_writer v(object);
+    inner.fields(inner.config, v);
+    object_[name] = std::move(object);
+  }
+
+  json& object_;
+};
+
+/// Reads what has a key in a GGUF file's metadata. Extents that it lacks are an error; all else has a default.
+class gguf_field_reader final : public field_visitor {
+ public:
+  gguf_field_reader(const gguf_file& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
+
+ private:
+  void on_field(const char*, field_place field, const field_rule& rule) override {
+    if (!rule.gguf_key) return;
+    const std::string_view key = rule.gguf_key;
+    const std::string full = key.starts_with("tokenizer.") ? std::string(key) : prefix_ + std::string(key);
+    const gguf_value* value = std::holds_alternative<isize*>(field) ? &file_.at(full) : file_.find(full);
+    if (value) std::visit([&](auto place) { read(*value, place); }, field);
+  }
+
+  static void read(const gguf_value& value, isize* field) { *field = value.as_i64(); }
+  static void read(const gguf_value& value, f64* field) { *field = value.as_f64(); }
+  static void read(const gguf_value& value, std::optional<isize>* field) { *field = value.as_i64(); }
+  static void read(const gguf_value& value, std::optional<f64>* field) { *field = value.as_f64(); }
+  static void read(const gguf_value& value, TokenIds* field) { *field = value.as_i64(); }
+  template <class T>
+  static void read(const gguf_value&, T) {}
+
+  const gguf_file& file_;
+  std::string prefix_;
+};
 
 HFT_INLINE void remove_unset(json& object) {
   std::erase_if(object.get_ref<json::object_t&>(),
                 [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
+}
+
+HFT_INLINE void read_fields(config_ref config, const json& object, std::string_view where) {
+  field_reader reader(object, where);
+  config.fields(reader);
+  naming_the_file(where, [&] { check_config(config); });
+}
+
+HFT_INLINE void read_fields(config_ref config, const gguf_file& file) {
+  const auto architecture = file.at("general.architecture").as_string();
+  if (architecture != config.model_type)
+    throw unsupported_error(file.where(), "general.architecture", quote_text(config.model_type),
+                            quote_text(architecture));
+  gguf_field_reader reader(file, std::string(architecture) + ".");
+  config.fields(reader);
+}
+
+HFT_INLINE json written_fields(config_ref config) {
+  json object = json::object();
+  field_writer writer(object);
+  config.fields(writer);
+  object["model_type"] = config.model_type;
+  return object;
 }
 
 }  // namespace detail
@@ -303,12 +318,6 @@ HFT_INLINE json decode_special_floats(json config) {
 }
 
 HFT_INLINE json read_config_json(const std::filesystem::path& file) { return decode_special_floats(read_json(file)); }
-
-HFT_INLINE Activation find_activation(std::string_view name, const char* where) {
-  const auto a = activation_from_name(name);
-  if (!a) throw config_error(where, "hidden_act", "an activation of Transformers' ACT2FN", detail::quote_text(name));
-  return *a;
-}
 
 #endif  // HFT_DEFINES
 

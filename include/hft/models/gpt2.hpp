@@ -2,15 +2,8 @@
 // Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 // transformers/models/gpt2/modeling_gpt2.py
 #pragma once
-#include <hft/layers/attention.hpp>
-#include <hft/layers/block.hpp>
-#include <hft/layers/dropout.hpp>
-#include <hft/layers/embedding.hpp>
-#include <hft/layers/mlp.hpp>
-#include <hft/layers/positions.hpp>
-#include <hft/models/output.hpp>
-#include <hft/models/pretrained.hpp>
-#include <hft/models/vocabulary.hpp>
+#include <hft/layers/fused_attention.hpp>
+#include <hft/models/decoder.hpp>
 
 namespace hft {
 
@@ -37,278 +30,110 @@ struct GPT2Config {
 
   static constexpr const char* model_type = "gpt2";
   static constexpr const char* class_prefix = "GPT2";
-  /// Names of the same fields in other architectures, which Transformers reads here, too. (attribute_map)
-  static constexpr std::array<std::pair<const char*, const char*>, 4> aliases{
-      {{"hidden_size", "n_embd"},
-       {"max_position_embeddings", "n_positions"},
-       {"num_attention_heads", "n_head"},
-       {"num_hidden_layers", "n_layer"}}};
 
-  template <class Self, class F>
-  static void fields(Self& c, F& field) {
-    field("vocab_size", c.vocab_size);
-    field("n_positions", c.n_positions);
-    field("n_embd", c.n_embd);
-    field("n_layer", c.n_layer);
-    field("n_head", c.n_head);
-    field("n_inner", c.n_inner);
-    field("activation_function", c.activation_function);
-    field("resid_pdrop", c.resid_pdrop);
-    field("embd_pdrop", c.embd_pdrop);
-    field("attn_pdrop", c.attn_pdrop);
-    field("layer_norm_epsilon", c.layer_norm_epsilon);
-    field("initializer_range", c.initializer_range);
-    field("scale_attn_weights", c.scale_attn_weights);
-    field("use_cache", c.use_cache);
-    field("scale_attn_by_inverse_layer_idx", c.scale_attn_by_inverse_layer_idx);
-    field("reorder_and_upcast_attn", c.reorder_and_upcast_attn);
-    field("bos_token_id", c.bos_token_id);
-    field("eos_token_id", c.eos_token_id);
-    field("pad_token_id", c.pad_token_id);
-    field("tie_word_embeddings", c.tie_word_embeddings);
-  }
-
-  /// Throws config_error for values out of range or that do not fit each other.
-  void check() const {
-    detail::check_extent(model_type, "vocab_size", vocab_size);
-    detail::check_extent(model_type, "n_positions", n_positions);
-    detail::check_extent(model_type, "n_embd", n_embd);
-    detail::check_extent(model_type, "n_layer", n_layer, 0, detail::most_layers);
-    detail::check_extent(model_type, "n_head", n_head);
-    detail::check_extent(model_type, "n_inner", inner());
-    if (n_embd % n_head)
-      throw config_error(model_type, "attention heads", "n_head to divide n_embd",
-                         detail::joined(n_head, " and ", n_embd));
-    detail::check_not_negative(model_type, "layer_norm_epsilon", layer_norm_epsilon);
-    detail::check_rate(model_type, "resid_pdrop", resid_pdrop);
-    detail::check_rate(model_type, "embd_pdrop", embd_pdrop);
-    detail::check_rate(model_type, "attn_pdrop", attn_pdrop);
-    mlp();
-  }
+  void fields(field_visitor& v);
+  /// Throws config_error for values that do not fit each other.
+  void check() const;
 
   isize inner() const { return n_inner.value_or(4 * n_embd); }
   isize max_positions() const { return n_positions; }
-  NormOptions norm() const { return {.size = n_embd, .eps = layer_norm_epsilon}; }
-  AttentionOptions attention(isize layer) const {
-    const isize D = n_embd / n_head;
-    AttentionOptions o{
-        .hidden_size = n_embd, .num_heads = n_head, .num_kv_heads = n_head, .head_dim = D, .layer = layer};
-    o.scale =
-        (scale_attn_weights ? 1 / std::sqrt(f64(D)) : 1.0) / (scale_attn_by_inverse_layer_idx ? f64(layer + 1) : 1.0);
-    o.dropout = attn_pdrop;
-    return o;
+  /// What adds to the residual stream begins smaller, the more of it there is.
+  f64 initial_deviation(std::string_view path) const {
+    return path.ends_with("c_proj.weight") ? initializer_range / std::sqrt(2.0 * f64(n_layer)) : initializer_range;
   }
-  MLPOptions mlp() const {
-    return {.hidden_size = n_embd,
-            .intermediate_size = inner(),
-            .activation = find_activation(activation_function, model_type),
-            .bias = true};
+  AttentionOptions attention(isize layer) const;
+  TextModelOptions<> text_model() const;
+  LMHeadOptions lm_head() const {
+    return {.hidden_size = n_embd, .vocab_size = vocab_size, .tied = tie_word_embeddings};
   }
 
-  /// Buffers of old checkpoints: the causal mask.
-  static bool ignored(std::string_view name) {
-    return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-  }
+  static constexpr name_rule rules[] = {{"embed_tokens", "wte"},
+                                        {"embed_positions", "wpe"},
+                                        {"layers.*.input_layernorm", "h.*.ln_1"},
+                                        {"layers.*.self_attn.qkv_proj", "h.*.attn.c_attn", stored_as::transposed},
+                                        {"layers.*.self_attn.o_proj", "h.*.attn.c_proj", stored_as::transposed},
+                                        {"layers.*.post_attention_layernorm", "h.*.ln_2"},
+                                        {"layers.*.mlp.up_proj", "h.*.mlp.c_fc", stored_as::transposed},
+                                        {"layers.*.mlp.down_proj", "h.*.mlp.c_proj", stored_as::transposed},
+                                        {"norm", "ln_f"}};
+  static constexpr std::string_view ignored[] = {"*.attn.bias", "*.attn.masked_bias"};  // the causal mask
+  static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {{"ForCausalLM", "LMHeadModel"}};
+  static constexpr name_tables names{
+      .base_model_prefix = "transformer", .rules = rules, .ignored = ignored, .class_suffixes = class_suffixes};
 };
 
 template <class B>
-class GPT2Attention {
- public:
-  explicit GPT2Attention(const AttentionOptions& o)
-      : c_attn(o.hidden_size, 3 * o.hidden_size), c_proj(o.hidden_size, o.hidden_size), options_(o) {}
-
-  /// (B,T,C) => (B,T,C)
-  template <class X, class Context>
-  X operator()(const X& x, Context& context) const {
-    const auto qkv = c_attn(x);  // (B,T,3C)
-    const isize C = options_.hidden_size;
-    return c_proj(attend<no_positions>(qkv.slice(2, 0, C), qkv.slice(2, C, 2 * C), qkv.slice(2, 2 * C, 3 * C), options_,
-                                       {}, context));
-  }
-  void visit(visitor& v) {
-    v("c_attn", c_attn);
-    v("c_proj", c_proj);
-  }
-
-  Conv1D<B> c_attn, c_proj;
-
- private:
-  AttentionOptions options_;
-};
-
-template <class B>
-class GPT2MLP {
- public:
-  explicit GPT2MLP(const MLPOptions& o)
-      : c_fc(o.hidden_size, o.intermediate_size),
-        c_proj(o.intermediate_size, o.hidden_size),
-        activation_(o.activation) {}
-
-  template <class X>
-  X operator()(const X& x) const {
-    return c_proj(activate(c_fc(x), activation_));
-  }
-  void visit(visitor& v) {
-    v("c_fc", c_fc);
-    v("c_proj", c_proj);
-  }
-
-  Conv1D<B> c_fc, c_proj;
-
- private:
-  Activation activation_;
-};
-
-template <class B>
-class GPT2Block {
- public:
-  GPT2Block(const GPT2Config& config, isize layer)
-      : ln_1(config.norm()),
-        attn(config.attention(layer)),
-        ln_2(config.norm()),
-        mlp(config.mlp()),
-        dropout_(config.resid_pdrop) {}
-
-  template <class X, class Context>
-  X operator()(const X& x, Context& context) const {
-    const X h = add(x, apply_dropout(attn(ln_1(x), context), dropout_, context));
-    return add(h, apply_dropout(mlp(ln_2(h)), dropout_, context));
-  }
-  void visit(visitor& v) {
-    v("ln_1", ln_1);
-    v("attn", attn);
-    v("ln_2", ln_2);
-    v("mlp", mlp);
-  }
-
-  LayerNorm<B> ln_1;
-  GPT2Attention<B> attn;
-  LayerNorm<B> ln_2;
-  GPT2MLP<B> mlp;
-
- private:
-  f64 dropout_;
-};
-
-namespace detail {
-
-template <class B>
-class GPT2Model : public PreTrainedModel<GPT2Model<B>> {
- public:
-  using config_type = GPT2Config;
-  using build_type = B;
-  using A = typename B::activation;
-  using D = typename B::device;
-  static constexpr std::string_view base_model_prefix = "transformer";
-  static std::string architecture() { return "GPT2Model"; }
-
-  explicit GPT2Model(const GPT2Config& config)
-      : wte(config.vocab_size, config.n_embd),
-        wpe(config.n_positions, config.n_embd),
-        ln_f(config.norm()),
-        config_(config) {
-    config.check();
-    h.reserve(std::size_t(config.n_layer));
-    for (isize i = 0; i < config.n_layer; ++i) h.emplace_back(config, i);
-  }
-
-  /// input_ids (B,T) => last_hidden_state (B,T,C). Throws value_error for ids outside the vocabulary or positions
-  /// outside n_positions, shape_error for arguments that do not fit each other.
-  BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    auto context = make_context("GPT2", input_ids, args, config_.n_positions);
-    auto x = add(apply_neftune(wte(input_ids), context), wpe(context.position_ids));  // (B,T,C)
-    if (args.token_type_ids) {  // types are tokens of the vocabulary
-      if (args.token_type_ids.shape() != input_ids.shape())
-        throw shape_error("GPT2", "token_type_ids", shape_text(input_ids.shape()),
-                          shape_text(args.token_type_ids.shape()));
-      x = add(x, wte(args.token_type_ids));
-    }
-    return {ln_f(run_layers(h, apply_dropout(x, config_.embd_pdrop, context), context))};
-  }
-
-  void visit(visitor& v) {
-    v("wte", wte);
-    v("wpe", wpe);
-    v("h", h);
-    v("ln_f", ln_f);
-  }
-  void tie_weights() {}
-  const GPT2Config& config() const { return config_; }
-  /// Another size of the vocabulary: rows are cut off at the end, or added there. (resize_token_embeddings)
-  void resize_token_embeddings(isize vocab_size) {
-    resize_rows(wte.weight, vocab_size);
-    config_.vocab_size = vocab_size;
-  }
-  /// Whether the head of the model around it is tied to the embeddings.
-  void set_tie_word_embeddings(bool tied) { config_.tie_word_embeddings = tied; }
-
-  Embedding<B> wte, wpe;
-  std::vector<GPT2Block<B>> h;
-  LayerNorm<B> ln_f;
-
- private:
-  GPT2Config config_;
-};
-
-template <class B>
-class GPT2LMHeadModel : public PreTrainedModel<GPT2LMHeadModel<B>> {
- public:
-  using config_type = GPT2Config;
-  using build_type = B;
-  using A = typename B::activation;
-  using D = typename B::device;
-  static constexpr std::string_view base_model_prefix = "transformer";
-  static std::string architecture() { return "GPT2LMHeadModel"; }
-
-  explicit GPT2LMHeadModel(const GPT2Config& config) : transformer(config), lm_head(config.n_embd, config.vocab_size) {
-    this->generation_config.bos_token_id = config.bos_token_id;
-    this->generation_config.eos_token_id = config.eos_token_id;
-    this->generation_config.pad_token_id = config.pad_token_id;
-  }
-
-  /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
-  CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return language_model_output<CausalLMOutput<A, D>>(transformer(input_ids, args).last_hidden_state, lm_head, args);
-  }
-
-  void visit(visitor& v) {
-    v("transformer", transformer);
-    if (config().tie_word_embeddings)
-      v.tied("lm_head", lm_head);
-    else
-      v("lm_head", lm_head);
-  }
-  void tie_weights() {
-    if (config().tie_word_embeddings) lm_head.weight = transformer.wte.weight;
-  }
-  std::vector<std::pair<std::string, std::string>> tied_parameters() const {
-    if (!config().tie_word_embeddings) return {};
-    return {{"lm_head.weight", "transformer.wte.weight"}};
-  }
-  /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
-  void untie(std::string_view) {
-    end_tie(lm_head.weight);
-    set_tie_word_embeddings(false);
-  }
-  void set_tie_word_embeddings(bool tied) { transformer.set_tie_word_embeddings(tied); }
-  /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
-  void resize_token_embeddings(isize vocab_size) {
-    transformer.resize_token_embeddings(vocab_size);
-    resize_rows(lm_head.weight, vocab_size);
-    tie_weights();
-  }
-  const GPT2Config& config() const { return transformer.config(); }
-
-  GPT2Model<B> transformer;
-  typename B::embeddings::linear lm_head;
-};
-
-}  // namespace detail
+using GPT2Block = PreNormBlock<LayerNorm<B>, FusedSelfAttention<B, no_positions>, MLP<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using GPT2Model = detail::GPT2Model<build<W, D, L, S>>;
+using GPT2Model = DecoderModel<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using GPT2LMHeadModel = detail::GPT2LMHeadModel<build<W, D, L, S>>;
+using GPT2LMHeadModel = CausalLM<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE void GPT2Config::fields(field_visitor& v) {
+  v("vocab_size", vocab_size, v.extent);
+  v("n_positions", n_positions, v.extent.also("max_position_embeddings"));
+  v("n_embd", n_embd, v.extent.also("hidden_size"));
+  v("n_layer", n_layer, v.layers.also("num_hidden_layers"));
+  v("n_head", n_head, v.extent.also("num_attention_heads"));
+  v("n_inner", n_inner, v.extent);
+  v("activation_function", activation_function);
+  v("resid_pdrop", resid_pdrop, v.rate);
+  v("embd_pdrop", embd_pdrop, v.rate);
+  v("attn_pdrop", attn_pdrop, v.rate);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("initializer_range", initializer_range);
+  v("scale_attn_weights", scale_attn_weights);
+  v("use_cache", use_cache);
+  v("scale_attn_by_inverse_layer_idx", scale_attn_by_inverse_layer_idx);
+  v("reorder_and_upcast_attn", reorder_and_upcast_attn);
+  v("bos_token_id", bos_token_id);
+  v("eos_token_id", eos_token_id);
+  v("pad_token_id", pad_token_id);
+  v("tie_word_embeddings", tie_word_embeddings);
+}
+
+HFT_INLINE void GPT2Config::check() const {
+  check_divides(model_type, "n_head", n_head, "n_embd", n_embd);
+  find_activation(activation_function, model_type);
+}
+
+HFT_INLINE AttentionOptions GPT2Config::attention(isize layer) const {
+  const isize D = n_embd / n_head;
+  AttentionOptions o{.hidden_size = n_embd,
+                     .num_heads = n_head,
+                     .num_kv_heads = n_head,
+                     .head_dim = D,
+                     .layer = layer,
+                     .bias = true,
+                     .output_bias = true};
+  o.scale =
+      (scale_attn_weights ? 1 / std::sqrt(f64(D)) : 1.0) / (scale_attn_by_inverse_layer_idx ? f64(layer + 1) : 1.0);
+  o.dropout = attn_pdrop;
+  return o;
+}
+
+HFT_INLINE TextModelOptions<> GPT2Config::text_model() const {
+  const NormOptions norm{.size = n_embd, .eps = layer_norm_epsilon};
+  const MLPOptions mlp{.hidden_size = n_embd,
+                       .intermediate_size = inner(),
+                       .activation = find_activation(activation_function, model_type),
+                       .bias = true};
+  TextModelOptions<> o{.where = class_prefix,
+                       .embeddings = {.vocab_size = vocab_size,
+                                      .hidden_size = n_embd,
+                                      .max_positions = n_positions,
+                                      .types_are_tokens = true,
+                                      .dropout = embd_pdrop},
+                       .norm = norm};
+  for (isize i = 0; i < n_layer; ++i)
+    o.layers.push_back({.norm = norm, .attention = attention(i), .mlp = mlp, .dropout = resid_pdrop});
+  return o;
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -2,10 +2,8 @@
 // Touvron et al. 2023, arXiv 2302.13971; arXiv 2307.09288; Dubey et al. 2024, arXiv 2407.21783.
 // transformers/models/llama/modeling_llama.py
 #pragma once
-#include <hft/layers/attention.hpp>
-#include <hft/layers/mlp.hpp>
-#include <hft/layers/positions.hpp>
 #include <hft/models/decoder.hpp>
+#include <hft/models/gguf_names.hpp>
 
 namespace hft {
 
@@ -38,32 +36,9 @@ struct LlamaConfig {
   static constexpr const char* model_type = "llama";
   static constexpr const char* class_prefix = "Llama";
 
-  template <class Self, class F>
-  static void fields(Self& c, F& field) {
-    field("vocab_size", c.vocab_size);
-    field("hidden_size", c.hidden_size);
-    field("intermediate_size", c.intermediate_size);
-    field("num_hidden_layers", c.num_hidden_layers);
-    field("num_attention_heads", c.num_attention_heads);
-    field("num_key_value_heads", c.num_key_value_heads);
-    field("hidden_act", c.hidden_act);
-    field("max_position_embeddings", c.max_position_embeddings);
-    field("initializer_range", c.initializer_range);
-    field("rms_norm_eps", c.rms_norm_eps);
-    field("use_cache", c.use_cache);
-    field("pad_token_id", c.pad_token_id);
-    field("bos_token_id", c.bos_token_id);
-    field("eos_token_id", c.eos_token_id);
-    field("pretraining_tp", c.pretraining_tp);
-    field("tie_word_embeddings", c.tie_word_embeddings);
-    field("rope_parameters", c.rope_parameters);
-    field("attention_bias", c.attention_bias);
-    field("attention_dropout", c.attention_dropout);
-    field("mlp_bias", c.mlp_bias);
-    field("head_dim", c.head_dim);
-    field("id2label", c.id2label);
-    field("problem_type", c.problem_type);
-  }
+  void fields(field_visitor& v);
+  /// Throws config_error for values that do not fit each other.
+  void check() const;
 
   constexpr isize key_value_heads() const { return num_key_value_heads.value_or(num_attention_heads); }
   constexpr isize head_size() const { return head_dim.value_or(hidden_size / num_attention_heads); }
@@ -73,28 +48,6 @@ struct LlamaConfig {
     return {hidden_size, intermediate_size, num_attention_heads * head_size(), head_size()};
   }
 
-  /// Throws config_error for values out of range or that do not fit each other.
-  void check() const {
-    detail::check_extent(model_type, "vocab_size", vocab_size);
-    detail::check_extent(model_type, "hidden_size", hidden_size);
-    detail::check_extent(model_type, "intermediate_size", intermediate_size);
-    detail::check_extent(model_type, "num_hidden_layers", num_hidden_layers, 0, detail::most_layers);
-    detail::check_extent(model_type, "num_attention_heads", num_attention_heads);
-    detail::check_extent(model_type, "num_key_value_heads", key_value_heads());
-    detail::check_extent(model_type, "max_position_embeddings", max_position_embeddings);
-    if (!head_dim && hidden_size % num_attention_heads)
-      throw config_error(model_type, "attention heads", "num_attention_heads to divide hidden_size",
-                         detail::joined(num_attention_heads, " and ", hidden_size));
-    detail::check_extent(model_type, "head_dim", head_size());
-    detail::check_extent(model_type, "num_attention_heads * head_dim", num_attention_heads * head_size());
-    detail::check_not_negative(model_type, "rms_norm_eps", rms_norm_eps);
-    detail::check_rate(model_type, "attention_dropout", attention_dropout);
-    check_heads(attention(0), model_type);
-    mlp(0);
-    rope();
-  }
-
-  NormOptions norm() const { return {.size = hidden_size, .eps = rms_norm_eps}; }
   AttentionOptions attention(isize layer) const {
     return {.hidden_size = hidden_size,
             .num_heads = num_attention_heads,
@@ -105,81 +58,23 @@ struct LlamaConfig {
             .output_bias = attention_bias,
             .dropout = attention_dropout};
   }
-  MLPOptions mlp(isize) const {
-    return {.hidden_size = hidden_size,
-            .intermediate_size = intermediate_size,
-            .activation = find_activation(hidden_act, model_type),
-            .bias = mlp_bias};
-  }
   RopeScaling rope() const { return {rope_parameters, head_size(), max_position_embeddings}; }
+  TextModelOptions<> text_model() const;
+  LMHeadOptions lm_head() const {
+    return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
+  }
+  ClassifierOptions classifier() const {
+    return {.hidden_size = hidden_size,
+            .num_labels = id2label.count(),
+            .pad_token_id = pad_token_id,
+            .problem_type = problem_type};
+  }
 
-  // ---- GGUF: llama.cpp's keys and names
-  static LlamaConfig from_gguf(const gguf_file& file) {
-    const auto architecture = file.at("general.architecture").as_string();
-    if (architecture != model_type)
-      throw unsupported_error(file.where(), "general.architecture", detail::quote_text(model_type),
-                              detail::quote_text(architecture));
-    LlamaConfig c;
-    c.hidden_size = file.at("llama.embedding_length").as_i64();
-    c.intermediate_size = file.at("llama.feed_forward_length").as_i64();
-    c.num_hidden_layers = file.at("llama.block_count").as_i64();
-    c.num_attention_heads = file.at("llama.attention.head_count").as_i64();
-    c.num_key_value_heads = file.get<i64>("llama.attention.head_count_kv", c.num_attention_heads);
-    c.max_position_embeddings = file.at("llama.context_length").as_i64();
-    c.rms_norm_eps = file.get<f64>("llama.attention.layer_norm_rms_epsilon", c.rms_norm_eps);
-    if (const auto* n = file.find("llama.attention.key_length")) c.head_dim = n->as_i64();
-    c.rope_parameters.rope_theta = file.get<f64>("llama.rope.freq_base", c.rope_parameters.rope_theta);
-    const auto* scaling = file.find("llama.rope.scaling.type");
-    if (scaling && scaling->as_string() != "none") {
-      c.rope_parameters.rope_type = short_string(scaling->as_string());
-      c.rope_parameters.factor = file.get<f64>("llama.rope.scaling.factor", 1.0);
-    }
-    // llama.cpp computes llama3's and longrope's frequency factors when it converts; they are a longrope without its
-    // scale.
-    if (const auto* factors = file.find_tensor("rope_freqs.weight")) {
-      std::vector<f32> values(std::size_t(factors->numel()));
-      convert(dtype_id::f32, values.data(), factors->dtype, factors->bytes.data(), factors->numel());
-      c.rope_parameters.rope_type = "longrope";
-      c.rope_parameters.short_factor.assign(values.begin(), values.end());
-      c.rope_parameters.long_factor = c.rope_parameters.short_factor;
-      c.rope_parameters.attention_factor = 1;
-    }
-    const auto* embeddings = file.find_tensor("token_embd.weight");
-    if (!embeddings || embeddings->shape.size() != 2)
-      throw weight_error(file.where(), "tensor 'token_embd.weight'", "a matrix (vocabulary, hidden)");
-    c.vocab_size = embeddings->shape[0];
-    c.tie_word_embeddings = !file.find_tensor("output.weight");
-    c.attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
-    c.mlp_bias = file.find_tensor("blk.0.ffn_down.bias") != nullptr;
-    if (const auto* id = file.find("tokenizer.ggml.bos_token_id")) c.bos_token_id = id->as_i64();
-    if (const auto* id = file.find("tokenizer.ggml.eos_token_id")) c.eos_token_id = id->as_i64();
-    if (const auto* id = file.find("tokenizer.ggml.padding_token_id")) c.pad_token_id = id->as_i64();
-    c.check();
-    return c;
-  }
-  static name_map gguf_names() {
-    return {{"token_embd", "model.embed_tokens"},
-            {"blk.*.attn_norm", "model.layers.*.input_layernorm"},
-            {"blk.*.attn_q", "model.layers.*.self_attn.q_proj"},
-            {"blk.*.attn_k", "model.layers.*.self_attn.k_proj"},
-            {"blk.*.attn_v", "model.layers.*.self_attn.v_proj"},
-            {"blk.*.attn_output", "model.layers.*.self_attn.o_proj"},
-            {"blk.*.ffn_norm", "model.layers.*.post_attention_layernorm"},
-            {"blk.*.ffn_gate", "model.layers.*.mlp.gate_proj"},
-            {"blk.*.ffn_up", "model.layers.*.mlp.up_proj"},
-            {"blk.*.ffn_down", "model.layers.*.mlp.down_proj"},
-            {"output_norm", "model.norm"},
-            {"output", "lm_head"}};
-  }
-  /// The heads whose rows llama.cpp reorders in the parameter at `path`; 0 for none.
-  isize gguf_permuted_heads(std::string_view path) const {
-    if (path.find(".q_proj.") != path.npos) return num_attention_heads;
-    if (path.find(".k_proj.") != path.npos) return key_value_heads();
-    return 0;
-  }
-  static bool ignored(std::string_view name) {
-    return name.ends_with("rotary_emb.inv_freq") || name == "rope_freqs.weight";
-  }
+  // What the files call it: safetensors by the names of the stock blocks.
+  static constexpr name_rule rules[] = {{"classifier", "score"}};
+  static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "rope_freqs.weight"};
+  static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
+  void complete_from(const gguf_file&);
 };
 
 template <class B>
@@ -194,5 +89,64 @@ using LlamaForCausalLM = CausalLM<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForSequenceClassification =
     DecoderForSequenceClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE void LlamaConfig::fields(field_visitor& v) {
+  v("vocab_size", vocab_size, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
+  v("intermediate_size", intermediate_size, v.extent.gguf("feed_forward_length"));
+  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
+  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
+  v("num_key_value_heads", num_key_value_heads, v.extent.gguf("attention.head_count_kv"));
+  v("hidden_act", hidden_act);
+  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
+  v("initializer_range", initializer_range);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
+  v("use_cache", use_cache);
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("pretraining_tp", pretraining_tp);
+  v("tie_word_embeddings", tie_word_embeddings);
+  v("rope_parameters", rope_parameters);
+  v("attention_bias", attention_bias);
+  v("attention_dropout", attention_dropout, v.rate);
+  v("mlp_bias", mlp_bias);
+  v("head_dim", head_dim, v.extent.gguf("attention.key_length"));
+  v("id2label", id2label);
+  v("problem_type", problem_type);
+}
+
+HFT_INLINE void LlamaConfig::check() const {
+  if (!head_dim) check_divides(model_type, "num_attention_heads", num_attention_heads, "hidden_size", hidden_size);
+  check_heads(attention(0), model_type);
+  find_activation(hidden_act, model_type);
+  rope();
+}
+
+HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
+  const NormOptions norm{.size = hidden_size, .eps = rms_norm_eps};
+  const MLPOptions mlp{.hidden_size = hidden_size,
+                       .intermediate_size = intermediate_size,
+                       .activation = find_activation(hidden_act, model_type),
+                       .bias = mlp_bias};
+  TextModelOptions<> o{
+      .where = class_prefix,
+      .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size, .pad_token_id = pad_token_id},
+      .norm = norm,
+      .rope_scaling = rope()};
+  for (isize i = 0; i < num_hidden_layers; ++i)
+    o.layers.push_back({.norm = norm, .attention = attention(i), .mlp = mlp});
+  return o;
+}
+
+HFT_INLINE void LlamaConfig::complete_from(const gguf_file& file) {
+  complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters);
+  attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
+  mlp_bias = file.find_tensor("blk.0.ffn_down.bias") != nullptr;
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -19,37 +19,29 @@
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
 #include <hft/log.hpp>
-#include <hft/models/name_map.hpp>
+#include <hft/models/initialise.hpp>
+#include <hft/models/load_options.hpp>
+#include <hft/models/model_parts.hpp>
 #include <hft/module.hpp>
+#include <hft/name_rules.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 
 namespace hft {
-
-struct LoadOptions {
-  std::optional<dtype_id> dtype = {};  // for weights of type any_q: convert to this format; default: as stored
-  std::string revision = "main";       // of a hub id
-  bool strict = false;                 // tensors that the model has not are an error; default: a warning (log.hpp)
-};
 
 namespace detail {
 
 /// Whether a checkpoint has the parameter at a path.
 using is_stored = std::function<bool(std::string_view path)>;
 
-// What a loader needs to know of a model beside its parameters; erased, so that loading is compiled once.
+// What a loader needs to know of a model beside its parameters.
 struct load_plan {
-  std::string_view base_model_prefix;
-  name_map gguf_names;
-  std::string (*current_name)(std::string) = nullptr;
-  bool (*ignored)(std::string_view) = nullptr;
-  bool (*may_be_left)(std::string_view) = nullptr;         // names that a checkpoint may have beyond the model's
-  std::vector<std::pair<std::string, std::string>> tied;   // paths that the config ties, each with that of its original
-  void (*untie)(const void* config) = nullptr;             // where a checkpoint has a copy of other values
-  std::function<void(const is_stored&)> leave_out_absent;  // drops members that the checkpoint has not, if it may
-  // Of the parameter at a path, the heads whose rows a GGUF file has in another order, or 0.
-  isize (*gguf_permuted_heads)(const void* config, std::string_view path) = nullptr;
-  const void* config = nullptr;
+  const name_tables& names;
+  tied_pairs tied = {};                                         // that the config ties, under checkpoint names
+  std::function<void()> untie = {};                             // where a checkpoint has a copy of other values
+  std::function<void(const is_stored&)> leave_out_absent = {};  // drops members that the checkpoint has not, if it may
+  initial_values initial = {};                                  // of what the checkpoint lacks, where that is allowed
+  isize num_heads = 0, num_kv_heads = 0;                        // of attention, for stored_as::rope_pairs
 };
 
 // (rows, cols) => (cols, rows)
@@ -57,13 +49,13 @@ void transpose(f32* to, const f32* from, isize rows, isize cols);
 
 /// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
 /// copy.
+///   permuted_heads  whose rows the file has as pairs (stored_as::rope_pairs); 0: none
 void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads, bool transposed,
             std::optional<dtype_id> wanted);
 
 /// Loads every parameter that `visit` shows. Throws weight_error that lists what is missing or of another shape, and
 /// with options.strict what is unexpected, which is a warning else.
-void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                  const std::function<void(visitor&)>& visit);
+void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options, ModelParts& model);
 
 }  // namespace detail
 
@@ -153,7 +145,7 @@ inline void settle_ties(const load_plan& plan, std::string_view where,
       different = different || differs;
     }
   }
-  if (different) plan.untie(plan.config);
+  if (different) plan.untie();
   for (const auto& [copy, original] : plan.tied)
     if (!different)
       available.erase(copy);
@@ -165,20 +157,26 @@ inline void settle_ties(const load_plan& plan, std::string_view where,
 /// with the base model's prefix or without it, whichever the model has. (core_model_loading.rename_source_key)
 class path_finder {
  public:
-  path_finder(const load_plan& plan, bool gguf, std::set<std::string, std::less<>> own)
-      : plan_(plan), gguf_(gguf), prefix_(std::string(plan.base_model_prefix) + "."), own_(std::move(own)) {}
+  path_finder(const name_tables& names, bool gguf, std::set<std::string, std::less<>> own)
+      : names_(names), gguf_(gguf), prefix_(std::string(names.base_model_prefix) + "."), own_(std::move(own)) {}
 
-  std::string operator()(const std::string& name) const {
-    std::string path = gguf_ ? plan_.gguf_names.translate(name).value_or(name) : name;
-    if (!gguf_ && plan_.current_name) path = plan_.current_name(std::move(path));
-    if (path.starts_with(prefix_) && own_.contains(path.substr(prefix_.size()))) return path.substr(prefix_.size());
-    if (own_.contains(prefix_ + path)) return prefix_ + path;
+  renamed operator()(const std::string& name) const {
+    renamed path{name};
+    if (gguf_)
+      path = to_ours(names_.gguf, name).value_or(path);
+    else
+      for (const auto& [old, now] : names_.old_endings)
+        if (path.name.ends_with(old)) path.name.replace(path.name.size() - old.size(), std::string::npos, now);
+    if (path.name.starts_with(prefix_) && own_.contains(path.name.substr(prefix_.size())))
+      path.name.erase(0, prefix_.size());
+    else if (own_.contains(prefix_ + path.name))
+      path.name.insert(0, prefix_);
     return path;
   }
   bool is_own(const std::string& path) const { return own_.contains(path); }
 
  private:
-  const load_plan& plan_;
+  const name_tables& names_;
   bool gguf_;
   std::string prefix_;
   std::set<std::string, std::less<>> own_;  // paths of the model, tied ones too
@@ -200,7 +198,7 @@ class short_list {
 };
 
 HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                             const std::function<void(visitor&)>& visit) {
+                             ModelParts& model) {
   const std::string where = source.path().string();
   std::span<const stored_tensor> tensors = source.tensors();
   std::vector<stored_tensor> put_together;
@@ -210,21 +208,23 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
 
   std::set<std::string, std::less<>> own;
   visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
-  visit(own_paths);
+  model.visit(own_paths);
   for (const auto& [copy, original] : plan.tied) own.insert(copy);
-  const path_finder path_of(plan, source.is_gguf(), std::move(own));
+  const path_finder path_of(plan.names, source.is_gguf(), std::move(own));
 
-  std::map<std::string, const stored_tensor*, std::less<>> available;  // by module path
+  std::map<std::string, const stored_tensor*, std::less<>> available;  // by path
+  std::set<std::string, std::less<>> pairs;                            // paths of what is stored as rope_pairs
   short_list problems, unexpected;
   const auto sort_in = [&](const std::string& name, const stored_tensor* t) {
-    if (plan.ignored && plan.ignored(name)) return;
-    const std::string path = path_of(name);
+    if (fits_any(plan.names.ignored, name)) return;
+    const auto [path, stored] = path_of(name);
+    if (stored == stored_as::rope_pairs && plan.names.gguf_pairs) pairs.insert(path);
     if (!path_of.is_own(path)) {
-      if (!plan.may_be_left || !plan.may_be_left(path))
+      if (!fits_any(plan.names.may_be_left, path))
         unexpected.add(cat("unexpected ", quote_text(name), t ? " " + shape_text(t->shape) : ""));
     } else if (!t) {
       source.find(name);  // throws, and names the dtype that hft does not have
-    } else if (const auto [at, first] = available.emplace(path, t); !first && t->name < at->second->name) {
+    } else if (const auto [at, first] = available.emplace(std::string(path), t); !first && t->name < at->second->name) {
       at->second = t;  // of two names of one parameter Transformers, too, takes the first
     }
   };
@@ -237,23 +237,37 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   if (plan.leave_out_absent && !options.strict)
     plan.leave_out_absent([&](std::string_view path) { return available.contains(path); });
   settle_ties(plan, where, available);
+  short_list drawn;
+  const auto draw = [&](const std::string& path, parameter& p, std::string_view why) {
+    if (problems.empty()) initialise(p, path, plan.initial, options.dtype.value_or(dtype_id::f32));
+    drawn.add(cat(quote_text(path), why));
+  };
   visiting v([&](const std::string& path, parameter& p) {
     const auto found = available.find(path);
-    if (found == available.end()) return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
+    if (found == available.end()) {
+      if (options.init_missing) return draw(path, p, "");
+      return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
+    }
     const stored_tensor& t = *found->second;
     // GGUF and bitsandbytes store all weights as (out, in).
     const bool transposed =
         p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
     std::vector<isize> expected = p.shape();
     if (transposed) std::reverse(expected.begin(), expected.end());
+    if (t.shape != expected && options.ignore_mismatched_sizes)
+      return draw(path, p, cat(", which has the shape ", shape_text(t.shape)));
     if (t.shape != expected)
       return problems.add(
           cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
-    const isize permuted_heads =
-        source.is_gguf() && plan.gguf_permuted_heads ? plan.gguf_permuted_heads(plan.config, path) : 0;
+    const isize permuted_heads = !pairs.contains(path)                ? 0
+                                 : path.find(".k_proj.") != path.npos ? plan.num_kv_heads
+                                                                      : plan.num_heads;
     if (problems.empty()) assign(p, t, where, permuted_heads, transposed, options.dtype);
   });
-  visit(v);
+  model.visit(v);
+  if (problems.empty() && !drawn.empty())
+    log_message(log_level::warning, where,
+                joined("the checkpoint does not have, and training has to fill: ", drawn.text()));
   if (problems.empty() && unexpected.empty()) return;
   if (problems.empty() && !options.strict)
     return log_message(log_level::warning, where,

@@ -47,13 +47,11 @@ using loss_t = std::conditional_t<D::tracked, Tensor<A, 1, D>, detail::no_loss>;
 
 template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
-  Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
+  Tensor<A, 3, D> last_hidden_state = {};  // (B,T,C)
+  Tensor<A, 2, D> pooler_output = {};      // (B,C); empty without a pooler
 };
 template <Scalar A = f32, Device D = cpu>
-struct BaseModelOutputWithPooling {
-  Tensor<A, 3, D> last_hidden_state;  // (B,T,C)
-  Tensor<A, 2, D> pooler_output;      // (B,C); empty without a pooler
-};
+using BaseModelOutputWithPooling = BaseModelOutput<A, D>;
 template <Scalar A = f32, Device D = cpu>
 struct CausalLMOutput {
   static constexpr bool next_token = true;  // logits are of the token that follows

@@ -1,49 +1,40 @@
-// PreTrainedModel: from_pretrained and save_pretrained for every model, as transformers.PreTrainedModel has them.
+// PreTrainedModel: a composition with its config, under its names: from_pretrained, save_pretrained, and all that
+// transformers.PreTrainedModel has beside.
 //
-// A model M derives from PreTrainedModel<M> and provides
-//   using config_type, using build_type
-//   explicit M(config_type)                      a module whose parameters have shapes and no memory
-//   const config_type& config() const
-//   void visit(visitor&)                         its parameters under their checkpoint names
-//   void tie_weights()                           shares what the config ties; called after loading
-//   void leave_out_absent(const detail::is_stored&)   optional: drops members that a checkpoint may lack
-//   static std::string architecture()            what config.json lists: "LlamaForCausalLM"
-//   static constexpr std::string_view base_model_prefix   the base model's name inside the headed one: "model"; a base
-//   model
-//                                                itself has it too, and drops it from the names of a headed checkpoint
-// and its config
-//   static std::string current_name(std::string) optional: today's name of a tensor of an older checkpoint
-//   static name_map gguf_names(); static Config from_gguf(const gguf_file&); isize gguf_permuted_heads(path) const
-//   optional static bool ignored(std::string_view name)   optional: tensors of old checkpoints that are no parameters
+//   template <class W, Device D, ...> using LlamaModel = PreTrainedModel<LlamaConfig, TextModel<LlamaBlock, RMSNorm,
+//   B>>;
+//
+// A config provides
+//   void fields(field_visitor&); void check() const          config.hpp
+//   static constexpr const char *model_type, *class_prefix   "llama", "Llama"
+//   static constexpr name_tables names                       loading.hpp
+//   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...
+//   void complete_from(const gguf_file&)                     optional: what a GGUF file says beside its keys
+//   f64 initializer_range, or initial_deviation(path)        of weights at the start
+// A Body is a ModelParts with operator(), options, options_of(config), class_suffix and on_build<B>; it is compiled
+// once, however many architectures it is the composition of.
 #pragma once
-#include <concepts>
-#include <cstring>
 #include <filesystem>
 #include <functional>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <hft/io/checkpoint.hpp>
 #include <hft/io/hub.hpp>
-#include <hft/io/safetensors_writer.hpp>
 #include <hft/layers/build.hpp>
 #include <hft/linkage.hpp>
-#include <hft/models/config.hpp>
+#include <hft/models/any_config.hpp>
 #include <hft/models/generation_config.hpp>
+#include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>
-#include <hft/module.hpp>
-#include <hft/quantization/convert.hpp>
+#include <hft/models/model_parts.hpp>
+#include <hft/models/saving.hpp>
 
 namespace hft {
-
-struct SaveOptions {
-  std::optional<dtype_id> dtype;  // f32, f16, bf16; default: the model's own, f32 for block formats
-  std::uint64_t max_shard_size = 50'000'000'000;
-};
 
 namespace detail {
 
@@ -51,123 +42,148 @@ namespace detail {
 /// config.json has, as old checkpoints do, beside the special tokens that `config` has from there.
 void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config);
 
-/// Writes every parameter that `visit` shows as safetensors into `folder`.
-void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                  const std::function<void(visitor&)>& visit);
-
-std::string_view torch_dtype_name(dtype_id id);
+/// Special tokens that a config has fields for.
+void special_tokens_of(config_ref config, GenerationConfig& generation);
+tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs);
+void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source, const LoadOptions& options);
+/// What parameters of a model begin with.
+initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed);
+void initialise_model(ModelParts& model, const AnyConfig& config, std::uint64_t seed);
+/// Loads a model with what the checkpoint says of generation.
+void load_model(ModelParts& model, const AnyConfig& config, GenerationConfig& generation, const checkpoint& source,
+                const LoadOptions& options);
+// A specialised build runs checkpoints of its own config only.
+template <class Config>
+void check_specialisation(runtime*, const Config&) {}
+template <class S, class Config>
+void check_specialisation(fixed<S>*, const Config& config) {
+  if (config.extents() != S::config.extents() || config.num_hidden_layers != S::config.num_hidden_layers)
+    throw config_error(Config::model_type, "the extents of a specialised build", shape_text(S::config.extents()),
+                       shape_text(config.extents()));
+}
 
 }  // namespace detail
 
-/// The config of a checkpoint: config.json of a folder, or the metadata of a GGUF file.
-/// Throws file_error, format_error, config_error, or unsupported_error for a model_type that is not Config's.
-template <class Config>
-Config read_config(const checkpoint& source) {
-  if (source.is_gguf()) {
-    if constexpr (requires { requires std::same_as<decltype(Config::from_gguf(source.gguf())), Config>; }) {
-      Config config;
-      detail::naming_the_file(source.path().string(), [&] { config = Config::from_gguf(source.gguf()); });
-      return config;
-    } else {
-      throw unsupported_error(source.path().string(), detail::joined(Config::model_type, " from a GGUF file"));
-    }
-  }
-  const auto file = source.path() / "config.json";
-  const json object = read_config_json(file);
-  const auto type = get<std::string>(object, "model_type", "", file.string());
-  if (!type.empty() && type != Config::model_type)
-    throw unsupported_error(file.string(), "model_type", detail::quote_text(Config::model_type),
-                            detail::quote_text(type));
-  return config_from_json<Config>(object, file.string());
-}
-
-template <class Derived>
-class PreTrainedModel {
+/// A model with its config, whose type is erased.
+template <class Body>
+class NamedModel : public Body {
  public:
-  /// Loads a model from a Transformers folder, a .gguf file, or a hub id that is in the hub cache.
-  /// Weights are mapped, not copied, where the file's dtype is the model's; else they are converted.
-  /// Throws file_error, format_error, config_error, and weight_error where tensors of the model are missing or have
-  /// another shape, with options.strict also where the checkpoint has others beside them.
-  static Derived from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  using build_type = typename Body::build_type;
+  using body_type = Body;
+
+  NamedModel(AnyConfig config, const typename Body::options& options) : Body(options), config_(std::move(config)) {
+    detail::special_tokens_of(config_.ref(), generation_config);
   }
 
-  /// The same from an opened checkpoint.
-  static Derived load(const checkpoint& source, const LoadOptions& options = {}) {
-    using Config = typename Derived::config_type;
-    Derived model(read_config<Config>(source));
-    model.load_weights(source, options);
-    if (!source.is_gguf()) detail::read_generation_config(source.path(), model.generation_config);
-    return model;
+  /// The name of its class in Transformers.
+  std::string architecture() const { return config_.info().class_name(Body::class_suffix); }
+  const AnyConfig& any_config() const { return config_; }
+  /// The length it was made for, where its config says it, else 0.
+  isize max_position_embeddings() const { return get_field(config_.ref(), "max_position_embeddings").value_or(0); }
+
+  void visit(visitor& v) override {
+    const checkpoint_names names = stored_names();
+    struct {
+      Body& body;
+      void visit(visitor& inner) { body.Body::visit(inner); }
+    } parts{*this};
+    v.under(names, parts);
+  }
+  tied_pairs tied_parameters() const override { return detail::stored_pairs(stored_names(), Body::tied_parameters()); }
+  void untie(std::string_view copy) override {
+    for (const auto& [c, original] : Body::tied_parameters())
+      if (stored_names()(c).name == copy) Body::untie(c);
+    set_field(config_.ref(), "tie_word_embeddings", false);
+  }
+  void set_tie_word_embeddings(bool tied) override {
+    Body::set_tie_word_embeddings(tied);
+    set_field(config_.ref(), "tie_word_embeddings", tied);
+  }
+  void resize_token_embeddings(isize vocab_size) override {
+    Body::resize_token_embeddings(vocab_size);
+    set_field(config_.ref(), "vocab_size", vocab_size);
+  }
+  std::string input_embeddings() const override { return stored_names()(Body::input_embeddings()).name; }
+  std::string output_embeddings() const override {
+    const std::string path = Body::output_embeddings();
+    return path.empty() ? path : stored_names()(path).name;
+  }
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    Body::leave_out_absent([&](std::string_view path) { return stored(stored_names()(path).name); });
   }
 
   /// Fills the parameters from a checkpoint.
   void load_weights(const checkpoint& source, const LoadOptions& options = {}) {
-    using Config = typename Derived::config_type;
-    Derived& self = derived();
-    detail::load_plan plan;
-    plan.base_model_prefix = Derived::base_model_prefix;
-    plan.config = &self.config();
-    if constexpr (requires { self.config().gguf_permuted_heads(""); })
-      plan.gguf_permuted_heads = [](const void* config, std::string_view path) {
-        return static_cast<const Config*>(config)->gguf_permuted_heads(path);
-      };
-    if constexpr (requires { Config::gguf_names(); })
-      if (source.is_gguf()) plan.gguf_names = Config::gguf_names();
-    if constexpr (requires { Config::current_name(""); }) plan.current_name = &Config::current_name;
-    if constexpr (requires { self.tied_parameters(); }) {
-      plan.tied = self.tied_parameters();
-      plan.untie = [](const void* config) {  // it is the model's own, which is being loaded
-        const_cast<Config*>(static_cast<const Config*>(config))->tie_word_embeddings = false;
-      };
-    }
-    if constexpr (requires { self.leave_out_absent(detail::is_stored()); })
-      plan.leave_out_absent = [&](const detail::is_stored& stored) { self.leave_out_absent(stored); };
-    if constexpr (requires { Config::ignored(""); }) plan.ignored = &Config::ignored;
-    if constexpr (requires { Config::may_be_left(""); }) plan.may_be_left = &Config::may_be_left;
-    detail::load_weights(source, plan, options, [&](visitor& v) { self.visit(v); });
-    self.tie_weights();
-    after_loading work;
-    self.visit(work);
+    detail::load_model(*this, config_, source, options);
   }
-
   /// Writes config.json, generation_config.json and model.safetensors (or shards of it), which Transformers loads.
   /// Weights are written in options.dtype; by default in the model's own scalar dtype, block formats as f32.
   void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
+    using W = typename build_type::weight;
+    std::optional<dtype_id> own;
+    if constexpr (Scalar<W>) own = dtype<W>::id;
     // visit() shows parameters for change; saving changes none.
-    Derived& self = const_cast<Derived&>(derived());
-    const dtype_id dtype = options.dtype.value_or(own_dtype());
-    if (info(dtype).block > 1 || !info(dtype).floating)
-      throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
-    detail::save_weights(folder, dtype, options.max_shard_size, [&](visitor& v) { self.visit(v); });
-    json config = config_to_json(self.config());
-    config["architectures"] = json::array({Derived::architecture()});
-    config["dtype"] = detail::torch_dtype_name(dtype);
-    write_file_atomically(folder / "config.json", dump(encode_special_floats(config)));
-    // Settings that nobody made are not written: most models without a head to generate with have none.
-    if (const json generation = generation_config.to_json(); generation != GenerationConfig().to_json())
-      write_file_atomically(folder / "generation_config.json", dump(generation));
+    detail::save_model(const_cast<NamedModel&>(*this), config_, architecture(), own, generation_config, folder,
+                       options);
   }
 
   /// The settings that generate starts from; from_pretrained reads them from generation_config.json.
   GenerationConfig generation_config;
 
  private:
-  Derived& derived() { return static_cast<Derived&>(*this); }
-  const Derived& derived() const { return static_cast<const Derived&>(*this); }
+  checkpoint_names stored_names() const { return {config_.info().names.base_model_prefix, config_.info().names.rules}; }
 
-  dtype_id own_dtype() const {
-    using W = typename Derived::build_type::weight;
-    if constexpr (Scalar<W>) {
-      return dtype<W>::id;
-    } else {  // the format of the largest weight, if it is a scalar one
-      dtype_id id = dtype_id::f32;
-      isize largest = 0;
-      for_each_parameter(const_cast<Derived&>(derived()), [&](const std::string&, parameter& p) {
-        if (p.size() > largest) largest = p.size(), id = p.format();
-      });
-      return info(id).block == 1 ? id : dtype_id::f32;
-    }
+ protected:
+  AnyConfig config_;
+};
+
+template <class Config, class Body>
+class PreTrainedModel : public NamedModel<Body> {
+ public:
+  using config_type = Config;
+  /// The same model on another build.
+  template <class Other>
+  using on_build = PreTrainedModel<Config, typename Body::template on_build<Other>>;
+
+  /// Parameters have shapes and no memory. Throws config_error for a config that contradicts itself.
+  explicit PreTrainedModel(const Config& config) : PreTrainedModel(config, checked_options(config)) {}
+  /// With options that differ from those that the config gives, as a base model without its pooler.
+  PreTrainedModel(const Config& config, const typename Body::options& options)
+      : NamedModel<Body>(AnyConfig(std::type_identity<Config>(), config), options) {}
+
+  /// Loads a model from a Transformers folder, a .gguf file, or a hub id that is in the hub cache.
+  /// Weights are mapped, not copied, where the file's dtype is the model's; else they are converted.
+  /// Throws file_error, format_error, config_error, and weight_error where tensors of the model are missing or have
+  /// another shape, with options.strict also where the checkpoint has others beside them.
+  static PreTrainedModel from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  /// The same from an opened checkpoint.
+  static PreTrainedModel load(const checkpoint& source, const LoadOptions& options = {}) {
+    PreTrainedModel model(hft::read_config(architecture_of<Config>, source, options));
+    detail::load_model(model, model.config_, model.generation_config, source, options);
+    return model;
+  }
+
+  /// A model with the weights that training begins with, a function of the seed: as Transformers' _init_weights draws
+  /// them, though other numbers. Throws config_error for a config that contradicts itself.
+  static PreTrainedModel from_config(const Config& config, std::uint64_t seed = 0) {
+    PreTrainedModel model(config);
+    detail::initialise_model(model, model.config_, seed);
+    return model;
+  }
+
+  static std::string architecture() { return architecture_of<Config>.class_name(Body::class_suffix); }
+  const Config& config() const { return this->config_.template as<Config>(); }
+
+ private:
+  explicit PreTrainedModel(AnyConfig config)
+      : NamedModel<Body>(config, checked_options(config.template as<Config>())) {}
+
+  static typename Body::options checked_options(const Config& config) {
+    check_config(config_ref::of(config));
+    detail::check_specialisation(static_cast<typename Body::build_type::specialisation*>(nullptr), config);
+    return Body::options_of(config);
   }
 };
 
@@ -193,57 +209,70 @@ HFT_INLINE void read_generation_config(const std::filesystem::path& folder, Gene
   config.update(known, file.string());
 }
 
-HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                             const std::function<void(visitor&)>& visit) {
-  std::vector<stored_tensor> tensors;
-  visiting v([&](const std::string& path, parameter& p) {
-    stored_tensor t;
-    t.name = path;
-    t.dtype = dtype;
-    t.shape = p.shape();
-    std::shared_ptr<std::vector<std::byte>> bytes;
-    const auto take = [&](std::size_t n) {
-      bytes = std::make_shared<std::vector<std::byte>>(n);
-      return bytes->data();
-    };
-    const auto* from = static_cast<const std::byte*>(p.data());
-    std::vector<std::byte> staged;
-    if (!p.host_memory()) {
-      staged.resize(std::size_t(p.bytes()));
-      p.copy_to_host(staged.data(), staged.size());
-      from = staged.data();
+HFT_INLINE void special_tokens_of(config_ref config, GenerationConfig& generation) {
+  class reader final : public field_visitor {
+   public:
+    explicit reader(GenerationConfig& g) : generation_(g) {}
+
+   private:
+    void on_field(const char* name, field_place field, const field_rule&) override {
+      const std::string_view key = name;
+      if (auto* id = std::get_if<std::optional<isize>*>(&field)) {
+        if (key == "bos_token_id") generation_.bos_token_id = **id;
+        if (key == "pad_token_id") generation_.pad_token_id = **id;
+      } else if (auto* ids = std::get_if<TokenIds*>(&field)) {
+        if (key == "eos_token_id") generation_.eos_token_id = **ids;
+      }
     }
-    const std::size_t size = std::size_t(p.size() * info(dtype).bytes);
-    if (p.transposed()) {
-      std::reverse(t.shape.begin(), t.shape.end());
-      std::vector<f32> values(std::size_t(p.size())), turned(values.size());
-      convert(dtype_id::f32, values.data(), p.format(), from, p.size());
-      const isize rows = p.shape()[0], cols = p.shape()[1];
-      transpose(turned.data(), values.data(), rows, cols);
-      convert(dtype, take(size), dtype_id::f32, turned.data(), p.size());
-    } else if (p.format() == dtype && staged.empty()) {
-      t.bytes = {from, size};
-    } else {
-      convert(dtype, take(size), p.format(), from, p.size());
-    }
-    if (bytes) t.bytes = *bytes, t.owner = std::move(bytes);
-    tensors.push_back(std::move(t));
-  });
-  visit(v);
-  save_checkpoint(folder, tensors, max_shard_size);
+    GenerationConfig& generation_;
+  } v(generation);
+  config.fields(v);
 }
 
-HFT_INLINE std::string_view torch_dtype_name(dtype_id id) {
-  switch (id) {
-    case dtype_id::f16:
-      return "float16";
-    case dtype_id::bf16:
-      return "bfloat16";
-    case dtype_id::f64:
-      return "float64";
-    default:
-      return "float32";
-  }
+HFT_INLINE tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs) {
+  for (auto& [copy, original] : pairs) copy = names(copy).name, original = names(original).name;
+  return pairs;
+}
+
+HFT_INLINE initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
+  const config_ref ref = config.ref();
+  return {.seed = seed,
+          .deviation = [&info = config.info(),
+                        c = ref.config.config](std::string_view path) { return info.initial_deviation(c, path); },
+          .padded = model.input_embeddings(),
+          .padding_row = model.padding_row()};
+}
+
+HFT_INLINE void initialise_model(ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
+  const auto from = initial_values_of(model, config, seed);
+  for_each_parameter(model, [&](const std::string& path, parameter& p) { initialise(p, path, from); });
+  model.tie_weights();
+  after_loading work;
+  model.visit(work);
+}
+
+HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source,
+                           const LoadOptions& options) {
+  load_plan plan{.names = config.info().names};
+  plan.initial = initial_values_of(model, config, options.seed);
+  plan.tied = model.tied_parameters();
+  plan.untie = [&] {
+    for (const auto& [copy, original] : plan.tied) model.untie(copy);
+    model.set_tie_word_embeddings(false);
+  };
+  plan.leave_out_absent = [&](const is_stored& stored) { model.leave_out_absent(stored); };
+  plan.num_heads = get_field(config.ref(), "num_attention_heads").value_or(0);
+  plan.num_kv_heads = get_field(config.ref(), "num_key_value_heads").value_or(plan.num_heads);
+  load_weights(source, plan, options, model);
+  model.tie_weights();
+  after_loading work;
+  model.visit(work);
+}
+
+HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, GenerationConfig& generation,
+                           const checkpoint& source, const LoadOptions& options) {
+  load_model(model, config, source, options);
+  if (!source.is_gguf()) read_generation_config(source.path(), generation);
 }
 
 }  // namespace detail

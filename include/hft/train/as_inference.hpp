@@ -11,27 +11,13 @@
 
 namespace hft {
 
-namespace detail {
-template <class Model, class D>
-struct on_device;
-template <template <class> class Model, class B, class D>
-struct on_device<Model<B>, D> {
-  using type = Model<typename B::template on<D>>;
-};
-template <template <class, template <class> class, template <class> class, class> class Model, class Config,
-          template <class> class Block, template <class> class Norm, class B, class D>
-struct on_device<Model<Config, Block, Norm, B>, D> {
-  using type = Model<Config, Block, Norm, typename B::template on<D>>;
-};
-}  // namespace detail
-
 /// The same model on the device beneath. It shares the memory of all weights, so a step of training is seen at once;
 /// half-precision ones, which are trained as f32, are copies of what they are now.
 /// Throws weight_error where the two do not have the same parameters.
 template <class Model>
 auto as_inference(const Model& model) {
   using D = typename Model::build_type::base;
-  typename detail::on_device<Model, D>::type out(model.config());
+  typename Model::template on_build<typename Model::build_type::template on<D>> out(model.config());
   using kind = typename Model::build_type::layer_kind;
   if constexpr (requires { out.take_ties(model); }) out.take_ties(model);
   if constexpr (requires { kind::copy_adapters(model, out); }) kind::copy_adapters(model, out);

@@ -1,0 +1,63 @@
+// TextEmbeddings: tokens, and where an architecture has them positions, token types and a norm, added up.
+#pragma once
+#include <optional>
+
+#include <hft/layers/context.hpp>
+#include <hft/layers/dropout.hpp>
+#include <hft/layers/embedding.hpp>
+#include <hft/layers/norm.hpp>
+#include <hft/ops/elementwise.hpp>
+
+namespace hft {
+
+struct TextEmbeddingsOptions {
+  isize vocab_size, hidden_size;
+  std::optional<i64> pad_token_id = {};  // whose row gets no gradient
+  isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
+  isize token_types = 0;                 // rows of a table of types; 0: there is none
+  bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
+  std::optional<NormOptions> norm = {};
+  f64 dropout = 0;
+};
+
+/// Checkpoint names: embed_tokens, embed_positions, embed_token_types, embed_norm.
+template <class B>
+class TextEmbeddings {
+ public:
+  using options = TextEmbeddingsOptions;
+
+  explicit TextEmbeddings(const TextEmbeddingsOptions& o)
+      : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
+    if (o.max_positions) embed_positions.emplace(o.max_positions, o.hidden_size);
+    if (o.token_types) embed_token_types.emplace(o.token_types, o.hidden_size);
+    if (o.norm) embed_norm.emplace(*o.norm);
+  }
+
+  /// Tokens and types (B,T), types empty where all are the first => (B,T,C). Throws value_error for ids outside the
+  /// tables.
+  template <class Context>
+  auto operator()(const Tensor<i64, 2>& ids, const Tensor<i64, 2>& types, Context& context) const {
+    auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
+    if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
+    if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
+    if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
+    if (embed_norm) x = (*embed_norm)(x);
+    return apply_dropout(x, options_.dropout, context);
+  }
+
+  void visit(visitor& v) {
+    v("embed_tokens", embed_tokens);
+    v("embed_positions", embed_positions);
+    v("embed_token_types", embed_token_types);
+    v("embed_norm", embed_norm);
+  }
+
+  Embedding<B> embed_tokens;
+  std::optional<Embedding<B>> embed_positions, embed_token_types;
+  std::optional<LayerNorm<B>> embed_norm;
+
+ private:
+  TextEmbeddingsOptions options_;
+};
+
+}  // namespace hft

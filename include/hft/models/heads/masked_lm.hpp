@@ -1,0 +1,133 @@
+// ForMaskedLM: a head over the vocabulary, whose logits are of the token at their own position.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
+#include <hft/models/model_parts.hpp>
+#include <hft/models/output.hpp>
+#include <hft/models/vocabulary.hpp>
+#include <hft/ops/activation.hpp>
+
+namespace hft {
+
+struct MaskedLMHeadOptions {
+  isize hidden_size, vocab_size;
+  Activation activation;
+  NormOptions norm;
+  bool tied = true;  // the decoder's weight to the token embeddings, its bias to the head's
+};
+
+/// dense, activation, LayerNorm, and a decoder that is often tied to the token embeddings.
+/// Checkpoint names: model, head.dense, head.norm, head.bias, decoder. (transformers.BertForMaskedLM and its like)
+template <class Base>
+class ForMaskedLM : public ModelParts {
+ public:
+  using build_type = typename Base::build_type;
+  using A = typename Base::A;
+  using D = typename Base::D;
+  template <class Other>
+  using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForMaskedLM";
+
+  struct options {
+    typename Base::options base;
+    MaskedLMHeadOptions head;
+  };
+  template <class Config>
+  static options options_of(const Config& config) {
+    options o{Base::options_of(config), config.masked_lm_head()};
+    o.base.pooler = false;
+    return o;
+  }
+
+  explicit ForMaskedLM(const options& o)
+      : model(o.base),
+        dense(o.head.hidden_size, o.head.hidden_size, true),
+        norm(o.head.norm),
+        bias(decltype(bias)::unallocated({o.head.vocab_size})),
+        decoder(o.head.hidden_size, o.head.vocab_size, true),
+        activation_(o.head.activation),
+        tied_(o.head.tied) {}
+
+  /// input_ids (B,T) => logits (B,T,V)
+  MaskedLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
+    const auto x = norm(activate(dense(model(input_ids, args).last_hidden_state), activation_));  // (B,T,C)
+    return language_model_output<MaskedLMOutput<A, D>>(x, decoder, args);
+  }
+
+  void visit(visitor& v) override {
+    v("model", model);
+    v("head.dense", dense);
+    v("head.norm", norm);
+    v("head.bias", bias);
+    if (tied_) {
+      v.tied("decoder", decoder);
+    } else if (bias_is_tied()) {
+      decoder_without_bias own{decoder};
+      v("decoder", own);
+    } else {
+      v("decoder", decoder);
+    }
+  }
+  void tie_weights() override {
+    if (tied_) decoder.weight = model.embeddings.embed_tokens.weight;
+    if (bias_is_tied()) decoder.bias = bias;
+  }
+  tied_pairs tied_parameters() const override {
+    tied_pairs out;
+    if (bias_is_tied()) out.emplace_back("decoder.bias", "head.bias");
+    if (tied_) out.emplace_back("decoder.weight", "model.embed_tokens.weight");
+    return out;
+  }
+  /// The bias stays tied where the weight alone is untied; no config says so, thus a model that is saved must have both
+  /// untied.
+  void untie(std::string_view copy) override {
+    if (tied_) {
+      detail::end_tie(decoder.weight);
+      tied_ = false;
+      bias_tied_ = true;
+    }
+    if (copy == "decoder.bias" && bias_is_tied()) {
+      detail::end_tie(decoder.bias);
+      bias_tied_ = false;
+    }
+  }
+  void set_tie_word_embeddings(bool tied) override { tied_ = tied; }
+  /// Ties the bias where another model, of the same config, has it tied.
+  void take_ties(const auto& other) { bias_tied_ = other.bias_is_tied(); }
+  bool bias_is_tied() const { return tied_ || bias_tied_; }
+  void resize_token_embeddings(isize vocab_size) override {
+    model.resize_token_embeddings(vocab_size);
+    detail::resize_rows(decoder.weight, vocab_size);
+    detail::resize_rows(decoder.bias, vocab_size);
+    detail::resize_rows(bias, vocab_size);
+    tie_weights();
+  }
+  isize max_positions() const override { return model.max_positions(); }
+  std::string input_embeddings() const override { return "model." + model.input_embeddings(); }
+  std::string output_embeddings() const override { return "decoder.weight"; }
+  isize padding_row() const override { return model.padding_row(); }
+
+  Base model;
+  typename build_type::linear dense;
+  LayerNorm<build_type> norm;
+  typename build_type::template parameter<A, 1>
+      bias;  // (V), the decoder's where it is tied; a checkpoint always has it
+  typename build_type::embeddings::linear decoder;
+
+ private:
+  struct decoder_without_bias {
+    typename build_type::embeddings::linear& layer;
+    void visit(visitor& v) {
+      v("weight", layer.weight);
+      layer.visit_adapters(v);
+    }
+  };
+
+  Activation activation_;
+  bool tied_, bias_tied_ = false;  // the bias alone
+};
+
+}  // namespace hft

@@ -1,0 +1,130 @@
+// Writing a model as a folder that Transformers loads.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/io/safetensors_writer.hpp>
+#include <hft/linkage.hpp>
+#include <hft/models/any_config.hpp>
+#include <hft/models/loading.hpp>
+#include <hft/models/model_parts.hpp>
+#include <hft/quantization/convert.hpp>
+
+namespace hft {
+
+struct SaveOptions {
+  std::optional<dtype_id> dtype;  // f32, f16, bf16; default: the model's own, f32 for block formats
+  std::uint64_t max_shard_size = 50'000'000'000;
+};
+
+namespace detail {
+
+/// Writes every parameter of a model as safetensors into `folder`.
+void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size, ModelParts& model);
+
+std::string_view torch_dtype_name(dtype_id id);
+
+/// Writes a model with its config and what it says of generation.
+///   own  the dtype that the model's weights have by their type, if they have one
+void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
+                std::optional<dtype_id> own, const GenerationConfig& generation, const std::filesystem::path& folder,
+                const SaveOptions& options);
+
+}  // namespace detail
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+
+HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
+                             ModelParts& model) {
+  std::vector<stored_tensor> tensors;
+  visiting v([&](const std::string& path, parameter& p) {
+    stored_tensor t;
+    t.name = path;
+    t.dtype = dtype;
+    t.shape = p.shape();
+    std::shared_ptr<std::vector<std::byte>> bytes;
+    const auto take = [&](std::size_t n) {
+      bytes = std::make_shared<std::vector<std::byte>>(n);
+      return bytes->data();
+    };
+    const auto* from = static_cast<const std::byte*>(p.data());
+    std::vector<std::byte> staged;
+    if (!p.host_memory()) {
+      staged.resize(std::size_t(p.bytes()));
+      p.copy_to_host(staged.data(), staged.size());
+      from = staged.data();
+    }
+    const std::size_t size = std::size_t(p.size() * info(dtype).bytes);
+    if (p.transposed()) {
+      std::reverse(t.shape.begin(), t.shape.end());
+      std::vector<f32> values(std::size_t(p.size())), turned(values.size());
+      convert(dtype_id::f32, values.data(), p.format(), from, p.size());
+      const isize rows = p.shape()[0], cols = p.shape()[1];
+      transpose(turned.data(), values.data(), rows, cols);
+      convert(dtype, take(size), dtype_id::f32, turned.data(), p.size());
+    } else if (p.format() == dtype && staged.empty()) {
+      t.bytes = {from, size};
+    } else {
+      convert(dtype, take(size), p.format(), from, p.size());
+    }
+    if (bytes) t.bytes = *bytes, t.owner = std::move(bytes);
+    tensors.push_back(std::move(t));
+  });
+  model.visit(v);
+  save_checkpoint(folder, tensors, max_shard_size);
+}
+
+HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
+                           std::optional<dtype_id> own, const GenerationConfig& generation,
+                           const std::filesystem::path& folder, const SaveOptions& options) {
+  if (!own) {  // the format of the largest weight, if it is a scalar one
+    isize largest = 0;
+    own = dtype_id::f32;
+    for_each_parameter(model, [&](const std::string&, parameter& p) {
+      if (p.size() > largest) largest = p.size(), own = p.format();
+    });
+    if (info(*own).block > 1) own = dtype_id::f32;
+  }
+  const dtype_id dtype = options.dtype.value_or(*own);
+  if (info(dtype).block > 1 || !info(dtype).floating)
+    throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
+  save_weights(folder, dtype, options.max_shard_size, model);
+  json object = written_fields(config.ref());
+  for (const auto& [name, value] : config.other_fields.get_ref<const json::object_t&>())
+    if (!object.contains(name)) object[name] = value;
+  object["architectures"] = json::array({architecture});
+  object["dtype"] = torch_dtype_name(dtype);
+  write_file_atomically(folder / "config.json", dump(encode_special_floats(object)));
+  // Settings that nobody made are not written: most models without a head to generate with have none.
+  if (const json settings = generation.to_json(); settings != GenerationConfig().to_json())
+    write_file_atomically(folder / "generation_config.json", dump(settings));
+}
+
+HFT_INLINE std::string_view torch_dtype_name(dtype_id id) {
+  switch (id) {
+    case dtype_id::f16:
+      return "float16";
+    case dtype_id::bf16:
+      return "bfloat16";
+    case dtype_id::f64:
+      return "float64";
+    default:
+      return "float32";
+  }
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft

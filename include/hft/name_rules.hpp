@@ -1,0 +1,137 @@
+// Names as data: what the parameter at a module's path is called in a checkpoint, and back.
+//
+//   {"layers.*.self_attn.q_proj", "encoder.layer.*.attention.self.query"}
+//   {"layers.*.mlp.up_proj", "h.*.mlp.c_fc", stored_as::transposed}
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <hft/linkage.hpp>
+
+namespace hft {
+
+/// How a file lays out a weight, beside its name.
+enum class stored_as {
+  same,
+  transposed,  // (in, out), as GPT-2's Conv1D stores a linear layer's
+  rope_pairs,  // a head's rows are pairs (2i, 2i + 1), as llama.cpp stores what Transformers has as halves (i, i + D/2)
+};
+
+/// The first rule whose `ours` (of a name that is read: `theirs`) fits a path's beginning, up to a dot or its end,
+/// rewrites it. `*` stands for a number, and is kept. Rules are literals: they refer to their text.
+struct name_rule {
+  std::string_view ours, theirs;
+  stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
+};
+
+/// A name by the rules, or nothing where none fits.
+struct renamed {
+  std::string name;
+  stored_as stored = stored_as::same;
+};
+std::optional<renamed> to_theirs(std::span<const name_rule> rules, std::string_view path);
+std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name);
+
+/// What a model's paths are in its checkpoint. The rules are of the base model's paths, and of a head's; the base model
+/// stands in a headed one as `model`, under the name that `base_model_prefix` says.
+struct checkpoint_names {
+  std::string_view base_model_prefix = "model";
+  std::span<const name_rule> rules = {};
+
+  renamed operator()(std::string_view path) const;
+};
+
+/// Whether a name fits one of some patterns, in which `*` stands for anything.
+bool fits_any(std::span<const std::string_view> patterns, std::string_view name);
+
+/// What tensors of an architecture's files are called: tables of literals.
+struct name_tables {
+  std::string_view base_model_prefix = "model";  // the base model's name inside the headed one
+  std::span<const name_rule> rules = {};         // of the base model's paths, and of heads'
+  std::span<const name_rule> gguf = {};          // from checkpoint names to llama.cpp's
+  bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
+  std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
+  std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
+  std::span<const std::string_view> may_be_left = {};  // paths that a checkpoint may have beyond the model's
+  // Classes that Transformers does not call after the architecture and the head.
+  std::span<const std::pair<std::string_view, std::string_view>> class_suffixes = {};
+};
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+
+HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
+                                          std::string_view name) {
+  std::string_view number;
+  std::size_t at = 0;
+  for (const char c : pattern) {
+    if (c == '*') {
+      const auto begin = at;
+      while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
+      if (at == begin) return {};
+      number = name.substr(begin, at - begin);
+    } else if (at < name.size() && name[at] == c) {
+      ++at;
+    } else {
+      return {};
+    }
+  }
+  if (at < name.size() && name[at] != '.') return {};
+  renamed out;
+  for (const char c : replacement) {
+    if (c == '*')
+      out.name += number;
+    else
+      out.name += c;
+  }
+  const auto rest = name.substr(at);
+  out.name += rest;
+  if (rest == ".weight" || (rest == ".bias" && stored == stored_as::rope_pairs)) out.stored = stored;
+  return out;
+}
+
+inline bool fits(std::string_view pattern, std::string_view name) {
+  const auto star = pattern.find('*');
+  if (star == pattern.npos) return pattern == name;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  for (std::size_t at = star; at <= name.size(); ++at)
+    if (fits(pattern.substr(star + 1), name.substr(at))) return true;
+  return false;
+}
+
+}  // namespace detail
+
+HFT_INLINE std::optional<renamed> to_theirs(std::span<const name_rule> rules, std::string_view path) {
+  for (const name_rule& r : rules)
+    if (auto found = detail::rewrite(r.ours, r.theirs, r.stored, path)) return found;
+  return {};
+}
+
+HFT_INLINE std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name) {
+  for (const name_rule& r : rules)
+    if (auto found = detail::rewrite(r.theirs, r.ours, r.stored, name)) return found;
+  return {};
+}
+
+HFT_INLINE renamed checkpoint_names::operator()(std::string_view path) const {
+  constexpr std::string_view base = "model.";
+  const bool headed = path.starts_with(base);
+  const auto inner = headed ? path.substr(base.size()) : path;
+  renamed out = to_theirs(rules, inner).value_or(renamed{std::string(inner)});
+  if (headed) out.name.insert(0, ".").insert(0, base_model_prefix);
+  return out;
+}
+
+HFT_INLINE bool fits_any(std::span<const std::string_view> patterns, std::string_view name) {
+  for (const auto pattern : patterns)
+    if (detail::fits(pattern, name)) return true;
+  return false;
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
