@@ -9,4 +9,5 @@
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
 #include <hft/ops/autodiff/norm.hpp>
+#include <hft/ops/autodiff/patches.hpp>
 #include <hft/ops/autodiff/replace.hpp>
