@@ -6,6 +6,7 @@
 #include <hft/ops/autodiff/dropout.hpp>
 #include <hft/ops/autodiff/elementwise.hpp>
 #include <hft/ops/autodiff/embedding.hpp>
+#include <hft/ops/autodiff/gather_bias.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
 #include <hft/ops/autodiff/norm.hpp>
