@@ -13,3 +13,4 @@
 #include <hft/ops/autodiff/norm.hpp>
 #include <hft/ops/autodiff/patches.hpp>
 #include <hft/ops/autodiff/replace.hpp>
+#include <hft/ops/autodiff/softplus.hpp>
