@@ -13,4 +13,5 @@
 #include <hft/ops/autodiff/norm.hpp>
 #include <hft/ops/autodiff/patches.hpp>
 #include <hft/ops/autodiff/replace.hpp>
+#include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
