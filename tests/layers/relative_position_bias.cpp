@@ -4,14 +4,14 @@
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/ops/autodiff.hpp>
 
-#include "../ops/golden_tensors.hpp"
+#include "../golden_tensors.hpp"
 
 using namespace hft;
 
 BOOST_AUTO_TEST_SUITE(relative_position_biases)
 
 BOOST_AUTO_TEST_CASE(buckets_of_t5) {
-  const test::golden_tensors golden("relative_position_buckets");
+  const test::golden_tensors golden("layers/relative_position_buckets");
   for (const bool bidirectional : {true, false})
     for (const auto& [buckets, furthest] :
          {std::pair<isize, isize>{32, 128}, {32, 1000}, {12, 20}, {7, 40}, {64, 512}}) {

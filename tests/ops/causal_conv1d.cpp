@@ -1,7 +1,7 @@
 // Causal convolutions of channels: against torch, against the plain kernel, in one part and in several.
 #include <hft/ops/causal_conv1d.hpp>
 
-#include "golden_tensors.hpp"
+#include "../golden_tensors.hpp"
 #include "gradient_testing.hpp"
 #include "kernel_testing.hpp"
 
@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(by_hand) {
 }
 
 BOOST_AUTO_TEST_CASE(as_torch) {
-  const golden_tensors golden("causal_conv1d");
+  const golden_tensors golden("ops/causal_conv1d");
   for (const std::string name : {"four", "short", "one_tap", "wide"}) {
     const auto x = golden.leaf<3>(name + ".x");
     const auto weight = golden.leaf<2>(name + ".weight");

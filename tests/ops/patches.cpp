@@ -2,7 +2,7 @@
 #include <hft/ops/linear.hpp>
 #include <hft/ops/patches.hpp>
 
-#include "golden_tensors.hpp"
+#include "../golden_tensors.hpp"
 #include "gradient_testing.hpp"
 
 using namespace hft;
@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(by_hand) {
 }
 
 BOOST_AUTO_TEST_CASE(as_conv2d) {
-  const golden_tensors golden("patches");
+  const golden_tensors golden("ops/patches");
   for (const std::string name : {"square", "odd", "one"}) {
     const auto image = golden.leaf<4>(name + ".image");
     const auto weight = golden.get<f32, 4>(name + ".weight");

@@ -1,7 +1,7 @@
 // Mamba's selective scan: against torch, against the plain kernel, in one part and in several, its gradients.
 #include <hft/ops/selective_scan.hpp>
 
-#include "golden_tensors.hpp"
+#include "../golden_tensors.hpp"
 #include "gradient_testing.hpp"
 #include "kernel_testing.hpp"
 
@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(one_step_by_hand) {
 }
 
 BOOST_AUTO_TEST_CASE(as_torch) {
-  const golden_tensors golden("selective_scan");
+  const golden_tensors golden("ops/selective_scan");
   for (const std::string name : {"odd", "one", "chunks", "wide"}) {
     const auto u = golden.leaf<3>(name + ".u"), delta = golden.leaf<3>(name + ".delta");
     const auto B = golden.leaf<3>(name + ".B"), C = golden.leaf<3>(name + ".C");

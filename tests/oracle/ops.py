@@ -1,11 +1,10 @@
-"""Goldens of ops by PyTorch and Transformers: tests/data/ops/*.safetensors.
+"""Goldens of ops by PyTorch: tests/data/ops/*.safetensors.
 
 Gradients are those of sum(y * dy). `selective_scan` and `causal_conv1d` are the formulas, step by step.
 """
 
 import torch
 import torch.nn.functional as F
-from transformers.models.t5.modeling_t5 import T5Attention
 
 from common import DATA, generator, save
 
@@ -29,17 +28,6 @@ def patches():
         y = F.conv2d(image, weight, stride=patch).flatten(2).transpose(1, 2)
         with_gradients(name, tensors, y, {"image": image, "weight": weight}, rng)
     save(DATA / "ops" / "patches.safetensors", tensors)
-
-
-def relative_position_buckets():
-    tensors = {}
-    for bidirectional in (True, False):
-        for buckets, furthest in [(32, 128), (32, 1000), (12, 20), (7, 40), (64, 512)]:
-            key = f"{'both' if bidirectional else 'causal'}.{buckets}.{furthest}"
-            tensors[key] = T5Attention._relative_position_bucket(
-                torch.arange(-1200, 1201), bidirectional, buckets, furthest
-            ).to(torch.uint8)
-    save(DATA / "ops" / "relative_position_buckets.safetensors", tensors)
 
 
 def causal_conv1d():
@@ -80,6 +68,5 @@ def selective_scan():
 
 if __name__ == "__main__":
     patches()
-    relative_position_buckets()
     causal_conv1d()
     selective_scan()
