@@ -65,6 +65,24 @@ BOOST_AUTO_TEST_CASE(as_transformers) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(padding_is_no_input) {
+  const test::golden_tensors golden("layers/mamba_mixer");
+  for (const auto& [name, options] : mixers) BOOST_TEST_CONTEXT(name) {
+      const auto mixer = mixer_of<build<f32>>(golden, name, options);
+      const auto x = golden.get<f32, 3>(std::string(name) + ".x");
+      const auto mask = golden.get<u8, 2>(std::string(name) + ".mask");
+      golden.check(mixer(x, nullptr, mask), std::string(name) + ".masked", 1e-5);
+      // The gradient of a padded token is 0, of another it is not.
+      const auto trained = mixer_of<build<f32, autodiff<cpu>>>(golden, name, options);
+      const auto leaf = golden.leaf<3>(std::string(name) + ".x");
+      backward(trained(leaf, nullptr, mask));
+      for (isize t = 0; t < x.extent(1); ++t) {
+        const f32* row = leaf.grad().data() + t * x.extent(2);
+        BOOST_TEST(std::all_of(row, row + x.extent(2), [](f32 g) { return g == 0; }) == !mask.data()[t]);
+      }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(token_by_token) {
   const test::golden_tensors golden("layers/mamba_mixer");
   for (const auto& [name, options] : mixers) BOOST_TEST_CONTEXT(name) {

@@ -31,6 +31,10 @@ def mamba_mixer():
             fan_in = parameter[0].numel() if key.endswith("weight") else 1
             parameter.data.copy_(torch.randn(parameter.shape, generator=rng) / fan_in**0.5)
         x = torch.randn((2, 11, options["hidden_size"]), generator=rng).requires_grad_()
+        mask = torch.ones((2, 11), dtype=torch.uint8)
+        mask[0, :3] = 0  # padding at the left of one row
+        with torch.no_grad():
+            tensors |= {f"{name}.mask": mask, f"{name}.masked": mixer(x, attention_mask=mask)}
         y = mixer(x)
         dy = torch.randn(y.shape, generator=rng)
         (y * dy).sum().backward()

@@ -3,6 +3,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/causal_conv1d.hpp>
+#include <hft/ops/mask_tokens.hpp>
 #include <hft/ops/negative_exp.hpp>
 #include <hft/ops/selective_scan.hpp>
 #include <hft/ops/softplus.hpp>
@@ -68,14 +69,16 @@ class MambaMixer {
         activation_(o.activation) {}
 
   /// (B,T,hidden_size) => (B,T,hidden_size). `past`, if not null, is the state that the tokens start with, and becomes
-  /// the one after them; no gradient flows through it.
+  /// the one after them; no gradient flows through it. A mask (B,T), if not empty, is 0 where a token is padding: it is
+  /// no input of the convolution and the scan.
   template <class X>
-  X operator()(const X& x, state* past = nullptr) const {
+  X operator()(const X& x, state* past = nullptr, const Tensor<u8, 2, typename B::base>& mask = {}) const {
+    const auto without_padding = [&](const X& tokens) { return mask ? mask_tokens(tokens, mask) : tokens; };
     const isize C = A_log.extent(0), N = A_log.extent(1), rank = x_proj.weight.extent(0) - 2 * N;
-    const X projected = in_proj(x);  // (B,T,2C)
+    const X projected = in_proj(without_padding(x));  // (B,T,2C)
     const X gate = projected.slice(2, C, 2 * C);
     const auto [convolved, conv] = conv1d(projected.slice(2, 0, C), past ? past->conv : decltype(past->conv)());
-    const X u = activate(convolved, activation_);  // (B,T,C)
+    const X u = without_padding(activate(convolved, activation_));  // (B,T,C)
 
     const X selected = x_proj(u);  // (B,T,rank+2N)
     const X delta = softplus(dt_proj(selected.slice(2, 0, rank)));

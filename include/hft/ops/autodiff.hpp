@@ -10,6 +10,7 @@
 #include <hft/ops/autodiff/gather_bias.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
+#include <hft/ops/autodiff/mask_tokens.hpp>
 #include <hft/ops/autodiff/negative_exp.hpp>
 #include <hft/ops/autodiff/norm.hpp>
 #include <hft/ops/autodiff/patches.hpp>
