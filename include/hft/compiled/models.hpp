@@ -23,6 +23,7 @@
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/layers/positions.hpp>
+#include <hft/layers/relative_position_bias.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
