@@ -47,21 +47,26 @@ class seeded_values {
   f32 scale_;
 };
 
-namespace detail {
-
-// A safetensors file as weights.json describes it. Not hft's own writer, which would not write what is odd.
+/// A safetensors file as weights.json describes it, spelt as the safetensors package spells it (tests compare whole
+/// files). Not hft's own writer, which would not write what is odd.
 class seeded_file {
  public:
   seeded_file(const json& file, std::uint64_t seed) {
-    json header = json::object();
-    if (const json& metadata = file["metadata"]; !metadata.is_null()) header["__metadata__"] = metadata;
+    if (const json& metadata = file["metadata"]; !metadata.is_null()) {
+      std::string members;
+      for (const auto& [key, value] : metadata.items()) add(members, key, value.dump());
+      add(header_, "__metadata__", "{" + members + "}");
+    }
     for (const json& tensor : file["tensors"]) {
       const std::size_t begin = data_.size();
       append(tensor, seed);
-      header[tensor["name"].get<std::string>()] = {
-          {"dtype", tensor["dtype"]}, {"shape", tensor["shape"]}, {"data_offsets", json::array({begin, data_.size()})}};
+      std::string shape;
+      for (const json& extent : tensor["shape"]) shape += (shape.empty() ? "" : ",") + extent.dump();
+      add(header_, tensor["name"].get<std::string>(),
+          "{\"dtype\":" + tensor["dtype"].dump() + ",\"shape\":[" + shape + "],\"data_offsets\":[" +
+              std::to_string(begin) + "," + std::to_string(data_.size()) + "]}");
     }
-    header_ = header.dump();
+    header_ = "{" + header_ + "}";
     header_.append(-header_.size() % 8, ' ');
   }
   void write(const std::filesystem::path& path) const {
@@ -73,6 +78,9 @@ class seeded_file {
   }
 
  private:
+  static void add(std::string& members, const std::string& key, const std::string& value) {
+    members += (members.empty() ? "" : ",") + json(key).dump() + ":" + value;
+  }
   template <class T>
   void put(T value) {
     data_.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -109,7 +117,7 @@ class seeded_file {
   std::string header_, data_;
 };
 
-// The checkpoints that this process has made, until it ends.
+/// The checkpoints that this process has made, until it ends.
 class seeded_folders {
  public:
   seeded_folders() {
@@ -125,8 +133,6 @@ class seeded_folders {
   std::map<std::filesystem::path, std::filesystem::path> made_;  // of each source
 };
 
-}  // namespace detail
-
 /// Writes the folder `source` to `target`: its files, and instead of weights.json the weights.
 /// Throws file_error where a file cannot be written, unsupported_error for a dtype that is not drawn.
 inline void write_seeded_checkpoint(const std::filesystem::path& source, const std::filesystem::path& target) {
@@ -137,14 +143,14 @@ inline void write_seeded_checkpoint(const std::filesystem::path& source, const s
                                  std::filesystem::copy_options::overwrite_existing);
   const json weights = read_json(source / "weights.json");
   for (const auto& [name, file] : weights["files"].items())
-    detail::seeded_file(file, weights["seed"].get<std::uint64_t>()).write(target / name);
+    seeded_file(file, weights["seed"].get<std::uint64_t>()).write(target / name);
 }
 
 /// The folder `source` itself, or, where it has weights.json, a copy with the weights: in a temporary folder, one for
 /// the whole process. Not for several threads at once.
 inline std::filesystem::path seeded_checkpoint(const std::filesystem::path& source) {
   if (!std::filesystem::exists(source / "weights.json")) return source;
-  static detail::seeded_folders folders;
+  static seeded_folders folders;
   auto& place = folders.made_[source];
   if (place.empty()) {
     const auto target =

@@ -71,9 +71,16 @@ def interval(name, shape, gain=1.3, embedding=0.7, head=2.5, special=()):
     if re.search(r"embed|\b(wte|wpe|shared)\b", name) and len(shape) == 2:
         return 0.0, uniform(embedding)
     # GPT-2's Conv1D stores (in, out), Linear (out, in), convolutions (out, in, ...)
-    fan_in = shape[0] if re.search(r"\b(c_attn|c_fc|c_proj|q_attn)\b", name) else math.prod(shape[1:])
+    fan_in = shape[0] if re.search(r"\b(c_attn|c_fc|c_proj|q_attn)\b(?!.*lora)", name) else math.prod(shape[1:])
     wide = re.search(r"\b(lm_head|score|classifier|decoder)\.weight$", name)
     return 0.0, uniform((head if wide else gain) / fan_in**0.5)
+
+
+def randomize(model, seed=0, **rules):
+    """Gives every parameter of a model its values, for a case that is stored in another format than safetensors."""
+    for name, parameter in model.named_parameters():
+        drawn = values(name, parameter.numel(), seed, *interval(name, parameter.shape, **rules))
+        parameter.data.copy_(torch.from_numpy(drawn).reshape(parameter.shape))
 
 
 def header(path):
@@ -89,12 +96,13 @@ def weight_files(folder):
 def replace_weights(folder, seed=0, **rules):
     """Replaces a folder's *.safetensors by weights.json: same names, dtypes and shapes, values of this module.
 
-    Two matrices with the same values keep that (`like` names the first, `rounded` the dtype that it has been rounded to);
-    a name that a second file has with other values gets others. rules are those of interval().
+    Two tensors with the same values, unless these are all one number, keep that: `like` names the first, `rounded` the
+    dtype that both have been rounded to. A name that a second file has with other values gets others. rules are those of
+    interval().
     """
     files, names = {}, set()
     stored = [(path, *item) for path in weight_files(folder) for item in safetensors.torch.load_file(path).items()]
-    matrices = [entry for entry in stored if entry[2].dim() > 1 and entry[2].is_floating_point()]
+    telling = [entry for entry in stored if entry[2].dtype in DTYPES.values() and entry[2].unique().numel() > 1]
     for path in weight_files(folder):
         described = header(path)
         metadata = described.pop("__metadata__", None)
@@ -107,7 +115,7 @@ def replace_weights(folder, seed=0, **rules):
                 whole = tensor.view(torch.uint8) if kind == "F8_E4M3" else tensor
                 entry["values"] = whole.flatten().tolist()
             else:
-                alike = [(other, its) for _, other, its in matrices if same(tensor, its)]
+                alike = [(other, its) for _, other, its in telling if same(tensor, its)]
                 source = alike[0][0] if alike else name if name not in names else f"{name} of {path.name}"
                 if source != name:
                     entry["like"] = source
