@@ -93,16 +93,17 @@ def weight_files(folder):
     return sorted(path for path in folder.rglob("*.safetensors") if "golden" not in path.name)
 
 
-def replace_weights(folder, seed=0, **rules):
+def replace_weights(folder, seed=0, known=None, **rules):
     """Replaces a folder's *.safetensors by weights.json: same names, dtypes and shapes, values of this module.
 
     Two tensors with the same values, unless these are all one number, keep that: `like` names the first, `rounded` the
-    dtype that both have been rounded to. A name that a second file has with other values gets others. rules are those of
-    interval().
+    dtype that both have been rounded to; of tensors by name in `known`, which the same seed and rules gave. A name that a second
+    file has with other values gets others. rules are those of interval().
     """
     files, names = {}, set()
     stored = [(path, *item) for path in weight_files(folder) for item in safetensors.torch.load_file(path).items()]
-    telling = [entry for entry in stored if entry[2].dtype in DTYPES.values() and entry[2].unique().numel() > 1]
+    known = [(None, *item) for item in (known or {}).items()]
+    telling = [entry for entry in known + stored if entry[2].dtype in DTYPES.values() and entry[2].unique().numel() > 1]
     for path in weight_files(folder):
         described = header(path)
         metadata = described.pop("__metadata__", None)
