@@ -15,7 +15,8 @@ trap 'rm -rf "$tables"' EXIT
 median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
 cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) threads"
 
-build/examples/parity tests/data/models > "$tables/models"
+build/tests/write_seeded tests/data/models "$tables/seeded"
+build/examples/parity "$tables/seeded" > "$tables/models"
 
 {
   echo '| Program | with `hft::hft` | with `hft::compiled` | Budget |'

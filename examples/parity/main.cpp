@@ -1,6 +1,6 @@
 // Prints README's table of models: each tiny checkpoint of tests/data/models against the outputs and the greedy ids
 // that Transformers gave for it. Exit status 1 where one is off by more than the tests allow, or ids differ.
-//   parity tests/data/models
+//   parity FOLDER    (build/tests/write_seeded tests/data/models FOLDER)
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -74,7 +74,7 @@ void compare(const std::filesystem::path& folder, row& r) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::filesystem::path models = argc > 1 ? argv[1] : "tests/data/models";
+  const std::filesystem::path models = argc > 1 ? argv[1] : "build/tests/models";
   bool equal = true;
   std::puts(
       "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");

@@ -11,9 +11,14 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/models/output.hpp>
 
+#include "../seeded_checkpoint.hpp"
+
 namespace hft::test {
 
-inline std::filesystem::path data(const std::string& path) { return std::filesystem::path(HFT_TEST_DATA) / path; }
+/// A file or folder of tests/data; of a checkpoint that is committed without weights, a copy with them.
+inline std::filesystem::path data(const std::string& path) {
+  return seeded_checkpoint(std::filesystem::path(HFT_TEST_DATA) / path);
+}
 
 /// A real model's place in the folder that HFT_TEST_MODELS names; an empty path where it names none.
 inline std::filesystem::path real_model(const char* name) {
@@ -21,15 +26,16 @@ inline std::filesystem::path real_model(const char* name) {
   return folder ? std::filesystem::path(folder) / name : std::filesystem::path();
 }
 
-/// The case folders of an architecture whose config.json names `architecture`.
-inline std::vector<std::filesystem::path> cases(const std::string& arch, const std::string& architecture) {
+/// The case folders of an architecture, those alone whose config.json names `architecture` where that is given.
+inline std::vector<std::filesystem::path> cases(const std::string& arch, const std::string& architecture = "") {
   std::vector<std::filesystem::path> folders;
   for (const auto& entry : std::filesystem::directory_iterator(data("models/" + arch))) {
     const auto config = read_json(entry.path() / "config.json");
-    if (config["architectures"][0] == architecture) folders.push_back(entry.path());
+    if (architecture.empty() || config["architectures"][0] == architecture) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
-  BOOST_TEST_REQUIRE(!folders.empty(), "no cases for " << architecture);
+  for (auto& folder : folders) folder = seeded_checkpoint(folder);
+  BOOST_TEST_REQUIRE(!folders.empty(), "no cases for " << arch << " " << architecture);
   return folders;
 }
 

@@ -12,6 +12,7 @@ from bitsandbytes.functional import dequantize_4bit
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from common import DATA, generator, save, sort_metadata
+from seeded import checkpoint
 
 CASES = {
     "llama_nf4_double": ("llama/base", "nf4", True),
@@ -29,7 +30,7 @@ def main():
             bnb_4bit_compute_dtype=torch.float32,
         )
         model = AutoModelForCausalLM.from_pretrained(
-            DATA / "models" / base, quantization_config=config, dtype=torch.float32
+            checkpoint(DATA / "models" / base), quantization_config=config, dtype=torch.float32
         ).eval()
         out = DATA / "quantization" / case
         shutil.rmtree(out, ignore_errors=True)
@@ -39,7 +40,7 @@ def main():
         rng = generator(case)
         tensors = {"input_ids": torch.randint(3, model.config.vocab_size, (2, 7), generator=rng)}
         # The logits are those of the same weights in float32: on a CPU, bitsandbytes' own product wants other shapes.
-        plain = AutoModelForCausalLM.from_pretrained(DATA / "models" / base, dtype=torch.float32).eval()
+        plain = AutoModelForCausalLM.from_pretrained(checkpoint(DATA / "models" / base), dtype=torch.float32).eval()
         for name, module in model.named_modules():
             if not isinstance(module, bitsandbytes.nn.Linear4bit):
                 continue

@@ -1,7 +1,8 @@
 """What every oracle script shares: random weights, named passes, greedy generation and the golden file.
 
-A case is a folder as save_pretrained writes it plus golden.safetensors. The goldens are always computed by a model read
-back from that folder in float32, by the class its config.json names, so what is compared is what a user would load.
+A case is a folder as save_pretrained writes it, with weights.json for its weights (seeded.py), plus golden.safetensors.
+The goldens are always computed by a model read back from that folder in float32, by the class its config.json names, so
+what is compared is what a user would load.
 """
 
 import json
@@ -14,6 +15,8 @@ import safetensors
 import safetensors.torch
 import torch
 import transformers
+
+import seeded
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 
@@ -59,31 +62,6 @@ def sort_metadata(path):
 def generator(*names):
     """A torch generator seeded by names, so that adding a case changes no other."""
     return torch.Generator().manual_seed(zlib.crc32("/".join(map(str, names)).encode()))
-
-
-def randomize(model, rng, gain=1.3, embedding=0.7, head=2.5):
-    """Gives every parameter a value that matters: norms spread around one, no bias zero, logits a few units wide."""
-
-    def normal(parameter, mean, std):
-        parameter.data.copy_(mean + std * torch.randn(parameter.shape, generator=rng))
-
-    tied = model.get_input_embeddings().weight
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            for key, parameter in module.named_parameters(recurse=False):
-                if parameter is tied and not isinstance(module, torch.nn.Embedding):
-                    continue  # the output head of a tied model: the embedding's own values stay
-                if key == "bias":
-                    normal(parameter, 0.0, 0.2)
-                elif isinstance(module, torch.nn.Embedding):
-                    normal(parameter, 0.0, embedding)
-                elif parameter.dim() == 1:
-                    normal(parameter, 1.0, 0.25)
-                else:
-                    # GPT-2's Conv1D stores (in, out), Linear (out, in)
-                    fan_in = parameter.shape[0] if type(module).__name__ == "Conv1D" else parameter.shape[1]
-                    wide = name.endswith(("lm_head", "score", "classifier"))
-                    normal(parameter, 0.0, (head if wide else gain) / fan_in**0.5)
 
 
 def ids(rng, vocab_size, *shape):
@@ -137,7 +115,8 @@ def load(folder, **options):
     """The model of a folder in float32, by the class config.json names; anything missing or left over is an error."""
     architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
     options = {"dtype": torch.float32, **options}
-    model, info = getattr(transformers, architecture).from_pretrained(folder, output_loading_info=True, **options)
+    cls = getattr(transformers, architecture)
+    model, info = cls.from_pretrained(seeded.checkpoint(folder), output_loading_info=True, **options)
     wrong = {key: value for key, value in info.items() if value and key != "unexpected_keys"}
     if wrong:
         raise RuntimeError(f"{folder}: {wrong}")
@@ -206,20 +185,20 @@ def write_case(
 ):
     """Writes tests/data/models/<arch>/<case>.
 
-    make() builds the model with random values to be replaced; passes(rng, config) and generations(rng, config) give the
-    inputs by name. The seed advances until every greedy choice has a clear margin.
+    make() builds the model, whose values are replaced (weights: arguments of seeded.interval); passes(rng, config) and
+    generations(rng, config) give the inputs by name. The seed advances until every greedy choice has a clear margin.
     """
     folder = DATA / "models" / arch / case
     for attempt in range(64):
         rng = generator(arch, case, attempt)
         shutil.rmtree(folder, ignore_errors=True)
         model = make()
-        randomize(model, rng, **(weights or {}))
         model.to(dtype).save_pretrained(folder, max_shard_size=max_shard_size)
         if config_edit:
             edit_json(folder / "config.json", config_edit)
         if tensors_edit:
             edit_tensors(folder / "model.safetensors", tensors_edit)
+        seeded.replace_weights(folder, attempt, **(weights or {}))
 
         golden, margin = {}, float("inf")
         for name, inputs in passes(rng, model.config).items():

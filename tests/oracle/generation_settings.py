@@ -9,6 +9,8 @@ import json, math, pathlib, random, warnings
 import torch, transformers
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+import seeded
+
 transformers.logging.set_verbosity_error()
 warnings.simplefilter("ignore")
 DATA = pathlib.Path(__file__).parent.parent / "data"
@@ -50,7 +52,7 @@ class Captured(Exception):
     pass
 
 
-model = AutoModelForCausalLM.from_pretrained(DATA / "models" / "llama" / "tied", dtype=torch.float32)
+model = AutoModelForCausalLM.from_pretrained(seeded.checkpoint(DATA / "models" / "llama" / "tied"), dtype=torch.float32)
 model.generation_config = GenerationConfig(eos_token_id=EOS, pad_token_id=0)
 original = model._get_logits_processor
 

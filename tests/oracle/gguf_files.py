@@ -14,7 +14,8 @@ import numpy as np
 import torch
 import transformers
 
-from common import BOS, DATA, EOS, PAD, generator, ids, load, randomize, save
+import seeded
+from common import BOS, DATA, EOS, PAD, generator, ids, load, save
 
 FOLDER = DATA / "gguf"
 Kind = gguf.GGMLQuantizationType
@@ -216,7 +217,7 @@ def models():
         "blk.1.ffn_down.weight": Kind.Q5_K,
     }
     model = transformers.LlamaForCausalLM(config).eval()
-    randomize(model, generator("gguf", "mixed"))
+    seeded.randomize(model)
     rng = np.random.default_rng(21)
     write_model("llama_mixed", model, lambda name, shape: formats[name], file_type.MOSTLY_Q4_K_M, rng)
 

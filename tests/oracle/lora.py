@@ -12,10 +12,14 @@ import peft
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import safe_open
+from safetensors.torch import load_file
 
+import seeded
 from common import DATA, generator, load, padded_batch, save
 
 OUT = DATA / "peft"
+# Adapters change what the base says, and do not drown it.
+SMALL = [(r"lora_(embedding_)?B(\.weight)?$|trainable_tokens_delta", 0.0, 0.35)]
 
 CASES = {
     "llama_qv": ("llama/base", dict(r=4, lora_alpha=8, task_type="CAUSAL_LM")),
@@ -115,13 +119,17 @@ def main():
         classes = options.pop("labels", None) == "classes" or options.get("task_type") == "SEQ_CLS"
         resized = options.pop("resized", 0)
         model = get_peft_model(load_resized(folder, resized), LoraConfig(**options))
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
+        for _, parameter in model.named_parameters():
+            if parameter.requires_grad:  # what is tied shows in the file by values that nothing else has
                 parameter.data += 0.2 * torch.randn(parameter.shape, generator=rng)
         target = OUT / case
         shutil.rmtree(target, ignore_errors=True)
         model.save_pretrained(target)
         (target / "README.md").unlink()
+        base = DATA / "models" / folder
+        seed = json.loads((base / "weights.json").read_text())["seed"]
+        stored = load_file(seeded.checkpoint(base) / "model.safetensors")  # what is no adapter's stays the base's
+        seeded.replace_weights(target, seed, stored, special=SMALL)
         # Sets are written in any order.
         config = json.loads((target / "adapter_config.json").read_text())
         if isinstance(config["target_modules"], list):
@@ -129,7 +137,8 @@ def main():
         config["base_model_name_or_path"] = None
         (target / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
 
-        model = PeftModel.from_pretrained(load_resized(folder, resized), target, is_trainable=True).eval()
+        adapter = seeded.checkpoint(target)
+        model = PeftModel.from_pretrained(load_resized(folder, resized), adapter, is_trainable=True).eval()
         batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
         if classes:
             labels = torch.randint(0, model.config.num_labels, (batch["input_ids"].shape[0],), generator=rng)
@@ -146,7 +155,7 @@ def main():
                 name = name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
                 trained[name] = parameter
         compared = set()
-        with safe_open(target / "adapter_model.safetensors", "pt") as stored:
+        with safe_open(adapter / "adapter_model.safetensors", "pt") as stored:
             names = set(stored.keys())
         for name, parameter in trained.items():
             if name in names and parameter not in compared:  # of a tied pair the first

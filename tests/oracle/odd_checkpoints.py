@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import common  # noqa: F401  (determinism, and silence)
+import seeded
 import transformers
 
 OUT = pathlib.Path(sys.argv[1])
@@ -89,8 +90,9 @@ class Case:
         if self.weights is not None:
             save_file({k: v.contiguous().clone() for k, v in self.weights.items()}, self.folder / "model.safetensors",
                       {"format": "pt"} if format else None)
+        seeded.replace_weights(self.folder, SEED)
         cls = getattr(transformers, json.loads((self.folder / "config.json").read_text())["architectures"][0])
-        model, info = cls.from_pretrained(self.folder, dtype=torch.float32, output_loading_info=True)
+        model, info = cls.from_pretrained(seeded.checkpoint(self.folder), dtype=torch.float32, output_loading_info=True)
         missing = sorted(info["missing_keys"])
         entry = {"missing": missing, "unexpected": sorted(info["unexpected_keys"])}
         if not missing or (cls is transformers.BertModel and missing == ["pooler.dense.bias", "pooler.dense.weight"]):

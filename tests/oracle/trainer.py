@@ -7,6 +7,8 @@ import dataclasses, json, os, sys
 import numpy, torch, transformers
 from transformers import HfArgumentParser, TrainingArguments
 
+import seeded
+
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "train")
 VERSIONS = {"transformers": transformers.__version__, "torch": torch.__version__}
 
@@ -173,7 +175,7 @@ def losses():
         with tempfile.TemporaryDirectory() as d:
             classifies = name.startswith("bert")
             auto = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
-            model = auto.from_pretrained(os.path.join(models, name.split(",")[0]), dtype=torch.float32, attn_implementation="eager")
+            model = auto.from_pretrained(seeded.checkpoint(os.path.join(models, name.split(",")[0])), dtype=torch.float32, attn_implementation="eager")
             for m in model.modules():  # the order of random numbers is no part of the comparison
                 if isinstance(m, torch.nn.Dropout):
                     m.p = 0.0
@@ -219,7 +221,7 @@ def unlabelled():
         with tempfile.TemporaryDirectory() as d:
             classifies = name.startswith("bert")
             auto = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
-            model = auto.from_pretrained(os.path.join(models, name.split(",")[0]), dtype=torch.float32, attn_implementation="eager")
+            model = auto.from_pretrained(seeded.checkpoint(os.path.join(models, name.split(",")[0])), dtype=torch.float32, attn_implementation="eager")
             for m in model.modules():
                 if isinstance(m, torch.nn.Dropout):
                     m.p = 0.0

@@ -188,13 +188,16 @@ BOOST_AUTO_TEST_CASE(gguf_equals_the_tokenizer_json_it_came_from) {
     if (adds_bos) m.u32("tokenizer.ggml.bos_token_id", 0), m.boolean("tokenizer.ggml.add_bos_token", true);
     const auto got = hft::tokenizer_from_gguf(m.file());
     const auto golden = test::golden(kind);
+    std::size_t texts = 0;
     for (const auto& c : golden["encode"]) {
       if (!c["input"].is_string()) continue;
+      ++texts;
       const auto text = c["input"].get<std::string>();
       BOOST_TEST_CONTEXT(kind << " " << c["input"].dump())
       BOOST_CHECK_MESSAGE(hft::json(got.encode(text).ids) == c["encoding"]["ids"],
                           hft::json(got.encode(text).ids).dump());
     }
+    BOOST_TEST(texts > 0u, kind);
   }
 }
 

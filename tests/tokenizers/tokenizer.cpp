@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(batches_are_padded_together) {
 
 BOOST_AUTO_TEST_CASE(one_tokenizer_serves_many_threads) {
   const auto t = test::tokenizer("llama3");
-  const auto golden = test::golden("llama3")["ids"];
+  const auto golden = hft::test::filled(test::golden("llama3")["ids"]);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)

@@ -11,6 +11,7 @@
 
 #include <hft/io/json.hpp>
 
+#include "../seeded_checkpoint.hpp"
 #include "has_tool.hpp"
 
 using namespace hft;
@@ -34,11 +35,12 @@ class training_folder {
   // `after` goes on behind the command, in the shell.
   // The exit status; `out` and `err` get what it wrote.
   int train(const std::string& more, const char* model = "llama/tied", const std::string& after = "") {
-    const std::string command = std::string(std::getenv("HFT_TOOL")) + " train --model_name_or_path" +
-                                quoted(std::filesystem::path(HFT_TEST_DATA) / "models" / model) + " --train_file" +
-                                quoted(path_ / "rows.jsonl") + " --output_dir" + quoted(path_ / "out") +
-                                " --per_device_train_batch_size 4 " + more + " >" + quoted(path_ / "stdout") + " 2>" +
-                                quoted(path_ / "stderr") + after;
+    const std::string command =
+        std::string(std::getenv("HFT_TOOL")) + " train --model_name_or_path" +
+        quoted(hft::test::seeded_checkpoint(std::filesystem::path(HFT_TEST_DATA) / "models" / model)) +
+        " --train_file" + quoted(path_ / "rows.jsonl") + " --output_dir" + quoted(path_ / "out") +
+        " --per_device_train_batch_size 4 " + more + " >" + quoted(path_ / "stdout") + " 2>" +
+        quoted(path_ / "stderr") + after;
     std::filesystem::remove(path_ / "stderr");  // of the run before
     const int status = std::system(command.c_str());
     out = read_text(path_ / "stdout");

@@ -15,7 +15,7 @@ using Llama = LlamaForCausalLM<W, autodiff<cpu>>;
 
 template <class W>
 Llama<W> load() {
-  return Llama<W>::from_pretrained(data("models/llama/tied").string());
+  return Llama<W>::from_pretrained(data("train/half_precision").string());
 }
 
 const json& torch() {
