@@ -18,9 +18,9 @@ struct AttentionOptions {
   isize layer = 0;    // its place in the cache
   bool bias = false;  // of the query, key and value projections
   bool output_bias = false;
-  bool causal = true;
-  isize sliding_window = 0;       // 0: none
+  visibility visible = {};        // causal unless said otherwise
   std::optional<f64> scale = {};  // of the scores; default 1 / sqrt(head_dim)
+  f64 softcap = 0;                // scores become softcap * tanh(score / softcap); 0: none
   f64 dropout = 0;                // of the weights, in a training pass
 };
 
@@ -47,8 +47,8 @@ X attend(const X& q, const X& k, const X& v, const AttentionOptions& o,
 
   AttentionArgs<typename Context::base> args;
   args.scale = o.scale.value_or(1 / std::sqrt(f64(C)));
-  args.causal = o.causal;
-  args.window = o.sliding_window;
+  args.visible = o.visible;
+  args.softcap = o.softcap;
   args.alibi = slopes;
   if constexpr (requires { context.training; })
     if (context.training && o.dropout > 0) args.dropout = context.dropout.next(o.dropout);

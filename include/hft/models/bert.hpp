@@ -86,7 +86,7 @@ struct BertConfig {
             .head_dim = hidden_size / num_attention_heads,
             .bias = true,
             .output_bias = true,
-            .causal = false,
+            .visible = visibility::everything(),
             .dropout = attention_probs_dropout_prob};
   }
   MLPOptions mlp() const {
