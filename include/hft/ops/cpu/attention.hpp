@@ -23,6 +23,19 @@ bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
   return s >= seen.begin && s < seen.end && (!p.key_mask || p.key_mask[b * p.mask_stride + s] != 0);
 }
 
+/// The score of key s for query t and head h of batch row b.
+template <class A>
+f64 attention_score(const attention_problem_of<A>& p, isize b, isize t, isize h, isize s) {
+  const A *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / (p.q.heads / p.k.heads));
+  f64 dot = 0;
+  for (isize d = 0; d < p.q.dim; ++d) dot += f64(q[d]) * k[d];
+  f64 x = dot * p.scale;
+  if (p.bias.data) x += p.bias.at(b, t, h)[s];
+  if (p.softcap > 0) x = p.softcap * std::tanh(x / p.softcap);
+  if (p.alibi_slopes) x += f64(p.alibi_slopes[h]) * f64(s - p.place(t));
+  return x;
+}
+
 }  // namespace detail
 
 // ---- the oracle: one score at a time, sums in f64
@@ -30,32 +43,22 @@ bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
 template <class A>
 void attention_kernel(isa::generic, const attention_problem_of<A>& p) {
   const isize group = p.q.heads / p.k.heads;
-  const auto score = [&](isize b, isize t, isize h, isize s) {
-    const A *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / group);
-    f64 dot = 0;
-    for (isize d = 0; d < p.q.dim; ++d) dot += f64(q[d]) * k[d];
-    f64 x = dot * p.scale;
-    if (p.bias.data) x += p.bias.at(b, t, h)[s];
-    if (p.softcap > 0) x = p.softcap * std::tanh(x / p.softcap);
-    if (p.alibi_slopes) x += f64(p.alibi_slopes[h]) * f64(s - p.place(t));
-    return x;
-  };
   for (isize b = 0; b < p.q.batch; ++b)
     for (isize t = 0; t < p.q.tokens; ++t)
       for (isize h = 0; h < p.q.heads; ++h) {
         f64 top = p.sinks ? p.sinks[h] : -INFINITY;
         for (isize s = 0; s < p.k.tokens; ++s)
-          if (detail::sees_key(p, b, t, s)) top = std::max(top, score(b, t, h, s));
+          if (detail::sees_key(p, b, t, s)) top = std::max(top, detail::attention_score(p, b, t, h, s));
         A* y = p.y.at(b, t, h);
         std::fill_n(y, p.v.dim, A(0));
         if (p.log_sums) *p.log_sum(b, t, h) = -INFINITY;
         if (top == -INFINITY) continue;
         f64 sum = p.sinks ? std::exp(p.sinks[h] - top) : 0;
         for (isize s = 0; s < p.k.tokens; ++s)
-          if (detail::sees_key(p, b, t, s)) sum += std::exp(score(b, t, h, s) - top);
+          if (detail::sees_key(p, b, t, s)) sum += std::exp(detail::attention_score(p, b, t, h, s) - top);
         for (isize s = 0; s < p.k.tokens; ++s)
           if (detail::sees_key(p, b, t, s)) {
-            const A weight = A(std::exp(score(b, t, h, s) - top) / sum);
+            const A weight = A(std::exp(detail::attention_score(p, b, t, h, s) - top) / sum);
             for (isize d = 0; d < p.v.dim; ++d) y[d] += weight * p.v.at(b, s, h / group)[d];
           }
         if (p.log_sums) *p.log_sum(b, t, h) = A(top + std::log(sum));
