@@ -22,8 +22,8 @@
 #include <hft/io/sorting.hpp>
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
-#include <hft/layers/positions.hpp>
 #include <hft/layers/rope_scaling.hpp>
+#include <hft/layers/rotary_tables.hpp>
 #include <hft/log.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>

@@ -63,8 +63,6 @@ X run_layers(const Layers& layers, X x, Context& context) {
 template <class Norm, class Attention, class Mlp>
 class PreNormBlock {
  public:
-  using positions = typename Attention::positions;
-
   template <class Config>
   PreNormBlock(const Config& config, isize layer)
       : input_layernorm(config.norm()),

@@ -169,12 +169,12 @@ class BertSelfAttention {
       : query(o.hidden_size, o.hidden_size, true),
         key(o.hidden_size, o.hidden_size, true),
         value(o.hidden_size, o.hidden_size, true),
-        options_(o) {}
+        core_(o) {}
 
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const auto [q, k, v] = project(x, query, key, value);
-    return attend<no_positions>(q, k, v, options_, {}, context);
+    return core_(q, k, v, context);
   }
   void visit(visitor& v) {
     v("query", query);
@@ -185,7 +185,7 @@ class BertSelfAttention {
   typename B::linear query, key, value;
 
  private:
-  AttentionOptions options_;
+  AttentionCore<B, no_positions> core_;
 };
 
 template <class B>

@@ -41,15 +41,11 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   using build_type = B;
   using A = typename B::activation;
   using D = typename B::device;
-  using positions = typename Block<B>::positions;
   static constexpr std::string_view base_model_prefix = "model";
   static std::string architecture() { return std::string(Config::class_prefix) + "Model"; }
 
   explicit DecoderModel(const Config& config)
-      : embed_tokens(config.vocab_size, config.hidden_size, config.pad_token_id),
-        norm(config.norm()),
-        config_(config),
-        positions_(config) {
+      : embed_tokens(config.vocab_size, config.hidden_size, config.pad_token_id), norm(config.norm()), config_(config) {
     config.check();
     detail::check_specialisation(static_cast<typename B::specialisation*>(nullptr), config);
     layers = make_layers<Block<B>>(config, config.num_hidden_layers);
@@ -59,7 +55,6 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
   /// arguments that do not fit each other.
   BaseModelOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = make_context(Config::class_prefix, input_ids, args, 0);
-    positions_.prepare(context);
     const auto x = apply_neftune(embed_tokens(input_ids), context);  // (B,T,C)
     return {norm(run_layers(layers, x, context))};
   }
@@ -85,7 +80,6 @@ class DecoderModel : public PreTrainedModel<DecoderModel<Config, Block, Norm, B>
 
  private:
   Config config_;
-  positions positions_;
 };
 
 /// A decoder with a head over the vocabulary. Checkpoint names: model, lm_head. (transformers.LlamaForCausalLM and its

@@ -115,15 +115,14 @@ template <class B>
 class GPT2Attention {
  public:
   explicit GPT2Attention(const AttentionOptions& o)
-      : c_attn(o.hidden_size, 3 * o.hidden_size), c_proj(o.hidden_size, o.hidden_size), options_(o) {}
+      : c_attn(o.hidden_size, 3 * o.hidden_size), c_proj(o.hidden_size, o.hidden_size), core_(o) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const auto qkv = c_attn(x);  // (B,T,3C)
-    const isize C = options_.hidden_size;
-    return c_proj(attend<no_positions>(qkv.slice(2, 0, C), qkv.slice(2, C, 2 * C), qkv.slice(2, 2 * C, 3 * C), options_,
-                                       {}, context));
+    const isize C = core_.options().hidden_size;
+    return c_proj(core_(qkv.slice(2, 0, C), qkv.slice(2, C, 2 * C), qkv.slice(2, 2 * C, 3 * C), context));
   }
   void visit(visitor& v) {
     v("c_attn", c_attn);
@@ -133,7 +132,7 @@ class GPT2Attention {
   Conv1D<B> c_attn, c_proj;
 
  private:
-  AttentionOptions options_;
+  AttentionCore<B, no_positions> core_;
 };
 
 template <class B>

@@ -91,7 +91,6 @@ struct LlamaConfig {
     detail::check_rate(model_type, "attention_dropout", attention_dropout);
     check_heads(attention(0), model_type);
     mlp(0);
-    rope();
   }
 
   NormOptions norm() const { return {.size = hidden_size, .eps = rms_norm_eps}; }
@@ -103,7 +102,8 @@ struct LlamaConfig {
             .layer = layer,
             .bias = attention_bias,
             .output_bias = attention_bias,
-            .dropout = attention_dropout};
+            .dropout = attention_dropout,
+            .rope = rope()};
   }
   MLPOptions mlp(isize) const {
     return {.hidden_size = hidden_size,
