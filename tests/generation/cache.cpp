@@ -1,4 +1,4 @@
-// The sliding-window cache: what it gives back, and that it forgets.
+// Caches: what each kind of layer gives back, that a window forgets, and what works on all of them.
 #include <boost/test/unit_test.hpp>
 
 #include <hft/generation/cache.hpp>
@@ -20,7 +20,8 @@ BOOST_AUTO_TEST_CASE(a_sliding_window_keeps_the_last_tokens_in_bounded_memory) {
         }
         const isize kept = std::min(seen, window - 1);
         seen += T;
-        const auto [k, v] = cache.update(0, keys, values);
+        const auto [k, v, first] = cache.update(0, keys, values);
+        BOOST_TEST_REQUIRE(first == seen - kept - T);
         BOOST_TEST_REQUIRE(k.extent(1) == kept + T);  // the oldest new token sees window - 1 before it
         BOOST_TEST_REQUIRE(v.extent(1) == kept + T);
         const auto k_all = k.dense(), v_all = v.dense();
@@ -33,6 +34,97 @@ BOOST_AUTO_TEST_CASE(a_sliding_window_keeps_the_last_tokens_in_bounded_memory) {
       }
       BOOST_TEST(cache.get_seq_length() == seen);
     }
+}
+
+namespace {
+// Tokens [from, to) of a batch of two: token n of row b holds 100 b + n, and its value the negative.
+std::pair<Tensor<f32, 4>, Tensor<f32, 4>> tokens(isize from, isize to) {
+  Tensor<f32, 4> k({2, to - from, 1, 1}), v({2, to - from, 1, 1});
+  for (isize i = 0; i < k.size(); ++i) {
+    k.data()[i] = f32(100 * (i / (to - from)) + from + i % (to - from));
+    v.data()[i] = -k.data()[i];
+  }
+  return {k, v};
+}
+std::vector<f32> row(const Tensor<f32, 4>& x, isize b) {
+  const auto d = x.slice(0, b, b + 1).dense();
+  return {d.data(), d.data() + d.size()};
+}
+using numbers = std::vector<f32>;
+}  // namespace
+
+// Layers 0 to 2 see everything, the last two tokens, and a state.
+BOOST_AUTO_TEST_CASE(layers_of_different_types_stand_side_by_side) {
+  LayeredCache<> cache(
+      {.layer_types = {"full_attention", "sliding_attention", "linear_attention"}, .sliding_window = 2});
+  const auto step = [&](isize from, isize to) {
+    const auto [k, v] = tokens(from, to);
+    auto full = cache.update(0, k, v), sliding = cache.update(1, k, v);
+    cache.state(2)["ssm"] = k.slice(1, to - from - 1, to - from).clone();  // the last token
+    cache.state(2).tokens += to - from;
+    return std::pair{full, sliding};
+  };
+  step(0, 3);
+  const auto [full, sliding] = step(3, 4);
+  BOOST_TEST(row(full.keys, 0) == numbers({0, 1, 2, 3}), boost::test_tools::per_element());
+  BOOST_TEST(row(full.values, 1) == numbers({-100, -101, -102, -103}), boost::test_tools::per_element());
+  BOOST_TEST(full.first == 0);
+  BOOST_TEST(row(sliding.keys, 0) == numbers({2, 3}), boost::test_tools::per_element());
+  BOOST_TEST(sliding.first == 2);
+  BOOST_TEST(cache.get_seq_length() == 4);
+
+  cache.cross(1) = {tokens(7, 9).first, tokens(7, 9).second};
+  const isize rows[] = {1, 0, 1};
+  cache.reorder(rows);
+  BOOST_TEST(row(cache.state(2)["ssm"], 2) == numbers({103}), boost::test_tools::per_element());
+  BOOST_TEST(row(cache.state(2)["ssm"], 1) == numbers({3}), boost::test_tools::per_element());
+  BOOST_TEST(row(cache.cross(1).keys, 0) == numbers({107, 108}), boost::test_tools::per_element());
+  const Tensor<f32, 4> more = Tensor<f32, 4>::filled({3, 1, 1, 1}, 9);
+  BOOST_TEST(row(cache.update(0, more, more).keys, 2) == numbers({100, 101, 102, 103, 9}),
+             boost::test_tools::per_element());
+  BOOST_TEST(row(cache.update(1, more, more).keys, 1) == numbers({3, 9}), boost::test_tools::per_element());
+
+  BOOST_CHECK_THROW(cache.crop(3), unsupported_error);  // neither the window nor the state goes back
+  BOOST_CHECK_THROW(cache.update(2, more, more), unsupported_error);
+  BOOST_CHECK_THROW(cache.state(0), unsupported_error);
+  const isize wrong[] = {3};
+  BOOST_CHECK_THROW(cache.reorder(wrong), value_error);
+  cache.reset();
+  BOOST_TEST(cache.get_seq_length() == 0);
+  BOOST_TEST(!cache.cross(1).keys);
+  BOOST_TEST(cache.state(2).tensors.empty());
+  step(0, 2);
+  BOOST_TEST(cache.get_seq_length() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_crop_forgets_the_last_tokens) {
+  DynamicCache<> dynamic;
+  StaticCache<> fixed_room(8);
+  SlidingWindowCache<> window(4);
+  const auto crops = [](auto& cache) {
+    cache.update(0, tokens(0, 4).first, tokens(0, 4).second);
+    cache.crop(2);
+    BOOST_TEST(cache.get_seq_length() == 2);
+    const auto now = cache.update(0, tokens(7, 8).first, tokens(7, 8).second);
+    BOOST_TEST(row(now.keys, 1) == numbers({100, 101, 107}), boost::test_tools::per_element());
+    BOOST_CHECK_THROW(cache.crop(4), value_error);
+  };
+  crops(dynamic);
+  crops(fixed_room);
+  crops(window);
+  BOOST_TEST(fixed_room.get_max_cache_shape() == 8);
+  BOOST_TEST(dynamic.get_max_cache_shape() == 0);
+  BOOST_CHECK_THROW(fixed_room.update(0, tokens(0, 6).first, tokens(0, 6).second), value_error);
+  window.update(0, tokens(8, 13).first, tokens(8, 13).second);
+  window.update(0, tokens(13, 14).first, tokens(13, 14).second);
+  BOOST_CHECK_THROW(window.crop(5), unsupported_error);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_cache_cannot_be_made_of_is_an_error) {
+  BOOST_CHECK_THROW(StaticCache<>(0), value_error);
+  BOOST_CHECK_THROW(SlidingWindowCache<>(0), value_error);
+  BOOST_CHECK_THROW(LayeredCache<>({.layer_types = {"sliding_attention"}}), value_error);
+  BOOST_CHECK_THROW(LayeredCache<>({.layer_types = {"full"}}), value_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

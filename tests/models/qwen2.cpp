@@ -54,8 +54,8 @@ BOOST_AUTO_TEST_CASE(base_model_gives_transformers_hidden_states) {
 BOOST_AUTO_TEST_CASE(some_layers_see_a_window_through_the_cache) {
   const auto folder = data("models/qwen2/layer_types");
   const auto model = Qwen2ForCausalLM<f32>::from_pretrained(folder.string());
-  BOOST_TEST(model.config().attention(0).sliding_window == 3);
-  BOOST_TEST(model.config().attention(1).sliding_window == 0);
+  BOOST_TEST(model.config().attention(0).visible.left == 2);
+  BOOST_TEST(model.config().attention(1).visible.left == visibility::unlimited);
   const golden g(folder / "golden.safetensors");
   const auto ids = g.ids("batch.input_ids");
   DynamicCache<> cache;

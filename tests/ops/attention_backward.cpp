@@ -16,8 +16,8 @@ struct attention_case {
 static void check(attention_case c) {
   c.args.scale = 0.7;
   BOOST_TEST_CONTEXT("B " << c.B << " T " << c.T << " S " << c.S << " H " << c.H << " Hk " << c.Hk << " D " << c.D
-                          << " Dv " << c.Dv << " causal " << c.args.causal << " window " << c.args.window << " softcap "
-                          << c.args.softcap << " dropout " << c.args.dropout.p)
+                          << " Dv " << c.Dv << " left " << c.args.visible.left << " right " << c.args.visible.right
+                          << " softcap " << c.args.softcap << " dropout " << c.args.dropout.p)
   check_gradients([&](const auto& q, const auto& k, const auto& v) { return attention(q, k, v, c.args); },
                   random_values<4>({c.B, c.T, c.H, c.D}, 1), random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
                   random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3));
@@ -25,7 +25,7 @@ static void check(attention_case c) {
 
 BOOST_AUTO_TEST_CASE(causal_and_bidirectional) {
   check({});
-  check({.B = 2, .args = {.causal = false}});
+  check({.B = 2, .args = {.visible = visibility::everything()}});
   check({.T = 1, .S = 1});
 }
 BOOST_AUTO_TEST_CASE(grouped_heads_and_other_value_sizes) {
@@ -37,15 +37,15 @@ BOOST_AUTO_TEST_CASE(queries_at_the_end_of_more_keys) {
   check({.T = 1, .S = 6});
 }
 BOOST_AUTO_TEST_CASE(windows) {
-  check({.T = 7, .S = 7, .args = {.window = 3}});
-  check({.T = 4, .S = 7, .args = {.causal = false, .window = 2}});
+  check({.T = 7, .S = 7, .args = {.visible = visibility::window(3)}});
+  check({.T = 4, .S = 7, .args = {.visible = visibility::around(1, 2)}});
 }
 BOOST_AUTO_TEST_CASE(key_masks) {
   attention_case c{.B = 2};
   // Row 0 is padded on the left, so its first queries see nothing; row 1 has a hole.
   c.args.key_mask = Tensor<u8, 2>::from({0, 0, 1, 1, 1, 1, 0, 1, 1, 0}, {2, 5});
   check(c);
-  c.args.causal = false;
+  c.args.visible = visibility::everything();
   check(c);
 }
 BOOST_AUTO_TEST_CASE(softcaps_and_linear_biases) {
@@ -58,11 +58,49 @@ BOOST_AUTO_TEST_CASE(softcaps_and_linear_biases) {
 }
 BOOST_AUTO_TEST_CASE(dropout) {
   check({.B = 2, .T = 6, .S = 6, .args = {.dropout = {.p = 0.4, .seed = 3, .stream = 5}}});
-  check({.T = 6, .S = 9, .H = 4, .args = {.causal = false, .dropout = {.p = 0.1, .seed = 3}}});
+  check({.T = 6, .S = 9, .H = 4, .args = {.visible = visibility::everything(), .dropout = {.p = 0.1, .seed = 3}}});
+}
+BOOST_AUTO_TEST_CASE(more_queries_than_keys) {
+  check({.B = 2, .T = 7, .S = 3, .args = {.visible = visibility::everything()}});
+  check({.T = 7, .S = 3});  // the first four see nothing
+  check({.T = 4, .S = 6, .args = {.visible = {.left = 2, .right = 1, .offset = 1}}});
+}
+
+static void check_bias(attention_case c, const Shape<2>& rows) {
+  c.args.scale = 0.7;
+  BOOST_TEST_CONTEXT("T " << c.T << " S " << c.S << " bias for " << rows[0] << " rows and " << rows[1] << " heads")
+  check_gradients([&](const auto& q, const auto& k, const auto& v, const auto& bias,
+                      const auto& sinks) { return attention(q, k, v, c.args, bias, sinks); },
+                  random_values<4>({c.B, c.T, c.H, c.D}, 1), random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
+                  random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3), random_values<4>({rows[0], rows[1], c.T, c.S}, 4),
+                  random_values<1>({c.H}, 5));
+}
+BOOST_AUTO_TEST_CASE(biases_and_sinks) {
+  for (const isize rows : {1, 2})
+    for (const isize heads : {1, 4}) {
+      check_bias({.B = 2, .H = 4, .Hk = 2, .args = {.visible = visibility::everything()}}, {rows, heads});
+      check_bias({.B = 2, .T = 3, .S = 6, .H = 4, .args = {.softcap = 1.5}}, {rows, heads});
+      attention_case c{.B = 2, .T = 4, .S = 3, .H = 4, .args = {.visible = visibility::everything()}};
+      c.Hk = 4;
+      c.args.dropout = {.p = 0.3, .seed = 3};
+      c.args.key_mask = Tensor<u8, 2>::from({1, 0, 1, 0, 0, 0}, {2, 3});
+      check_bias(c, {rows, heads});
+    }
+  check_bias({.T = 66, .S = 70, .H = 2, .D = 1, .Dv = 1, .args = {.visible = visibility::around(3, 2)}}, {1, 1});
+}
+BOOST_AUTO_TEST_CASE(what_does_not_fit_is_an_error_that_says_so) {
+  const auto q = random_values<4>({2, 3, 4, 2}, 1), k = random_values<4>({2, 5, 2, 2}, 2);
+  const auto says = [](std::string_view text) {
+    return [text](const shape_error& e) { return std::string_view(e.what()).find(text) != std::string_view::npos; };
+  };
+  BOOST_CHECK_EXCEPTION(attention(q, k, k, {}, random_values<4>({2, 2, 3, 5}, 3)), shape_error,
+                        says("[attention] bias: expected (1 or 2, 1 or 4, 3, 5), got (2, 2, 3, 5)"));
+  BOOST_CHECK_EXCEPTION(attention(q, k, k, {}, {}, random_values<1>({2}, 3)), shape_error,
+                        says("[attention] sinks: expected (4), got (2)"));
 }
 BOOST_AUTO_TEST_CASE(several_blocks_of_queries_and_keys) {
   check({.T = 70, .S = 135, .H = 2, .Hk = 1, .D = 2, .Dv = 1});
-  check({.T = 130, .S = 130, .H = 1, .Hk = 1, .D = 1, .Dv = 2, .args = {.window = 65}});
+  check({.T = 130, .S = 130, .H = 1, .Hk = 1, .D = 1, .Dv = 2, .args = {.visible = visibility::window(65)}});
 }
 
 // How the work is split among threads: by key heads, query heads and blocks of keys.
@@ -82,8 +120,10 @@ BOOST_AUTO_TEST_CASE(every_split_gives_the_same_gradients) {
   for (const attention_case& c :
        {attention_case{.T = 150, .S = 200, .H = 6, .Hk = 2, .D = 8, .Dv = 5},
         attention_case{.B = 2, .T = 130, .S = 130, .H = 2, .Hk = 2, .D = 3, .Dv = 3},
-        attention_case{.T = 70, .S = 70, .H = 3, .Hk = 1, .D = 17, .Dv = 17, .args = {.causal = false}},
-        attention_case{.T = 1, .S = 140, .H = 4, .Hk = 2, .D = 4, .Dv = 4, .args = {.window = 70}}}) {
+        attention_case{
+            .T = 70, .S = 70, .H = 3, .Hk = 1, .D = 17, .Dv = 17, .args = {.visible = visibility::everything()}},
+        attention_case{
+            .T = 1, .S = 140, .H = 4, .Hk = 2, .D = 4, .Dv = 4, .args = {.visible = visibility::window(70)}}}) {
     const auto q = random_values<4>({c.B, c.T, c.H, c.D}, 1), k = random_values<4>({c.B, c.S, c.Hk, c.D}, 2),
                v = random_values<4>({c.B, c.S, c.Hk, c.Dv}, 3), dy = random_values<4>({c.B, c.T, c.H, c.Dv}, 4);
     const auto gradients = [&]<class A>(A, isize threads) {

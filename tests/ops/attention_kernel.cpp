@@ -37,7 +37,7 @@ struct shape {
 struct problem_memory {
   heads_memory q, k, v, y, expected;
   std::vector<u8> mask;
-  std::vector<f32> slopes;
+  std::vector<f32> slopes, bias, sinks;
   attention_problem p;
 
   explicit problem_memory(shape s, std::uint64_t seed = 1, layout l = layout::head_major, f32 size = 1)
@@ -58,6 +58,19 @@ struct problem_memory {
   void use_alibi() {
     for (isize h = 0; h < p.q.heads; ++h) slopes.push_back(std::exp2(-8.0f * f32(h + 1) / f32(p.q.heads)));
     p.alibi_slopes = slopes.data();
+  }
+  /// A bias of its own for each batch row, or head, or for all, with a gap behind each row.
+  void use_bias(bool by_row, bool by_head) {
+    const isize B = by_row ? p.q.batch : 1, H = by_head ? p.q.heads : 1, T = p.q.tokens, S = p.k.tokens;
+    bias.resize(std::size_t(B * H * T * (S + 1)));
+    numbers next(51);
+    for (auto& x : bias) x = next(-2, 2);
+    const isize head = T * (S + 1);
+    p.bias = {bias.data(), B, T, H, S, by_row ? H * head : 0, S + 1, by_head ? head : 0};
+  }
+  void use_sinks() {
+    for (isize h = 0; h < p.q.heads; ++h) sinks.push_back(f32(h) - 1);
+    p.sinks = sinks.data();
   }
   /// The largest difference from the oracle, over all memory of the result: what lies between heads stays as it was.
   template <class Tag>
@@ -92,7 +105,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(every_shape_equals_the_oracle, Tag, isa_tags) {
         BOOST_TEST_CONTEXT("B " << s.B << " T " << s.T << " S " << s.S << " H " << s.H << " Hk " << s.Hk << " D " << s.D
                                 << " Dv " << s.Dv << " causal " << causal) {
           problem_memory m(s, 11, l);
-          m.p.causal = causal;
+          m.p.visible = causal ? visibility::causal() : visibility::everything();
           BOOST_TEST(m.difference(Tag{}) <= tolerance);
         }
 }
@@ -103,14 +116,53 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(window_mask_alibi_softcap_equal_the_oracle, Tag, i
     for (int options = 0; options < 16; ++options)
       BOOST_TEST_CONTEXT("T " << s.T << " S " << s.S << " options " << options) {
         problem_memory m(s, 21 + std::uint64_t(options), layout::head_major, 2);
-        if (options & 1) m.p.window = 37;
+        if (options & 1) m.p.visible = visibility::window(37);
         if (options & 2) m.hide(0, 0, 20), m.hide(1, s.S - 7, s.S), m.hide(1, 3, 9), m.hide(1, 10, 75);
         if (options & 4) m.use_alibi();
         if (options & 8) m.p.softcap = 3;
         BOOST_TEST(m.difference(Tag{}) <= 2 * tolerance);
-        m.p.causal = false;
+        m.p.visible = options & 1 ? visibility::around(40, 9) : visibility::everything();
         BOOST_TEST(m.difference(Tag{}) <= 2 * tolerance);
       }
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(biases_and_sinks_equal_the_oracle, Tag, isa_tags) {
+  for (const shape s : {shape{2, 1, 601, 6, 2, 16, 16}, shape{2, 1, 5, 2, 2, 7, 9}, shape{2, 50, 203, 6, 2, 16, 16},
+                        shape{1, 67, 67, 3, 1, 20, 12}, shape{2, 40, 9, 2, 2, 8, 8}})
+    for (int options = 0; options < 64; ++options)
+      BOOST_TEST_CONTEXT("T " << s.T << " S " << s.S << " options " << options) {
+        problem_memory m(s, 61 + std::uint64_t(options), layout::head_major, 2);
+        if (options & 1) m.p.softcap = 3;
+        if (options & 2) m.hide(0, 0, 3), m.hide(0, 4, 5);
+        if (options & 4) m.p.visible = visibility::around(30, 4);
+        if (options & 8) m.use_sinks();
+        if (options < 48) m.use_bias(options & 16, options & 32);
+        BOOST_TEST(m.difference(Tag{}) <= 2 * tolerance);
+      }
+}
+
+// Attention to another, shorter sequence: more queries than keys, and every one sees all.
+BOOST_AUTO_TEST_CASE_TEMPLATE(more_queries_than_keys_equal_the_oracle, Tag, isa_tags) {
+  for (const shape s : {shape{2, 9, 1, 2, 1, 8, 8}, shape{1, 130, 70, 4, 2, 16, 5}, shape{1, 3, 2, 1, 1, 1, 1}})
+    for (const auto visible : {visibility::everything(), visibility::causal(), visibility::window(2),
+                               visibility{2, 3, 0}, visibility{.offset = 0}, visibility{.offset = -4}}) {
+      problem_memory m(s, 71);
+      m.p.visible = visible;
+      BOOST_TEST(m.difference(Tag{}) <= tolerance);
+    }
+}
+
+// A sink whose score is the log of the sum of the others takes half of the weight.
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_sink_takes_its_share, Tag, isa_tags) {
+  for (const isize T : {1, 4}) {
+    problem_memory m({1, T, 200, 1, 1, 2, 1});
+    std::fill(m.k.memory.begin(), m.k.memory.end(), 0.0f);
+    std::fill(m.v.memory.begin(), m.v.memory.end(), 3.0f);
+    m.sinks = {std::log(200.0f)};
+    m.p.sinks = m.sinks.data();
+    attention_kernel(Tag{}, m.p);
+    BOOST_TEST(*m.p.y.at(0, T - 1, 0) == 1.5f, boost::test_tools::tolerance(200 * 0x1p-24f));  // sums of 200
+  }
 }
 
 // With keys that are all alike every visible value has the same weight: the output is their mean.
@@ -124,7 +176,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(equal_keys_give_the_mean_of_the_visible_values, Ta
     m.hide(0, 1, 2);
     attention_kernel(Tag{}, m.p);
     BOOST_TEST(*m.p.y.at(0, T - 1, 0) == 13.0f / 3, boost::test_tools::tolerance(1e-6f));  // (1 + 4 + 8) / 3
-    m.p.window = 2;
+    m.p.visible = visibility::window(2);
     attention_kernel(Tag{}, m.p);
     BOOST_TEST(*m.p.y.at(0, T - 1, 0) == 6.0f);  // (4 + 8) / 2
   }

@@ -131,8 +131,9 @@ BOOST_AUTO_TEST_CASE(attention) {
   struct shape {
     isize T, S, H, Hk, D, Dv;
   };
-  for (const shape& s : {shape{1, 5, 3, 1, 10, 10}, shape{7, 7, 4, 2, 12, 12}, shape{5, 130, 2, 2, 16, 7}})
-    for (int options = 0; options < 16; ++options)
+  for (const shape& s :
+       {shape{1, 5, 3, 1, 10, 10}, shape{7, 7, 4, 2, 12, 12}, shape{5, 130, 2, 2, 16, 7}, shape{6, 3, 2, 1, 8, 8}})
+    for (int options = 0; options < 64; ++options)
       BOOST_TEST_CONTEXT("T " << s.T << " S " << s.S << " options " << options) {
         const auto heads = [](const strided& m, isize tokens, isize n, isize d) {
           return heads_view<f32>{const_cast<f32*>(m.memory.data()), 1, tokens, n, d, tokens * m.stride, m.stride, d};
@@ -147,21 +148,28 @@ BOOST_AUTO_TEST_CASE(attention) {
                             .v = heads(v, s.S, s.Hk, s.Dv),
                             .y = heads(y, s.T, s.H, s.Dv)};
         p.scale = 0.7f;
-        p.causal = !(options & 1);
-        if (p.causal && options & 2) p.window = 3;
+        const bool causal = !(options & 1), window = options & 2;
+        p.visible = causal   ? window ? visibility::window(3) : visibility::causal()
+                      : window ? visibility::around(2, 1)
+                             : visibility::everything();
+        const strided bias(s.H * s.T, s.S, 2, 5);
+        const std::vector<f32> sinks(std::size_t(s.H), 0.4f);
+        if (options & 16) p.bias = {bias.memory.data(), 1, s.T, s.H, s.S, 0, bias.stride, s.T * bias.stride};
+        if (options & 32) p.sinks = sinks.data();
         if (options & 4) mask[1] = mask[std::size_t(s.S - 1)] = 0, p.key_mask = mask.data(), p.mask_stride = s.S;
         if (options & 8) p.softcap = 3, p.alibi_slopes = slopes.data();
         attention_kernel(isa::generic{}, p);
         const auto exact = [&](isize t, isize column) {
           const isize h = column / s.Dv, d = column % s.Dv, group = h / (s.H / s.Hk);
           const isize at = s.S - s.T + t;  // the query's place among the keys
-          f64 sum = 0, weights = 0;
+          f64 sum = 0, weights = p.sinks ? std::exp(f64(sinks[std::size_t(h)])) : 0;
           for (isize i = 0; i < s.S; ++i) {
-            if ((p.causal && i > at) || !mask[std::size_t(i)] || (p.window && at - i >= p.window)) continue;
+            if (!mask[std::size_t(i)] || (causal && i > at) || (window && (at - i > 2 || i - at > 1))) continue;
             f64 score = 0;
             for (isize c = 0; c < s.D; ++c)
               score += f64(q.view().row(t)[h * s.D + c]) * k.view().row(i)[group * s.D + c];
             score *= p.scale;
+            if (p.bias.data) score += bias.view().row(h * s.T + t)[i];
             if (p.softcap) score = p.softcap * std::tanh(score / p.softcap);
             if (p.alibi_slopes) score += slopes[std::size_t(h)] * f64(i - at);
             const f64 weight = std::exp(score);

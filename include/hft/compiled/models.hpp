@@ -22,9 +22,9 @@
 #include <hft/io/sorting.hpp>
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
-#include <hft/layers/positions.hpp>
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/layers/rope_scaling.hpp>
+#include <hft/layers/rotary_tables.hpp>
 #include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
 #include <hft/models/bert.hpp>

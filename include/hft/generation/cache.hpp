@@ -1,194 +1,130 @@
-// Key-value caches: DynamicCache grows, StaticCache has its room from the start, SlidingWindowCache forgets.
-// A cache is an argument of the forward pass; the model stays const. (transformers.cache_utils)
+// Caches: a list of layers, made from the config's layer types. DynamicCache grows, StaticCache has its room from the
+// start, SlidingWindowCache forgets. A cache is an argument of the forward pass; the model stays const.
+// (transformers.cache_utils)
 #pragma once
 #include <algorithm>
+#include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include <hft/layers/cache.hpp>
-#include <hft/ops/copy.hpp>
+#include <hft/generation/cache_layer.hpp>
 
 namespace hft {
 
-namespace detail {
-
-// Keys and values of one layer, (B,Hk,room,D) each, so that a head's keys lie together.
-template <Scalar A, BaseDevice D>
-struct cached_layer {
-  Tensor<A, 4, D> keys, values;
-  isize begin = 0, end = 0;  // the tokens in use
-
-  static Tensor<A, 4, D> view(const Tensor<A, 4, D>& t, isize from, isize to) {
-    return t.slice(2, from, to).permute({0, 2, 1, 3});  // (B,S,Hk,D)
-  }
-  std::pair<Tensor<A, 4, D>, Tensor<A, 4, D>> used() const {
-    return {view(keys, begin, end), view(values, begin, end)};
-  }
-
-  void append(const Tensor<A, 4, D>& k, const Tensor<A, 4, D>& v) {
-    const isize T = k.extent(1);
-    copy_into(view(keys, end, end + T), k);
-    copy_into(view(values, end, end + T), v);
-    end += T;
-  }
-  // Moves the tokens in use to new memory, or to the front of the old one.
-  void resize(isize room, const Tensor<A, 4, D>& like_keys, const Tensor<A, 4, D>& like_values) {
-    const auto grown = [&](const Tensor<A, 4, D>& old, const Tensor<A, 4, D>& like) {
-      Tensor<A, 4, D> t({like.extent(0), like.extent(2), room, like.extent(3)});
-      if (end > begin) copy_into(view(t, 0, end - begin), view(old, begin, end));
-      return t;
-    };
-    keys = grown(keys, like_keys);
-    values = grown(values, like_values);
-    end -= begin;
-    begin = 0;
-  }
-  // Row i becomes what row rows[i] was.
-  void reorder(std::span<const isize> rows) {
-    const auto reordered = [&](const Tensor<A, 4, D>& old) {
-      Tensor<A, 4, D> t({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
-      for (isize b = 0; b < t.extent(0); ++b) {
-        const isize from = rows[std::size_t(b)];
-        copy_into(view(t.slice(0, b, b + 1), begin, end), view(old.slice(0, from, from + 1), begin, end));
-      }
-      return t;
-    };
-    keys = reordered(keys);
-    values = reordered(values);
-  }
+/// Of which layers a cache consists.
+struct CacheOptions {
+  // full_attention, sliding_attention, linear_attention, as config.layer_types; layers behind the last are like it, and
+  // all are full_attention where there is none
+  std::vector<std::string> layer_types = {};
+  isize sliding_window = 0;  // of sliding_attention
+  isize max_cache_len = 0;   // of full_attention; 0: it grows
 };
 
-// Whether rows is 0, 1, ..., batch - 1; and a value_error where it names rows that are not.
-inline bool checked_identity(const char* where, std::span<const isize> rows, isize batch) {
-  bool identity = isize(rows.size()) == batch;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] < 0 || rows[i] >= batch) throw value_error(where, "row", joined("0 <= row < ", batch), joined(rows[i]));
-    identity = identity && rows[i] == isize(i);
+/// One layer object for each layer, made where it is first used.
+template <Scalar A = f32, BaseDevice D = cpu>
+class LayeredCache : public Cache<A, D> {
+ public:
+  using typename Cache<A, D>::tensor;
+  using typename Cache<A, D>::view;
+
+  /// Throws value_error for an unknown type, or a window or room below 0, or no window where one is needed. `where`
+  /// names the cache.
+  explicit LayeredCache(CacheOptions options, const char* where = "LayeredCache") : options_(std::move(options)) {
+    if (options_.max_cache_len < 0)
+      throw value_error(where, "max_cache_len", "at least 1", detail::joined(options_.max_cache_len));
+    for (const auto& type : options_.layer_types) {
+      if (type != "full_attention" && type != "sliding_attention" && type != "linear_attention")
+        throw value_error(where, "layer type", "full_attention, sliding_attention or linear_attention", type);
+      if (type == "sliding_attention" && options_.sliding_window < 1)
+        throw value_error(where, "window", "at least 1", detail::joined(options_.sliding_window));
+    }
   }
-  return identity;
-}
 
-template <Scalar A, BaseDevice D>
-void reorder_layers(const char* where, std::vector<cached_layer<A, D>>& layers, std::span<const isize> rows) {
-  for (auto& l : layers)
-    if (l.keys && !checked_identity(where, rows, l.keys.extent(0))) l.reorder(rows);
-}
+  view update(isize layer, const tensor& keys, const tensor& values) override { return at(layer).update(keys, values); }
+  view& cross(isize layer) override {
+    if (layer >= isize(cross_.size())) cross_.resize(std::size_t(layer) + 1);
+    return cross_[std::size_t(layer)];
+  }
+  recurrent_state<A, D>& state(isize layer) override { return at(layer).state(); }
 
-template <class Layer, class T>
-void check_cache_input(const char* where, const Layer& layer, const T& k, const T& v) {
-  const auto fits = [](const T& held, const T& t) {
-    return !held || (held.extent(0) == t.extent(0) && held.extent(1) == t.extent(2) && held.extent(3) == t.extent(3));
-  };
-  if (!fits(layer.keys, k) || !fits(layer.values, v))
-    throw shape_error(where, "keys and values",
-                      joined("batch, heads and head size as cached, ", shape_text(layer.keys.shape())),
-                      joined(shape_text(k.shape()), " and ", shape_text(v.shape())));
-}
+  void reorder(std::span<const isize> rows) override {
+    for (auto& l : layers_) l->reorder(rows);
+    for (auto& c : cross_) c = {detail::reordered(c.keys, rows), detail::reordered(c.values, rows), c.first};
+  }
+  isize get_seq_length() const override {
+    isize length = 0;
+    for (const auto& l : layers_) length = std::max(length, l->get_seq_length());
+    return length;
+  }
+  isize get_max_cache_shape() const override {
+    const auto& types = options_.layer_types;
+    const bool full = types.empty() || std::find(types.begin(), types.end(), "full_attention") != types.end();
+    return full ? options_.max_cache_len : 0;
+  }
 
-}  // namespace detail
+  /// Forgets all tokens from `length` on. Throws value_error if there are fewer, unsupported_error where a layer no
+  /// longer has what those before it need.
+  void crop(isize length) {
+    if (length < 0 || length > get_seq_length())
+      throw value_error("Cache::crop", "length", detail::joined("0 to ", get_seq_length()), detail::joined(length));
+    for (auto& l : layers_) l->crop(length);
+  }
+  /// Forgets everything; what has its room from the start keeps it.
+  void reset() {
+    for (auto& l : layers_) l->reset();
+    cross_.clear();
+  }
+
+ private:
+  CacheLayer<A, D>& at(isize layer) {
+    while (layer >= isize(layers_.size())) layers_.push_back(made(layers_.size()));
+    return *layers_[std::size_t(layer)];
+  }
+  std::unique_ptr<CacheLayer<A, D>> made(std::size_t layer) const {
+    const auto& types = options_.layer_types;
+    const std::string type = types.empty() ? "full_attention" : types[std::min(layer, types.size() - 1)];
+    if (type == "sliding_attention") return std::make_unique<SlidingWindowLayer<A, D>>(options_.sliding_window);
+    if (type == "linear_attention") return std::make_unique<RecurrentLayer<A, D>>();
+    if (options_.max_cache_len) return std::make_unique<StaticLayer<A, D>>(options_.max_cache_len);
+    return std::make_unique<DynamicLayer<A, D>>();
+  }
+
+  CacheOptions options_;
+  std::vector<std::unique_ptr<CacheLayer<A, D>>> layers_;
+  std::vector<view> cross_;
+};
 
 /// Grows by doubling; the default of generate. (transformers.DynamicCache)
 template <Scalar A = f32, BaseDevice D = cpu>
-class DynamicCache final : public Cache<A, D> {
+class DynamicCache final : public LayeredCache<A, D> {
  public:
-  using typename Cache<A, D>::tensor;
-
-  std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) override {
-    if (layer >= isize(layers_.size())) layers_.resize(std::size_t(layer) + 1);
-    auto& l = layers_[std::size_t(layer)];
-    detail::check_cache_input("DynamicCache", l, keys, values);
-    const isize T = keys.extent(1), room = l.keys ? l.keys.extent(2) : 0;
-    if (l.end + T > room) l.resize(std::max((l.end + T + 63) / 64 * 64, 2 * room), keys, values);
-    l.append(keys, values);
-    return l.used();
-  }
-  void reorder(std::span<const isize> rows) override { detail::reorder_layers("DynamicCache::reorder", layers_, rows); }
-  isize get_seq_length() const override { return layers_.empty() ? 0 : layers_[0].end; }
-
-  /// Forgets all tokens from `length` on. Throws value_error if there are fewer.
-  void crop(isize length) {
-    if (length < 0 || length > get_seq_length())
-      throw value_error("DynamicCache::crop", "length", detail::joined("0 to ", get_seq_length()),
-                        detail::joined(length));
-    for (auto& l : layers_) l.end = length;
-  }
-  void reset() { layers_.clear(); }
-
- private:
-  std::vector<detail::cached_layer<A, D>> layers_;
+  DynamicCache() : LayeredCache<A, D>(CacheOptions()) {}
 };
 
 /// Has room for `max_cache_len` tokens, taken on first use; more are an error. (transformers.StaticCache)
 template <Scalar A = f32, BaseDevice D = cpu>
-class StaticCache final : public Cache<A, D> {
+class StaticCache final : public LayeredCache<A, D> {
  public:
-  using typename Cache<A, D>::tensor;
-
-  explicit StaticCache(isize max_cache_len) : room_(max_cache_len) {
-    if (room_ < 1) throw value_error("StaticCache", "max_cache_len", "at least 1", detail::joined(room_));
-  }
-
-  /// Throws value_error where the tokens do not fit.
-  std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) override {
-    if (layer >= isize(layers_.size())) layers_.resize(std::size_t(layer) + 1);
-    auto& l = layers_[std::size_t(layer)];
-    detail::check_cache_input("StaticCache", l, keys, values);
-    if (l.end + keys.extent(1) > room_)
-      throw value_error("StaticCache", "tokens", detail::joined("at most max_cache_len = ", room_),
-                        detail::joined(l.end + keys.extent(1)));
-    if (!l.keys) l.resize(room_, keys, values);
-    l.append(keys, values);
-    return l.used();
-  }
-  void reorder(std::span<const isize> rows) override { detail::reorder_layers("StaticCache::reorder", layers_, rows); }
-  isize get_seq_length() const override { return layers_.empty() ? 0 : layers_[0].end; }
-  isize get_max_cache_shape() const override { return room_; }
-  /// Forgets all tokens and keeps the memory.
-  void reset() {
-    for (auto& l : layers_) l.end = 0;
-  }
+  /// Throws value_error for a room below 1.
+  explicit StaticCache(isize max_cache_len) : LayeredCache<A, D>({.max_cache_len = checked(max_cache_len)}) {}
 
  private:
-  isize room_;
-  std::vector<detail::cached_layer<A, D>> layers_;
+  static isize checked(isize n) {
+    if (n < 1) throw value_error("StaticCache", "max_cache_len", "at least 1", detail::joined(n));
+    return n;
+  }
 };
 
 /// Keeps what a sliding window of `window` tokens can still see, for models whose every layer has that window: memory
-/// stays bounded however long the text. (transformers.DynamicSlidingWindowLayer)
+/// stays bounded however long the text.
 template <Scalar A = f32, BaseDevice D = cpu>
-class SlidingWindowCache final : public Cache<A, D> {
+class SlidingWindowCache final : public LayeredCache<A, D> {
  public:
-  using typename Cache<A, D>::tensor;
-
-  explicit SlidingWindowCache(isize window) : window_(window) {
-    if (window_ < 1) throw value_error("SlidingWindowCache", "window", "at least 1", detail::joined(window_));
-  }
-
-  std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) override {
-    if (layer >= isize(layers_.size())) layers_.resize(std::size_t(layer) + 1);
-    auto& l = layers_[std::size_t(layer)];
-    detail::check_cache_input("SlidingWindowCache", l, keys, values);
-    const isize T = keys.extent(1), room = l.keys ? l.keys.extent(2) : 0;
-    // The first of the new tokens still sees window - 1 older ones.
-    l.begin = std::max(l.begin, l.end - (window_ - 1));
-    if (l.end + T > room) l.resize(std::max(room, 2 * window_ + T), keys, values);
-    l.append(keys, values);
-    if (layer == 0) seen_ += T;
-    return l.used();
-  }
-  void reorder(std::span<const isize> rows) override {
-    detail::reorder_layers("SlidingWindowCache::reorder", layers_, rows);
-  }
-  isize get_seq_length() const override { return seen_; }
-  void reset() {
-    layers_.clear();
-    seen_ = 0;
-  }
-
- private:
-  isize window_, seen_ = 0;
-  std::vector<detail::cached_layer<A, D>> layers_;
+  /// Throws value_error for a window below 1.
+  explicit SlidingWindowCache(isize window)
+      : LayeredCache<A, D>({.layer_types = {"sliding_attention"}, .sliding_window = window}, "SlidingWindowCache") {}
 };
 
 }  // namespace hft

@@ -45,7 +45,6 @@ template <class Norm, class Attention, class Mlp>
 class PreNormBlock {
  public:
   using options = BlockOptions;
-  using positions = typename Attention::positions;
 
   explicit PreNormBlock(const BlockOptions& o)
       : input_layernorm(o.norm),
@@ -84,7 +83,6 @@ template <class Norm, class Attention, class Mlp>
 class PostNormBlock {
  public:
   using options = BlockOptions;
-  using positions = typename Attention::positions;
 
   explicit PostNormBlock(const BlockOptions& o)
       : self_attn(o.attention),

@@ -1,7 +1,10 @@
-// What attention asks of a key-value cache. The caches themselves are in generation/cache.hpp.
+// What layers ask of a cache. The caches themselves are in generation/cache.hpp.
 #pragma once
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <hft/tensor.hpp>
 
@@ -12,7 +15,7 @@ class CacheBase {
  public:
   virtual ~CacheBase() = default;
 
-  /// The number of tokens that have gone through layer 0, forgotten ones included: the next token's position.
+  /// The number of tokens that have gone through it, forgotten ones included: the next token's position.
   virtual isize get_seq_length() const = 0;
 
   /// How many tokens it can ever take in, or 0 where it grows.
@@ -26,16 +29,53 @@ class CacheBase {
   }
 };
 
-/// Keys and values of the tokens seen so far, one pair of tensors for each layer. A cache belongs to one sequence
-/// batch; the model is const and shared. (transformers.cache_utils.Cache)
+/// The keys and values that a query may see.
+template <Scalar A, BaseDevice D = cpu>
+struct kv_view {
+  Tensor<A, 4, D> keys, values;  // (B,S,Hk,D), (B,S,Hk,Dv)
+  isize first = 0;               // the position of the first of them; those before it are forgotten
+};
+
+/// What a recurrent layer keeps between tokens: tensors under names, which it reads and replaces, and the number of
+/// tokens that went into them.
+template <Scalar A, BaseDevice D = cpu>
+class recurrent_state {
+ public:
+  using tensor = Tensor<A, 4, D>;
+
+  /// The tensor of that name, (B, ...); empty before the layer has given it a value.
+  tensor& operator[](std::string_view name) {
+    for (auto& [n, t] : tensors)
+      if (n == name) return t;
+    return tensors.emplace_back(std::string(name), tensor()).second;
+  }
+
+  std::vector<std::pair<std::string, tensor>> tensors;
+  isize tokens = 0;  // the layer adds those that it takes in
+};
+
+/// What the tokens seen so far left behind in each layer. A cache belongs to one sequence batch; the model is const and
+/// shared. (transformers.cache_utils.Cache)
 template <Scalar A, BaseDevice D = cpu>
 class Cache : public CacheBase {
  public:
   using tensor = Tensor<A, 4, D>;
+  using view = kv_view<A, D>;
 
   /// Takes in the keys and values (B,T,Hk,D) of T new tokens of a layer, and returns all that a query may see, the new
-  /// ones last: (B,S,Hk,D) each.
-  virtual std::pair<tensor, tensor> update(isize layer, const tensor& keys, const tensor& values) = 0;
+  /// ones last.
+  virtual view update(isize layer, const tensor& keys, const tensor& values) = 0;
+
+  /// The place of a layer's keys and values of another sequence, which cross-attention fills once; they are empty
+  /// before. Throws unsupported_error unless the cache has such places.
+  virtual view& cross(isize) {
+    throw unsupported_error("Cache::cross", "cross-attention", "a cache with keys and values of another sequence");
+  }
+
+  /// The state of a recurrent layer. Throws unsupported_error unless the cache has it.
+  virtual recurrent_state<A, D>& state(isize) {
+    throw unsupported_error("Cache::state", "a recurrent layer", "a cache with its state");
+  }
 };
 
 }  // namespace hft

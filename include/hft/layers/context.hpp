@@ -1,8 +1,10 @@
 // ForwardContext: what the layers of one forward pass share.
 #pragma once
 #include <cstdint>
+#include <memory>
 
 #include <hft/layers/cache.hpp>
+#include <hft/layers/rotary_tables.hpp>
 #include <hft/ops/dropout_mask.hpp>
 #include <hft/tensor.hpp>
 
@@ -53,7 +55,8 @@ struct ForwardContext : detail::pass_state<A, D> {
   Tensor<i64, 2> position_ids;   // (B,T)
   isize key_length = 0;          // S: cached tokens and new ones
   Tensor<u8, 2, base> key_mask;  // (B,S), 0 hides a key; empty: all visible
-  Tensor<A, 2, base> cos, sin;   // (B*T, R/2), where the positions are rotary
+  // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
+  std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();
 };
 
 }  // namespace hft

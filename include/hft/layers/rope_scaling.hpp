@@ -29,6 +29,8 @@ struct RopeParameters {
   std::vector<f64> short_factor = {}, long_factor = {};
   // llama3 (Dubey et al. 2024, arXiv 2407.21783)
   std::optional<f64> low_freq_factor = {}, high_freq_factor = {};
+
+  bool operator==(const RopeParameters&) const = default;
 };
 
 /// Computes inverse frequencies in f32, step by step as Transformers does, so that angles agree at far positions.
@@ -39,6 +41,7 @@ class RopeScaling {
   RopeScaling(RopeParameters p, isize dim, isize max_positions);
 
   isize dim() const { return dim_; }
+  bool operator==(const RopeScaling&) const = default;
 
   /// Inverse frequencies (dim / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.
   std::pair<std::vector<f32>, f64> frequencies(isize length) const;

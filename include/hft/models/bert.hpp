@@ -130,7 +130,7 @@ HFT_INLINE TextModelOptions<> BertConfig::text_model() const {
                              .head_dim = hidden_size / num_attention_heads,
                              .bias = true,
                              .output_bias = true,
-                             .causal = false,
+                             .visible = visibility::everything(),
                              .dropout = attention_probs_dropout_prob};
   const MLPOptions mlp{.hidden_size = hidden_size,
                        .intermediate_size = intermediate_size,

@@ -56,7 +56,8 @@ struct LlamaConfig {
             .layer = layer,
             .bias = attention_bias,
             .output_bias = attention_bias,
-            .dropout = attention_dropout};
+            .dropout = attention_dropout,
+            .rope = rope()};
   }
   RopeScaling rope() const { return {rope_parameters, head_size(), max_position_embeddings}; }
   TextModelOptions<> text_model() const;
@@ -122,7 +123,6 @@ HFT_INLINE void LlamaConfig::check() const {
   if (!head_dim) check_divides(model_type, "num_attention_heads", num_attention_heads, "hidden_size", hidden_size);
   check_heads(attention(0), model_type);
   find_activation(hidden_act, model_type);
-  rope();
 }
 
 HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
@@ -134,8 +134,7 @@ HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
   TextModelOptions<> o{
       .where = class_prefix,
       .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size, .pad_token_id = pad_token_id},
-      .norm = norm,
-      .rope_scaling = rope()};
+      .norm = norm};
   for (isize i = 0; i < num_hidden_layers; ++i)
     o.layers.push_back({.norm = norm, .attention = attention(i), .mlp = mlp});
   return o;

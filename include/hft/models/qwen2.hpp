@@ -77,7 +77,7 @@ HFT_INLINE AttentionOptions Qwen2Config::attention(isize layer) const {
   o.output_bias = false;
   const bool slides =
       layer_types.empty() ? layer >= max_window_layers : layer_types[std::size_t(layer)] == "sliding_attention";
-  if (use_sliding_window && slides) o.sliding_window = sliding_window.value_or(0);
+  if (use_sliding_window && slides && sliding_window) o.visible = visibility::window(*sliding_window);
   return o;
 }
 

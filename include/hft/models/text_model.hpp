@@ -10,7 +10,6 @@
 
 #include <hft/layers/block.hpp>
 #include <hft/layers/pooler.hpp>
-#include <hft/layers/positions.hpp>
 #include <hft/layers/text_embeddings.hpp>
 #include <hft/log.hpp>
 #include <hft/models/model_parts.hpp>
@@ -28,8 +27,6 @@ struct TextModelOptions {
   std::optional<NormOptions> norm = {};  // after the last block
   bool pooler = false;
   bool causal = true;  // else both directions are seen, and no cache is taken
-  std::optional<RopeScaling> rope_scaling = {};
-  const RopeScaling& rope() const { return *rope_scaling; }
 };
 
 /// Checkpoint names: those of TextEmbeddings, layers, norm, pooler.
@@ -40,7 +37,6 @@ class TextModel : public ModelParts {
   using A = typename B::activation;
   using D = typename B::device;
   using options = TextModelOptions<typename Block<B>::options>;
-  using positions = typename Block<B>::positions;
   template <class Other>
   using on_build = TextModel<Block, Norm, Other>;
   static constexpr const char* class_suffix = "Model";
@@ -55,8 +51,7 @@ class TextModel : public ModelParts {
         where_(o.where),
         causal_(o.causal),
         max_positions_(o.embeddings.max_positions),
-        padding_row_(o.embeddings.pad_token_id.value_or(-1)),
-        positions_(o) {
+        padding_row_(o.embeddings.pad_token_id.value_or(-1)) {
     if (o.norm) norm.emplace(*o.norm);
     if (o.pooler) pooler.emplace(o.embeddings.hidden_size);
   }
@@ -76,9 +71,7 @@ class TextModel : public ModelParts {
     if (args.token_type_ids && args.token_type_ids.shape() != input_ids.shape())
       throw shape_error(where_, "token_type_ids", detail::shape_text(input_ids.shape()),
                         detail::shape_text(args.token_type_ids.shape()));
-    auto context = make_context(where_, input_ids, args, max_positions_);
-    positions_.prepare(context);
-    return context;
+    return make_context(where_, input_ids, args, max_positions_);
   }
   BaseModelOutput<A, D> run(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
                             ForwardContext<A, D>& context) const {
@@ -118,7 +111,6 @@ class TextModel : public ModelParts {
   const char* where_;
   bool causal_;
   isize max_positions_, padding_row_;
-  positions positions_;
 };
 
 }  // namespace hft

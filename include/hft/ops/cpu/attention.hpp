@@ -19,10 +19,21 @@ namespace detail {
 /// Whether query t of the problem sees key s of batch row b.
 template <class A>
 bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
-  const isize position = p.k.tokens - p.q.tokens + t;
-  if (p.causal && s > position) return false;
-  if (p.window > 0 && (s <= position - p.window || s > position)) return false;
-  return !p.key_mask || p.key_mask[b * p.mask_stride + s] != 0;
+  const key_range seen = p.seen(t);
+  return s >= seen.begin && s < seen.end && (!p.key_mask || p.key_mask[b * p.mask_stride + s] != 0);
+}
+
+/// The score of key s for query t and head h of batch row b.
+template <class A>
+f64 attention_score(const attention_problem_of<A>& p, isize b, isize t, isize h, isize s) {
+  const A *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / (p.q.heads / p.k.heads));
+  f64 dot = 0;
+  for (isize d = 0; d < p.q.dim; ++d) dot += f64(q[d]) * k[d];
+  f64 x = dot * p.scale;
+  if (p.bias.data) x += p.bias.at(b, t, h)[s];
+  if (p.softcap > 0) x = p.softcap * std::tanh(x / p.softcap);
+  if (p.alibi_slopes) x += f64(p.alibi_slopes[h]) * f64(s - p.place(t));
+  return x;
 }
 
 }  // namespace detail
@@ -32,30 +43,22 @@ bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
 template <class A>
 void attention_kernel(isa::generic, const attention_problem_of<A>& p) {
   const isize group = p.q.heads / p.k.heads;
-  const auto score = [&](isize b, isize t, isize h, isize s) {
-    const A *q = p.q.at(b, t, h), *k = p.k.at(b, s, h / group);
-    f64 dot = 0;
-    for (isize d = 0; d < p.q.dim; ++d) dot += f64(q[d]) * k[d];
-    f64 x = dot * p.scale;
-    if (p.softcap > 0) x = p.softcap * std::tanh(x / p.softcap);
-    if (p.alibi_slopes) x += f64(p.alibi_slopes[h]) * f64(s - (p.k.tokens - p.q.tokens + t));
-    return x;
-  };
   for (isize b = 0; b < p.q.batch; ++b)
     for (isize t = 0; t < p.q.tokens; ++t)
       for (isize h = 0; h < p.q.heads; ++h) {
-        f64 top = -INFINITY, sum = 0;
+        f64 top = p.sinks ? p.sinks[h] : -INFINITY;
         for (isize s = 0; s < p.k.tokens; ++s)
-          if (detail::sees_key(p, b, t, s)) top = std::max(top, score(b, t, h, s));
+          if (detail::sees_key(p, b, t, s)) top = std::max(top, detail::attention_score(p, b, t, h, s));
         A* y = p.y.at(b, t, h);
         std::fill_n(y, p.v.dim, A(0));
         if (p.log_sums) *p.log_sum(b, t, h) = -INFINITY;
         if (top == -INFINITY) continue;
+        f64 sum = p.sinks ? std::exp(p.sinks[h] - top) : 0;
         for (isize s = 0; s < p.k.tokens; ++s)
-          if (detail::sees_key(p, b, t, s)) sum += std::exp(score(b, t, h, s) - top);
+          if (detail::sees_key(p, b, t, s)) sum += std::exp(detail::attention_score(p, b, t, h, s) - top);
         for (isize s = 0; s < p.k.tokens; ++s)
           if (detail::sees_key(p, b, t, s)) {
-            const A weight = A(std::exp(score(b, t, h, s) - top) / sum);
+            const A weight = A(std::exp(detail::attention_score(p, b, t, h, s) - top) / sum);
             for (isize d = 0; d < p.v.dim; ++d) y[d] += weight * p.v.at(b, s, h / group)[d];
           }
         if (p.log_sums) *p.log_sum(b, t, h) = A(top + std::log(sum));
@@ -175,11 +178,6 @@ void dot_products(f32* scores, isize score_stride, const f32* q, isize q_stride,
   }
 }
 
-/// A range of keys.
-struct key_range {
-  isize begin, end;
-};
-
 /// The keys of batch row b from the first to the last that its mask leaves visible.
 inline key_range unmasked_keys(const attention_problem& p, isize b) {
   key_range r{0, p.k.tokens};
@@ -217,8 +215,8 @@ class attention_tile {
     transposed = scratch;
   }
 
-  /// Takes rows [first_row, first_row + row_count) of a key head, with nothing seen yet.
-  void start(isize batch_row, isize head, isize first_row, isize row_count, key_range unmasked) {
+  /// Takes rows [first_row, first_row + row_count) of a key head, with nothing seen yet but the sink, if `sink`.
+  void start(isize batch_row, isize head, isize first_row, isize row_count, key_range unmasked, bool sink = true) {
     b = batch_row, hk = head, first = first_row, rows = row_count, keys = unmasked;
     for (isize r = 0; r < rows; ++r) {
       f32* to = q + r * q_stride;
@@ -229,15 +227,14 @@ class attention_tile {
     std::fill_n(o, rows * o_stride, 0.0f);
     std::fill_n(m, rows, -INFINITY);
     std::fill_n(l, rows, 0.0f);
+    if (p.sinks && sink)
+      for (isize r = 0; r < rows; ++r) m[r] = p.sinks[query_head(r)], l[r] = 1;
   }
 
-  /// The keys that row r sees, by the unmasked range, causality and the window.
+  /// The keys that row r sees, by the unmasked range and its place.
   key_range visible(isize r) const {
-    const isize position = p.k.tokens - p.q.tokens + token(r);
-    key_range range = keys;
-    if (p.causal || p.window > 0) range.end = std::min(range.end, position + 1);
-    if (p.window > 0) range.begin = std::max(range.begin, position - p.window + 1);
-    return range;
+    const key_range seen = p.seen(token(r));
+    return {std::max(keys.begin, seen.begin), std::min(keys.end, seen.end)};
   }
 
   /// Takes in keys [begin, end). Transpose says by which product the scores come.
@@ -315,11 +312,13 @@ class attention_tile {
     V top = least;
     const bool edge = begin > 0 || end < width;
     const f32 slope = p.alibi_slopes ? p.alibi_slopes[query_head(r)] : 0;
-    const isize position = p.k.tokens - p.q.tokens + token(r);
+    const f32* bias = p.bias.data ? p.bias.at(b, token(r), query_head(r)) + key : nullptr;
+    const isize place = p.place(token(r));
     for (isize i = 0; i < width; i += V::width) {
       V v = V::load(x + i);
+      if (bias) v = v + V::load_n(bias + i, std::min(V::width, n - i));
       if (p.softcap > 0) v = V::set(p.softcap) * tanh(v / V::set(p.softcap));
-      if (p.alibi_slopes) v = fma(V::set(slope), V::set(f32(key + i - position)) + iota(v), v);
+      if (p.alibi_slopes) v = fma(V::set(slope), V::set(f32(key + i - place)) + iota(v), v);
       if (holes) v = min(v, V::load(hidden + i));
       if (edge) {
         const V index = V::set(f32(i)) + iota(v);
@@ -382,7 +381,7 @@ void attend_prompt(const attention_problem& p) {
 template <class V>
 void attend_token(const attention_problem& p) {
   constexpr isize chunk = 64;  // so short that a few heads split evenly over the threads; combining costs 2 % at most
-  const isize group = p.q.heads / p.k.heads, seen = p.window > 0 ? std::min(p.window, p.k.tokens) : p.k.tokens;
+  const isize group = p.q.heads / p.k.heads, seen = p.seen(0).end - p.seen(0).begin;
   const isize chunks = std::max<isize>(1, (seen + chunk - 1) / chunk);
   const isize tasks = p.q.batch * p.k.heads * chunks, o_stride = round_up(p.v.dim, V::width);
   const isize work = p.q.batch * p.k.heads * seen * (p.q.dim + p.v.dim);  // elements read
@@ -393,7 +392,7 @@ void attend_token(const attention_problem& p) {
     attention_tile<V> tile(p, static_cast<f32*>(scratch.data()), group);
     for (isize i = begin; i < end; ++i) {
       const isize b = i / chunks / p.k.heads, hk = i / chunks % p.k.heads, c = i % chunks;
-      tile.start(b, hk, 0, group, unmasked_keys(p, b));
+      tile.start(b, hk, 0, group, unmasked_keys(p, b), c == 0);
       const key_range range = tile.visible(0);
       const isize from = range.begin + c * chunk;
       tile.template see<false>(from, std::min(from + chunk, range.end));

@@ -16,9 +16,11 @@ namespace hft {
 /// The gradients of an attention problem, whose y and log_sums the forward pass left.
 template <class A>
 struct attention_backward_problem {
-  heads_view<const A> dy;  // (B,T,H,Dv)
-  heads_view<A> dq;        // (B,T,H,D)
-  heads_view<A> dk, dv;    // (B,S,Hk,D), (B,S,Hk,Dv)
+  heads_view<const A> dy;    // (B,T,H,Dv)
+  heads_view<A> dq;          // (B,T,H,D)
+  heads_view<A> dk, dv;      // (B,S,Hk,D), (B,S,Hk,Dv)
+  heads_view<A> dbias = {};  // (1|B,T,1|H,S), broadcast ones with a stride of 0; null: not wanted
+  A* dsinks = nullptr;       // (H); null: not wanted
 };
 
 namespace detail {
@@ -88,9 +90,7 @@ class attention_backward_task {
       }
     for (isize h = head * group; h < (head + 1) * group; ++h) {
       for (isize t = 0; t < T; ++t) {
-        const A *dy = g.dy.at(b, t, h), *y = p.y.at(b, t, h);
-        deltas[t] = isa::sum_lanes<V>(
-            p.v.dim, [&](isize i, auto part) { return part.template load<V>(dy + i) * part.template load<V>(y + i); });
+        deltas[t] = delta(b, t, h);
         std::fill_n(g.dq.at(dq_row, t, h), p.q.dim, A(0));
       }
       for (isize s = chunk * block; s < S; s += step)
@@ -98,12 +98,51 @@ class attention_backward_task {
     }
   }
 
+  /// The gradient of the bias's rows of a block of queries, for all batch rows and heads that read them. Task i is in
+  /// the order of the bias's batch rows and heads, and blocks.
+  void bias_gradient(isize i) {
+    const isize T = p.q.tokens, S = p.k.tokens, blocks = (T + block - 1) / block;
+    const isize t = i % blocks * block, head = i / blocks % g.dbias.heads, row = i / blocks / g.dbias.heads;
+    const isize rows = std::min(block, T - t);
+    for (isize r = 0; r < rows; ++r) std::fill_n(g.dbias.at(row, t + r, head), S, A(0));
+    for (isize b = row; b < (g.dbias.batch == 1 ? p.q.batch : row + 1); ++b)
+      for (isize h = head; h < (g.dbias.heads == 1 ? p.q.heads : head + 1); ++h) {
+        for (isize r = 0; r < rows; ++r) deltas[t + r] = delta(b, t + r, h);
+        for (isize s = 0; s < S; s += block) {
+          const isize cols = std::min(block, S - s);
+          if (hidden(t, rows, s, cols)) continue;
+          const matrix<A> slope{slopes, rows, cols, block};
+          differentiate(b, h, h / (p.q.heads / p.k.heads), t, s, {weights, rows, cols, block}, slope, 1);
+          for (isize r = 0; r < rows; ++r) {
+            const A* x = slope.row(r);
+            A* to = g.dbias.at(row, t + r, head) + s;
+            isa::for_lanes<V>(cols, [&](isize k, auto part) {
+              part.store(part.template load<V>(to + k) + part.template load<V>(x + k), to + k);
+            });
+          }
+        }
+      }
+  }
+
+  /// The gradient of head h's sink: its weight times what it takes from the values.
+  void sink_gradient(isize h) const {
+    A sum = 0;
+    for (isize b = 0; b < p.q.batch; ++b)
+      for (isize t = 0; t < p.q.tokens; ++t) sum -= std::exp(p.sinks[h] - *p.log_sum(b, t, h)) * delta(b, t, h);
+    g.dsinks[h] = sum;
+  }
+
  private:
-  // Whether causality or the window hides keys [s, s + cols) from all of queries [t, t + rows).
+  // Whether the places of keys [s, s + cols) hide them from all of queries [t, t + rows).
   bool hidden(isize t, isize rows, isize s, isize cols) const {
-    const isize offset = p.k.tokens - p.q.tokens;  // a query's place among the keys
-    if (p.causal && s > offset + t + rows - 1) return true;
-    return p.window > 0 && (s + cols - 1 <= offset + t - p.window || s > offset + t + rows - 1);
+    return s >= p.seen(t + rows - 1).end || s + cols <= p.seen(t).begin;
+  }
+
+  // dy . y of a query.
+  A delta(isize b, isize t, isize h) const {
+    const A *dy = g.dy.at(b, t, h), *y = p.y.at(b, t, h);
+    return isa::sum_lanes<V>(
+        p.v.dim, [&](isize i, auto part) { return part.template load<V>(dy + i) * part.template load<V>(y + i); });
   }
 
   // The weights of a block: softmax of its scores by the saved sums.
@@ -124,26 +163,30 @@ class attention_backward_task {
     }
   }
 
-  // Queries [t, t + rows) against keys [s, s + cols).
-  void visit(isize b, isize h, isize hk, isize t, isize rows, isize s, isize cols) {
-    if (hidden(t, rows, s, cols)) return;
-    const auto queries = view(p.q, b, t, h, rows), keys = view(p.k, b, s, hk, cols);
-    const auto values = view(p.v, b, s, hk, cols), dy = view(g.dy, b, t, h, rows);
-    const matrix<A> weight{weights, rows, cols, block}, slope{slopes, rows, cols, block};
+  // The weights of a block, and the slopes of its scores times `factor`.
+  void differentiate(isize b, isize h, isize hk, isize t, isize s, matrix<A> weight, matrix<A> slope, A factor) const {
     weigh(b, h, hk, t, s, weight);
-    gemm<A>(slope, dy, values, nullptr);  // dy v^T
-    for (isize r = 0; r < rows; ++r) {
-      if (p.dropout.p > 0) keep(b, h, t + r, s, slope.row(r), cols);
-      // The slope of a score: weight * (dy . v - dy . y), through the cap and the scale.
-      const V delta = V::set(deltas[t + r]), scale = V::set(p.scale);
+    gemm<A>(slope, view(g.dy, b, t, h, slope.rows), view(p.v, b, s, hk, slope.cols), nullptr);  // dy v^T
+    for (isize r = 0; r < slope.rows; ++r) {
+      if (p.dropout.p > 0) keep(b, h, t + r, s, slope.row(r), slope.cols);
+      // The slope of a score: weight * (dy . v - dy . y), through the cap.
+      const V delta = V::set(deltas[t + r]), scale = V::set(factor);
       const A *w = weight.row(r), *cap = caps + r * block;
       A* d = slope.row(r);
-      isa::for_lanes<V>(cols, [&](isize i, auto part) {
+      isa::for_lanes<V>(slope.cols, [&](isize i, auto part) {
         V x = part.template load<V>(w + i) * (part.template load<V>(d + i) - delta) * scale;
         if (p.softcap > 0) x = x * part.template load<V>(cap + i);
         part.store(x, d + i);
       });
     }
+  }
+
+  // Queries [t, t + rows) against keys [s, s + cols).
+  void visit(isize b, isize h, isize hk, isize t, isize rows, isize s, isize cols) {
+    if (hidden(t, rows, s, cols)) return;
+    const auto queries = view(p.q, b, t, h, rows), keys = view(p.k, b, s, hk, cols), dy = view(g.dy, b, t, h, rows);
+    const matrix<A> weight{weights, rows, cols, block}, slope{slopes, rows, cols, block};
+    differentiate(b, h, hk, t, s, weight, slope, p.scale);
     if (p.dropout.p > 0)
       for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
     gemm_tn<A>(view(g.dv, b, s, dk_head, cols), weight, dy, true);
@@ -155,22 +198,24 @@ class attention_backward_task {
   void scores_to_weights(isize b, isize h, isize t, isize s, A* x, A* cap, isize cols) const {
     const A log_sum = *p.log_sum(b, t, h);
     if (log_sum == -INFINITY) return std::fill_n(x, cols, A(0)), void();
-    const isize position = p.k.tokens - p.q.tokens + t;
-    isize begin = 0, end = cols;
-    if (p.causal || p.window > 0) end = std::clamp<isize>(position + 1 - s, 0, cols);
-    if (p.window > 0) begin = std::clamp<isize>(position - p.window + 1 - s, 0, end);
-    if (p.alibi_slopes || p.softcap > 0) {
+    const isize place = p.place(t);
+    const key_range seen = p.seen(t);
+    const isize end = std::clamp<isize>(seen.end - s, 0, cols), begin = std::clamp<isize>(seen.begin - s, 0, end);
+    const A* bias = p.bias.data ? p.bias.at(b, t, h) + s : nullptr;
+    const bool scaled = bias || p.alibi_slopes || p.softcap > 0;
+    if (scaled) {
       for (isize i = begin; i < end; ++i) {
         A score = x[i] * p.scale;
+        if (bias) score += bias[i];
         if (p.softcap > 0) {
           const A ratio = std::tanh(score / p.softcap);
           score = p.softcap * ratio, cap[i] = 1 - ratio * ratio;
         }
-        if (p.alibi_slopes) score += A(p.alibi_slopes[h]) * A(s + i - position);
+        if (p.alibi_slopes) score += A(p.alibi_slopes[h]) * A(s + i - place);
         x[i] = score;
       }
     }
-    const V factor = V::set(p.alibi_slopes || p.softcap > 0 ? A(1) : p.scale), shift = V::set(-log_sum);
+    const V factor = V::set(scaled ? A(1) : p.scale), shift = V::set(-log_sum);
     isa::for_lanes<V>(end - begin, [&](isize i, auto part) {
       part.store(exp(fma(part.template load<V>(x + begin + i), factor, shift)), x + begin + i);
     });
@@ -251,7 +296,8 @@ void attention_dropout_kernel(cpu, const attention_problem_of<A>& p) {
   });
 }
 
-/// Writes all of g's gradients, for so many threads.
+/// Writes all of g's gradients, for so many threads. Those of the bias and the sinks are split by what is written, and
+/// come from scores that are computed once more: they are not in memory in between.
 template <class A>
 void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g,
                                isize threads = num_threads()) {
@@ -261,11 +307,22 @@ void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const atte
   const isize shared = split.by_query_head ? p.q.heads / p.k.heads : 1;
   const detail::split_gradient<A> dq(g.dq, split.chunks, 1), dk(g.dk, 1, shared), dv(g.dv, 1, shared);
   const attention_backward_problem<A> parts{g.dy, dq.parts, dk.parts, dv.parts};
+  const detail::attention_backward_split whole(1, 1, 1, 1, 1);
   parallel_for(p.k.batch * p.k.heads * shared * split.chunks, 1, [&](isize begin, isize end) {
     task_t task(p, parts, split);
     for (isize i = begin; i < end; ++i) task(i);
   });
   dq.add_up(), dk.add_up(), dv.add_up();
+  if (g.dbias.data)
+    parallel_for(g.dbias.batch * g.dbias.heads * ((p.q.tokens + task_t::block - 1) / task_t::block), 1,
+                 [&](isize begin, isize end) {
+                   task_t task(p, g, whole);
+                   for (isize i = begin; i < end; ++i) task.bias_gradient(i);
+                 });
+  if (g.dsinks) {
+    const task_t task(p, g, whole);
+    for (isize h = 0; h < p.q.heads; ++h) task.sink_gradient(h);
+  }
 }
 
 }  // namespace hft

@@ -1,0 +1,229 @@
+// What a cache holds of one layer: DynamicLayer grows, StaticLayer has its room from the start, SlidingWindowLayer
+// forgets, RecurrentLayer keeps a state. (transformers.cache_utils)
+#pragma once
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include <hft/layers/cache.hpp>
+#include <hft/ops/copy.hpp>
+
+namespace hft {
+
+/// One layer of a cache.
+template <Scalar A, BaseDevice D = cpu>
+class CacheLayer {
+ public:
+  using tensor = Tensor<A, 4, D>;
+  using view = kv_view<A, D>;
+
+  virtual ~CacheLayer() = default;
+
+  /// As Cache::update. Throws unsupported_error where the layer has a state instead.
+  virtual view update(const tensor& keys, const tensor& values) = 0;
+  /// As Cache::state.
+  virtual recurrent_state<A, D>& state() {
+    throw unsupported_error("Cache::state", "layer", "a layer of type linear_attention", "one with keys and values");
+  }
+  virtual isize get_seq_length() const = 0;
+  virtual isize get_max_cache_shape() const { return 0; }
+  /// Row i becomes what row rows[i] was. Throws value_error for rows that are not.
+  virtual void reorder(std::span<const isize> rows) = 0;
+  /// Forgets all tokens from `length` on. Throws unsupported_error where those before it are no longer complete.
+  virtual void crop(isize length) = 0;
+  virtual void reset() = 0;
+};
+
+namespace detail {
+
+// Whether rows is 0, 1, ..., batch - 1. Throws value_error where it names rows that are not.
+inline bool checked_identity(std::span<const isize> rows, isize batch) {
+  bool identity = isize(rows.size()) == batch;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] < 0 || rows[i] >= batch)
+      throw value_error("Cache::reorder", "row", joined("0 <= row < ", batch), joined(rows[i]));
+    identity = identity && rows[i] == isize(i);
+  }
+  return identity;
+}
+
+// Row i of `to` (rows, ...) becomes row rows[i] of `from` (B, ...).
+template <Scalar A, BaseDevice D>
+void copy_rows(const Tensor<A, 4, D>& to, const Tensor<A, 4, D>& from, std::span<const isize> rows) {
+  for (isize b = 0; b < to.extent(0); ++b) {
+    const isize row = rows[std::size_t(b)];
+    copy_into(to.slice(0, b, b + 1), from.slice(0, row, row + 1));
+  }
+}
+
+// x (B, ...) with its rows in another order; itself where nothing changes.
+template <Scalar A, BaseDevice D>
+Tensor<A, 4, D> reordered(const Tensor<A, 4, D>& x, std::span<const isize> rows) {
+  if (!x || checked_identity(rows, x.extent(0))) return x;
+  const Tensor<A, 4, D> y({isize(rows.size()), x.extent(1), x.extent(2), x.extent(3)});
+  copy_rows(y, x, rows);
+  return y;
+}
+
+// Keys and values in memory (B,Hk,room,D), so that a head's keys lie together; `begin` to `end` are in use.
+template <Scalar A, BaseDevice D>
+class kv_layer : public CacheLayer<A, D> {
+ public:
+  using typename CacheLayer<A, D>::tensor;
+  using typename CacheLayer<A, D>::view;
+
+  isize get_seq_length() const override { return first_ + end_ - begin_; }
+  void reorder(std::span<const isize> rows) override {
+    if (!keys_ || checked_identity(rows, keys_.extent(0))) return;
+    const auto moved = [&](const tensor& old) {
+      const tensor t({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
+      copy_rows(t.slice(2, begin_, end_), old.slice(2, begin_, end_), rows);
+      return t;
+    };
+    keys_ = moved(keys_);
+    values_ = moved(values_);
+  }
+  void crop(isize length) override { end_ = begin_ + std::max<isize>(0, length - first_); }
+  void reset() override { keys_ = values_ = {}, first_ = begin_ = end_ = 0; }
+
+ protected:
+  // Throws shape_error unless k and v continue what is held.
+  void check(const char* where, const tensor& k, const tensor& v) const {
+    const auto fits = [](const tensor& held, const tensor& t) {
+      return !held || (held.extent(0) == t.extent(0) && held.extent(1) == t.extent(2) && held.extent(3) == t.extent(3));
+    };
+    if (!fits(keys_, k) || !fits(values_, v))
+      throw shape_error(where, "keys and values",
+                        joined("batch, heads and head size as cached, ", shape_text(keys_.shape())),
+                        joined(shape_text(k.shape()), " and ", shape_text(v.shape())));
+  }
+  isize room() const { return keys_ ? keys_.extent(2) : 0; }
+  // Moves the tokens in use to new memory of so many tokens.
+  void resize(isize room, const tensor& like_keys, const tensor& like_values) {
+    const auto grown = [&](const tensor& old, const tensor& like) {
+      tensor t({like.extent(0), like.extent(2), room, like.extent(3)});
+      if (end_ > begin_) copy_into(tokens(t, 0, end_ - begin_), tokens(old, begin_, end_));
+      return t;
+    };
+    keys_ = grown(keys_, like_keys);
+    values_ = grown(values_, like_values);
+    end_ -= begin_, begin_ = 0;
+  }
+  view append(const tensor& k, const tensor& v) {
+    const isize T = k.extent(1);
+    copy_into(tokens(keys_, end_, end_ + T), k);
+    copy_into(tokens(values_, end_, end_ + T), v);
+    end_ += T;
+    return {tokens(keys_, begin_, end_), tokens(values_, begin_, end_), first_};
+  }
+  // Forgets the first n tokens in use.
+  void forget(isize n) { begin_ += n, first_ += n; }
+
+  tensor keys_, values_;
+  isize first_ = 0;            // the position of the first token in use
+  isize begin_ = 0, end_ = 0;  // where the tokens in use lie
+
+ private:
+  static tensor tokens(const tensor& t, isize from, isize to) {
+    return t.slice(2, from, to).permute({0, 2, 1, 3});  // (B,S,Hk,D)
+  }
+};
+
+}  // namespace detail
+
+/// Grows by doubling.
+template <Scalar A = f32, BaseDevice D = cpu>
+class DynamicLayer final : public detail::kv_layer<A, D> {
+ public:
+  using typename CacheLayer<A, D>::tensor;
+  using typename CacheLayer<A, D>::view;
+
+  view update(const tensor& keys, const tensor& values) override {
+    this->check("DynamicCache", keys, values);
+    const isize needed = this->end_ + keys.extent(1), room = this->room();
+    if (needed > room) this->resize(std::max((needed + 63) / 64 * 64, 2 * room), keys, values);
+    return this->append(keys, values);
+  }
+};
+
+/// Has room for so many tokens, taken on first use; more are an error.
+template <Scalar A = f32, BaseDevice D = cpu>
+class StaticLayer final : public detail::kv_layer<A, D> {
+ public:
+  using typename CacheLayer<A, D>::tensor;
+  using typename CacheLayer<A, D>::view;
+
+  explicit StaticLayer(isize max_cache_len) : max_(max_cache_len) {}
+
+  /// Throws value_error where the tokens do not fit.
+  view update(const tensor& keys, const tensor& values) override {
+    this->check("StaticCache", keys, values);
+    if (this->end_ + keys.extent(1) > max_)
+      throw value_error("StaticCache", "tokens", detail::joined("at most max_cache_len = ", max_),
+                        detail::joined(this->end_ + keys.extent(1)));
+    if (!this->keys_) this->resize(max_, keys, values);
+    return this->append(keys, values);
+  }
+  isize get_max_cache_shape() const override { return max_; }
+  /// Forgets all tokens and keeps the memory.
+  void reset() override { this->end_ = 0; }
+
+ private:
+  isize max_;
+};
+
+/// Keeps what a sliding window of so many tokens can still see. (transformers.DynamicSlidingWindowLayer)
+template <Scalar A = f32, BaseDevice D = cpu>
+class SlidingWindowLayer final : public detail::kv_layer<A, D> {
+ public:
+  using typename CacheLayer<A, D>::tensor;
+  using typename CacheLayer<A, D>::view;
+
+  explicit SlidingWindowLayer(isize window) : window_(window) {}
+
+  view update(const tensor& keys, const tensor& values) override {
+    this->check("SlidingWindowCache", keys, values);
+    const isize T = keys.extent(1), room = this->room();
+    // The first of the new tokens still sees window - 1 older ones.
+    this->forget(std::max<isize>(0, this->end_ - this->begin_ - (window_ - 1)));
+    if (this->end_ + T > room) this->resize(std::max(room, 2 * window_ + T), keys, values);
+    return this->append(keys, values);
+  }
+  void crop(isize length) override {
+    if (length < this->get_seq_length() && this->first_ > std::max<isize>(0, length - (window_ - 1)))
+      throw unsupported_error("Cache::crop", "a sliding window", "tokens that it has not forgotten",
+                              detail::joined("a length of ", length, " where the first kept is ", this->first_));
+    detail::kv_layer<A, D>::crop(length);
+  }
+
+ private:
+  isize window_;
+};
+
+/// The state of a layer that has no keys and values.
+template <Scalar A = f32, BaseDevice D = cpu>
+class RecurrentLayer final : public CacheLayer<A, D> {
+ public:
+  using typename CacheLayer<A, D>::tensor;
+  using typename CacheLayer<A, D>::view;
+
+  view update(const tensor&, const tensor&) override {
+    throw unsupported_error("Cache::update", "layer", "a layer with keys and values", "one of type linear_attention");
+  }
+  recurrent_state<A, D>& state() override { return state_; }
+  isize get_seq_length() const override { return state_.tokens; }
+  void reorder(std::span<const isize> rows) override {
+    for (auto& [name, t] : state_.tensors) t = detail::reordered(t, rows);
+  }
+  void crop(isize length) override {
+    if (length != state_.tokens)
+      throw unsupported_error("Cache::crop", "a recurrent state", "the length that it has, ",
+                              detail::joined(length, " of ", state_.tokens));
+  }
+  void reset() override { state_ = {}; }
+
+ private:
+  recurrent_state<A, D> state_;
+};
+
+}  // namespace hft

@@ -1,0 +1,36 @@
+// AttentionOptions: what an attention layer is made from; an architecture's config fills it in for each layer.
+#pragma once
+#include <optional>
+
+#include <hft/error.hpp>
+#include <hft/layers/rope_scaling.hpp>
+#include <hft/ops/heads.hpp>
+
+namespace hft {
+
+struct AttentionOptions {
+  isize hidden_size;
+  isize num_heads;
+  isize num_kv_heads;
+  isize head_dim;
+  isize layer = 0;    // its place in the cache
+  bool bias = false;  // of the query, key and value projections
+  bool output_bias = false;
+  visibility visible = {};               // causal unless said otherwise
+  std::optional<f64> scale = {};         // of the scores; default 1 / sqrt(head_dim)
+  f64 softcap = 0;                       // scores become softcap * tanh(score / softcap); 0: none
+  f64 dropout = 0;                       // of the weights, in a training pass
+  std::optional<RopeScaling> rope = {};  // of rotary positions; turns the first dim() of each head's elements
+  bool interleaved = false;              // whether neighbours are turned together (GPT-J), not halves (Llama)
+  isize source_size = 0;                 // of cross-attention: the other sequence's channels; 0: hidden_size
+};
+
+/// Throws config_error unless the heads fit each other. `where` names the config.
+inline void check_heads(const AttentionOptions& o, const char* where) {
+  if (o.num_heads < 1 || o.num_kv_heads < 1 || o.num_heads % o.num_kv_heads)
+    throw config_error(where, "attention heads", "num_key_value_heads to divide num_attention_heads",
+                       detail::joined(o.num_kv_heads, " and ", o.num_heads));
+  if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::joined(o.head_dim));
+}
+
+}  // namespace hft

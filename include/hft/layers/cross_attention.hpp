@@ -1,0 +1,68 @@
+// Cross-attention: queries of one sequence, keys and values of another, the encoder's states.
+#pragma once
+#include <hft/layers/attention.hpp>
+
+namespace hft {
+
+/// The other sequence of cross-attention.
+template <class X>
+struct cross_source {
+  X states;                                           // (B,S,C)
+  Tensor<u8, 2, typename X::device::base> mask = {};  // (B,S), 0 hides a state; empty: all visible
+};
+
+/// Attention to another sequence, whole, with the member names q_proj, k_proj, v_proj, o_proj. With a cache, the
+/// other's keys and values are computed in its first pass only: the states must be the same in every pass.
+template <class B>
+class CrossAttention {
+ public:
+  using linear_t = typename B::linear;
+
+  explicit CrossAttention(const AttentionOptions& o)
+      : q_proj(o.hidden_size, o.num_heads * o.head_dim, o.bias),
+        k_proj(source_size(o), o.num_kv_heads * o.head_dim, o.bias),
+        v_proj(source_size(o), o.num_kv_heads * o.head_dim, o.bias),
+        o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
+        options_(o) {
+    options_.visible = visibility::everything();
+  }
+
+  /// x (B,T,C), source (B,S,Cs) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, const cross_source<X>& source, Context& context) const {
+    const isize B_ = x.extent(0), T = x.extent(1), H = options_.num_heads, Hk = options_.num_kv_heads,
+                C = options_.head_dim;
+    const auto projected = [&](const linear_t& layer) {
+      return layer(source.states).template reshape<4>({B_, source.states.extent(1), Hk, C});
+    };
+    const auto query = q_proj(x).template reshape<4>({B_, T, H, C});
+    auto args = detail::attention_args(options_, context);
+    args.key_mask = source.mask;
+    const auto attended = [&](const auto& keys, const auto& values) {
+      return o_proj(attention(query, keys, values, args).template reshape<3>({B_, T, H * C}));
+    };
+    if constexpr (requires { context.cache; })
+      if (context.cache) {
+        auto& kept = context.cache->cross(options_.layer);
+        if (!kept.keys) kept = {projected(k_proj), projected(v_proj)};
+        return attended(kept.keys, kept.values);
+      }
+    return attended(projected(k_proj), projected(v_proj));
+  }
+
+  void visit(visitor& v) {
+    v("q_proj", q_proj);
+    v("k_proj", k_proj);
+    v("v_proj", v_proj);
+    v("o_proj", o_proj);
+  }
+
+  linear_t q_proj, k_proj, v_proj, o_proj;
+
+ private:
+  static isize source_size(const AttentionOptions& o) { return o.source_size ? o.source_size : o.hidden_size; }
+
+  AttentionOptions options_;
+};
+
+}  // namespace hft

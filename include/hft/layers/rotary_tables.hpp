@@ -1,0 +1,71 @@
+// RotaryTables: cosines and sines of a pass's positions, computed once for all layers of equal frequencies.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <list>
+#include <type_traits>
+#include <utility>
+
+#include <hft/layers/rope_scaling.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+namespace detail {
+/// cos and sin (B*T, R/2) of the angles at positions (B,T), in f32, as Transformers computes them.
+std::pair<Tensor<f32, 2>, Tensor<f32, 2>> cos_and_sin(const RopeScaling& scaling, const Tensor<i64, 2>& position_ids);
+}  // namespace detail
+
+template <Scalar A, Device D>
+class RotaryTables {
+ public:
+  struct table {
+    RopeScaling scaling;
+    Tensor<A, 2, typename D::base> cos, sin;  // (B*T, R/2)
+  };
+
+  /// The table of these frequencies at positions (B,T), the same ones in every call.
+  const table& of(const RopeScaling& scaling, const Tensor<i64, 2>& position_ids) {
+    for (const table& t : tables_)
+      if (t.scaling == scaling) return t;
+    const auto [cos, sin] = detail::cos_and_sin(scaling, position_ids);
+    return tables_.emplace_back(table{scaling, on_device(cos), on_device(sin)});
+  }
+
+ private:
+  static Tensor<A, 2, typename D::base> on_device(const Tensor<f32, 2>& x) {
+    if constexpr (std::is_same_v<A, f32>) {
+      return to_device<typename D::base>(x);
+    } else {
+      Tensor<A, 2> y(x.shape());
+      std::copy_n(x.data(), x.size(), y.data());
+      return to_device<typename D::base>(y);
+    }
+  }
+
+  std::list<table> tables_;  // a list: what it returned stays where it is
+};
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE std::pair<Tensor<f32, 2>, Tensor<f32, 2>> detail::cos_and_sin(const RopeScaling& scaling,
+                                                                         const Tensor<i64, 2>& position_ids) {
+  const auto ids = position_ids.dense();
+  const isize rows = ids.size();
+  isize longest = 0;
+  for (isize r = 0; r < rows; ++r) longest = std::max<isize>(longest, ids.data()[r] + 1);
+  const auto [frequencies, factor] = scaling.frequencies(longest);
+  const isize R2 = isize(frequencies.size());
+  Tensor<f32, 2> cos({rows, R2}), sin({rows, R2});
+  for (isize r = 0; r < rows; ++r)
+    for (isize i = 0; i < R2; ++i) {
+      const f32 angle = f32(ids.data()[r]) * frequencies[std::size_t(i)];
+      cos.data()[r * R2 + i] = std::cos(angle) * f32(factor);
+      sin.data()[r * R2 + i] = std::sin(angle) * f32(factor);
+    }
+  return {cos, sin};
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
