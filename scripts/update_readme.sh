@@ -2,6 +2,7 @@
 # Writes README's tables anew, each between its `<!-- table: NAME -->` and `<!-- end -->`:
 #   models         parity with Transformers, by build/examples/parity
 #   compile        what one program costs the compiler, by tests/compile_budget
+#   further        what a further architecture of parts that are there costs the compiler, by tests/compile_budget
 #   specialised    run-time and specialised build side by side, by build/hft bench generate
 #   tokenize       text to ids, by build/hft bench tokenize (only where a TEXT is given)
 #   scripts/update_readme.sh MODEL.gguf [TEXT [MINILM]]   SmolLM2-135M-Instruct.Q4_1.gguf, as scripts/demo.sh fetches it;
@@ -25,6 +26,13 @@ build/examples/parity "$tables/seeded" > "$tables/models"
     sed -nE 's/^[0-9]+: ([a-z_]+), (headers|hft::compiled): [0-9.]+ s, ([0-9]+) MB to compile.*: ([0-9.]+) s there .budget ([0-9.]+ s, [0-9]+ MB).*/\1|\4 s, \3 MB|\5/p' |
     awk -F '|' '$1 != name { name = $1; headers = $2; next } { printf "| `tests/compile_budget/%s.cpp` | %s | %s | %s |\n", $1, headers, $2, $3 }'
 } > "$tables/compile"
+
+{
+  echo '| Each of ten further architectures like | Time | Object | Budget |'
+  echo '|---|---|---|---|'
+  ctest --test-dir build -R '^compile_budget\.like' --verbose |
+    sed -nE 's/^[0-9]+: each of 10 further architectures like ([A-Za-z0-9]+): ([0-9.]+) s.*, ([0-9.]+) KB of object .budget ([0-9.]+ s, [0-9]+ KB).*/| \1 | \2 s | \3 KB | \4 |/p'
+} > "$tables/further"
 
 {
   echo "| $cpu | Prompt of 512, tok/s | Decode of 128, tok/s |"
@@ -52,7 +60,7 @@ if [ -n "$text" ]; then
   } > "$tables/tokenize"
 fi
 
-for name in models compile specialised tokenize; do
+for name in models compile further specialised tokenize; do
   [ -f "$tables/$name" ] || continue
   awk -v name="$name" -v file="$tables/$name" '
     $0 == "<!-- table: " name " -->" { print; while ((getline line < file) > 0) print line; skip = 1; next }

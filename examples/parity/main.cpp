@@ -79,7 +79,8 @@ int main(int argc, char** argv) try {
   std::puts(
       "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");
   for (const auto& [name, folder] :
-       {std::pair{"Llama", "llama"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"}}) {
+       {std::pair{"Llama", "llama"}, std::pair{"Qwen2", "qwen2"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"},
+        std::pair{"Mamba", "mamba"}}) {
     row r;
     for (const auto& entry : std::filesystem::directory_iterator(models / folder)) compare(entry.path(), r);
     std::string classes;

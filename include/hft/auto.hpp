@@ -22,6 +22,7 @@
 #include <hft/models/bert.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/mamba.hpp>
 #include <hft/models/qwen2.hpp>
 #include <hft/type_list.hpp>
 
@@ -67,11 +68,21 @@ struct bert {
                            BertForTokenClassification<W, D>>;
 };
 
+struct mamba {
+  static constexpr const char* model_type = "mamba";
+  template <class W, class D>
+  using base_model = MambaModel<W, D>;
+  template <class W, class D>
+  using causal_lm = MambaForCausalLM<W, D>;
+  template <class W, class D>
+  using models = type_list<MambaForCausalLM<W, D>, MambaModel<W, D>>;
+};
+
 /// A list of architectures, tried in order.
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, qwen2, gpt2, bert>;
+using default_archs = archs<llama, qwen2, gpt2, bert, mamba>;
 
 namespace detail {
 

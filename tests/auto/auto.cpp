@@ -13,7 +13,7 @@ BOOST_AUTO_TEST_SUITE(auto_model)
 
 BOOST_AUTO_TEST_CASE(every_case_is_loaded_as_the_class_it_names) {
   int folders = 0;
-  for (const std::string arch : {"llama", "gpt2", "bert"})
+  for (const std::string arch : {"llama", "qwen2", "gpt2", "bert", "mamba"})
     for (const auto& folder : cases(arch)) {
       ++folders;
       BOOST_TEST_CONTEXT(folder.string()) {

@@ -5,6 +5,8 @@
 #include <hft/generation/generate.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/mamba.hpp>
+#include <hft/models/qwen2.hpp>
 
 #include "../golden_list.hpp"
 #include "../models/golden.hpp"
@@ -96,6 +98,8 @@ void check_greedy(const std::string& arch, const std::string& architecture) {
 BOOST_AUTO_TEST_CASE(greedy_gives_transformers_ids) {
   check_greedy<LlamaForCausalLM<f32>>("llama", "LlamaForCausalLM");
   check_greedy<GPT2LMHeadModel<f32>>("gpt2", "GPT2LMHeadModel");
+  check_greedy<Qwen2ForCausalLM<f32>>("qwen2", "Qwen2ForCausalLM");
+  check_greedy<MambaForCausalLM<f32>>("mamba", "MambaForCausalLM");
 }
 
 BOOST_AUTO_TEST_CASE(strategies_give_transformers_ids) {

@@ -36,7 +36,7 @@ void check_same_weights(const checkpoint& saved, const checkpoint& original) {
 
 BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
   int folders = 0;
-  for (const std::string arch : {"llama", "gpt2", "bert"})
+  for (const std::string arch : {"llama", "qwen2", "gpt2", "bert", "mamba"})
     for (const auto& folder : cases(arch)) {
       const auto name = folder.filename().string();
       if (name == "hub_names" || name == "old_names") continue;  // saved under today's names
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
           BOOST_TEST(std::equal(a[i].bytes.begin(), a[i].bytes.end(), b[i].bytes.begin(), b[i].bytes.end()));
       }
     }
-  BOOST_TEST(folders == 41);
+  BOOST_TEST(folders == 54);
 }
 
 BOOST_AUTO_TEST_CASE(shards_are_written_and_read) {

@@ -2,7 +2,11 @@
 
 Each file has the inputs of one padded batch with labels, `loss`, and `grad.NAME` of every parameter that the checkpoint
 stores, in its layout; `checkpoint` in the metadata names the folder. Where a case lists names, it has these alone.
+
+gradients.py [NAME...]    all without a name
 """
+
+import sys
 
 import torch
 
@@ -16,6 +20,10 @@ CASES = {
     "llama_biases": ("llama/biases", {}, "next", ("bias", "layernorm")),
     "llama_yarn": ("llama/rope_yarn", {}, "next", ("q_proj", "k_proj")),
     "llama_sequence": ("llama/sequence_classification", {}, "class", ("score", "layers.1", "norm")),
+    "qwen2": ("qwen2/layer_types", {}, "next", ()),
+    "qwen2_token": ("qwen2/token_classification", {}, "tags", ("score", "layers.1", "bias")),
+    "mamba": ("mamba/base", {}, "next", ()),
+    "mamba_biases": ("mamba/biases", {}, "next", ("mixer",)),
     "gpt2": ("gpt2/base", {}, "next", ()),
     "gpt2_untied": ("gpt2/gelu_untied", {}, "next", ("lm_head", "ln", "attn")),
     "gpt2_scaled": ("gpt2/scaled_by_layer", {}, "next", ("c_attn", "ln")),
@@ -61,6 +69,8 @@ def labels_of(kind, rng, model, batch):
 def main():
     for name, (folder, overrides, kind, kept) in CASES.items():
         rng = generator("gradients", name)
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         model = load(DATA / "models" / folder, attn_implementation="eager")
         for key, value in overrides.items():
             setattr(model.config, key, value)

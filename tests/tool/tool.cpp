@@ -71,7 +71,7 @@ Tensor<f32, 3> as_tensor(const stored_tensor& t) {
 
 BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
   workspace w;
-  for (const char* name : {"llama_tied", "gpt2", "bert_sequence"}) {
+  for (const char* name : {"llama_tied", "qwen2", "gpt2", "bert_sequence", "mamba"}) {
     const auto golden = safetensors_file::open(data(std::string("gradients/") + name + ".safetensors"));
     std::vector<stored_tensor> inputs;
     for (const auto& t : golden.tensors())

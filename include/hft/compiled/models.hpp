@@ -36,6 +36,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
+#include <hft/models/mamba.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/qwen2.hpp>

@@ -47,7 +47,12 @@ class LayeredCache : public Cache<A, D> {
     if (layer >= isize(cross_.size())) cross_.resize(std::size_t(layer) + 1);
     return cross_[std::size_t(layer)];
   }
-  recurrent_state<A, D>& state(isize layer) override { return at(layer).state(); }
+  /// Where no types were given, a layer is what is first asked of it.
+  recurrent_state<A, D>& state(isize layer) override {
+    if (options_.layer_types.empty() && layer == isize(layers_.size()))
+      layers_.push_back(std::make_unique<RecurrentLayer<A, D>>());
+    return at(layer).state();
+  }
 
   void reorder(std::span<const isize> rows) override {
     for (auto& l : layers_) l->reorder(rows);

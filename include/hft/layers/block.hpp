@@ -76,6 +76,36 @@ class PreNormBlock {
   f64 dropout_;
 };
 
+template <class MixerOptions>
+struct ResidualBlockOptions {
+  NormOptions norm;
+  MixerOptions mixer;
+};
+
+/// One mixer around the residual stream, as Mamba has it:  y = x + mixer(norm(x))
+/// Checkpoint names: norm, mixer.
+template <class Norm, class Mixer>
+class ResidualBlock {
+ public:
+  using options = ResidualBlockOptions<typename Mixer::options>;
+
+  explicit ResidualBlock(const options& o) : norm(o.norm), mixer(o.mixer) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    return add(x, mixer(norm(x), context));
+  }
+
+  void visit(visitor& v) {
+    v("norm", norm);
+    v("mixer", mixer);
+  }
+
+  Norm norm;
+  Mixer mixer;
+};
+
 /// The post-norm block of the first Transformer and of BERT:
 ///   h = norm(x + attention(x));  y = norm(h + mlp(h))
 /// Checkpoint names: self_attn, post_attention_layernorm, mlp, post_mlp_layernorm.

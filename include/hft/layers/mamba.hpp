@@ -19,6 +19,7 @@ struct MambaMixerOptions {
   Activation activation = Activation::silu;  // after the convolution
   bool use_bias = false;
   bool use_conv_bias = true;
+  isize layer = 0;  // its place in the cache
 };
 
 /// What a mixer keeps of the tokens before; empty tensors: there were none.
@@ -56,6 +57,7 @@ class CausalConv1d {
 template <class B>
 class MambaMixer {
  public:
+  using options = MambaMixerOptions;
   using state = MambaState<typename B::activation, typename B::base>;
 
   explicit MambaMixer(const MambaMixerOptions& o)
@@ -66,7 +68,31 @@ class MambaMixer {
         A_log(decltype(A_log)::unallocated({o.intermediate_size, o.state_size})),
         D(decltype(D)::unallocated({o.intermediate_size})),
         out_proj(o.intermediate_size, o.hidden_size, o.use_bias),
-        activation_(o.activation) {}
+        activation_(o.activation),
+        layer_(o.layer) {}
+
+  /// (B,T,hidden_size) => (B,T,hidden_size), with the state that the pass's cache has, if it has one. Padding is told
+  /// from tokens where there are several rows of several tokens, as in Transformers.
+  template <class X, class Context>
+  requires requires(const Context& c) { c.key_mask; }
+  X operator()(const X& x, Context& context) const {
+    const isize T = x.extent(1);
+    Tensor<u8, 2, typename B::base> mask;  // (B,T)
+    if (context.key_mask && x.extent(0) > 1 && T > 1)
+      mask = context.key_mask.slice(1, context.key_mask.extent(1) - T, context.key_mask.extent(1)).dense();
+    if constexpr (requires { context.cache; }) {
+      if (context.cache) {
+        auto& kept = context.cache->state(layer_);
+        state past{flat(kept["conv"]), flat(kept["ssm"])};
+        const X y = (*this)(x, &past, mask);
+        kept["conv"] = as_kept(past.conv);
+        kept["ssm"] = as_kept(past.ssm);
+        kept.tokens += T;
+        return y;
+      }
+    }
+    return (*this)(x, nullptr, mask);
+  }
 
   /// (B,T,hidden_size) => (B,T,hidden_size). `past`, if not null, is the state that the tokens start with, and becomes
   /// the one after them; no gradient flows through it. A mask (B,T), if not empty, is 0 where a token is padding: it is
@@ -106,7 +132,19 @@ class MambaMixer {
   typename B::linear out_proj;
 
  private:
+  // A cache keeps tensors of four dimensions.
+  template <class T3>
+  static auto as_kept(const T3& t) {
+    return t.dense().template reshape<4>({t.extent(0), 1, t.extent(1), t.extent(2)});
+  }
+  template <class T4>
+  static auto flat(const T4& t) {
+    using T3 = decltype(state::conv);
+    return t ? T3(t.dense().template reshape<3>({t.extent(0), t.extent(2), t.extent(3)})) : T3();
+  }
+
   Activation activation_;
+  isize layer_;
 };
 
 }  // namespace hft

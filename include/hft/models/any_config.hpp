@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <hft/io/checkpoint.hpp>
 #include <hft/linkage.hpp>
@@ -14,6 +15,7 @@
 #include <hft/models/generation_config.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/name_rules.hpp>
+#include <hft/random.hpp>
 
 namespace hft {
 
@@ -26,6 +28,8 @@ struct architecture_info {
   config_ref (*ref)(void*);
   void (*complete_from)(void*, const gguf_file&);
   f64 (*initial_deviation)(const void*, std::string_view path);
+  bool (*initialise)(const void*, std::string_view path, const std::vector<isize>& shape, const random_stream&,
+                     std::vector<f32>& values);
 
   /// The name in Transformers of a class of it: "LlamaForCausalLM".
   std::string class_name(std::string_view suffix) const;
@@ -49,6 +53,14 @@ inline constexpr architecture_info architecture_of{
         return config.initial_deviation(path);
       else
         return config.initializer_range;
+    },
+    []([[maybe_unused]] const void* c, [[maybe_unused]] std::string_view path,
+       [[maybe_unused]] const std::vector<isize>& shape, [[maybe_unused]] const random_stream& random,
+       [[maybe_unused]] std::vector<f32>& values) {
+      if constexpr (requires(const Config& config) { config.initialise(path, shape, random, values); })
+        return static_cast<const Config*>(c)->initialise(path, shape, random, values);
+      else
+        return false;
     }};
 
 /// A config of any type; copies are deep.

@@ -143,9 +143,10 @@ class field_reader final : public field_visitor {
   template <class T>
   void read(const char* name, const json* value, T* field) const {
     if (!value) return;
-    if constexpr (is_optional<T>)
+    if constexpr (is_optional<T>) {
+      if (*value == json("auto")) return;  // as what is left to be computed is written
       *field = config_value<typename T::value_type>(*value, where_, name);
-    else
+    } else
       *field = config_value<T>(*value, where_, name);
   }
   // `id2label`, or `num_labels` alone.

@@ -18,7 +18,10 @@ namespace hft::detail {
 struct initial_values {
   std::uint64_t seed = 0;
   std::function<f64(std::string_view path)> deviation;  // of weights; those of norms are 1, biases 0
-  std::string padded = {};                              // the path of a table with a row of zeros
+  // Fills what begins in a way of its own, and says so.
+  std::function<bool(std::string_view path, const std::vector<isize>& shape, const random_stream&, std::vector<f32>&)>
+      special = {};
+  std::string padded = {};  // the path of a table with a row of zeros
   isize padding_row = -1;
 };
 
@@ -32,10 +35,10 @@ HFT_INLINE void initialise(parameter& p, const std::string& path, const initial_
   const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
   const bool vector = p.shape().size() == 1;
   std::vector<f32> values(std::size_t(p.size()), vector && path.ends_with("weight") ? 1.0f : 0.0f);
-  if (!vector) {
-    std::uint64_t name = 0xcbf29ce484222325;  // FNV-1a
-    for (const char c : path) name = (name ^ std::uint64_t(static_cast<unsigned char>(c))) * 0x100000001b3;
-    const random_stream random(from.seed, name);
+  std::uint64_t name = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : path) name = (name ^ std::uint64_t(static_cast<unsigned char>(c))) * 0x100000001b3;
+  const random_stream random(from.seed, name);
+  if (!(from.special && from.special(path, p.shape(), random, values)) && !vector) {
     const f64 deviation = from.deviation(path);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = f32(deviation * random.normal(i));
     if (path == from.padded && from.padding_row >= 0 && from.padding_row < rows)

@@ -11,6 +11,7 @@
 //   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...
 //   void complete_from(const gguf_file&)                     optional: what a GGUF file says beside its keys
 //   f64 initializer_range, or initial_deviation(path)        of weights at the start
+//   bool initialise(path, shape, random, values) const       optional: fills what starts in a way of its own
 // A Body is a ModelParts with operator(), options, options_of(config), class_suffix and on_build<B>; it is compiled
 // once, however many architectures it is the composition of.
 #pragma once
@@ -239,6 +240,9 @@ HFT_INLINE initial_values initial_values_of(const ModelParts& model, const AnyCo
   return {.seed = seed,
           .deviation = [&info = config.info(),
                         c = ref.config.config](std::string_view path) { return info.initial_deviation(c, path); },
+          .special = [&info = config.info(), c = ref.config.config](
+                         std::string_view path, const std::vector<isize>& shape, const random_stream& random,
+                         std::vector<f32>& values) { return info.initialise(c, path, shape, random, values); },
           .padded = model.input_embeddings(),
           .padding_row = model.padding_row()};
 }

@@ -1,0 +1,158 @@
+// Mamba: selective state spaces in place of attention; a state of fixed size stands for the tokens before.
+// Gu & Dao 2023, arXiv 2312.00752. transformers/models/mamba/modeling_mamba.py
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hft/layers/mamba.hpp>
+#include <hft/models/decoder.hpp>
+
+namespace hft {
+
+/// transformers.MambaConfig; fields have its names and defaults.
+struct MambaConfig {
+  isize vocab_size = 50280;
+  isize hidden_size = 768;
+  isize state_size = 16;
+  isize num_hidden_layers = 32;
+  f64 layer_norm_epsilon = 1e-5;
+  std::optional<i64> pad_token_id = 0;
+  std::optional<i64> bos_token_id = 0;
+  TokenIds eos_token_id = 0;
+  isize expand = 2;
+  isize conv_kernel = 4;
+  bool use_bias = false;
+  bool use_conv_bias = true;
+  short_string hidden_act = "silu";
+  f64 initializer_range = 0.1;
+  bool residual_in_fp32 = true;              // activations are f32 here anyway
+  std::optional<isize> time_step_rank = {};  // default: hidden_size / 16, rounded up
+  f64 time_step_scale = 1, time_step_min = 0.001, time_step_max = 0.1, time_step_floor = 1e-4;
+  short_string time_step_init_scheme = "random";  // or constant
+  bool rescale_prenorm_residual = false;
+  bool use_cache = true;
+  bool tie_word_embeddings = true;
+
+  static constexpr const char* model_type = "mamba";
+  static constexpr const char* class_prefix = "Mamba";
+
+  void fields(field_visitor& v);
+  /// Throws config_error for values that do not fit each other.
+  void check() const;
+
+  isize intermediate_size() const { return expand * hidden_size; }
+  isize rank() const { return time_step_rank.value_or((hidden_size + 15) / 16); }
+  TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
+  LMHeadOptions lm_head() const {
+    return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
+  }
+
+  /// Time steps between time_step_min and time_step_max, decays 1 to state_size. (init_mamba_weights)
+  bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream& random,
+                  std::vector<f32>& values) const;
+
+  static constexpr name_rule rules[] = {{"embed_tokens", "embeddings"}, {"norm", "norm_f"}};
+  static constexpr std::pair<std::string_view, std::string_view> old_endings[] = {
+      {"embedding.weight", "embeddings.weight"}};
+  static constexpr name_tables names{.base_model_prefix = "backbone", .rules = rules, .old_endings = old_endings};
+};
+
+template <class B>
+using MambaBlock = ResidualBlock<RMSNorm<B>, MambaMixer<B>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MambaModel = DecoderModel<MambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MambaForCausalLM = CausalLM<MambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE void MambaConfig::fields(field_visitor& v) {
+  v("vocab_size", vocab_size, v.extent);
+  v("hidden_size", hidden_size, v.extent);
+  v("state_size", state_size, v.extent);
+  v("num_hidden_layers", num_hidden_layers, v.layers);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("pad_token_id", pad_token_id);
+  v("bos_token_id", bos_token_id);
+  v("eos_token_id", eos_token_id);
+  v("expand", expand, v.extent);
+  v("conv_kernel", conv_kernel, v.extent);
+  v("use_bias", use_bias);
+  v("use_conv_bias", use_conv_bias);
+  v("hidden_act", hidden_act);
+  v("initializer_range", initializer_range);
+  v("residual_in_fp32", residual_in_fp32);
+  v("time_step_rank", time_step_rank, v.extent);
+  v("time_step_scale", time_step_scale);
+  v("time_step_min", time_step_min, v.not_negative);
+  v("time_step_max", time_step_max, v.not_negative);
+  v("time_step_floor", time_step_floor, v.not_negative);
+  v("time_step_init_scheme", time_step_init_scheme);
+  v("rescale_prenorm_residual", rescale_prenorm_residual);
+  v("use_cache", use_cache);
+  v("tie_word_embeddings", tie_word_embeddings);
+}
+
+HFT_INLINE void MambaConfig::check() const {
+  if (f64(expand) * f64(hidden_size) > field_visitor::largest_extent)
+    throw config_error(model_type, "expand * hidden_size",
+                       detail::joined("at most ", isize(field_visitor::largest_extent)),
+                       detail::joined(expand, " * ", hidden_size));
+  find_activation(hidden_act, model_type);
+  if (!(time_step_init_scheme.view() == "random" || time_step_init_scheme.view() == "constant"))
+    throw config_error(model_type, "time_step_init_scheme", "random or constant",
+                       detail::quote_text(time_step_init_scheme));
+}
+
+HFT_INLINE TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> MambaConfig::text_model() const {
+  const NormOptions norm{.size = hidden_size, .eps = layer_norm_epsilon};
+  MambaMixerOptions mixer{.hidden_size = hidden_size,
+                          .intermediate_size = intermediate_size(),
+                          .time_step_rank = rank(),
+                          .state_size = state_size,
+                          .conv_kernel = conv_kernel,
+                          .activation = find_activation(hidden_act, model_type),
+                          .use_bias = use_bias,
+                          .use_conv_bias = use_conv_bias};
+  TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> o{
+      .where = class_prefix, .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size}, .norm = norm};
+  for (mixer.layer = 0; mixer.layer < num_hidden_layers; ++mixer.layer) o.layers.push_back({norm, mixer});
+  return o;
+}
+
+HFT_INLINE bool MambaConfig::initialise(std::string_view path, const std::vector<isize>& shape,
+                                        const random_stream& random, std::vector<f32>& values) const {
+  const auto fill = [&](auto value) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = f32(value(i));
+    return true;
+  };
+  const auto uniform = [&](f64 most) {
+    return fill([=](std::size_t i) { return most * (2 * random.uniform(i) - 1); });
+  };
+  if (path.ends_with("mixer.A_log")) return fill([&](std::size_t i) { return std::log(f64(isize(i) % shape[1] + 1)); });
+  if (path.ends_with("mixer.D")) return fill([](std::size_t) { return 1; });
+  if (path.ends_with("mixer.dt_proj.bias"))  // what softplus makes the time step
+    return fill([&](std::size_t i) {
+      const f64 span = std::log(time_step_max) - std::log(time_step_min);
+      const f64 step = std::max(std::exp(random.uniform(i) * span + std::log(time_step_min)), time_step_floor);
+      return step + std::log(-std::expm1(-step));
+    });
+  if (path.ends_with("mixer.dt_proj.weight")) {
+    const f64 most = time_step_scale / std::sqrt(f64(rank()));
+    return time_step_init_scheme.view() == "constant" ? fill([&](std::size_t) { return most; }) : uniform(most);
+  }
+  if (path.ends_with("mixer.conv1d.weight")) return uniform(1 / std::sqrt(f64(conv_kernel)));
+  if (path.ends_with("mixer.out_proj.weight"))
+    return uniform(1 / std::sqrt(f64(intermediate_size()) * (rescale_prenorm_residual ? f64(num_hidden_layers) : 1.0)));
+  return false;
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
