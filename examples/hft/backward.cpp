@@ -60,7 +60,7 @@ stored_tensor named(std::string name, std::vector<isize> shape, std::vector<f32>
 template <class Model, class Name>
 std::vector<stored_tensor> gradients(Model& model, const training_inputs& in, Name name) {
   const auto loss = model(in.input_ids, in.args).loss;
-  if (!loss) throw value_error(Model::architecture(), "labels", "the labels of this class", "others");
+  if (!loss) throw value_error(model.architecture(), "labels", "the labels of this class", "others");
   backward(loss);
   std::vector<stored_tensor> out{named("loss", {}, {loss.value().data()[0]})};
   std::set<const void*> seen;
@@ -80,42 +80,10 @@ std::vector<stored_tensor> gradients(Model& model, const training_inputs& in, Na
   return out;
 }
 
-using result = std::optional<std::vector<stored_tensor>>;
-
-template <class... Models>
-result first_of(type_list<Models...>, const detail::checkpoint_kind& kind, const checkpoint& source,
-                const training_inputs& in, const std::string& adapter) {
-  result found;
-  const auto attempt = [&]<class M>(std::type_identity<M>) {
-    using output = decltype(std::declval<const M&>()(in.input_ids, in.args));
-    if constexpr (requires(output y) { y.loss; }) {
-      const bool named = kind.architecture.empty() ? source.is_gguf() : kind.architecture == M::architecture();
-      if (found || !named) return;
-      auto model = M::load(source);
-      if (adapter.empty()) {
-        found = gradients(model, in, [](const std::string& path) { return path; });
-      } else {  // the adapter's parameters alone, under the names of its file
-        PeftModel peft(std::move(model), adapter, "default", true);
-        warn(peft.warnings());
-        found = gradients(peft, in, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
-      }
-    }
-  };
-  (attempt(std::type_identity<Models>{}), ...);
-  return found;
-}
-
-template <class... Archs>
-result first_of(archs<Archs...>, const detail::checkpoint_kind& kind, const checkpoint& source,
-                const training_inputs& in, const std::string& adapter) {
-  result found;
-  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
-    if (!found && kind.model_type == Arch::model_type)
-      found = first_of(typename Arch::template models<f32, device>{}, kind, source, in, adapter);
-  };
-  (attempt(std::type_identity<Archs>{}), ...);
-  return found;
-}
+template <class M>
+concept HasLoss = requires(const M& m, const training_inputs& in) {
+  m(in.input_ids, in.args).loss;
+};
 
 }  // namespace
 
@@ -123,12 +91,23 @@ int backward(const forward_options& o) {
   set_up(o);
   const auto in = read_training_inputs(o.inputs);
   const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-  const detail::checkpoint_kind kind(source);
-  const auto out = first_of(lora_archs{}, kind, source, in, o.adapter);
-  if (!out)
+  std::vector<stored_tensor> out;
+  const bool found = with_named_class<f32, device>(lora_archs(), source, [&]<HasLoss M>(std::type_identity<M>) {
+    auto model = detail::load_erased<M>(source);
+    if (o.adapter.empty()) {
+      out = gradients(model, in, [](const std::string& path) { return path; });
+    } else {  // the adapter's parameters alone, under the names of its file
+      PeftModel peft(std::move(model), o.adapter, "default", true);
+      warn(peft.warnings());
+      out = gradients(peft, in, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
+    }
+  });
+  if (!found) {
+    const detail::checkpoint_kind kind(source);
     throw unsupported_error(o.model, "backward", "a class with a loss, of an architecture that `hft info` knows",
                             kind.model_type + (kind.architecture.empty() ? "" : " (" + kind.architecture + ")"));
-  write_safetensors(o.outputs, *out, {});
+  }
+  write_safetensors(o.outputs, out, {});
   return 0;
 }
 

@@ -1,7 +1,7 @@
 // Models that hft train and hft bench train work on. Each dtype and layer kind is instantiated in a file of its own:
 // train_models_f32.cpp, _bf16.cpp, _f16.cpp, _lora.cpp, _lora_f32.cpp.
 #pragma once
-#include <hft/auto.hpp>
+#include <hft/auto_peft.hpp>
 #include <hft/io/checkpoint.hpp>
 #include <hft/layers/lora.hpp>
 #include <hft/train/peft/lora_config.hpp>
@@ -59,35 +59,24 @@ trained_model make_trained(Model model) {
   auto owner = std::make_shared<Model>(std::move(model));
   trained_model out;
   out.task = task_of<decltype(std::declval<const Model&>()(Tensor<i64, 2>{}, args{}))>();
-  out.config = config_to_json(owner->config());
-  out.vocab_size = owner->config().vocab_size;
+  out.config = detail::written_fields(owner->any_config().ref());
+  out.vocab_size = get_field(owner->any_config().ref(), "vocab_size").value_or(0);
   if constexpr (requires { owner->warnings(); }) out.warnings = owner->warnings();
   out.training = make_training_model(*owner);
   out.model = std::move(owner);
   return out;
 }
 
-[[noreturn]] inline void fail_untrainable(const hft::detail::checkpoint_kind& kind) {
+[[noreturn]] inline void fail_untrainable(const hft::checkpoint& source) {
+  const hft::detail::checkpoint_kind kind(source);
   throw hft::unsupported_error(kind.where, "training", "a class with a loss, of an architecture that `hft info` knows",
                                kind.model_type + (kind.architecture.empty() ? "" : " (" + kind.architecture + ")"));
 }
 
-/// Calls f(type) with the class of `Models` that the checkpoint names, if it has a loss; returns whether there was one.
-template <class F, class... Models>
-bool with_named_class(hft::type_list<Models...>, const hft::detail::checkpoint_kind& kind,
-                      const hft::checkpoint& source, const F& f) {
-  using namespace hft;
-  bool found = false;
-  const auto attempt = [&]<class M>(std::type_identity<M> type) {
-    using output = decltype(std::declval<const M&>()(Tensor<i64, 2>{}, ForwardArgs<typename M::A, typename M::D>{}));
-    if constexpr (requires(output y) { y.loss; }) {
-      const bool named = kind.architecture.empty() ? source.is_gguf() : kind.architecture == M::architecture();
-      if (!found && named) found = true, f(type);
-    }
-  };
-  (attempt(std::type_identity<Models>{}), ...);
-  return found;
-}
+template <class M>
+concept HasLoss = requires(const M& m, hft::ForwardArgs<typename M::A, typename M::D> args) {
+  m(hft::Tensor<hft::i64, 2>{}, args).loss;
+};
 
 /// peft's name of a task.
 inline const char* task_type_of(training_task task) {
@@ -103,40 +92,21 @@ inline const char* task_type_of(training_task task) {
   }
 }
 
-/// Calls f(type) with the class that the checkpoint names, of the classes that take adapters. Throws unsupported_error
-/// where it names none of them.
-template <class W, class F>
-void with_adapted_class(const hft::checkpoint& source, const F& f) {
-  using namespace hft;
-  using D = autodiff<cpu>;
-  const detail::checkpoint_kind kind(source);
-  bool found = false;
-  const auto attempt = [&]<class... Models>(const char* model_type, type_list<Models...> models) {
-    if (!found && kind.model_type == model_type) found = with_named_class(models, kind, source, f);
-  };
-  attempt(LlamaConfig::model_type,
-          type_list<LlamaForCausalLM<W, D, with_lora>, LlamaForSequenceClassification<W, D, with_lora>>{});
-  attempt(GPT2Config::model_type, type_list<GPT2LMHeadModel<W, D, with_lora>>{});
-  attempt(BertConfig::model_type,
-          type_list<BertForMaskedLM<W, D, with_lora>, BertForSequenceClassification<W, D, with_lora>,
-                    BertForTokenClassification<W, D, with_lora>>{});
-  if (!found) fail_untrainable(kind);
+/// Calls f(type) with the class that the checkpoint names, of those with a loss. Throws unsupported_error where it
+/// names none of them.
+template <class W, class Archs, class F>
+void with_trained_class(const hft::checkpoint& source, const F& f) {
+  const auto losses = [&]<HasLoss M>(std::type_identity<M> type) { f(type); };
+  if (!hft::with_named_class<W, hft::autodiff<hft::cpu>>(Archs(), source, losses)) fail_untrainable(source);
 }
 
 /// A class of the default architectures, all of whose weights are trained in W.
-template <class W, class... Archs>
-trained_model load_trained(hft::archs<Archs...>, const hft::checkpoint& source) {
-  using namespace hft;
-  const detail::checkpoint_kind kind(source);
-  std::optional<trained_model> out;
-  const auto load = [&]<class M>(std::type_identity<M>) { out = make_trained(M::load(source)); };
-  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
-    if (!out && kind.model_type == Arch::model_type)
-      with_named_class(typename Arch::template models<W, autodiff<cpu>>{}, kind, source, load);
-  };
-  (attempt(std::type_identity<Archs>{}), ...);
-  if (!out) fail_untrainable(kind);
-  return *std::move(out);
+template <class W>
+trained_model load_trained(const hft::checkpoint& source) {
+  trained_model out;
+  with_trained_class<W, hft::default_archs>(
+      source, [&]<class M>(std::type_identity<M>) { out = make_trained(hft::detail::load_erased<M>(source)); });
+  return out;
 }
 
 }  // namespace tool

@@ -2,8 +2,6 @@
 
 namespace tool {
 
-trained_model load_trained_f32(const hft::checkpoint& source) {
-  return load_trained<hft::f32>(hft::default_archs{}, source);
-}
+trained_model load_trained_f32(const hft::checkpoint& source) { return load_trained<hft::f32>(source); }
 
 }  // namespace tool

@@ -20,7 +20,7 @@ bool is_quantised(const checkpoint& source) {
 trained_model load_trained_lora(const checkpoint& source, adapter_start start, std::uint64_t seed, bool bf16) {
   trained_model out;
   // any_q keeps each weight in the format that the file has: LoRA over floating weights, QLoRA over block formats.
-  with_adapted_class<any_q>(source, [&]<class M>(std::type_identity<M>) {
+  with_trained_class<any_q, lora_archs>(source, [&]<class M>(std::type_identity<M>) {
     using output = decltype(std::declval<const M&>()(Tensor<i64, 2>{}, ForwardArgs<f32, autodiff<cpu>>{}));
     constexpr training_task task = task_of<output>();
     LoraConfig& config = start.config;
@@ -38,7 +38,7 @@ trained_model load_trained_lora(const checkpoint& source, adapter_start start, s
     }
     LoadOptions options;
     if (bf16 && !is_quantised(source)) options.dtype = dtype_id::bf16;
-    out = make_trained(with_adapter(M::load(source, options), start, seed));
+    out = make_trained(with_adapter(detail::load_erased<M>(source, options), start, seed));
   });
   return out;
 }

@@ -8,8 +8,8 @@ using namespace hft;
 trained_model load_trained_lora_f32(const checkpoint& source, const adapter_start& start, std::uint64_t seed,
                                     bool bf16) {
   trained_model out;
-  with_adapted_class<f32>(source, [&]<class M>(std::type_identity<M>) {
-    auto model = with_adapter(M::load(source), start, seed);
+  with_trained_class<f32, lora_archs>(source, [&]<class M>(std::type_identity<M>) {
+    auto model = with_adapter(detail::load_erased<M>(source), start, seed);
     if (bf16)
       for_each_parameter(model, [](const std::string&, parameter& p) {
         if (p.trainable() || p.shape().size() < 2) return;

@@ -13,8 +13,11 @@
 //     using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;  // all its classes
 //   };
 #pragma once
-#include <memory>
+#include <concepts>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -114,34 +117,9 @@ struct checkpoint_kind {
   }
 };
 
-/// What the Auto classes share: the first architecture of the list that Choice loads a model of.
-template <class Choice, class W, BaseDevice D, class Archs>
-struct auto_class;
-
-template <class Choice, class W, BaseDevice D, class... Archs>
-struct auto_class<Choice, W, D, archs<Archs...>> {
-  using model = AnyModel<typename build<W, D>::activation, D>;
-
-  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
-  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
-  }
-  static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    const checkpoint_kind kind(source);
-    std::optional<model> found;
-    const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
-      if (!found && kind.model_type == Arch::model_type)
-        Choice::template load<Arch, W, D>(kind, source, options, found);
-    };
-    (attempt(std::type_identity<Archs>{}), ...);
-    if (!found) kind.fail(archs<Archs...>{}, Choice::name, Choice::expected);
-    return *std::move(found);
-  }
-};
-
 /// A model of a class without what of the class its architecture alone needs.
 template <class Model>
-NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options) {
+NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options = {}) {
   using Body = typename Model::body_type;
   using Config = typename Model::config_type;
   AnyConfig config = read_config(architecture_of<Config>, source, options);
@@ -150,47 +128,107 @@ NamedModel<typename Model::body_type> load_erased(const checkpoint& source, cons
   return model;
 }
 
-struct causal_lm_choice {
-  static constexpr const char* name = "AutoModelForCausalLM";
-  static constexpr const char* expected = "a causal language model";
-  template <class Arch, class W, class D, class Found>
-  static void load(const checkpoint_kind&, const checkpoint& source, const LoadOptions& options, Found& found) {
-    if constexpr (requires { typename Arch::template causal_lm<W, D>; })
-      found.emplace(load_erased<typename Arch::template causal_lm<W, D>>(source, options));
+template <class Arch, class W, class D, class F>
+bool call_with_causal_lm(const F& f) {
+  if constexpr (requires { typename Arch::template causal_lm<W, D>; }) {
+    using M = typename Arch::template causal_lm<W, D>;
+    if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
   }
-};
+  return false;
+}
 
-struct named_class_choice {
-  static constexpr const char* name = "AutoModel";
-  static constexpr const char* expected = "a class that hft has";
-  template <class Arch, class W, class D, class Found>
-  static void load(const checkpoint_kind& kind, const checkpoint& source, const LoadOptions& options, Found& found) {
-    if (!kind.architecture.empty())
-      return load_named(typename Arch::template models<W, D>{}, kind, source, options, found);
-    if (source.is_gguf()) causal_lm_choice::load<Arch, W, D>(kind, source, options, found);
-    if (found) return;
-    if constexpr (requires { typename Arch::template base_model<W, D>; })
-      found.emplace(load_erased<typename Arch::template base_model<W, D>>(source, options));
+template <class Arch, class W, class D, class F, class... Models>
+bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, bool gguf, const F& f) {
+  bool found = false;
+  const auto attempt = [&]<class M>(std::type_identity<M> type) {
+    if constexpr (std::invocable<const F&, std::type_identity<M>>)
+      if (!found && kind.architecture == M::architecture()) found = true, f(type);
+  };
+  if (!kind.architecture.empty()) return (attempt(std::type_identity<Models>{}), ...), found;
+  if (gguf && call_with_causal_lm<Arch, W, D>(f)) return true;
+  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
+    using M = typename Arch::template base_model<W, D>;
+    if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
   }
-  template <class... Models, class Found>
-  static void load_named(type_list<Models...>, const checkpoint_kind& kind, const checkpoint& source,
-                         const LoadOptions& options, Found& found) {
-    const auto attempt = [&]<class M>(std::type_identity<M>) {
-      if (!found && kind.architecture == M::architecture()) found.emplace(load_erased<M>(source, options));
-    };
-    (attempt(std::type_identity<Models>{}), ...);
-  }
-};
+  return false;
+}
+
+}  // namespace detail
+
+/// Calls f(std::type_identity<M>) with the class M that a checkpoint names in `architectures`; where it names none with
+/// the causal model of a GGUF file, else the base model. Classes that f does not take are not in the list. Returns
+/// whether there was one.
+template <class W, Device D, class... Archs, class F>
+bool with_named_class(archs<Archs...>, const checkpoint& source, const F& f) {
+  const detail::checkpoint_kind kind(source);
+  bool found = false;
+  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
+    if (!found && kind.model_type == Arch::model_type)
+      found =
+          detail::call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, source.is_gguf(), f);
+  };
+  (attempt(std::type_identity<Archs>{}), ...);
+  return found;
+}
+
+/// The same with the architecture's causal language model, whatever the checkpoint names.
+template <class W, Device D, class... Archs, class F>
+bool with_causal_lm(archs<Archs...>, const checkpoint& source, const F& f) {
+  const detail::checkpoint_kind kind(source);
+  bool found = false;
+  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
+    if (!found && kind.model_type == Arch::model_type) found = detail::call_with_causal_lm<Arch, W, D>(f);
+  };
+  (attempt(std::type_identity<Archs>{}), ...);
+  return found;
+}
+
+namespace detail {
+
+template <class W, BaseDevice D>
+using any_model_of = AnyModel<typename build<W, D>::activation, D>;
+
+// What loads into an AnyModel.
+template <class Found>
+auto load_into(Found& found, const checkpoint& source, const LoadOptions& options) {
+  return [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
+}
 
 }  // namespace detail
 
 /// transformers.AutoModelForCausalLM. W any_q keeps each weight in the dtype that the file has, or LoadOptions::dtype.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModelForCausalLM : detail::auto_class<detail::causal_lm_choice, W, D, Archs> {};
+struct AutoModelForCausalLM {
+  using model = detail::any_model_of<W, D>;
+
+  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
+  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  static model load(const checkpoint& source, const LoadOptions& options = {}) {
+    std::optional<model> found;
+    if (!with_causal_lm<W, D>(Archs(), source, detail::load_into(found, source, options)))
+      detail::checkpoint_kind(source).fail(Archs(), "AutoModelForCausalLM", "a causal language model");
+    return *std::move(found);
+  }
+};
 
 /// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
 /// files, which name none, hold causal models.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModel : detail::auto_class<detail::named_class_choice, W, D, Archs> {};
+struct AutoModel {
+  using model = detail::any_model_of<W, D>;
+
+  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
+  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  static model load(const checkpoint& source, const LoadOptions& options = {}) {
+    std::optional<model> found;
+    if (!with_named_class<W, D>(Archs(), source, detail::load_into(found, source, options)))
+      detail::checkpoint_kind(source).fail(Archs(), "AutoModel", "a class that hft has");
+    return *std::move(found);
+  }
+};
 
 }  // namespace hft

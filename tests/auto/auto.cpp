@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(every_case_is_loaded_as_the_class_it_names) {
           BOOST_TEST(y.shape == g.at("single." + y.name).shape, boost::test_tools::per_element());
       }
     }
-  BOOST_TEST(folders == 43);
+  BOOST_TEST(folders == 56);
 }
 
 BOOST_AUTO_TEST_CASE(only_causal_models_are_causal) {

@@ -73,7 +73,7 @@ class training_model_of final : public TrainingModel {
 
   explicit training_model_of(Model& model) : model_(model) {}
 
-  std::string architecture() const override { return Model::architecture(); }
+  std::string architecture() const override { return model_.architecture(); }
   dtype_id precision() const override {
     using W = typename Model::build_type::weight;
     if constexpr (Scalar<W>)
@@ -162,13 +162,10 @@ class training_model_of final : public TrainingModel {
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {
     if (args.values) return false;
-    if constexpr (requires {
-                    model_.config().problem_type->view();
-                    requires !requires { Output::next_token; };
-                  }) {
-      const auto& config = model_.config();
-      if (config.problem_type) return config.problem_type->view() == "single_label_classification";
-      return config.id2label.count() > 1;
+    if constexpr (requires { model_.classifier_options(); }) {
+      const auto& o = model_.classifier_options();
+      if (o.problem_type) return o.problem_type->view() == "single_label_classification";
+      return o.num_labels > 1;
     }
     return true;
   }

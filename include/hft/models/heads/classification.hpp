@@ -85,6 +85,7 @@ class classifying : public ModelParts {
     v("classifier", classifier);
   }
   void resize_token_embeddings(isize vocab_size) override { model.resize_token_embeddings(vocab_size); }
+  const ClassifierOptions& classifier_options() const { return head_; }
   isize max_positions() const override { return model.max_positions(); }
   std::string input_embeddings() const override { return "model." + model.input_embeddings(); }
   isize padding_row() const override { return model.padding_row(); }

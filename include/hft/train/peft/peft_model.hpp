@@ -18,6 +18,7 @@
 
 #include <hft/layers/lora.hpp>
 #include <hft/layers/low_rank.hpp>
+#include <hft/models/any_config.hpp>
 #include <hft/models/output.hpp>
 #include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/adapters.hpp>
@@ -28,7 +29,6 @@ namespace hft {
 template <class Model>
 class PeftModel {
  public:
-  using config_type = typename Model::config_type;
   using build_type = typename Model::build_type;
   using A = typename Model::A;
   using D = typename Model::D;
@@ -51,10 +51,10 @@ class PeftModel {
   /// are frozen. Throws value_error where config names no layer, config_error for values out of range.
   void add_adapter(const std::string& name, LoraConfig config, std::uint64_t seed = 0) {
     if (!config.task_type && config.auto_mapping.is_null())
-      config.auto_mapping = {{"base_model_class", Model::architecture()},
-                             {"parent_library", detail::cat("transformers.models.", config_type::model_type,
-                                                            ".modeling_", config_type::model_type)}};
-    adapters_.add(erased(), name, std::move(config), config_type::model_type, seed);
+      config.auto_mapping = {
+          {"base_model_class", base_.architecture()},
+          {"parent_library", detail::cat("transformers.models.", model_type(), ".modeling_", model_type())}};
+    adapters_.add(erased(), name, std::move(config), model_type(), seed);
     if (adapters_.active().empty()) set_adapter(name);
   }
   /// Adds an adapter from a folder, inactive unless it is the first. Throws what reading throws, and weight_error where
@@ -62,7 +62,7 @@ class PeftModel {
   void load_adapter(const std::filesystem::path& folder, const std::string& name, bool is_trainable = false) {
     auto config = LoraConfig::from_pretrained(folder);
     config.inference_mode = !is_trainable;
-    adapters_.load(erased(), folder, name, std::move(config), config_type::model_type);
+    adapters_.load(erased(), folder, name, std::move(config), model_type());
     if (adapters_.active().empty()) set_adapter(name);
     base_.tie_weights();
   }
@@ -124,8 +124,7 @@ class PeftModel {
   /// was changed.
   Model merge_and_unload() && {
     untie_adapted();
-    if constexpr (requires(config_type & c) { c.tie_word_embeddings; })
-      if (!base_.config().tie_word_embeddings) untie_all();
+    if (!get_field(base_.any_config().ref(), "tie_word_embeddings").value_or(0)) untie_all();
     adapters_.unload(erased(), true);
     return std::move(base_);
   }
@@ -152,10 +151,15 @@ class PeftModel {
   /// All parameters: the base's, and those of adapters as PATH.lora_A.NAME.weight.
   void visit(visitor& v) { base_.visit(v); }
   void tie_weights() { base_.tie_weights(); }
-  const config_type& config() const { return base_.config(); }
-  static std::string architecture() { return Model::architecture(); }
+  const auto& config() const requires requires(const Model& m) { m.config(); }
+  { return base_.config(); }
+  const AnyConfig& any_config() const { return base_.any_config(); }
+  std::string architecture() const { return base_.architecture(); }
+  decltype(auto) classifier_options() const requires requires(const Model& m) { m.classifier_options(); }
+  { return base_.classifier_options(); }
 
  private:
+  const char* model_type() const { return base_.any_config().info().model_type; }
   void enable(bool enabled) {
     adapters_.enable(erased(), enabled);
     base_.tie_weights();
