@@ -7,10 +7,20 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/positions.hpp>
 #include <hft/ops/attention.hpp>
+#include <hft/ops/attention_weights.hpp>
 
 namespace hft {
 
 namespace detail {
+
+/// The values of a tensor, on the device beneath.
+template <class X>
+const auto& untracked(const X& x) {
+  if constexpr (X::device::tracked)
+    return x.value();
+  else
+    return x;
+}
 
 /// The arguments of the attention op that a layer's options and the pass say.
 template <class Context>
@@ -51,6 +61,8 @@ class AttentionCore {
     auto args = detail::attention_args(options_, context);
     args.alibi = slopes_;
     if (context.key_mask) args.key_mask = context.key_mask.slice(1, first, first + keys.extent(1));
+    if (context.attentions)
+      context.attentions->push_back(attention_weights(detail::untracked(query), detail::untracked(keys), args));
     return attention(query, keys, values, args).template reshape<3>({B_, T, H * C});
   }
 

@@ -18,22 +18,31 @@ struct BlockOptions {
   f64 dropout = 0;  // of what attention and MLP add, in a training pass
 };
 
-/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint.
+/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where it
+/// asks for hidden states, it gets x and what each layer gives.
 template <class Layers, class X, class Context>
 X run_layers(const Layers& layers, X x, Context& context) {
+  const auto show = [&] {
+    if (context.hidden_states) context.hidden_states->push_back(x);
+  };
+  show();
   for (const auto& layer : layers) {
     if constexpr (requires { context.gradient_checkpointing; }) {
       context.dropout.begin_layer(&layer - layers.data());
       if (context.gradient_checkpointing) {
-        const auto once = [&layer, context, pass = detail::current_pass()](const X& in) mutable {
+        Context again = context;  // what is computed again is not shown again
+        again.hidden_states = nullptr, again.attentions = nullptr;
+        const auto once = [&layer, context = again, pass = detail::current_pass()](const X& in) mutable {
           detail::current_pass() = pass;
           return X(layer(in, context));
         };
         x = gradient_checkpoint(once, x);
+        show();
         continue;
       }
     }
     x = layer(x, context);
+    show();
   }
   return x;
 }

@@ -85,6 +85,12 @@ class AnyConfig {
     return *static_cast<const Config*>(config_.get());
   }
 
+  /// Whether config.json has true under a name that no member has.
+  bool says(const char* name) const {
+    const auto found = other_fields.find(name);
+    return found != other_fields.end() && *found == json(true);
+  }
+
   json other_fields = json::object();  // of config.json, which the config has no member for: they are written again
 
  private:

@@ -18,6 +18,7 @@ struct ForwardArgs {
   Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
   Cache<A, D>* past_key_values = nullptr;
   isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
+  bool output_hidden_states = false, output_attentions = false;  // whether the output has them, too
 };
 
 /// The same on a device that records: with labels, and without a cache, through which nothing can be trained.
@@ -36,6 +37,7 @@ requires(D::tracked) struct ForwardArgs<A, D> {
   std::uint64_t dropout_seed = 0;  // a seed for each step gives each step its own masks
   f64 neftune_noise_alpha = 0;     // in training, noise on the embeddings (Jain et al. 2023, arXiv 2310.05914)
   bool gradient_checkpointing = false;  // layers are computed again in backward, not saved
+  bool output_hidden_states = false, output_attentions = false;
 };
 
 namespace detail {
@@ -49,6 +51,8 @@ template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
   Tensor<A, 3, D> last_hidden_state = {};  // (B,T,C)
   Tensor<A, 2, D> pooler_output = {};      // (B,C); empty without a pooler
+  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 using BaseModelOutputWithPooling = BaseModelOutput<A, D>;
@@ -57,22 +61,30 @@ struct CausalLMOutput {
   static constexpr bool next_token = true;  // logits are of the token that follows
   Tensor<A, 3, D> logits = {};              // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 struct MaskedLMOutput {
   static constexpr bool next_token = false;
   Tensor<A, 3, D> logits = {};  // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 struct SequenceClassifierOutput {
   Tensor<A, 2, D> logits = {};  // (B,labels)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 struct TokenClassifierOutput {
   Tensor<A, 3, D> logits = {};  // (B,T,labels)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 
 namespace detail {
@@ -97,6 +109,10 @@ std::vector<stored_tensor> named_outputs(const Output& y) {
   if constexpr (requires { y.logits; }) detail::add_named(out, "logits", y.logits);
   if constexpr (requires { y.last_hidden_state; }) detail::add_named(out, "last_hidden_state", y.last_hidden_state);
   if constexpr (requires { y.pooler_output; }) detail::add_named(out, "pooler_output", y.pooler_output);
+  for (std::size_t i = 0; i < y.hidden_states.size(); ++i)
+    detail::add_named(out, detail::cat("hidden_states.", i).c_str(), y.hidden_states[i]);
+  for (std::size_t i = 0; i < y.attentions.size(); ++i)
+    detail::add_named(out, detail::cat("attentions.", i).c_str(), y.attentions[i]);
   return out;
 }
 
@@ -107,19 +123,28 @@ Tensor<A, 3, D> last_positions(const Tensor<A, 3, D>& x, isize keep) {
   return keep > 0 && keep < T ? x.slice(1, T - keep, T) : x;
 }
 
+/// Gives a head's output the states that its base model shows.
+template <class Base, class Output>
+void show_states(const Base& base, Output& out) {
+  out.hidden_states = base.hidden_states;
+  out.attentions = base.attentions;
+}
+
 /// What a language model returns: the head's logits of the positions that args keep; on a device that records, and
 /// given labels, their loss, and logits only where args ask for both.
-template <class Output, class X, class Head, class Args>
-Output language_model_output(const X& hidden, const Head& head, const Args& args) {
+template <class Output, class X, class Base, class Head, class Args>
+Output language_model_output(const X& hidden, const Base& base, const Head& head, const Args& args) {
+  Output out;
+  show_states(base, out);
   if constexpr (X::device::tracked) {
     if (args.labels) {
-      Output out;
       out.loss = language_model_loss<Output>(hidden, head, args);
       if (args.return_logits) out.logits = head(last_positions(hidden, args.logits_to_keep));
       return out;
     }
   }
-  return {head(last_positions(hidden, args.logits_to_keep))};
+  out.logits = head(last_positions(hidden, args.logits_to_keep));
+  return out;
 }
 
 namespace detail {

@@ -33,6 +33,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
+#include <hft/models/output.hpp>
 #include <hft/models/saving.hpp>
 
 namespace hft {
@@ -79,6 +80,14 @@ class NamedModel : public Body {
   /// The name of its class in Transformers.
   std::string architecture() const { return config_.info().class_name(Body::class_suffix); }
   const AnyConfig& any_config() const { return config_; }
+
+  /// The body's forward pass; output_hidden_states and output_attentions of config.json are asked for, too.
+  auto operator()(const Tensor<i64, 2>& input_ids, ForwardArgs<typename Body::A, typename Body::D> args = {}) const {
+    args.output_hidden_states = args.output_hidden_states || config_.says("output_hidden_states");
+    args.output_attentions = args.output_attentions || config_.says("output_attentions");
+    return Body::operator()(input_ids, args);
+  }
+
   /// The length it was made for, where its config says it, else 0.
   isize max_position_embeddings() const { return get_field(config_.ref(), "max_position_embeddings").value_or(0); }
 

@@ -26,6 +26,7 @@ struct TextModelOptions {
   std::vector<Layer> layers = {};
   std::optional<NormOptions> norm = {};  // after the last block
   bool pooler = false;
+  bool shows_embeddings = true;  // whether output_hidden_states begins with them
   bool causal = true;  // else both directions are seen, and no cache is taken
 };
 
@@ -50,6 +51,7 @@ class TextModel : public ModelParts {
         layers(o.layers.begin(), o.layers.end()),
         where_(o.where),
         causal_(o.causal),
+        shows_embeddings_(o.shows_embeddings),
         max_positions_(o.embeddings.max_positions),
         padding_row_(o.embeddings.pad_token_id.value_or(-1)) {
     if (o.norm) norm.emplace(*o.norm);
@@ -76,9 +78,13 @@ class TextModel : public ModelParts {
   BaseModelOutput<A, D> run(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
                             ForwardContext<A, D>& context) const {
     BaseModelOutput<A, D> out;
+    if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
+    if (args.output_attentions) context.attentions = &out.attentions;
     out.last_hidden_state =
         run_layers(layers, embeddings(input_ids, args.token_type_ids, context), context);  // (B,T,C)
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
+    context.hidden_states = nullptr, context.attentions = nullptr;
+    if (args.output_hidden_states) show_last(out);
     if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
     return out;
   }
@@ -108,8 +114,17 @@ class TextModel : public ModelParts {
   std::optional<Pooler<B>> pooler;
 
  private:
+  // As Transformers shows them: the last one behind the norm; of Mamba every layer's, and not the embeddings.
+  void show_last(BaseModelOutput<A, D>& out) const {
+    auto& states = out.hidden_states;
+    if (shows_embeddings_)
+      states.back() = out.last_hidden_state;
+    else
+      states.erase(states.begin()), states.push_back(out.last_hidden_state);
+  }
+
   const char* where_;
-  bool causal_;
+  bool causal_, shows_embeddings_;
   isize max_positions_, padding_row_;
 };
 

@@ -40,7 +40,8 @@ class ForCausalLM : public ModelParts {
 
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    return language_model_output<CausalLMOutput<A, D>>(model(input_ids, args).last_hidden_state, lm_head, args);
+    const auto base = model(input_ids, args);
+    return language_model_output<CausalLMOutput<A, D>>(base.last_hidden_state, base, lm_head, args);
   }
 
   void visit(visitor& v) override {

@@ -125,9 +125,10 @@ class ForSequenceClassification : public detail::classifying<Base, ForSequenceCl
   /// input_ids (B,T) => logits (B,labels)
   SequenceClassifierOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(input_ids, args);
-    const auto x =
-        Pooling::of(this->where_, this->model.run(input_ids, args, context), input_ids, this->head_.pad_token_id);
+    const auto base = this->model.run(input_ids, args, context);
+    const auto x = Pooling::of(this->where_, base, input_ids, this->head_.pad_token_id);
     SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
+    show_states(base, out);
     if constexpr (D::tracked) out.loss = sequence_classification_loss(out.logits, this->head_, args);
     return out;
   }
@@ -150,8 +151,9 @@ class ForTokenClassification : public detail::classifying<Base, ForTokenClassifi
   /// input_ids (B,T) => logits (B,T,labels)
   TokenClassifierOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(input_ids, args);
-    const auto x = this->model.run(input_ids, args, context).last_hidden_state;
-    TokenClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
+    const auto base = this->model.run(input_ids, args, context);
+    TokenClassifierOutput<A, D> out{this->classifier(this->drop(base.last_hidden_state, context))};
+    show_states(base, out);
     if constexpr (D::tracked) out.loss = token_classification_loss(out.logits, args);
     return out;
   }

@@ -53,8 +53,9 @@ class ForMaskedLM : public ModelParts {
 
   /// input_ids (B,T) => logits (B,T,V)
   MaskedLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    const auto x = norm(activate(dense(model(input_ids, args).last_hidden_state), activation_));  // (B,T,C)
-    return language_model_output<MaskedLMOutput<A, D>>(x, decoder, args);
+    const auto base = model(input_ids, args);
+    const auto x = norm(activate(dense(base.last_hidden_state), activation_));  // (B,T,C)
+    return language_model_output<MaskedLMOutput<A, D>>(x, base, decoder, args);
   }
 
   void visit(visitor& v) override {
