@@ -31,6 +31,8 @@ using Shape = std::array<isize, Rank>;
 
 namespace detail {
 
+[[noreturn]] void fail_without_memory();
+
 /// A shape of any rank, for errors.
 template <std::size_t Rank>
 std::string shape_text(const Shape<Rank>& shape) {
@@ -275,7 +277,9 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
     const auto [n, step] = layout().outer();
     return {data_, n, shape_[Rank - 1], step};
   }
+  /// Throws weight_error for a weight with a shape and no memory, as a model has that was not loaded.
   weight_matrix<T> weight_rows() const {
+    if (!data_ && size()) detail::fail_without_memory();
     const auto [n, step] = layout().outer();
     const void* prepared = buffer_.data() == data_ ? buffer_.companion() : nullptr;
     if constexpr (dtype<T>::any)
@@ -337,6 +341,10 @@ Shape<Rank> with_last(Shape<Rank> shape, isize last) {
 }
 
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE void detail::fail_without_memory() {
+  throw weight_error("Tensor", "a weight", "values, which from_pretrained or from_config gives", "none");
+}
 
 HFT_INLINE isize detail::count(const isize* shape, std::size_t rank) {
   isize n = 1;

@@ -88,6 +88,16 @@ BOOST_AUTO_TEST_CASE(a_seed_gives_the_same_model_whatever_its_dtype) {
   BOOST_TEST(worst < 0.05f * largest);
 }
 
+BOOST_AUTO_TEST_CASE(a_model_without_weights_says_so) {
+  const LlamaForCausalLM<f32> bare(small_llama());
+  BOOST_CHECK_THROW(bare(Tensor<i64, 2>::from({5, 7}, {1, 2})), weight_error);
+  const auto folder = std::filesystem::temp_directory_path() / "hft_without_weights";
+  BOOST_CHECK_THROW(bare.save_pretrained(folder), weight_error);
+  BOOST_TEST(!std::filesystem::exists(folder));
+  const LlamaForCausalLM<any_q> any(small_llama());
+  BOOST_CHECK_THROW(any(Tensor<i64, 2>::from({5, 7}, {1, 2})), weight_error);
+}
+
 BOOST_AUTO_TEST_CASE(what_adds_to_gpt2s_stream_begins_smaller) {
   GPT2Config config;
   config.vocab_size = 61, config.n_embd = 48, config.n_head = 4, config.n_layer = 2, config.n_positions = 9;

@@ -1,6 +1,6 @@
 // output_hidden_states and output_attentions against Transformers.
-#include <boost/test/unit_test.hpp>
 #include <unistd.h>
+#include <boost/test/unit_test.hpp>
 
 #include <cmath>
 #include <filesystem>

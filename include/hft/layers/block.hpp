@@ -18,8 +18,8 @@ struct BlockOptions {
   f64 dropout = 0;  // of what attention and MLP add, in a training pass
 };
 
-/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where it
-/// asks for hidden states, it gets x and what each layer gives.
+/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where
+/// it asks for hidden states, it gets x and what each layer gives.
 template <class Layers, class X, class Context>
 X run_layers(const Layers& layers, X x, Context& context) {
   const auto show = [&] {

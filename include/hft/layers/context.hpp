@@ -59,7 +59,7 @@ struct ForwardContext : detail::pass_state<A, D> {
   // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
   std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();
   // Where someone asked for them, what layers take in and give, and the weights of attention.
-  std::vector<Tensor<A, 3, D>>* hidden_states = nullptr;   // (B,T,C) each
+  std::vector<Tensor<A, 3, D>>* hidden_states = nullptr;  // (B,T,C) each
   std::vector<Tensor<A, 4, base>>* attentions = nullptr;  // (B,H,T,S) each
 };
 

@@ -121,7 +121,10 @@ HFT_INLINE TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> MambaConfig
                           .use_bias = use_bias,
                           .use_conv_bias = use_conv_bias};
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> o{
-      .where = class_prefix, .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size}, .norm = norm, .shows_embeddings = false};
+      .where = class_prefix,
+      .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size},
+      .norm = norm,
+      .shows_embeddings = false};
   for (mixer.layer = 0; mixer.layer < num_hidden_layers; ++mixer.layer) o.layers.push_back({norm, mixer});
   return o;
 }

@@ -17,7 +17,7 @@ struct ForwardArgs {
   Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
   Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
   Cache<A, D>* past_key_values = nullptr;
-  isize logits_to_keep = 0;  // logits of the last so many positions only; 0: of all
+  isize logits_to_keep = 0;                                      // logits of the last so many positions only; 0: of all
   bool output_hidden_states = false, output_attentions = false;  // whether the output has them, too
 };
 
@@ -49,9 +49,9 @@ using loss_t = std::conditional_t<D::tracked, Tensor<A, 1, D>, detail::no_loss>;
 
 template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
-  Tensor<A, 3, D> last_hidden_state = {};  // (B,T,C)
-  Tensor<A, 2, D> pooler_output = {};      // (B,C); empty without a pooler
-  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  Tensor<A, 3, D> last_hidden_state = {};                       // (B,T,C)
+  Tensor<A, 2, D> pooler_output = {};                           // (B,C); empty without a pooler
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
@@ -61,7 +61,7 @@ struct CausalLMOutput {
   static constexpr bool next_token = true;  // logits are of the token that follows
   Tensor<A, 3, D> logits = {};              // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
@@ -69,21 +69,21 @@ struct MaskedLMOutput {
   static constexpr bool next_token = false;
   Tensor<A, 3, D> logits = {};  // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 struct SequenceClassifierOutput {
   Tensor<A, 2, D> logits = {};  // (B,labels)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 template <Scalar A = f32, Device D = cpu>
 struct TokenClassifierOutput {
   Tensor<A, 3, D> logits = {};  // (B,T,labels)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};             // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 };
 

@@ -52,6 +52,9 @@ HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype
     t.name = path;
     t.dtype = dtype;
     t.shape = p.shape();
+    if (!p.data() && p.size())
+      throw weight_error("save_pretrained", quote_text(path), "values, which from_pretrained or from_config gives",
+                         "none");
     std::shared_ptr<std::vector<std::byte>> bytes;
     const auto take = [&](std::size_t n) {
       bytes = std::make_shared<std::vector<std::byte>>(n);

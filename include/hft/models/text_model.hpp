@@ -27,7 +27,7 @@ struct TextModelOptions {
   std::optional<NormOptions> norm = {};  // after the last block
   bool pooler = false;
   bool shows_embeddings = true;  // whether output_hidden_states begins with them
-  bool causal = true;  // else both directions are seen, and no cache is taken
+  bool causal = true;            // else both directions are seen, and no cache is taken
 };
 
 /// Checkpoint names: those of TextEmbeddings, layers, norm, pooler.
