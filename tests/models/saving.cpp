@@ -59,6 +59,33 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
   BOOST_TEST(folders == 54);
 }
 
+BOOST_AUTO_TEST_CASE(what_generates_nothing_has_no_settings_of_generation) {
+  for (const char* name : {"bert/base", "qwen2/sequence_classification"}) {
+    const temporary_folder out;
+    AutoModel<>::from_pretrained(data("models/" + std::string(name)).string()).save_pretrained(out.path);
+    BOOST_TEST(std::filesystem::exists(out.path / "config.json"));
+    BOOST_TEST(!std::filesystem::exists(out.path / "generation_config.json"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(fields_that_hft_does_not_know_are_kept) {
+  const temporary_folder out;
+  const auto folder = data("models/bert/base"), in = out.path / "in";
+  std::filesystem::create_directories(in);
+  std::filesystem::copy(folder / "model.safetensors", in / "model.safetensors");
+  json config = read_json(folder / "config.json");
+  config["position_embedding_type"] = "absolute";
+  config["task_specific_params"] = json::object({{"deep", json::array({1, 2.5, nullptr})}});
+  config["quantization_config"] = json::object();  // says how the file was stored, not what the model is
+  config["max_length"] = 7;                        // belongs to generation
+  write_file_atomically(in / "config.json", config.dump());
+  AutoModel<>::from_pretrained(in.string()).save_pretrained(out.path);
+  const json saved = read_json(out.path / "config.json");
+  for (const char* name : {"position_embedding_type", "task_specific_params"})
+    BOOST_TEST((saved.contains(name) && saved[name].dump() == config[name].dump()), name);
+  for (const char* name : {"quantization_config", "max_length"}) BOOST_TEST(!saved.contains(name), name);
+}
+
 BOOST_AUTO_TEST_CASE(shards_are_written_and_read) {
   const temporary_folder out;
   const auto folder = data("models/llama/base");

@@ -72,9 +72,10 @@ class NamedModel : public Body {
  public:
   using build_type = typename Body::build_type;
   using body_type = Body;
+  static constexpr bool generates = requires { requires Body::generates; };
 
   NamedModel(AnyConfig config, const typename Body::options& options) : Body(options), config_(std::move(config)) {
-    detail::special_tokens_of(config_.ref(), generation_config);
+    if constexpr (generates) detail::special_tokens_of(config_.ref(), generation_config);
   }
 
   /// The name of its class in Transformers.
@@ -133,8 +134,8 @@ class NamedModel : public Body {
     std::optional<dtype_id> own;
     if constexpr (Scalar<W>) own = dtype<W>::id;
     // visit() shows parameters for change; saving changes none.
-    detail::save_model(const_cast<NamedModel&>(*this), config_, architecture(), own, generation_config, folder,
-                       options);
+    detail::save_model(const_cast<NamedModel&>(*this), config_, architecture(), own,
+                       generates ? &generation_config : nullptr, folder, options);
   }
 
   /// The settings that generate starts from; from_pretrained reads them from generation_config.json.

@@ -32,10 +32,10 @@ void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint
 
 std::string_view torch_dtype_name(dtype_id id);
 
-/// Writes a model with its config and what it says of generation.
+/// Writes a model with its config and, where it generates, its settings of generation.
 ///   own  the dtype that the model's weights have by their type, if they have one
 void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
-                std::optional<dtype_id> own, const GenerationConfig& generation, const std::filesystem::path& folder,
+                std::optional<dtype_id> own, const GenerationConfig* generation, const std::filesystem::path& folder,
                 const SaveOptions& options);
 
 }  // namespace detail
@@ -88,7 +88,7 @@ HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype
 }
 
 HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
-                           std::optional<dtype_id> own, const GenerationConfig& generation,
+                           std::optional<dtype_id> own, const GenerationConfig* generation,
                            const std::filesystem::path& folder, const SaveOptions& options) {
   if (!own) {  // the format of the largest weight, if it is a scalar one
     isize largest = 0;
@@ -108,8 +108,9 @@ HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std
   object["architectures"] = json::array({architecture});
   object["dtype"] = torch_dtype_name(dtype);
   write_file_atomically(folder / "config.json", dump(encode_special_floats(object)));
-  // Settings that nobody made are not written: most models without a head to generate with have none.
-  if (const json settings = generation.to_json(); settings != GenerationConfig().to_json())
+  if (!generation) return;
+  // Settings that nobody made are not written.
+  if (const json settings = generation->to_json(); settings != GenerationConfig().to_json())
     write_file_atomically(folder / "generation_config.json", dump(settings));
 }
 

@@ -25,6 +25,7 @@ class ForCausalLM : public ModelParts {
   template <class Other>
   using on_build = ForCausalLM<typename Base::template on_build<Other>>;
   static constexpr const char* class_suffix = "ForCausalLM";
+  static constexpr bool generates = true;  // its settings of generation begin with the config's special tokens
 
   struct options {
     typename Base::options base;
