@@ -2,7 +2,8 @@
 # Compiles the code blocks of a page.
 #   check.sh PAGE.md FLAGS_FILE LINK_FLAGS_FILE COMPILER WORK_DIR
 # A ```cpp block is taken after a line `<!-- compile -->` or, to be run as well, `<!-- run -->`. A block with no `main`
-# is given one, and may stand on what the blocks before it on the page declare.
+# is given one, and may stand on what the blocks before it on the page declare; so may one with a `main` after
+# `<!-- run on the above -->`.
 set -euo pipefail
 page=$1 flags_file=$2 link_flags_file=$3 compiler=$4 work=$5
 
@@ -12,6 +13,7 @@ rm -rf "$work"
 mkdir -p "$work"
 awk -v work="$work" '
   /^<!-- (compile|run) -->$/ { mark = $2; next }
+  /^<!-- run on the above -->$/ { mark = "above.run"; next }
   /^```cpp/ && mark { ++n; file = sprintf("%s/block_%02d.%s.cpp", work, n, mark); line = NR + 1; open = 1
                       printf "#line %d \"%s\"\n", line, FILENAME > file; next }
   /^```/ && open { open = 0; mark = ""; close(file); next }
@@ -27,7 +29,10 @@ for block in "$work"/block_*.cpp; do
   count=$((count + 1))
   program=$work/program_$count
   if grep -qE '^int main' "$block"; then
-    cp "$block" "$program.cpp"
+    case $block in
+      *.above.run.cpp) cat "$declarations" "$block" > "$program.cpp" ;;
+      *) cp "$block" "$program.cpp" ;;
+    esac
   else
     cat "$block" >> "$declarations"
     { cat "$declarations"; echo 'int main() {}'; } > "$program.cpp"
