@@ -153,34 +153,37 @@ bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, bo
   return false;
 }
 
+/// f(std::type_identity<Arch>) of the first architecture of the list that has the checkpoint's model_type and for which
+/// f is true.
+template <class... Archs, class F>
+bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const F& f) {
+  bool found = false;
+  const auto attempt = [&]<class Arch>(std::type_identity<Arch> arch) {
+    if (!found && kind.model_type == Arch::model_type) found = f(arch);
+  };
+  (attempt(std::type_identity<Archs>{}), ...);
+  return found;
+}
+
 }  // namespace detail
 
 /// Calls f(std::type_identity<M>) with the class M that a checkpoint names in `architectures`; where it names none with
 /// the causal model of a GGUF file, else the base model. Classes that f does not take are not in the list. Returns
 /// whether there was one.
 template <class W, Device D, class... Archs, class F>
-bool with_named_class(archs<Archs...>, const checkpoint& source, const F& f) {
+bool with_named_class(archs<Archs...> list, const checkpoint& source, const F& f) {
   const detail::checkpoint_kind kind(source);
-  bool found = false;
-  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
-    if (!found && kind.model_type == Arch::model_type)
-      found =
-          detail::call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, source.is_gguf(), f);
-  };
-  (attempt(std::type_identity<Archs>{}), ...);
-  return found;
+  return detail::with_architecture(list, kind, [&]<class Arch>(std::type_identity<Arch>) {
+    return detail::call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, source.is_gguf(), f);
+  });
 }
 
 /// The same with the architecture's causal language model, whatever the checkpoint names.
 template <class W, Device D, class... Archs, class F>
-bool with_causal_lm(archs<Archs...>, const checkpoint& source, const F& f) {
-  const detail::checkpoint_kind kind(source);
-  bool found = false;
-  const auto attempt = [&]<class Arch>(std::type_identity<Arch>) {
-    if (!found && kind.model_type == Arch::model_type) found = detail::call_with_causal_lm<Arch, W, D>(f);
-  };
-  (attempt(std::type_identity<Archs>{}), ...);
-  return found;
+bool with_causal_lm(archs<Archs...> list, const checkpoint& source, const F& f) {
+  return detail::with_architecture(list, detail::checkpoint_kind(source), [&]<class Arch>(std::type_identity<Arch>) {
+    return detail::call_with_causal_lm<Arch, W, D>(f);
+  });
 }
 
 namespace detail {
