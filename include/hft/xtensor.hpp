@@ -10,11 +10,9 @@
 
 namespace hft {
 
-/// An xtensor view of the tensor's memory, strides and all; writing to it writes to the tensor. The tensor must outlive
-/// it.
-template <Scalar T, std::size_t Rank>
-requires std::is_arithmetic_v<T>
-auto to_xtensor(const Tensor<T, Rank>& t) {
+namespace detail {
+template <class T, std::size_t Rank>
+auto xtensor_view(T* data, const Tensor<std::remove_const_t<T>, Rank>& t) {
   std::array<std::size_t, Rank> shape{};
   std::array<std::ptrdiff_t, Rank> strides{};
   std::size_t reach = t.size() ? 1 : 0;  // elements from the first to the last
@@ -24,9 +22,22 @@ auto to_xtensor(const Tensor<T, Rank>& t) {
     if (t.size()) reach += std::size_t((t.extent(d) - 1) * t.stride(d));
   }
   // An adaptor wants memory of exactly its shape's size, so a strided view lies over a flat one.
-  auto flat = xt::adapt(t.data(), reach, xt::no_ownership(), std::array<std::size_t, 1>{reach});
+  auto flat = xt::adapt(data, reach, xt::no_ownership(), std::array<std::size_t, 1>{reach});
   using view = xt::xstrided_view<decltype(flat), std::array<std::size_t, Rank>, xt::layout_type::dynamic>;
   return view(std::move(flat), std::move(shape), std::move(strides), 0, xt::layout_type::dynamic);
 }
+}  // namespace detail
+
+/// An xtensor view of the tensor's memory, strides and all, which must outlive it; of a const tensor a view of
+/// constants. Writing to it writes to the tensor, and leaves the file that a weight was mapped from as it is.
+template <Scalar T, std::size_t Rank>
+requires std::is_arithmetic_v<T>
+auto to_xtensor(const Tensor<T, Rank>& t) { return detail::xtensor_view(static_cast<const T*>(t.data()), t); }
+template <Scalar T, std::size_t Rank>
+requires std::is_arithmetic_v<T>
+auto to_xtensor(Tensor<T, Rank>& t) { return detail::xtensor_view(t.data(), t); }
+template <Scalar T, std::size_t Rank>
+requires std::is_arithmetic_v<T>
+auto to_xtensor(Tensor<T, Rank>&& t) { return to_xtensor(t); }
 
 }  // namespace hft

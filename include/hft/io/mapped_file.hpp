@@ -170,7 +170,8 @@ HFT_INLINE std::shared_ptr<const mapped_file> mapped_file::open(const std::files
 HFT_INLINE mapped_file::mapped_file(const std::filesystem::path& path) : path_(path) {
   auto [fd, size] = detail::open_regular_file(path);
   if (size == 0) return;  // mmap refuses a length of zero
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  // A weight may be written by its model's owner: the page is then copied, and the file stays as it is.
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
   if (data == MAP_FAILED) throw file_error(path.string(), "cannot map: " + detail::errno_text(errno));
   data_ = data;
   size_ = size;
