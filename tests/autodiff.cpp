@@ -176,6 +176,24 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_computes_again) {
   BOOST_TEST(at(w.grad(), 0) == 25);
 }
 
+BOOST_AUTO_TEST_CASE(a_checkpoint_gives_gradients_to_all_its_arguments) {
+  const auto a = leaf({3}, {1, 1}), b = leaf({2}, {1, 1}), w = leaf({7}, {1, 1});
+  const auto f = [w](const tracked<2>& x, const tracked<2>& y, const tracked<2>& constant) {
+    return mul(mul(x, mul(y, y)), mul(w, constant));
+  };
+  const auto five = tracked<2>(plain_matrix::from({5}, {1, 1}));
+  int walks = 0;
+  for (const auto& y : {f(mul(a, a), mul(b, b), five), gradient_checkpoint(f, mul(a, a), mul(b, b), five)}) {
+    for (const auto& leaf : {a, b, w}) leaf.history()->zero();
+    backward(y);  // 5 w a^2 b^4
+    BOOST_TEST(at(a.grad(), 0) == 5 * 7 * 2 * 3 * 16);
+    BOOST_TEST(at(b.grad(), 0) == 5 * 7 * 9 * 4 * 8);
+    BOOST_TEST(at(w.grad(), 0) == 5 * 9 * 16);
+    ++walks;
+  }
+  BOOST_TEST(walks == 2);
+}
+
 BOOST_AUTO_TEST_CASE(a_long_chain_neither_overflows_the_stack_nor_loses_a_gradient) {
   const auto a = leaf({1}, {1, 1});
   {

@@ -1,4 +1,5 @@
 // hft backward: the loss of a batch with labels, and the gradient of every parameter.
+#include <algorithm>
 #include <hft/auto_peft.hpp>
 #include <hft/io/safetensors.hpp>
 #include <hft/train/autodiff.hpp>
@@ -14,42 +15,6 @@ using device = autodiff<cpu>;
 
 namespace {
 
-struct training_inputs {
-  Tensor<i64, 2> input_ids;
-  ForwardArgs<f32, device> args;
-};
-
-training_inputs read_training_inputs(const std::string& path) {
-  const auto file = safetensors_file::open(path);
-  training_inputs in;
-  for (stored_tensor t : file.tensors()) {
-    if (t.name == "input_ids") {
-      in.input_ids = read_ids(path, t);
-    } else if (t.name == "attention_mask") {
-      in.args.attention_mask = read_ids(path, t);
-    } else if (t.name == "position_ids") {
-      in.args.position_ids = read_ids(path, t);
-    } else if (t.name == "token_type_ids") {
-      in.args.token_type_ids = read_ids(path, t);
-    } else if (t.name == "labels") {
-      if (t.shape.size() == 1) t.shape.push_back(1);  // one for each sequence
-      if (t.dtype != dtype_id::f32) {
-        in.args.labels = read_ids(path, t);
-        continue;
-      }
-      if (t.shape.size() != 2)
-        throw shape_error(path, "'labels'", "(batch) or (batch, labels)", detail::shape_text(t.shape));
-      in.args.values = Tensor<f32, 2>({t.shape[0], t.shape[1]});
-      std::memcpy(in.args.values.data(), t.bytes.data(), t.bytes.size());
-    } else {
-      throw value_error(path, "input", "input_ids, attention_mask, position_ids, token_type_ids or labels", t.name);
-    }
-  }
-  if (!in.input_ids) throw value_error(path, "", "an input 'input_ids'", "none");
-  if (!in.args.labels && !in.args.values) throw value_error(path, "", "an input 'labels'", "none");
-  return in;
-}
-
 // Memory of its own under a name.
 stored_tensor named(std::string name, std::vector<isize> shape, std::vector<f32> values) {
   const auto owner = std::make_shared<const std::vector<f32>>(std::move(values));
@@ -58,8 +23,14 @@ stored_tensor named(std::string name, std::vector<isize> shape, std::vector<f32>
 
 /// loss, and grad.NAME of each parameter in the checkpoint's layout; a tied pair once.
 template <class Model, class Name>
-std::vector<stored_tensor> gradients(Model& model, const training_inputs& in, Name name) {
-  const auto loss = model(in.input_ids, in.args).loss;
+std::vector<stored_tensor> gradients(Model& model, const std::string& path, Name name) {
+  auto tensors = read_tensors(path);
+  const auto labels = std::find_if(tensors.begin(), tensors.end(), [](const auto& t) { return t.name == "labels"; });
+  if (labels == tensors.end()) throw value_error(path, "", "an input 'labels'", "none");
+  ForwardArgs<f32, device> args;
+  set_labels(args, *labels, path);
+  tensors.erase(labels);
+  const auto loss = model(read_inputs<typename Model::inputs>(tensors, path), args).loss;
   if (!loss) throw value_error(model.architecture(), "labels", "the labels of this class", "others");
   backward(loss);
   std::vector<stored_tensor> out{named("loss", {}, {loss.value().data()[0]})};
@@ -81,25 +52,24 @@ std::vector<stored_tensor> gradients(Model& model, const training_inputs& in, Na
 }
 
 template <class M>
-concept HasLoss = requires(const M& m, const training_inputs& in) {
-  m(in.input_ids, in.args).loss;
+concept HasLoss = requires(const M& m, ForwardArgs<f32, device> args) {
+  m(typename M::inputs{}, args).loss;
 };
 
 }  // namespace
 
 int backward(const forward_options& o) {
   set_up(o);
-  const auto in = read_training_inputs(o.inputs);
   const auto source = checkpoint::open(resolve_model(o.model, o.revision));
   std::vector<stored_tensor> out;
   const bool found = with_named_class<f32, device>(lora_archs(), source, [&]<HasLoss M>(std::type_identity<M>) {
     auto model = detail::load_erased<M>(source);
     if (o.adapter.empty()) {
-      out = gradients(model, in, [](const std::string& path) { return path; });
+      out = gradients(model, o.inputs, [](const std::string& path) { return path; });
     } else {  // the adapter's parameters alone, under the names of its file
       PeftModel peft(std::move(model), o.adapter, "default", true);
       warn(peft.warnings());
-      out = gradients(peft, in, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
+      out = gradients(peft, o.inputs, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
     }
   });
   if (!found) {

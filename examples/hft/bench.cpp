@@ -135,7 +135,7 @@ int bench_generate(const bench_options& o) {
   json out = json::object();
   if (o.build != "fixed") {
     const f64 started = seconds();
-    const auto model = load_causal_model(o);
+    const auto model = load_generating_model(o);
     const auto figures = measure(o, model, started, seconds());
     out = figures_json(figures);
     if (!o.as_json) print_row("runtime", o, figures);

@@ -41,9 +41,12 @@ AnyModel<> load_model(const common_options& o) {
   return with_adapter_of(o, AutoModel<any_q, cpu, lora_archs>::from_pretrained(o.model, load_options(o)));
 }
 
-AnyModel<> load_causal_model(const common_options& o) {
+AnyModel<> load_generating_model(const common_options& o) {
   set_up(o);
-  return with_adapter_of(o, AutoModelForCausalLM<any_q, cpu, lora_archs>::from_pretrained(o.model, load_options(o)));
+  const auto source = checkpoint::open(resolve_model(o.model, o.revision));
+  const bool answers = with_head<seq2seq_lm, any_q, cpu>(lora_archs(), source, [](auto) {});
+  return with_adapter_of(o, answers ? AutoModelForSeq2SeqLM<any_q, cpu, lora_archs>::load(source, load_options(o))
+                                    : AutoModelForCausalLM<any_q, cpu, lora_archs>::load(source, load_options(o)));
 }
 
 std::optional<AnyModel<>> load_fixed_model(const common_options& o) {

@@ -74,14 +74,17 @@ GenerationConfig settings(const run_options& o) {
 // Generates from `ids` and streams the text, behind the prompt where one is to be seen; returns it.
 std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const std::vector<i64>& ids,
                      const run_options& o, std::string shown_prompt = "") {
-  const isize room = context_length(model) - isize(ids.size());
+  // Some models have no end, and what an encoder reads takes no room of the decoder's.
+  constexpr isize endless = 2048;
+  const isize context = context_length(model);
+  const isize room = !context ? endless : context - (model.is_encoder_decoder() ? 1 : isize(ids.size()));
   if (room < 1)
     throw value_error("run", "prompt",
-                      detail::cat("at most ", context_length(model) - 1, " tokens, for the model's context of ",
-                                  context_length(model)),
+                      detail::cat("at most ", context - 1, " tokens, for the model's context of ", context),
                       detail::cat(ids.size()));
   auto config = settings(o);
-  config.max_new_tokens = std::min<isize>(o.max_new_tokens.value_or(room), room);
+  config.max_new_tokens =
+      context ? std::min<isize>(o.max_new_tokens.value_or(room), room) : o.max_new_tokens.value_or(room);
   // A chat ends where the tokenizer says a turn ends, too.
   TokenIds ends = model.generation_config.eos_token_id.value_or(TokenIds{});
   if (const auto id = tokenizer.eos_token_id(); id && !ends.contains(*id)) ends.ids.push_back(*id);
@@ -135,7 +138,7 @@ int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer,
 
 int run(const run_options& o) {
   const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
-  const auto model = load_causal_model(o);
+  const auto model = load_generating_model(o);
   std::string prompt = o.prompt;
   if (!o.has_prompt) {
     if (isatty(STDIN_FILENO)) return chat_loop(model, tokenizer, o);
@@ -154,7 +157,7 @@ int run(const run_options& o) {
     if (!bos) throw value_error("run", "prompt", "at least one token", "none");
     ids.push_back(*bos);
   }
-  reply_to(model, tokenizer, ids, o, prompt);
+  reply_to(model, tokenizer, ids, o, model.is_encoder_decoder() ? "" : prompt);
   return 0;
 }
 

@@ -134,6 +134,8 @@ DataCollator collator_for(const trained_model& model, const std::optional<PreTra
   switch (model.task) {
     case training_task::sequence_classification:
       return DataCollatorWithPadding{tokens};
+    case training_task::seq2seq_lm:
+      return DataCollatorForSeq2Seq{tokens};
     case training_task::token_classification:
       return DataCollatorForTokenClassification{tokens};
     default:

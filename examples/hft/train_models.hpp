@@ -10,7 +10,7 @@
 namespace tool {
 
 /// What a model is trained for, which decides how batches are made.
-enum class training_task { causal_lm, masked_lm, sequence_classification, token_classification };
+enum class training_task { causal_lm, masked_lm, seq2seq_lm, sequence_classification, token_classification };
 
 struct trained_model {
   std::shared_ptr<void> model;  // what `training` refers to
@@ -40,9 +40,13 @@ trained_model load_trained_lora_f32(const hft::checkpoint&, const adapter_start&
 
 // ---- what these files share
 
-template <class Output>
+template <class Model>
 constexpr training_task task_of() {
-  if constexpr (requires { requires Output::next_token; })
+  using args = hft::ForwardArgs<typename Model::A, typename Model::D>;
+  using Output = decltype(std::declval<const Model&>()(typename Model::inputs{}, args{}));
+  if constexpr (requires(typename Model::inputs in) { in.decoder_input_ids; })
+    return training_task::seq2seq_lm;
+  else if constexpr (requires { requires Output::next_token; })
     return training_task::causal_lm;
   else if constexpr (requires { Output::next_token; })
     return training_task::masked_lm;
@@ -55,10 +59,9 @@ constexpr training_task task_of() {
 template <class Model>
 trained_model make_trained(Model model) {
   using namespace hft;
-  using args = ForwardArgs<typename Model::A, typename Model::D>;
   auto owner = std::make_shared<Model>(std::move(model));
   trained_model out;
-  out.task = task_of<decltype(std::declval<const Model&>()(Tensor<i64, 2>{}, args{}))>();
+  out.task = task_of<Model>();
   out.config = detail::written_fields(owner->any_config().ref());
   out.vocab_size = get_field(owner->any_config().ref(), "vocab_size").value_or(0);
   if constexpr (requires { owner->warnings(); }) out.warnings = owner->warnings();
@@ -73,9 +76,11 @@ trained_model make_trained(Model model) {
                                kind.model_type + (kind.architecture.empty() ? "" : " (" + kind.architecture + ")"));
 }
 
+// Rows are of tokens: classes over others have none to be trained on here.
 template <class M>
-concept HasLoss = requires(const M& m, hft::ForwardArgs<typename M::A, typename M::D> args) {
-  m(hft::Tensor<hft::i64, 2>{}, args).loss;
+concept HasLoss = requires(const M& m, typename M::inputs in, hft::ForwardArgs<typename M::A, typename M::D> args) {
+  in.input_ids;
+  m(in, args).loss;
 };
 
 /// peft's name of a task.
@@ -83,6 +88,8 @@ inline const char* task_type_of(training_task task) {
   switch (task) {
     case training_task::causal_lm:
       return "CAUSAL_LM";
+    case training_task::seq2seq_lm:
+      return "SEQ_2_SEQ_LM";
     case training_task::sequence_classification:
       return "SEQ_CLS";
     case training_task::token_classification:

@@ -21,8 +21,7 @@ trained_model load_trained_lora(const checkpoint& source, adapter_start start, s
   trained_model out;
   // any_q keeps each weight in the format that the file has: LoRA over floating weights, QLoRA over block formats.
   with_trained_class<any_q, lora_archs>(source, [&]<class M>(std::type_identity<M>) {
-    using output = decltype(std::declval<const M&>()(Tensor<i64, 2>{}, ForwardArgs<f32, autodiff<cpu>>{}));
-    constexpr training_task task = task_of<output>();
+    constexpr training_task task = task_of<M>();
     LoraConfig& config = start.config;
     if (const char* name = task_type_of(task); name && !config.task_type && start.folder.empty())
       config.task_type = name;

@@ -6,7 +6,6 @@
 
 #include <hft/auto.hpp>
 #include <hft/generation/generate.hpp>
-#include <hft/random.hpp>
 
 #include "my_lm.hpp"
 
@@ -20,14 +19,9 @@ int main() try {
   config.num_hidden_layers = 2;
   config.num_attention_heads = 4;
 
-  example::MyForCausalLM<f32> model(config);
-  std::uint64_t stream = 0;
-  for_each_parameter(model, [&](const std::string&, parameter& p) {
-    p.allocate(dtype_id::f32);
-    const random_stream random(7, stream++);
-    for (isize i = 0; i < p.size(); ++i) static_cast<f32*>(p.data())[i] = f32(0.2 * random.normal(std::uint64_t(i)));
-  });
+  config.initializer_range = 0.2;
 
+  auto model = example::MyForCausalLM<f32>::from_config(config, 7);
   const auto folder = std::filesystem::temp_directory_path() / "hft_own_architecture";
   model.save_pretrained(folder);
   std::printf("%td parameters, saved in %s\n", num_parameters(model), folder.c_str());

@@ -45,6 +45,12 @@ f64 difference(const stored_tensor& y, const stored_tensor& expected, const Tens
   return worst / largest;
 }
 
+bool is_result(const std::string& name) {
+  for (const char* result : {"last_hidden_state", "logits", "pooler_output", "encoder_last_hidden_state"})
+    if (name == result) return true;
+  return false;
+}
+
 void compare(const std::filesystem::path& folder, row& r) {
   const auto model = AutoModel<>::from_pretrained(folder.string(), {.dtype = dtype_id::f32});
   const auto golden = safetensors_file::open(folder / "golden.safetensors");
@@ -53,20 +59,28 @@ void compare(const std::filesystem::path& folder, row& r) {
   for (const auto& t : golden.tensors()) {
     const auto dot = t.name.find('.');
     const auto pass = t.name.substr(0, dot), what = t.name.substr(dot + 1);
-    ForwardArgs<> args{.attention_mask = ids(golden, pass + ".attention_mask"),
-                       .position_ids = ids(golden, pass + ".position_ids"),
-                       .token_type_ids = ids(golden, pass + ".token_type_ids")};
     if (what == "sequences") {
+      if (pass == "beams") continue;
       const auto prompt = ids(golden, pass + ".input_ids"), expected = ids(golden, t.name);
       GenerateOptions options;
-      options.attention_mask = args.attention_mask;
-      const auto y = generate(model, prompt,
-                              {.max_new_tokens = expected.extent(1) - prompt.extent(1), .do_sample = false}, options);
+      options.attention_mask = ids(golden, pass + ".attention_mask");
+      const isize given = model.is_encoder_decoder() ? 1 : prompt.extent(1);
+      const auto y =
+          generate(model, prompt, {.max_new_tokens = expected.extent(1) - given, .do_sample = false}, options);
       ++r.generations;
       r.equal += y.shape() == expected.shape() && std::equal(y.data(), y.data() + y.size(), expected.data());
-    } else if (what == "last_hidden_state" || what == "logits" || (what == "pooler_output" && pass != "left_padded")) {
-      for (const auto& y : model.forward(ids(golden, pass + ".input_ids"), args))
-        if (y.name == what) r.worst = std::max(r.worst, difference(y, t, args.attention_mask));
+    } else if (is_result(what) && (what != "pooler_output" || pass != "left_padded")) {
+      std::vector<stored_tensor> inputs;
+      for (stored_tensor in : golden.tensors()) {
+        if (!in.name.starts_with(pass + ".")) continue;
+        in.name.erase(0, pass.size() + 1);
+        if (!is_result(in.name)) inputs.push_back(std::move(in));
+      }
+      const bool decodes =
+          std::any_of(inputs.begin(), inputs.end(), [](const auto& in) { return in.name == "decoder_input_ids"; });
+      const char* mask = decodes && !what.starts_with("encoder") ? ".decoder_attention_mask" : ".attention_mask";
+      for (const auto& y : model.forward(inputs))
+        if (y.name == what) r.worst = std::max(r.worst, difference(y, t, ids(golden, pass + mask)));
     }
   }
 }
@@ -80,7 +94,7 @@ int main(int argc, char** argv) try {
       "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");
   for (const auto& [name, folder] :
        {std::pair{"Llama", "llama"}, std::pair{"Qwen2", "qwen2"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"},
-        std::pair{"Mamba", "mamba"}}) {
+        std::pair{"Mamba", "mamba"}, std::pair{"T5", "t5"}, std::pair{"ViT", "vit"}}) {
     row r;
     for (const auto& entry : std::filesystem::directory_iterator(models / folder)) compare(entry.path(), r);
     std::string classes;

@@ -27,6 +27,8 @@
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/t5.hpp>
+#include <hft/models/vit.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
@@ -81,11 +83,27 @@ struct mamba {
   using models = type_list<MambaForCausalLM<W, D>, MambaModel<W, D>>;
 };
 
+struct t5 {
+  static constexpr const char* model_type = "t5";
+  template <class W, class D>
+  using base_model = T5Model<W, D>;
+  template <class W, class D>
+  using models = type_list<T5ForConditionalGeneration<W, D>, T5Model<W, D>, T5EncoderModel<W, D>>;
+};
+
+struct vit {
+  static constexpr const char* model_type = "vit";
+  template <class W, class D>
+  using base_model = ViTModel<W, D>;
+  template <class W, class D>
+  using models = type_list<ViTForImageClassification<W, D>, ViTModel<W, D>>;
+};
+
 /// A list of architectures, tried in order.
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, qwen2, gpt2, bert, mamba>;
+using default_archs = archs<llama, qwen2, gpt2, bert, mamba, t5, vit>;
 
 namespace detail {
 
@@ -137,6 +155,18 @@ bool call_with_causal_lm(const F& f) {
   return false;
 }
 
+template <class Head, class F, class... Models>
+bool call_with_head(type_list<Models...>, const F& f) {
+  bool found = false;
+  const auto attempt = [&]<class M>(std::type_identity<M> type) {
+    constexpr bool has_it = std::string_view(M::body_type::class_suffix) == Head::suffix;
+    if constexpr (has_it && std::invocable<const F&, std::type_identity<M>>)
+      if (!std::exchange(found, true)) f(type);
+  };
+  (attempt(std::type_identity<Models>{}), ...);
+  return found;
+}
+
 template <class Arch, class W, class D, class F, class... Models>
 bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, bool gguf, const F& f) {
   bool found = false;
@@ -186,52 +216,103 @@ bool with_causal_lm(archs<Archs...> list, const checkpoint& source, const F& f) 
   });
 }
 
+/// The same with the architecture's first class that has such a head: Head::suffix is "ForMaskedLM", for example.
+template <class Head, class W, Device D, class... Archs, class F>
+bool with_head(archs<Archs...> list, const checkpoint& source, const F& f) {
+  return detail::with_architecture(list, detail::checkpoint_kind(source), [&]<class Arch>(std::type_identity<Arch>) {
+    return detail::call_with_head<Head>(typename Arch::template models<W, D>(), f);
+  });
+}
+
 namespace detail {
 
 template <class W, BaseDevice D>
 using any_model_of = AnyModel<typename build<W, D>::activation, D>;
 
-// What loads into an AnyModel.
-template <class Found>
-auto load_into(Found& found, const checkpoint& source, const LoadOptions& options) {
-  return [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
-}
+/// What Auto classes share. Choice: how a class is found, and what to say where there is none.
+template <class Choice, class W, BaseDevice D, class Archs>
+struct auto_class {
+  using model = any_model_of<W, D>;
+
+  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
+  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
+  }
+  static model load(const checkpoint& source, const LoadOptions& options = {}) {
+    std::optional<model> found;
+    const auto load_it = [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
+    if (!Choice::template find<W, D>(Archs(), source, load_it))
+      checkpoint_kind(source).fail(Archs(), Choice::name, Choice::expected);
+    return *std::move(found);
+  }
+};
+
+struct named_class {
+  static constexpr const char *name = "AutoModel", *expected = "a class that hft has";
+  template <class W, class D, class Archs, class F>
+  static bool find(Archs list, const checkpoint& source, const F& f) {
+    return with_named_class<W, D>(list, source, f);
+  }
+};
+struct causal_lm_class {
+  static constexpr const char *name = "AutoModelForCausalLM", *expected = "a causal language model";
+  template <class W, class D, class Archs, class F>
+  static bool find(Archs list, const checkpoint& source, const F& f) {
+    return with_causal_lm<W, D>(list, source, f);
+  }
+};
+template <class Head>
+struct head_class : Head {
+  template <class W, class D, class Archs, class F>
+  static bool find(Archs list, const checkpoint& source, const F& f) {
+    return with_head<Head, W, D>(list, source, f);
+  }
+};
 
 }  // namespace detail
 
-/// transformers.AutoModelForCausalLM. W any_q keeps each weight in the dtype that the file has, or LoadOptions::dtype.
-template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModelForCausalLM {
-  using model = detail::any_model_of<W, D>;
-
-  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
-  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
-  }
-  static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    std::optional<model> found;
-    if (!with_causal_lm<W, D>(Archs(), source, detail::load_into(found, source, options)))
-      detail::checkpoint_kind(source).fail(Archs(), "AutoModelForCausalLM", "a causal language model");
-    return *std::move(found);
-  }
+// Heads, and the Auto classes that load them.
+struct masked_lm {
+  static constexpr const char *name = "AutoModelForMaskedLM", *suffix = "ForMaskedLM",
+                              *expected = "a masked language model";
+};
+struct seq2seq_lm {
+  static constexpr const char *name = "AutoModelForSeq2SeqLM", *suffix = "ForConditionalGeneration",
+                              *expected = "an encoder and a decoder with a language model's head";
+};
+struct sequence_classification {
+  static constexpr const char *name = "AutoModelForSequenceClassification", *suffix = "ForSequenceClassification",
+                              *expected = "a classifier of sequences";
+};
+struct token_classification {
+  static constexpr const char *name = "AutoModelForTokenClassification", *suffix = "ForTokenClassification",
+                              *expected = "a classifier of tokens";
+};
+struct image_classification {
+  static constexpr const char *name = "AutoModelForImageClassification", *suffix = "ForImageClassification",
+                              *expected = "a classifier of images";
 };
 
 /// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
-/// files, which name none, hold causal models.
+/// files, which name none, hold causal models. W any_q keeps each weight in the dtype that the file has, or
+/// LoadOptions::dtype.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModel {
-  using model = detail::any_model_of<W, D>;
+struct AutoModel : detail::auto_class<detail::named_class, W, D, Archs> {};
 
-  /// Throws unsupported_error for an architecture or class outside the list, and what loading throws.
-  static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
-  }
-  static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    std::optional<model> found;
-    if (!with_named_class<W, D>(Archs(), source, detail::load_into(found, source, options)))
-      detail::checkpoint_kind(source).fail(Archs(), "AutoModel", "a class that hft has");
-    return *std::move(found);
-  }
-};
+/// The architecture's class of that kind, whatever the checkpoint names: transformers.AutoModelForCausalLM and its
+/// like.
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForCausalLM : detail::auto_class<detail::causal_lm_class, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForMaskedLM : detail::auto_class<detail::head_class<masked_lm>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForSeq2SeqLM : detail::auto_class<detail::head_class<seq2seq_lm>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForSequenceClassification
+    : detail::auto_class<detail::head_class<sequence_classification>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForTokenClassification : detail::auto_class<detail::head_class<token_classification>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForImageClassification : detail::auto_class<detail::head_class<image_classification>, W, D, Archs> {};
 
 }  // namespace hft

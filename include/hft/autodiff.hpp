@@ -428,33 +428,53 @@ void backward(const Tensor<T, R, autodiff<D>>& y,
 
 // ---- gradient checkpointing
 
-/// f(x) without what its ops save: the graph of f is built again from x when its gradient is needed (Chen et al. 2016,
-/// arXiv 1604.06174). f must compute the same both times; it is copied, and so is what it captures by value.
-template <class F, class T, std::size_t R, BaseDevice D>
-auto gradient_checkpoint(F f, const Tensor<T, R, autodiff<D>>& x) {
-  using X = Tensor<T, R, autodiff<D>>;
-  if (!grad_enabled()) return f(x);
-  typename std::invoke_result_t<F&, const X&>::inner y;
+/// f(x, others...) without what its ops save: the graph of f is built again from its arguments when its gradient is
+/// needed (Chen et al. 2016, arXiv 1604.06174). f must compute the same both times; it is copied, and so is what it
+/// captures by value. What it captures must be parameters or constants: gradients flow to them and to the arguments.
+template <class F, class X, class... Others>
+requires(X::device::tracked) auto gradient_checkpoint(F f, const X& x, const Others&... others) {
+  if (!grad_enabled()) return f(x, others...);
+  typename std::invoke_result_t<F&, const X&, const Others&...>::inner y;
   {
     no_grad guard;
     F once = f;
-    y = once(x).value();
+    y = once(x, others...).value();
   }
-  // The parameters inside f are unknown before it runs again; an edge to a leaf of its own makes the graph reach it.
-  auto e = detail::edge(x);
-  auto inside = e ? nullptr : std::make_shared<typename X::node>(0);
-  return detail::record(
-      "gradient_checkpoint", std::move(y),
-      [f, e, value = x.value()](const auto& dy) {
-        enable_grad guard;
-        X again = e ? X::leaf(value) : X(value);
-        F twice = f;
-        const auto result = twice(again);
-        if (!result.requires_grad()) return;
-        backward(result, dy);
-        if (e && again.grad()) detail::send(e, again.grad());
+  const auto edges = std::make_tuple(detail::edge(x), detail::edge(others)...);
+  return std::apply(
+      [&](const auto&... e) {
+        // The parameters inside f are unknown before it runs again; an edge to a leaf of its own makes the graph reach
+        // it.
+        auto inside = (e || ...) ? nullptr : std::make_shared<typename X::node>(0);
+        return detail::record(
+            "gradient_checkpoint", std::move(y),
+            [f, edges, values = std::make_tuple(x.value(), others.value()...)](const auto& dy) {
+              enable_grad guard;
+              const auto again = [](const auto& edge, const auto& value) {
+                using Again = Tensor<typename std::decay_t<decltype(value)>::dtype_t,
+                                     std::decay_t<decltype(value)>::rank, typename X::device>;
+                return edge ? Again::leaf(value) : Again(value);
+              };
+              constexpr auto count = std::make_index_sequence<1 + sizeof...(Others)>();
+              const auto arguments = [&]<std::size_t... I>(std::index_sequence<I...>) {
+                return std::make_tuple(again(std::get<I>(edges), std::get<I>(values))...);
+              }
+              (count);
+              F twice = f;
+              const auto result = std::apply(twice, arguments);
+              if (!result.requires_grad()) return;
+              backward(result, dy);
+              const auto give = [](const auto& edge, const auto& argument) {
+                if (edge && argument.grad()) detail::send(edge, argument.grad());
+              };
+              [&]<std::size_t... I>(std::index_sequence<I...>) {
+                (give(std::get<I>(edges), std::get<I>(arguments)), ...);
+              }
+              (count);
+            },
+            e..., inside);
       },
-      e, inside);
+      edges);
 }
 
 // ---- parameters

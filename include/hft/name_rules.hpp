@@ -21,7 +21,8 @@ enum class stored_as {
 };
 
 /// The first rule whose `ours` (of a name that is read: `theirs`) fits a path's beginning, up to a dot or its end,
-/// rewrites it. `*` stands for a number, and is kept. Rules are literals: they refer to their text.
+/// rewrites it. `*` stands for a number, `@` for a word
+/// without a dot; both are kept. Rules are literals: they refer to their text.
 struct name_rule {
   std::string_view ours, theirs;
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
@@ -54,6 +55,7 @@ struct name_tables {
   std::span<const name_rule> gguf = {};          // from checkpoint names to llama.cpp's
   bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
+  std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
   std::span<const std::string_view> may_be_left = {};  // paths that a checkpoint may have beyond the model's
   // Classes that Transformers does not call after the architecture and the head.
@@ -66,14 +68,14 @@ namespace detail {
 
 HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
                                           std::string_view name) {
-  std::string_view number;
+  std::string_view number, word;
   std::size_t at = 0;
   for (const char c : pattern) {
-    if (c == '*') {
+    if (c == '*' || c == '@') {
       const auto begin = at;
-      while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
+      while (at < name.size() && (c == '@' ? name[at] != '.' : name[at] >= '0' && name[at] <= '9')) ++at;
       if (at == begin) return {};
-      number = name.substr(begin, at - begin);
+      (c == '@' ? word : number) = name.substr(begin, at - begin);
     } else if (at < name.size() && name[at] == c) {
       ++at;
     } else {
@@ -83,8 +85,8 @@ HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_
   if (at < name.size() && name[at] != '.') return {};
   renamed out;
   for (const char c : replacement) {
-    if (c == '*')
-      out.name += number;
+    if (c == '*' || c == '@')
+      out.name += c == '@' ? word : number;
     else
       out.name += c;
   }
@@ -122,7 +124,7 @@ HFT_INLINE renamed checkpoint_names::operator()(std::string_view path) const {
   const bool headed = path.starts_with(base);
   const auto inner = headed ? path.substr(base.size()) : path;
   renamed out = to_theirs(rules, inner).value_or(renamed{std::string(inner)});
-  if (headed) out.name.insert(0, ".").insert(0, base_model_prefix);
+  if (headed && !base_model_prefix.empty()) out.name.insert(0, ".").insert(0, base_model_prefix);
   return out;
 }
 

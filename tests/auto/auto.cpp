@@ -13,20 +13,21 @@ BOOST_AUTO_TEST_SUITE(auto_model)
 
 BOOST_AUTO_TEST_CASE(every_case_is_loaded_as_the_class_it_names) {
   int folders = 0;
-  for (const std::string arch : {"llama", "qwen2", "gpt2", "bert", "mamba"})
+  for (const std::string arch : {"llama", "qwen2", "gpt2", "bert", "mamba", "t5", "vit"})
     for (const auto& folder : cases(arch)) {
       ++folders;
       BOOST_TEST_CONTEXT(folder.string()) {
         const auto model = AutoModel<>::from_pretrained(folder.string());
         BOOST_TEST(model.architecture() == read_json(folder / "config.json")["architectures"][0]);
         const golden g(folder / "golden.safetensors");
-        const auto outputs = model.forward(g.ids("single.input_ids"), g.args("single"));
+        const std::string pass = arch == "t5" || arch == "vit" ? "batch" : "single";
+        const auto outputs = model.forward(g.pass(pass, result_names()), pass);
         BOOST_TEST(!outputs.empty());
         for (const auto& y : outputs)
-          BOOST_TEST(y.shape == g.at("single." + y.name).shape, boost::test_tools::per_element());
+          BOOST_TEST(y.shape == g.at(pass + "." + y.name).shape, boost::test_tools::per_element());
       }
     }
-  BOOST_TEST(folders == 56);
+  BOOST_TEST(folders == 66);
 }
 
 BOOST_AUTO_TEST_CASE(only_causal_models_are_causal) {
@@ -35,6 +36,41 @@ BOOST_AUTO_TEST_CASE(only_causal_models_are_causal) {
   BOOST_CHECK_THROW(AutoModelForCausalLM<>::from_pretrained(data("models/bert/base").string()), unsupported_error);
   const auto bert = AutoModel<>::from_pretrained(data("models/bert/base").string());
   BOOST_CHECK_THROW(bert(Tensor<i64, 2>::from({1}, {1, 1})), unsupported_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_head_is_found_by_its_kind) {
+  BOOST_TEST(AutoModelForSeq2SeqLM<>::from_pretrained(data("models/t5/base").string()).architecture() ==
+             "T5ForConditionalGeneration");
+  BOOST_TEST(AutoModelForImageClassification<>::from_pretrained(data("models/vit/base").string()).architecture() ==
+             "ViTForImageClassification");
+  const auto bert = data("models/bert/sequence_classification").string();
+  BOOST_TEST(AutoModelForSequenceClassification<>::from_pretrained(bert).architecture() ==
+             "BertForSequenceClassification");
+  try {
+    AutoModelForSeq2SeqLM<>::from_pretrained(bert);
+    BOOST_TEST(false, "BERT was loaded as an encoder and a decoder");
+  } catch (const unsupported_error& e) {
+    BOOST_TEST(std::string(e.what()).find("AutoModelForSeq2SeqLM of model_type") != std::string::npos, e.what());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_model_does_not_take_is_refused) {
+  const auto model = AutoModel<>::from_pretrained(data("models/vit/base").string());
+  BOOST_CHECK_THROW(model.forward(Tensor<i64, 2>::from({1}, {1, 1})), unsupported_error);
+  const golden g(data("models/t5/base") / "golden.safetensors");
+  BOOST_CHECK_EXCEPTION(model.forward(g.pass("batch", result_names()), "t5"), value_error, [](const error& e) {
+    return std::string(e.what()) == "[t5] expected an input 'pixel_values', got none";
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_encoder_and_a_decoder_generate_behind_the_facade) {
+  const auto folder = data("models/t5/base");
+  const auto model = AutoModelForSeq2SeqLM<>::from_pretrained(folder.string());
+  const golden g(folder / "golden.safetensors");
+  const auto ids = generate(model, g.ids("greedy.input_ids"), {.max_new_tokens = 12});
+  const auto expected = g.ids("greedy.sequences");
+  BOOST_CHECK_EQUAL_COLLECTIONS(ids.data(), ids.data() + ids.size(), expected.data(),
+                                expected.data() + expected.size());
 }
 
 BOOST_AUTO_TEST_CASE(an_architecture_outside_the_list_is_refused_by_name) {

@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(buckets_of_t5) {
 BOOST_AUTO_TEST_CASE(a_bias_for_each_pair) {
   const isize heads = 3, first = 5, T = 4, S = 9;
   for (const bool bidirectional : {true, false}) {
-    RelativePositionBias<build<q4_0>> layer(heads, {32, 128, bidirectional});
+    RelativePositionBias<build<q4_0>> layer({32, 128, bidirectional, heads});
     auto& table = layer.relative_attention_bias.weight;
     table = Tensor<f32, 2>({32, heads});
     for (isize i = 0; i < table.size(); ++i) table.data()[i] = f32(i);
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_bias_for_each_pair) {
 }
 
 BOOST_AUTO_TEST_CASE(its_table_is_trained) {
-  RelativePositionBias<build<f32, autodiff<cpu>>> layer(2, {4, 8, true});
+  RelativePositionBias<build<f32, autodiff<cpu>>> layer({4, 8, true, 2});
   std::string names;
   for_each_parameter(layer, [&](const std::string& name, parameter& p) {
     names += name;
@@ -62,9 +62,9 @@ BOOST_AUTO_TEST_CASE(its_table_is_trained) {
 BOOST_AUTO_TEST_CASE(errors) {
   using layer = RelativePositionBias<build<f32>>;
   const auto says = [](const char* text) { return [=](const error& e) { return std::string(e.what()) == text; }; };
-  BOOST_CHECK_EXCEPTION(layer(2, {3, 8, true}), config_error,
+  BOOST_CHECK_EXCEPTION(layer({3, 8, true, 2}), config_error,
                         says("[RelativePositionBias] num_buckets: expected at least 4, got 3"));
-  BOOST_CHECK_EXCEPTION(layer(2, {8, 4, false}), config_error,
+  BOOST_CHECK_EXCEPTION(layer({8, 4, false, 2}), config_error,
                         says("[RelativePositionBias] max_distance: expected more than the 4 distances with a bucket of "
                              "their own, got 4"));
 }

@@ -9,6 +9,7 @@
 
 #include <hft/io/json.hpp>
 #include <hft/io/safetensors.hpp>
+#include <hft/models/named_inputs.hpp>
 #include <hft/models/output.hpp>
 
 #include "../seeded_checkpoint.hpp"
@@ -39,6 +40,11 @@ inline std::vector<std::filesystem::path> cases(const std::string& arch, const s
   return folders;
 }
 
+/// What goldens hold that a model gives.
+inline std::vector<std::string> result_names() {
+  return {"logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "sequences"};
+}
+
 class golden {
  public:
   explicit golden(const std::filesystem::path& file) : file_(safetensors_file::open(file)) {}
@@ -52,6 +58,7 @@ class golden {
     BOOST_TEST_REQUIRE(!names.empty(), "no pass has " << result);
     return names;
   }
+  std::span<const stored_tensor> tensors() const { return file_.tensors(); }
   /// An (B,T) int64 tensor, or an empty one.
   Tensor<i64, 2> ids(const std::string& name) const {
     const auto* t = file_.find(name);
@@ -63,6 +70,17 @@ class golden {
     const auto* t = file_.find(name);
     BOOST_TEST_REQUIRE(t != nullptr, "golden has no " << name);
     return *t;
+  }
+  /// The tensors of a pass, named as its model names them; none of those with a name in `without`.
+  std::vector<stored_tensor> pass(const std::string& name, const std::vector<std::string>& without) const {
+    std::vector<stored_tensor> out;
+    for (const auto& t : file_.tensors()) {
+      if (!t.name.starts_with(name + ".")) continue;
+      out.push_back(t);
+      out.back().name.erase(0, name.size() + 1);
+      if (std::find(without.begin(), without.end(), out.back().name) != without.end()) out.pop_back();
+    }
+    return out;
   }
   ForwardArgs<> args(const std::string& pass) const {
     ForwardArgs<> a;
@@ -96,6 +114,44 @@ void check_close(const Tensor<f32, R>& y, const stored_tensor& expected, const T
     worst = std::isfinite(d) ? std::max(worst, d) : INFINITY;
   }
   BOOST_TEST(worst <= tolerance * largest, expected.name << ": off by " << worst << ", largest value " << largest);
+}
+
+/// Passes whose outputs all stand in a golden: the model's, of the inputs there, are compared with them. Padded
+/// positions of the decoder, or of the only sequence, are left out.
+template <class Model>
+void check_passes(const Model& model, const golden& g, const std::string& result) {
+  const auto outputs = result_names();
+  for (const auto& pass : g.passes(result)) {
+    const auto in = read_inputs<typename Model::inputs>(g.pass(pass, outputs), pass);
+    const auto named = named_outputs(model(in));
+    const auto expected = g.pass(pass, {});
+    isize compared = 0;
+    for (const auto& y : named)
+      for (const auto& r : expected) {
+        if (r.name != y.name) continue;
+        ++compared;
+        const bool encoder = y.name.starts_with("encoder");
+        const auto own = g.ids(pass + ".attention_mask"), decoder = g.ids(pass + ".decoder_attention_mask");
+        const bool decodes =
+            g.pass(pass, {}).end() !=
+            std::find_if(expected.begin(), expected.end(), [](const auto& t) { return t.name == "decoder_input_ids"; });
+        const auto& mask = decodes && !encoder ? decoder : own;
+        const auto* values = reinterpret_cast<const f32*>(y.bytes.data());
+        BOOST_TEST_CONTEXT(pass << " " << y.name) {
+          if (y.shape.size() == 3)
+            check_close(Tensor<f32, 3>::from({values, std::size_t(y.numel())}, {y.shape[0], y.shape[1], y.shape[2]}), r,
+                        mask);
+          else
+            check_close(Tensor<f32, 2>::from({values, std::size_t(y.numel())}, {y.shape[0], y.shape[1]}), r);
+        }
+      }
+    BOOST_TEST(compared == isize(std::count_if(expected.begin(), expected.end(),
+                                               [&](const auto& r) {
+                                                 return std::find(outputs.begin(), outputs.end(), r.name) !=
+                                                        outputs.end();
+                                               })),
+               pass);
+  }
 }
 
 }  // namespace hft::test

@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(a_model_may_be_made_without_its_pooler) {
   ::test::log_of log;
   const auto config = read_config<BertConfig>(source);
   auto options = config.text_model();
-  options.pooler = false;
+  options.pooler.reset();
   BertModel<f32> bare(config, options);
   bare.load_weights(source);
   const auto whole = BertModel<f32>::from_pretrained(folder.string());

@@ -131,7 +131,7 @@ def run_pass(folder, inputs):
         assert model.config._attn_implementation == "sdpa", model.config._attn_implementation
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
     output = model(**inputs, **options)
-    names = ("logits", "last_hidden_state", "pooler_output")
+    names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state")
     return {name: output[name] for name in names if output.get(name) is not None}
 
 
@@ -148,6 +148,11 @@ def smallest_margin(logits, sequences, prompt_length, eos):
     return margin
 
 
+def prompt_length(config, inputs):
+    """How many tokens of a generated sequence were not generated."""
+    return 1 if getattr(config, "is_encoder_decoder", False) else inputs["input_ids"].shape[1]
+
+
 @torch.no_grad()
 def run_greedy(folder, inputs, **options):
     """Greedy ids of a freshly loaded model, with the cache as generate() uses it by default, and their margin."""
@@ -156,7 +161,9 @@ def run_greedy(folder, inputs, **options):
     output = model.generate(**inputs, **options, return_dict_in_generate=True, output_scores=True)
     eos = options.get("eos_token_id", model.generation_config.eos_token_id)
     eos = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
-    margin = smallest_margin(output.scores, output.sequences, inputs["input_ids"].shape[1], eos)
+    if options.get("num_beams", 1) > 1:  # what beams keep hangs on sums: see generation.py
+        return {"sequences": output.sequences}, float("inf")
+    margin = smallest_margin(output.scores, output.sequences, prompt_length(model.config, inputs), eos)
     return {"sequences": output.sequences}, margin
 
 
@@ -210,7 +217,7 @@ def write_case(
             options = inputs.pop("options", {})
             result, gap = run_greedy(folder, inputs, **options)
             margin = min(margin, gap)
-            kinds.update(result["sequences"][:, inputs["input_ids"].shape[1] :].flatten().tolist())
+            kinds.update(result["sequences"][:, prompt_length(model.config, inputs) :].flatten().tolist())
             for key, value in {**inputs, **result}.items():
                 golden[f"{name}.{key}"] = value
         assert all(value.isfinite().all() for value in golden.values() if value.is_floating_point())

@@ -11,6 +11,7 @@ import sys
 import torch
 
 import common
+from vit import NAMES_IN_MEMORY as VIT
 from common import DATA, generator, load, padded_batch, save
 
 # name: folder, config overrides, labels (tokens, classes, one_class, values, many), parameters kept (all if empty)
@@ -42,15 +43,23 @@ CASES = {
         "flags",
         ("classifier", "pooler", "LayerNorm"),
     ),
+    "t5": ("t5/base", {}, "answers", ()),
+    "t5_gated": ("t5/gated", {}, "answers", ("lm_head", "shared", "relative", "DenseReluDense", "layer_norm")),
+    "vit": ("vit/base", {}, "class", ()),
+    "vit_rectangles": ("vit/rectangles", {}, "class", ("embeddings", "classifier", "layer.1")),
     "bert_token": ("bert/token_classification", {}, "tags", ("classifier", "layer.1", "embeddings")),
 }
 
 
 def labels_of(kind, rng, model, batch):
-    rows, columns = batch["input_ids"].shape
     classes = model.config.num_labels
     if kind == "class":
-        return torch.randint(0, classes, (rows,), generator=rng)
+        return torch.randint(0, classes, (len(next(iter(batch.values()))),), generator=rng)
+    rows, columns = batch["input_ids"].shape
+    if kind == "answers":  # of a decoder, as long as they like
+        labels = torch.randint(3, model.config.vocab_size, (rows, 5), generator=rng)
+        labels[1, 3:] = -100
+        return labels
     if kind == "values":
         return torch.randn((rows, classes), generator=rng)
     if kind == "flags":
@@ -66,6 +75,14 @@ def labels_of(kind, rng, model, batch):
     return labels
 
 
+def stored_name(path):
+    """What a checkpoint calls a parameter that Transformers 5 has another name for in memory."""
+    if path.startswith("vit.layers"):
+        for stored, here in VIT:
+            path = path.replace(here, stored)
+    return path
+
+
 def main():
     for name, (folder, overrides, kind, kept) in CASES.items():
         rng = generator("gradients", name)
@@ -75,18 +92,24 @@ def main():
         for key, value in overrides.items():
             setattr(model.config, key, value)
         model.eval()  # no dropout
-        batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+        if folder.startswith("vit"):
+            size = model.config.image_size
+            shape = size if isinstance(size, list) else [size, size]
+            batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
+        else:
+            batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
         if folder.startswith("bert"):
             batch["token_type_ids"] = torch.randint(
                 0, model.config.type_vocab_size, batch["input_ids"].shape, generator=rng
             )
-        if model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
+        if not folder.startswith(("t5", "vit")) and model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
             batch["input_ids"][1, 2] = model.config.pad_token_id
         batch["labels"] = labels_of(kind, rng, model, batch)
         loss = model(**batch).loss
         loss.backward()
         tensors = {**batch, "loss": loss.detach().reshape(1)}
         for path, parameter in model.named_parameters():
+            path = stored_name(path)
             if parameter.grad is not None and (not kept or any(part in path for part in kept)):
                 tensors["grad." + path] = parameter.grad
         save(DATA / "gradients" / f"{name}.safetensors", tensors, checkpoint=folder, **overrides)

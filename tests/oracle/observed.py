@@ -15,7 +15,12 @@ CASES = {
     "bert": "bert/base",
     "bert_classifier": "bert/sequence_classification",
     "mamba": "mamba/base",
+    "t5": "t5/base",
+    "vit": "vit/model",
 }
+
+KINDS = ["hidden_states", "attentions", "decoder_hidden_states", "decoder_attentions", "cross_attentions"]
+KINDS += ["encoder_hidden_states", "encoder_attentions"]
 
 
 @torch.no_grad()
@@ -23,10 +28,16 @@ def main():
     for name, folder in CASES.items():
         rng = generator("observed", name)
         model = load(DATA / "models" / folder, attn_implementation="eager")
-        batch = padded_batch(rng, model.config.vocab_size, [5, 3], "right")
+        if name == "vit":
+            batch = {"pixel_values": torch.randn((2, 3, 13, 13), generator=rng)}
+        else:
+            batch = padded_batch(rng, model.config.vocab_size, [5, 3], "right")
+        if name == "t5":
+            decoder = padded_batch(rng, model.config.vocab_size, [2, 4], "right")
+            batch |= {"decoder_" + key: value for key, value in decoder.items()}
         output = model(**batch, output_hidden_states=True, **({} if name == "mamba" else {"output_attentions": True}))
         tensors = {**batch}
-        for kind in ("hidden_states", "attentions"):
+        for kind in KINDS:
             for i, t in enumerate(output.get(kind) or ()):
                 tensors[f"{kind}.{i}"] = t
         save(DATA / "observed" / f"{name}.safetensors", tensors, checkpoint=folder)

@@ -1,8 +1,10 @@
-// Qwen2's and Mamba's losses and gradients against PyTorch.
+// Losses and gradients of Qwen2, Mamba, T5 and ViT against PyTorch.
 #include <boost/test/unit_test.hpp>
 
 #include <hft/models/mamba.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/t5.hpp>
+#include <hft/models/vit.hpp>
 
 #include "train/gradients.hpp"
 
@@ -18,6 +20,14 @@ BOOST_AUTO_TEST_CASE(qwen2_matches_pytorch) {
 
 BOOST_AUTO_TEST_CASE(mamba_matches_pytorch) {
   for (const char* name : {"mamba", "mamba_biases"}) check_case<MambaForCausalLM<f32, autodiff<cpu>>>(name);
+}
+
+BOOST_AUTO_TEST_CASE(t5_matches_pytorch) {
+  for (const char* name : {"t5", "t5_gated"}) check_case<T5ForConditionalGeneration<f32, autodiff<cpu>>>(name);
+}
+
+BOOST_AUTO_TEST_CASE(vit_matches_pytorch) {
+  for (const char* name : {"vit", "vit_rectangles"}) check_case<ViTForImageClassification<f32, autodiff<cpu>>>(name);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,7 @@
 #include <hft/io/sorting.hpp>
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/layers/begin_pass.hpp>
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/layers/rotary_tables.hpp>
@@ -33,14 +34,17 @@
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_names.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/heads/seq2seq_lm.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/mamba.hpp>
-#include <hft/models/output.hpp>
+#include <hft/models/named_inputs.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/qwen2.hpp>
 #include <hft/models/saving.hpp>
+#include <hft/models/t5.hpp>
+#include <hft/models/vit.hpp>
 #include <hft/module.hpp>
 #include <hft/name_rules.hpp>
 #include <hft/nearest_name.hpp>
@@ -48,3 +52,4 @@
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>
+#include <hft/testing/model_tests.hpp>

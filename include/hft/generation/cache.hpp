@@ -13,15 +13,6 @@
 
 namespace hft {
 
-/// Of which layers a cache consists.
-struct CacheOptions {
-  // full_attention, sliding_attention, linear_attention, as config.layer_types; layers behind the last are like it, and
-  // all are full_attention where there is none
-  std::vector<std::string> layer_types = {};
-  isize sliding_window = 0;  // of sliding_attention
-  isize max_cache_len = 0;   // of full_attention; 0: it grows
-};
-
 /// One layer object for each layer, made where it is first used.
 template <Scalar A = f32, BaseDevice D = cpu>
 class LayeredCache : public Cache<A, D> {

@@ -19,9 +19,10 @@ class generation_loop {
                   const GenerationConfig& model_config, const GenerateOptions& call)
       : config(resolved(settings, model_config)),
         options(call),
-        input_ids(prompt_or_bos(prompt, config)),
+        prompts(prompt_or_bos(prompt, config).dense()),
+        input_ids(model.encodes ? begun(model, prompts, config, call) : prompts),
         past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
-        inputs(input_ids, mask_or_padding(input_ids, config, call), past == 0),
+        inputs(input_ids, model.encodes ? Tensor<i64, 2>() : mask_or_padding(input_ids, config, call), past == 0),
         model_(model) {
     resolve_length();
     if (!*config.use_cache && options.past_key_values)
@@ -38,7 +39,8 @@ class generation_loop {
 
   GenerationConfig config;  // all resolved
   const GenerateOptions& options;
-  Tensor<i64, 2> input_ids;  // (B,T) as given
+  Tensor<i64, 2> prompts;    // (B,S) as given
+  Tensor<i64, 2> input_ids;  // (B,T) what is continued: these, or where an encoder reads them the decoder's first token
   isize past = 0;            // tokens that the cache held before
   generation_inputs inputs;
   LogitsProcessorList processors;
@@ -79,7 +81,7 @@ class generation_loop {
 
   void reorder(std::span<const isize> rows) {
     inputs.reorder(rows);
-    if (*config.use_cache) model_.cache().reorder(rows);
+    model_.reorder(rows, *config.use_cache);
   }
 
   /// Whether a row ends with its last token.
@@ -111,6 +113,16 @@ class generation_loop {
     if (!config.bos_token_id)
       throw value_error("generate", "input_ids", "at least one token, or a bos_token_id to start with", "none");
     return Tensor<i64, 2>::filled({std::max<isize>(1, prompt.extent(0)), 1}, *config.bos_token_id);
+  }
+
+  // Lets the encoder read the prompts; what each row of the decoder starts with.
+  static Tensor<i64, 2> begun(generation_step& model, const Tensor<i64, 2>& prompts, const GenerationConfig& config,
+                              const GenerateOptions& options) {
+    const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
+    if (!start)
+      throw value_error("generate", "decoder_start_token_id", "a token for the decoder to start with", "none");
+    model.begin(prompts, mask_or_padding(prompts, config, options));
+    return Tensor<i64, 2>::filled({prompts.extent(0), 1}, *start);
   }
 
   // The mask that was given, or pad tokens as padding where none of them can be an end. (Transformers'
@@ -176,7 +188,9 @@ class generation_loop {
     const auto padding = inputs.padding();
     std::vector<isize> of_rows(padding.size() * std::size_t(group()));
     for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
-    processors = make_logits_processors(config, {.input_ids = inputs.ids.view(),
+    const isize S = prompts.extent(1);
+    const matrix<const i64> read{prompts.data(), prompts.extent(0), S, S};
+    processors = make_logits_processors(config, {.input_ids = model_.encodes ? read : inputs.ids.view(),
                                                  .prompt_length = inputs.prompt_length(),
                                                  .rows_per_prompt = group(),
                                                  .max_length = max_length,

@@ -18,8 +18,12 @@ class generation_step {
   virtual matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
                                  const Tensor<i64, 2>& position_ids, bool cached) = 0;
 
-  /// The cache; what it holds after a cached call is one entry for each row of input_ids.
-  virtual CacheBase& cache() = 0;
+  /// Where an encoder is part of the model: it reads the prompts, once, and what is generated is the decoder's alone.
+  bool encodes = false;
+  virtual void begin(const Tensor<i64, 2>& /*prompts*/, const Tensor<i64, 2>& /*attention_mask*/) {}
+
+  /// Makes row i what row rows[i] was, in all that is kept between calls.
+  virtual void reorder(std::span<const isize> rows, bool cached) = 0;
 
   /// Positions at which the model ends: 0 where it has no such limit, as with rotary positions.
   isize max_positions = 0;

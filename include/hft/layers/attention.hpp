@@ -61,9 +61,12 @@ class AttentionCore {
     auto args = detail::attention_args(options_, context);
     args.alibi = slopes_;
     if (context.key_mask) args.key_mask = context.key_mask.slice(1, first, first + keys.extent(1));
+    auto bias = context.attention_bias;
+    if (bias && bias.extent(3) > keys.extent(1)) bias = bias.slice(3, first, first + keys.extent(1));
     if (context.attentions)
-      context.attentions->push_back(attention_weights(detail::untracked(query), detail::untracked(keys), args));
-    return attention(query, keys, values, args).template reshape<3>({B_, T, H * C});
+      context.attentions->push_back(
+          attention_weights(detail::untracked(query), detail::untracked(keys), args, detail::untracked(bias)));
+    return attention(query, keys, values, args, bias).template reshape<3>({B_, T, H * C});
   }
 
   const AttentionOptions& options() const { return options_; }

@@ -1,7 +1,10 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <optional>
+
 #include <hft/layers/attention.hpp>
 #include <hft/layers/context.hpp>
+#include <hft/layers/cross_attention.hpp>
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/norm.hpp>
@@ -15,8 +18,20 @@ struct BlockOptions {
   NormOptions norm;
   AttentionOptions attention;
   MLPOptions mlp;
-  f64 dropout = 0;  // of what attention and MLP add, in a training pass
+  f64 dropout = 0;                                       // of what attention and MLP add, in a training pass
+  std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
+
+namespace detail {
+/// An MLP's result; one with dropout of its own sees the pass.
+template <class Mlp, class X, class Context>
+X feed_forward(const Mlp& mlp, const X& x, Context& context) {
+  if constexpr (requires { mlp(x, context); })
+    return mlp(x, context);
+  else
+    return mlp(x);
+}
+}  // namespace detail
 
 /// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where
 /// it asks for hidden states, it gets x and what each layer gives.
@@ -31,12 +46,14 @@ X run_layers(const Layers& layers, X x, Context& context) {
       context.dropout.begin_layer(&layer - layers.data());
       if (context.gradient_checkpointing) {
         Context again = context;  // what is computed again is not shown again
-        again.hidden_states = nullptr, again.attentions = nullptr;
-        const auto once = [&layer, context = again, pass = detail::current_pass()](const X& in) mutable {
+        again.hidden_states = nullptr, again.attentions = again.cross_attentions = nullptr;
+        const auto once = [&layer, context = again, pass = detail::current_pass()](const X& in, const auto& bias,
+                                                                                   const X& source) mutable {
           detail::current_pass() = pass;
+          context.attention_bias = bias, context.source.states = source;
           return X(layer(in, context));
         };
-        x = gradient_checkpoint(once, x);
+        x = gradient_checkpoint(once, x, context.attention_bias, context.source.states);
         show();
         continue;
       }
@@ -66,7 +83,7 @@ class PreNormBlock {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const X h = add(x, apply_dropout(self_attn(input_layernorm(x), context), dropout_, context));
-    return add(h, apply_dropout(mlp(post_attention_layernorm(h)), dropout_, context));
+    return add(h, apply_dropout(detail::feed_forward(mlp, post_attention_layernorm(h), context), dropout_, context));
   }
 
   void visit(visitor& v) {
@@ -82,6 +99,58 @@ class PreNormBlock {
   Mlp mlp;
 
  private:
+  f64 dropout_;
+};
+
+/// The pre-norm block of a decoder beside an encoder:
+///   h = x + attention(norm(x));  c = h + cross_attention(norm(h), source);  y = c + mlp(norm(c))
+/// Checkpoint names: input_layernorm, self_attn, cross_attn_layernorm, cross_attn, post_attention_layernorm, mlp.
+template <class Norm, class Attention, class Cross, class Mlp>
+class PreNormCrossBlock {
+ public:
+  using options = BlockOptions;
+
+  /// Throws value_error without options of the cross-attention.
+  explicit PreNormCrossBlock(const BlockOptions& o)
+      : input_layernorm(o.norm),
+        self_attn(o.attention),
+        cross_attn_layernorm(o.norm),
+        cross_attn(checked(o)),
+        post_attention_layernorm(o.norm),
+        mlp(o.mlp),
+        dropout_(o.dropout) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    const auto added = [&](const X& to, const X& y) { return add(to, apply_dropout(y, dropout_, context)); };
+    const X h = added(x, self_attn(input_layernorm(x), context));
+    const X c = added(h, cross_attn(cross_attn_layernorm(h), context.source, context));
+    return added(c, detail::feed_forward(mlp, post_attention_layernorm(c), context));
+  }
+
+  void visit(visitor& v) {
+    v("input_layernorm", input_layernorm);
+    v("self_attn", self_attn);
+    v("cross_attn_layernorm", cross_attn_layernorm);
+    v("cross_attn", cross_attn);
+    v("post_attention_layernorm", post_attention_layernorm);
+    v("mlp", mlp);
+  }
+
+  Norm input_layernorm;
+  Attention self_attn;
+  Norm cross_attn_layernorm;
+  Cross cross_attn;
+  Norm post_attention_layernorm;
+  Mlp mlp;
+
+ private:
+  static const AttentionOptions& checked(const BlockOptions& o) {
+    if (!o.cross_attention) throw value_error("PreNormCrossBlock", "cross_attention", "its options", "none");
+    return *o.cross_attention;
+  }
+
   f64 dropout_;
 };
 
@@ -134,7 +203,7 @@ class PostNormBlock {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const X h = post_attention_layernorm(add(apply_dropout(self_attn(x, context), dropout_, context), x));
-    return post_mlp_layernorm(add(apply_dropout(mlp(h), dropout_, context), h));
+    return post_mlp_layernorm(add(apply_dropout(detail::feed_forward(mlp, h, context), dropout_, context), h));
   }
 
   void visit(visitor& v) {

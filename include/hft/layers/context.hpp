@@ -50,17 +50,28 @@ requires(D::tracked) struct pass_state<A, D> {
 };
 }  // namespace detail
 
+/// The other sequence of cross-attention.
+template <class X>
+struct cross_source {
+  X states = {};                                      // (B,S,C)
+  Tensor<u8, 2, typename X::device::base> mask = {};  // (B,S), 0 hides a state; empty: all visible
+};
+
 template <Scalar A, Device D = cpu>
 struct ForwardContext : detail::pass_state<A, D> {
   using base = typename D::base;
-  Tensor<i64, 2> position_ids;   // (B,T)
-  isize key_length = 0;          // S: cached tokens and new ones
-  Tensor<u8, 2, base> key_mask;  // (B,S), 0 hides a key; empty: all visible
+  Tensor<i64, 2> position_ids;           // (B,T)
+  Tensor<i64, 2> token_type_ids;         // (B,T); empty: all of the first type
+  isize key_length = 0;                  // S: cached tokens and new ones
+  Tensor<u8, 2, base> key_mask;          // (B,S), 0 hides a key; empty: all visible
+  Tensor<A, 4, D> attention_bias;        // (1|B,1|H,T,S), of every self-attention; empty: none
+  cross_source<Tensor<A, 3, D>> source;  // of cross-attention
   // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
   std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();
   // Where someone asked for them, what layers take in and give, and the weights of attention.
   std::vector<Tensor<A, 3, D>>* hidden_states = nullptr;  // (B,T,C) each
   std::vector<Tensor<A, 4, base>>* attentions = nullptr;  // (B,H,T,S) each
+  std::vector<Tensor<A, 4, base>>* cross_attentions = nullptr;
 };
 
 }  // namespace hft

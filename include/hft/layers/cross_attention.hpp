@@ -4,13 +4,6 @@
 
 namespace hft {
 
-/// The other sequence of cross-attention.
-template <class X>
-struct cross_source {
-  X states;                                           // (B,S,C)
-  Tensor<u8, 2, typename X::device::base> mask = {};  // (B,S), 0 hides a state; empty: all visible
-};
-
 /// Attention to another sequence, whole, with the member names q_proj, k_proj, v_proj, o_proj. With a cache, the
 /// other's keys and values are computed in its first pass only: the states must be the same in every pass.
 template <class B>
@@ -39,6 +32,8 @@ class CrossAttention {
     auto args = detail::attention_args(options_, context);
     args.key_mask = source.mask;
     const auto attended = [&](const auto& keys, const auto& values) {
+      if (context.cross_attentions)
+        context.cross_attentions->push_back(attention_weights(detail::untracked(query), detail::untracked(keys), args));
       return o_proj(attention(query, keys, values, args).template reshape<3>({B_, T, H * C}));
     };
     if constexpr (requires { context.cache; })

@@ -1,5 +1,8 @@
-// The feed-forward layers: MLP, down(f(up(x))), and GatedMLP, down(f(gate(x)) * up(x)).
+// The feed-forward layers: MLP, down(f(up(x))), GatedMLP, down(f(gate(x)) * up(x)), and FeedForward, either of them.
 #pragma once
+#include <optional>
+
+#include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/ops/activation.hpp>
 
@@ -10,6 +13,8 @@ struct MLPOptions {
   isize intermediate_size;
   Activation activation = Activation::silu;
   bool bias = false;
+  bool gated = false;  // of a FeedForward
+  f64 dropout = 0;     // of what a FeedForward's last layer sees, in a training pass
 };
 
 // Activations as template arguments: MLP<B, gelu>. Without one, the config's hidden_act decides at run time.
@@ -78,6 +83,43 @@ class GatedMLP {
 
  private:
   Activation activation_;
+};
+
+/// One of the two, as the config says. Checkpoint names: in_proj, down_proj; or gate_proj, up_proj, down_proj.
+template <class B>
+class FeedForward {
+ public:
+  explicit FeedForward(const MLPOptions& o)
+      : down_proj(o.intermediate_size, o.hidden_size, o.bias), activation_(o.activation), dropout_(o.dropout) {
+    for (auto* layer : {o.gated ? nullptr : &in_proj, o.gated ? &gate_proj : nullptr, o.gated ? &up_proj : nullptr})
+      if (layer) layer->emplace(o.hidden_size, o.intermediate_size, o.bias);
+  }
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    return down_proj(apply_dropout(activated(x), dropout_, context));
+  }
+  void visit(visitor& v) {
+    v("in_proj", in_proj);
+    v("gate_proj", gate_proj);
+    v("up_proj", up_proj);
+    v("down_proj", down_proj);
+  }
+
+  std::optional<typename B::linear> in_proj, gate_proj, up_proj;
+  typename B::linear down_proj;
+
+ private:
+  template <class X>
+  X activated(const X& x) const {
+    if (in_proj) return activate((*in_proj)(x), activation_);
+    const auto [gate, up] = project(x, *gate_proj, *up_proj);
+    return gated(gate, up, activation_);
+  }
+
+  Activation activation_;
+  f64 dropout_;
 };
 
 }  // namespace hft

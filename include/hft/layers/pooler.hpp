@@ -5,14 +5,19 @@
 
 namespace hft {
 
+struct PoolerOptions {
+  isize hidden_size;
+  isize output_size = hidden_size;
+  Activation activation = Activation::tanh;
+};
+
 /// f(dense(x)) of the first token; BERT's f is tanh. Checkpoint name: dense.
 template <class B>
 class Pooler {
  public:
-  explicit Pooler(isize hidden_size, Activation f = Activation::tanh)
-      : dense(hidden_size, hidden_size, true), activation_(f) {}
+  explicit Pooler(const PoolerOptions& o) : dense(o.hidden_size, o.output_size, true), activation_(o.activation) {}
 
-  /// (B,T,C) => (B,C)
+  /// (B,T,C) => (B,P)
   template <class X>
   auto operator()(const X& x) const {
     const auto first = x.slice(1, 0, 1).template reshape<2>({x.extent(0), x.extent(2)});

@@ -2,7 +2,7 @@
 #pragma once
 #include <optional>
 
-#include <hft/layers/context.hpp>
+#include <hft/layers/begin_pass.hpp>
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/norm.hpp>
@@ -18,6 +18,7 @@ struct TextEmbeddingsOptions {
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
   std::optional<NormOptions> norm = {};
   f64 dropout = 0;
+  bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
 /// Checkpoint names: embed_tokens, embed_positions, embed_token_types, embed_norm.
@@ -25,6 +26,12 @@ template <class B>
 class TextEmbeddings {
  public:
   using options = TextEmbeddingsOptions;
+  using inputs = TextInputs;
+
+  template <class Config>
+  static auto model_of(const Config& config) {
+    return config.text_model();
+  }
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
@@ -33,10 +40,17 @@ class TextEmbeddings {
     if (o.norm) embed_norm.emplace(*o.norm);
   }
 
-  /// Tokens and types (B,T), types empty where all are the first => (B,T,C). Throws value_error for ids outside the
+  /// The context of a pass over `in`.
+  template <Scalar A, Device D>
+  ForwardContext<A, D> begin(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args) const {
+    return text_pass(where, in, args, options_.max_positions);
+  }
+
+  /// Tokens (B,T), positions and types as the context has them => (B,T,C). Throws value_error for ids outside the
   /// tables.
   template <class Context>
-  auto operator()(const Tensor<i64, 2>& ids, const Tensor<i64, 2>& types, Context& context) const {
+  auto operator()(const TextInputs& in, Context& context) const {
+    const auto &ids = in.input_ids, &types = context.token_type_ids;
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
@@ -46,11 +60,14 @@ class TextEmbeddings {
   }
 
   void visit(visitor& v) {
-    v("embed_tokens", embed_tokens);
+    if (!options_.shared) v("embed_tokens", embed_tokens);
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
     v("embed_norm", embed_norm);
   }
+  const char* main_parameter() const { return "embed_tokens.weight"; }
+  isize max_positions() const { return options_.max_positions; }
+  isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
   std::optional<Embedding<B>> embed_positions, embed_token_types;

@@ -1,11 +1,13 @@
 // AnyModel: a model of any class behind one type, for programs that learn from a file which one it is.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <hft/models/named_inputs.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
 
@@ -46,17 +48,34 @@ class AnyModel {
   /// The name of its class in Transformers.
   std::string architecture() const { return model_->architecture(); }
   const Config& config() const { return model_->config; }
+  CacheOptions cache_options() const { return model_->parts().cache_options(); }
   isize max_positions() const { return config().max_positions(); }
   isize max_position_embeddings() const { return config().context_length; }
   bool is_causal_lm() const { return model_->is_causal_lm(); }
+  /// Whether it answers what an encoder reads. (config.is_encoder_decoder of a model that generates)
+  bool is_encoder_decoder() const { return model_->is_encoder_decoder(); }
 
   /// The logits of a causal model. Throws unsupported_error for a model of another kind.
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     return model_->logits(input_ids, args);
   }
+  /// The logits of an encoder and a decoder. Throws unsupported_error for a model of another kind.
+  Seq2SeqLMOutput<A, D> operator()(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args = {}) const {
+    return model_->logits(inputs, args);
+  }
+  /// What the encoder makes of input_ids (B,S): (B,S,C). Throws unsupported_error for a model without one.
+  Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask = {}) const {
+    return model_->encode(input_ids, attention_mask);
+  }
   /// All outputs of the forward pass under the names that Transformers gives them.
   std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     return model_->forward(input_ids, args);
+  }
+  /// The same of inputs under the names that Transformers gives them. Throws value_error for one that the model does
+  /// not take or lacks, naming `where` they are from.
+  std::vector<stored_tensor> forward(std::span<const stored_tensor> inputs, std::string_view where = "inputs",
+                                     const ForwardArgs<A, D>& args = {}) const {
+    return model_->forward(inputs, where, args);
   }
   void visit(visitor& v) const { model_->parts().visit(v); }
   void tie_weights() const { model_->parts().tie_weights(); }
@@ -84,8 +103,13 @@ class AnyModel {
     virtual GenerationConfig& generation() = 0;
     virtual std::string architecture() const = 0;
     virtual bool is_causal_lm() const = 0;
+    virtual bool is_encoder_decoder() const = 0;
+    virtual Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>&, const ForwardArgs<A, D>&) const = 0;
+    virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask) const = 0;
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
+    virtual std::vector<stored_tensor> forward(std::span<const stored_tensor>, std::string_view where,
+                                               const ForwardArgs<A, D>&) const = 0;
     virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
 
     void describe() {
@@ -101,8 +125,9 @@ class AnyModel {
 
   template <class Body>
   struct holder final : interface {
-    static constexpr bool causal =
-        std::is_same_v<decltype(std::declval<const Body&>()(Tensor<i64, 2>{})), CausalLMOutput<A, D>>;
+    using output = decltype(std::declval<const Body&>()(typename Body::inputs{}));
+    static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
+    static constexpr bool answers = std::is_same_v<output, Seq2SeqLMOutput<A, D>>;
 
     explicit holder(NamedModel<Body> m) : model(std::move(m)) { this->describe(); }
     ModelParts& parts() override { return model; }
@@ -110,14 +135,37 @@ class AnyModel {
     GenerationConfig& generation() override { return model.generation_config; }
     std::string architecture() const override { return model.architecture(); }
     bool is_causal_lm() const override { return causal; }
+    bool is_encoder_decoder() const override { return answers; }
     CausalLMOutput<A, D> logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
       if constexpr (causal)
         return model(input_ids, args);
       else
         throw unsupported_error(architecture(), "generation", "a causal language model");
     }
+    Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args) const override {
+      if constexpr (answers)
+        return model(inputs, args);
+      else
+        throw unsupported_error(architecture(), "answers", "a model with an encoder and a decoder");
+    }
+    Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask) const override {
+      if constexpr (answers)
+        return model.encode(input_ids, mask);
+      else
+        throw unsupported_error(architecture(), "encode", "a model with an encoder and a decoder");
+    }
     std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
-      return named_outputs(model(input_ids, args));
+      if constexpr (std::is_same_v<typename Body::inputs::main, Tensor<i64, 2>>)
+        return forward(typename Body::inputs{input_ids}, args);
+      else
+        throw unsupported_error(architecture(), "input_ids", "the inputs that it takes", "tokens");
+    }
+    std::vector<stored_tensor> forward(std::span<const stored_tensor> inputs, std::string_view where,
+                                       const ForwardArgs<A, D>& args) const override {
+      return forward(read_inputs<typename Body::inputs>(inputs, where), args);
+    }
+    std::vector<stored_tensor> forward(const typename Body::inputs& inputs, const ForwardArgs<A, D>& args) const {
+      return named_outputs(model(inputs, args));
     }
     void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
       model.save_pretrained(folder, options);

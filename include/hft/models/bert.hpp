@@ -144,7 +144,7 @@ HFT_INLINE TextModelOptions<> BertConfig::text_model() const {
                                       .token_types = type_vocab_size,
                                       .norm = norm,
                                       .dropout = hidden_dropout_prob},
-                       .pooler = true,
+                       .pooler = PoolerOptions{hidden_size},
                        .causal = false};
   for (attention.layer = 0; attention.layer < num_hidden_layers; ++attention.layer)
     o.layers.push_back({.norm = norm, .attention = attention, .mlp = mlp, .dropout = hidden_dropout_prob});

@@ -50,6 +50,10 @@ T config_value(const json& value, std::string_view where, const char* key) {
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key))
                             : TokenIds(json_as<i64>(value, where, key));
+  } else if constexpr (std::is_same_v<T, ImageSize>) {
+    if (!value.is_array()) return json_as<isize>(value, where, key);
+    if (value.size() != 2) json_mismatch(value, where, key, "a number, or a list of height and width");
+    return {json_as<isize>(value[0], where, key), json_as<isize>(value[1], where, key)};
   } else {
     return json_as<T>(value, where, key);
   }
@@ -62,6 +66,8 @@ json config_json(const T& value) {
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     if (value.empty()) return nullptr;
     return value.ids.size() == 1 ? json(value.ids[0]) : json(value.ids);
+  } else if constexpr (std::is_same_v<T, ImageSize>) {
+    return value.height == value.width ? json(value.height) : json{value.height, value.width};
   } else if constexpr (is_optional<T>) {
     return value ? config_json(*value) : json(nullptr);
   } else {

@@ -51,6 +51,15 @@ struct ClassLabels {
   isize count() const { return names.empty() ? 2 : isize(names.size()); }
 };
 
+/// Height and width: JSON's number, for both, or a list of the two.
+struct ImageSize {
+  isize height, width;
+
+  constexpr ImageSize(isize side) : height(side), width(side) {}  // NOLINT: a number is a square
+  constexpr ImageSize(isize h, isize w) : height(h), width(w) {}
+  friend bool operator==(const ImageSize&, const ImageSize&) = default;
+};
+
 /// What is known of a field beside its place.
 struct field_rule {
   f64 least = -std::numeric_limits<f64>::infinity(), most = std::numeric_limits<f64>::infinity();
@@ -83,7 +92,7 @@ struct nested_config {
 using field_place =
     std::variant<isize*, f64*, bool*, short_string*, std::string*, std::optional<isize>*, std::optional<f64>*,
                  std::optional<bool>*, std::optional<short_string>*, std::vector<isize>*, std::vector<f64>*,
-                 std::vector<std::string>*, TokenIds*, ClassLabels*, RopeParameters*, nested_config>;
+                 std::vector<std::string>*, TokenIds*, ImageSize*, ClassLabels*, RopeParameters*, nested_config>;
 
 /// Walks the fields of a config in the order of its list.
 class field_visitor {
@@ -174,6 +183,9 @@ class range_check final : public field_visitor {
         throw config_error(where_, name,
                            rule.expected ? message(rule.expected) : joined(isize(rule.least), " to ", isize(rule.most)),
                            joined(*field));
+  }
+  void check(const char* name, const ImageSize* field, const field_rule& rule) {
+    check(name, &field->height, rule), check(name, &field->width, rule);
   }
   template <class T>
   void check(const char* name, const std::optional<T>* field, const field_rule& rule) {

@@ -91,15 +91,16 @@ struct GenerationConfig {
   std::optional<bool> remove_invalid_values{};
   std::optional<bool> renormalize_logits{};
   // ---- special tokens
-  std::optional<i64> bos_token_id{};       // what an empty prompt starts with
-  std::optional<i64> pad_token_id{};       // default: the first of eos_token_id
-  std::optional<TokenIds> eos_token_id{};  // an empty list: none
+  std::optional<i64> bos_token_id{};            // what an empty prompt starts with
+  std::optional<i64> pad_token_id{};            // default: the first of eos_token_id
+  std::optional<TokenIds> eos_token_id{};       // an empty list: none
+  std::optional<i64> decoder_start_token_id{};  // what a decoder beside an encoder starts with; default: bos_token_id
   // ---- hft's own
   std::optional<std::uint64_t> seed{};  // of sampling; 0
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
   /// The fields that JSON has, those of a config that is const to be read only.
-  std::array<detail::generation_field, 37> fields() const;
+  std::array<detail::generation_field, 38> fields() const;
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
   static GenerationConfig defaults() {
@@ -287,7 +288,7 @@ HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
 
 }  // namespace detail
 
-[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 37> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 38> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -325,6 +326,7 @@ HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
       {"bos_token_id", bos_token_id},
       {"pad_token_id", pad_token_id},
       {"eos_token_id", eos_token_id},
+      {"decoder_start_token_id", decoder_start_token_id},
       {"seed", seed},
   }};
 }
@@ -397,6 +399,7 @@ HFT_INLINE void GenerationConfig::check() const {
   for (const auto& text : stop_strings)
     if (text.empty()) fail("stop_strings", "strings that are not empty", "\"\"");
 
+  check_range("decoder_start_token_id", decoder_start_token_id, 0, any, "token ids of at least 0");
   check_range("forced_bos_token_id", forced_bos_token_id, 0, any, "token ids of at least 0");
   if (forced_eos_token_id) check_ids("forced_eos_token_id", forced_eos_token_id->ids);
   detail::check_forced_tokens(*this);
@@ -440,7 +443,6 @@ HFT_INLINE void GenerationConfig::check_names(const json& object, std::string_vi
                                          "compile_config",
                                          "constraints",
                                          "continuous_batching_config",
-                                         "decoder_start_token_id",
                                          "disable_compile",
                                          "diversity_penalty",
                                          "dola_layers",

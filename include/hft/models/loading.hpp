@@ -158,7 +158,10 @@ inline void settle_ties(const load_plan& plan, std::string_view where,
 class path_finder {
  public:
   path_finder(const name_tables& names, bool gguf, std::set<std::string, std::less<>> own)
-      : names_(names), gguf_(gguf), prefix_(std::string(names.base_model_prefix) + "."), own_(std::move(own)) {}
+      : names_(names),
+        gguf_(gguf),
+        prefix_(names.base_model_prefix.empty() ? "" : std::string(names.base_model_prefix) + "."),
+        own_(std::move(own)) {}
 
   renamed operator()(const std::string& name) const {
     renamed path{name};
@@ -167,6 +170,7 @@ class path_finder {
     else
       for (const auto& [old, now] : names_.old_endings)
         if (path.name.ends_with(old)) path.name.replace(path.name.size() - old.size(), std::string::npos, now);
+    if (!gguf_ && !names_.other_names.empty()) path.name = in_todays_names(path.name);
     if (path.name.starts_with(prefix_) && own_.contains(path.name.substr(prefix_.size())))
       path.name.erase(0, prefix_.size());
     else if (own_.contains(prefix_ + path.name))
@@ -176,6 +180,12 @@ class path_finder {
   bool is_own(const std::string& path) const { return own_.contains(path); }
 
  private:
+  std::string in_todays_names(std::string_view name) const {
+    const bool prefixed = name.starts_with(prefix_);
+    const auto found = to_ours(names_.other_names, prefixed ? name.substr(prefix_.size()) : name);
+    return !found ? std::string(name) : prefixed ? prefix_ + found->name : found->name;
+  }
+
   const name_tables& names_;
   bool gguf_;
   std::string prefix_;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/layers/cache.hpp>
 #include <hft/module.hpp>
 
 namespace hft {
@@ -37,6 +38,9 @@ class ModelParts {
   virtual std::string input_embeddings() const = 0;
   /// That of the head over the vocabulary, where there is one. (get_output_embeddings)
   virtual std::string output_embeddings() const { return {}; }
+
+  /// The cache that generation makes for it.
+  virtual CacheOptions cache_options() const { return {}; }
 
   /// Positions at which it ends, a learned table's; 0 where there is no such limit.
   virtual isize max_positions() const { return 0; }

@@ -72,6 +72,7 @@ class NamedModel : public Body {
  public:
   using build_type = typename Body::build_type;
   using body_type = Body;
+  using inputs = typename Body::inputs;
   static constexpr bool generates = requires { requires Body::generates; };
 
   NamedModel(AnyConfig config, const typename Body::options& options) : Body(options), config_(std::move(config)) {
@@ -83,10 +84,16 @@ class NamedModel : public Body {
   const AnyConfig& any_config() const { return config_; }
 
   /// The body's forward pass; output_hidden_states and output_attentions of config.json are asked for, too.
-  auto operator()(const Tensor<i64, 2>& input_ids, ForwardArgs<typename Body::A, typename Body::D> args = {}) const {
+  auto operator()(const inputs& in, ForwardArgs<typename Body::A, typename Body::D> args = {}) const {
     args.output_hidden_states = args.output_hidden_states || config_.says("output_hidden_states");
     args.output_attentions = args.output_attentions || config_.says("output_attentions");
-    return Body::operator()(input_ids, args);
+    return Body::operator()(in, args);
+  }
+  /// The same of its main input alone: input_ids (B,T) of a model over tokens, with what args have beside;
+  /// pixel_values (B,C,H,W) of one over images.
+  auto operator()(const typename inputs::main& x,
+                  const ForwardArgs<typename Body::A, typename Body::D>& args = {}) const {
+    return (*this)(inputs{x}, args);
   }
 
   /// The length it was made for, where its config says it, else 0.
@@ -119,6 +126,27 @@ class NamedModel : public Body {
     const std::string path = Body::output_embeddings();
     return path.empty() ? path : stored_names()(path).name;
   }
+  /// The table of the token embeddings (V,C), and another of that shape in its place; what is tied to it follows.
+  /// Throws shape_error.
+  const auto& get_input_embeddings() const requires requires(const Body& b) { b.token_table(); }
+  { return Body::token_table(); }
+  template <class Table>
+  requires requires(Body& b, Table t) { b.token_table() = t; }
+  void set_input_embeddings(const Table& table) {
+    replace_table(Body::token_table(), table);
+    this->tie_weights();
+  }
+  /// The same of the head over the vocabulary. A head that was tied is so no longer.
+  const auto& get_output_embeddings() const requires requires(const Body& b) { b.output_table(); }
+  { return Body::output_table(); }
+  template <class Table>
+  requires requires(Body& b, Table t) { b.output_table() = t; }
+  void set_output_embeddings(const Table& table) {
+    const std::string path = output_embeddings();
+    for (const auto& [copy, original] : tied_parameters())
+      if (copy == path) untie(copy);
+    replace_table(Body::output_table(), table);
+  }
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
     Body::leave_out_absent([&](std::string_view path) { return stored(stored_names()(path).name); });
   }
@@ -142,6 +170,12 @@ class NamedModel : public Body {
   GenerationConfig generation_config;
 
  private:
+  template <class Table>
+  static void replace_table(Table& at, const Table& table) {
+    if (table.shape() != at.shape())
+      throw shape_error("embeddings", "table", detail::shape_text(at.shape()), detail::shape_text(table.shape()));
+    at = table;
+  }
   checkpoint_names stored_names() const { return {config_.info().names.base_model_prefix, config_.info().names.rules}; }
 
  protected:
@@ -214,7 +248,8 @@ HFT_INLINE void read_generation_config(const std::filesystem::path& folder, Gene
   json known = json::object();
   for (const auto& field : config.fields()) {
     const std::string_view name = field.name;
-    const bool special = name == "bos_token_id" || name == "eos_token_id" || name == "pad_token_id";
+    const bool special =
+        name == "bos_token_id" || name == "eos_token_id" || name == "pad_token_id" || name == "decoder_start_token_id";
     if (!special && name != "seed" && object.contains(name)) known[name] = object[name];
   }
   config.update(known, file.string());
@@ -231,6 +266,7 @@ HFT_INLINE void special_tokens_of(config_ref config, GenerationConfig& generatio
       if (auto* id = std::get_if<std::optional<isize>*>(&field)) {
         if (key == "bos_token_id") generation_.bos_token_id = **id;
         if (key == "pad_token_id") generation_.pad_token_id = **id;
+        if (key == "decoder_start_token_id") generation_.decoder_start_token_id = **id;
       } else if (auto* ids = std::get_if<TokenIds*>(&field)) {
         if (key == "eos_token_id") generation_.eos_token_id = **ids;
       }

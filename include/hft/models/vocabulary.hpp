@@ -11,11 +11,22 @@
 
 namespace hft::detail {
 
+/// A parameter in place of another, trained where that was.
+template <class Weight>
+void replace_parameter(Weight& weight, std::decay_t<decltype(parameter_values(weight))> values) {
+  if constexpr (requires { weight.history(); }) {
+    const bool trained = weight.requires_grad();
+    weight = Weight::leaf(std::move(values));
+    weight.requires_grad(trained);
+  } else {
+    weight = std::move(values);
+  }
+}
+
 /// Makes a tied weight a parameter of its own, with the values that it has. It shares their memory until it gets other.
 template <class Weight>
 void end_tie(Weight& weight) {
-  auto values = parameter_values(weight);
-  weight = Weight(std::move(values));
+  replace_parameter(weight, parameter_values(weight));
 }
 
 /// A weight of other rows: as many as there were are kept, further ones are the mean of those, as Transformers'
@@ -44,7 +55,7 @@ void resize_rows(Weight& weight, isize rows) {
     for (isize r = kept; r < rows; ++r)
       convert_rows(from.format(), at + r * row_bytes, dtype_id::f32, row.data(), 1, cols);
   }
-  weight = Weight(std::move(to));
+  replace_parameter(weight, std::move(to));
 }
 
 }  // namespace hft::detail

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <hft/io/checkpoint.hpp>
+#include <hft/models/named_inputs.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>
 #include <hft/train/autodiff.hpp>
@@ -67,7 +68,8 @@ class training_model_of final : public TrainingModel {
   static_assert(D::tracked,
                 "hft: a Trainer takes a model on a device that records: LlamaForCausalLM<f32, autodiff<cpu>>");
   using Args = ForwardArgs<A, D>;
-  using Output = decltype(std::declval<const Model&>()(Tensor<i64, 2>{}, Args{}));
+  using Inputs = typename Model::inputs;
+  using Output = decltype(std::declval<const Model&>()(Inputs{}, Args{}));
   static_assert(
       requires(Output y) { y.loss; }, "hft: a Trainer takes a model with a loss: one for a task, not a base model");
 
@@ -98,7 +100,7 @@ class training_model_of final : public TrainingModel {
     args.training = true;
     args.dropout_seed = o.dropout_seed;
     args.gradient_checkpointing = o.gradient_checkpointing;
-    const Output y = model_(batch.ids("input_ids"), args);
+    const Output y = model_(inputs(batch), args);
     if (!y.loss) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
     const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.loss.value().data()[0]) * share;
     if (!std::isfinite(loss) && !o.nothing_counts) return loss;
@@ -112,7 +114,7 @@ class training_model_of final : public TrainingModel {
     Args args = arguments(batch);
     args.return_logits = logits;
     args.label_smoothing = label_smoothing;
-    const Output y = model_(batch.ids("input_ids"), args);
+    const Output y = model_(inputs(batch), args);
     PredictionStep out;
     if (y.loss) out.loss = f64(y.loss.value().data()[0]);
     if (!logits) return out;
@@ -148,16 +150,13 @@ class training_model_of final : public TrainingModel {
  private:
   static Args arguments(const Batch& batch) {
     Args args;
-    args.attention_mask = batch.ids("attention_mask");
-    args.position_ids = batch.ids("position_ids");
-    args.token_type_ids = batch.ids("token_type_ids");
-    if (const BatchTensor* labels = batch.find("labels")) {
-      if (labels->real)
-        args.values = batch.values("labels");
-      else
-        args.labels = batch.ids("labels");
-    }
+    for (const auto& t : batch.tensors())
+      if (t.name == "labels") set_labels(args, t, "batch");
     return args;
+  }
+  // What else a batch has is not the model's.
+  static Inputs inputs(const Batch& batch) {
+    return read_inputs<Inputs>(batch.tensors(), "batch", other_inputs::ignored);
   }
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {

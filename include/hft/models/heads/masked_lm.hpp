@@ -5,8 +5,7 @@
 
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
-#include <hft/models/model_parts.hpp>
-#include <hft/models/output.hpp>
+#include <hft/models/heads/headed.hpp>
 #include <hft/models/vocabulary.hpp>
 #include <hft/ops/activation.hpp>
 
@@ -22,11 +21,11 @@ struct MaskedLMHeadOptions {
 /// dense, activation, LayerNorm, and a decoder that is often tied to the token embeddings.
 /// Checkpoint names: model, head.dense, head.norm, head.bias, decoder. (transformers.BertForMaskedLM and its like)
 template <class Base>
-class ForMaskedLM : public ModelParts {
+class ForMaskedLM : public Headed<Base> {
  public:
-  using build_type = typename Base::build_type;
-  using A = typename Base::A;
-  using D = typename Base::D;
+  using typename Headed<Base>::build_type, typename Headed<Base>::A, typename Headed<Base>::D,
+      typename Headed<Base>::inputs;
+  using Headed<Base>::model;
   template <class Other>
   using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
   static constexpr const char* class_suffix = "ForMaskedLM";
@@ -38,12 +37,12 @@ class ForMaskedLM : public ModelParts {
   template <class Config>
   static options options_of(const Config& config) {
     options o{Base::options_of(config), config.masked_lm_head()};
-    o.base.pooler = false;
+    o.base.pooler.reset();
     return o;
   }
 
   explicit ForMaskedLM(const options& o)
-      : model(o.base),
+      : Headed<Base>(o.base),
         dense(o.head.hidden_size, o.head.hidden_size, true),
         norm(o.head.norm),
         bias(decltype(bias)::unallocated({o.head.vocab_size})),
@@ -52,14 +51,16 @@ class ForMaskedLM : public ModelParts {
         tied_(o.head.tied) {}
 
   /// input_ids (B,T) => logits (B,T,V)
-  MaskedLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
-    const auto base = model(input_ids, args);
+  MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    const auto base = model(in, args);
     const auto x = norm(activate(dense(base.last_hidden_state), activation_));  // (B,T,C)
-    return language_model_output<MaskedLMOutput<A, D>>(x, base, decoder, args);
+    auto out = language_model_output<MaskedLMOutput<A, D>>(x, decoder, args);
+    show_states(base, out);
+    return out;
   }
 
   void visit(visitor& v) override {
-    v("model", model);
+    Headed<Base>::visit(v);
     v("head.dense", dense);
     v("head.norm", norm);
     v("head.bias", bias);
@@ -73,13 +74,13 @@ class ForMaskedLM : public ModelParts {
     }
   }
   void tie_weights() override {
-    if (tied_) decoder.weight = model.embeddings.embed_tokens.weight;
+    if (tied_) decoder.weight = model.token_table();
     if (bias_is_tied()) decoder.bias = bias;
   }
   tied_pairs tied_parameters() const override {
     tied_pairs out;
     if (bias_is_tied()) out.emplace_back("decoder.bias", "head.bias");
-    if (tied_) out.emplace_back("decoder.weight", "model.embed_tokens.weight");
+    if (tied_) out.emplace_back("decoder.weight", this->input_embeddings());
     return out;
   }
   /// The bias stays tied where the weight alone is untied; no config says so, thus a model that is saved must have both
@@ -100,18 +101,16 @@ class ForMaskedLM : public ModelParts {
   void take_ties(const auto& other) { bias_tied_ = other.bias_is_tied(); }
   bool bias_is_tied() const { return tied_ || bias_tied_; }
   void resize_token_embeddings(isize vocab_size) override {
-    model.resize_token_embeddings(vocab_size);
+    Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(decoder.weight, vocab_size);
     detail::resize_rows(decoder.bias, vocab_size);
     detail::resize_rows(bias, vocab_size);
     tie_weights();
   }
-  isize max_positions() const override { return model.max_positions(); }
-  std::string input_embeddings() const override { return "model." + model.input_embeddings(); }
   std::string output_embeddings() const override { return "decoder.weight"; }
-  isize padding_row() const override { return model.padding_row(); }
+  const auto& output_table() const { return decoder.weight; }
+  auto& output_table() { return decoder.weight; }
 
-  Base model;
   typename build_type::linear dense;
   LayerNorm<build_type> norm;
   typename build_type::template parameter<A, 1>

@@ -1,5 +1,6 @@
 // Batch: named tensors on the host, what a collator makes of rows and a model is given.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
+#include <hft/io/stored_tensor.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -49,6 +51,15 @@ class Batch {
   std::string names() const {
     std::string out;
     for (const auto& [key, value] : members_) out += (out.empty() ? "" : ", ") + key;
+    return out;
+  }
+
+  /// Views of its tensors, good while the batch lives and is not changed.
+  std::vector<stored_tensor> tensors() const {
+    std::vector<stored_tensor> out;
+    for (const auto& [name, t] : members_)
+      out.push_back({name, t.real ? dtype_id::f32 : dtype_id::i64, t.shape,
+                     t.real ? std::as_bytes(std::span(t.reals)) : std::as_bytes(std::span(t.integers)), nullptr});
     return out;
   }
 

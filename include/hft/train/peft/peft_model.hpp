@@ -30,6 +30,7 @@ template <class Model>
 class PeftModel {
  public:
   using build_type = typename Model::build_type;
+  using inputs = typename Model::inputs;
   using A = typename Model::A;
   using D = typename Model::D;
   static_assert(
@@ -145,9 +146,8 @@ class PeftModel {
   auto operator()(const Args&... args) const {
     return base_(args...);
   }
-  auto operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const {
-    return base_(input_ids, args);
-  }
+  auto operator()(const inputs& in, const ForwardArgs<A, D>& args) const { return base_(in, args); }
+  auto operator()(const typename inputs::main& x, const ForwardArgs<A, D>& args) const { return base_(x, args); }
   /// All parameters: the base's, and those of adapters as PATH.lora_A.NAME.weight.
   void visit(visitor& v) { base_.visit(v); }
   void tie_weights() { base_.tie_weights(); }

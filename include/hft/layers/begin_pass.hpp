@@ -1,0 +1,96 @@
+// The context that a forward pass begins with; text_pass is that of one over tokens.
+#pragma once
+#include <hft/layers/context.hpp>
+#include <hft/layers/forward_args.hpp>
+#include <hft/layers/inputs.hpp>
+#include <hft/linkage.hpp>
+
+namespace hft {
+
+namespace detail {
+/// The positions of tokens (B,T): those given, (B,T) or (1,T) for every row, else counted from `past` on. Throws
+/// shape_error, or value_error for one below 0 or, where max_positions is not 0, from there on.
+Tensor<i64, 2> checked_positions(const char* where, const Shape<2>& shape, const Tensor<i64, 2>& given, isize past,
+                                 isize max_positions);
+/// Which keys (B,S) a mask leaves visible, as bytes; empty where it leaves all. Throws shape_error.
+Tensor<u8, 2> visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape);
+}  // namespace detail
+
+/// The context of a pass, whatever the model takes in.
+template <Scalar A, Device D>
+ForwardContext<A, D> begin_pass(const ForwardArgs<A, D>& args) {
+  ForwardContext<A, D> context;
+  if constexpr (D::tracked) {
+    context.training = args.training;
+    context.gradient_checkpointing = args.gradient_checkpointing;
+    context.neftune_noise_alpha = args.neftune_noise_alpha;
+    context.dropout = DropoutStreams(args.dropout_seed);
+    detail::current_pass() = {args.training, args.dropout_seed};
+  } else {
+    context.cache = args.past_key_values;
+  }
+  return context;
+}
+
+/// Checks inputs against each other and the model's longest sequence, and makes the context that layers share.
+///   max_positions  0 where the model has no limit of its own (rotary positions)
+/// Throws shape_error or value_error, naming `where`.
+template <Scalar A, Device D>
+ForwardContext<A, D> text_pass(const char* where, const TextInputs& inputs, const ForwardArgs<A, D>& args,
+                               isize max_positions) {
+  const auto& input_ids = inputs.input_ids;
+  const auto given = [](const Tensor<i64, 2>& first, const Tensor<i64, 2>& second) { return first ? first : second; };
+  const isize B = input_ids.extent(0), T = input_ids.extent(1);
+  isize past = 0;
+  if constexpr (!D::tracked)
+    if (args.past_key_values) past = args.past_key_values->get_seq_length();
+  if (B < 1 || T < 1)
+    throw shape_error(where, "input_ids", "at least one token", detail::shape_text(input_ids.shape()));
+  auto context = begin_pass(args);
+  context.key_length = past + T;
+  context.position_ids = detail::checked_positions(where, input_ids.shape(),
+                                                   given(inputs.position_ids, args.position_ids), past, max_positions);
+  if (const auto mask = given(inputs.attention_mask, args.attention_mask))
+    context.key_mask = to_device<typename D::base>(detail::visible_keys(where, mask, {B, past + T}));
+  context.token_type_ids = given(inputs.token_type_ids, args.token_type_ids);
+  if (context.token_type_ids && context.token_type_ids.shape() != input_ids.shape())
+    throw shape_error(where, "token_type_ids", detail::shape_text(input_ids.shape()),
+                      detail::shape_text(context.token_type_ids.shape()));
+  return context;
+}
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Shape<2>& shape,
+                                                    const Tensor<i64, 2>& given, isize past, isize max_positions) {
+  const auto [B, T] = shape;
+  const isize rows = given ? given.extent(0) : 1;
+  if (given && ((rows != B && rows != 1) || given.extent(1) != T))
+    throw shape_error(where, "position_ids", shape_text(shape), shape_text(given.shape()));
+  const auto from = given.dense();
+  Tensor<i64, 2> ids(shape);
+  for (isize i = 0; i < B * T; ++i) {
+    const i64 p = given ? from.data()[rows == 1 ? i % T : i] : past + i % T;
+    if (p < 0 || (max_positions && p >= max_positions))
+      throw value_error(where, "position", max_positions ? cat("0 <= position < ", max_positions) : "position >= 0",
+                        joined(p));
+    ids.data()[i] = p;
+  }
+  return ids;
+}
+
+HFT_INLINE Tensor<u8, 2> detail::visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape) {
+  if (mask.shape() != shape) throw shape_error(where, "attention_mask", shape_text(shape), shape_text(mask.shape()));
+  const auto from = mask.dense();
+  Tensor<u8, 2> visible(shape);
+  bool all = true;
+  for (isize i = 0, n = from.size(); i < n; ++i) {
+    visible.data()[i] = from.data()[i] != 0;
+    all = all && visible.data()[i];
+  }
+  return all ? Tensor<u8, 2>() : visible;
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft

@@ -1,0 +1,98 @@
+// What models take in: tensors under the names of Transformers' forward, listed once for whoever reads them from a file
+// or a batch.
+//
+//   struct TextInputs {
+//     Tensor<i64, 2> input_ids, ...;
+//     void fields(input_visitor& v) { v("input_ids", input_ids, v.required); ... }
+//   };
+#pragma once
+#include <type_traits>
+
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// Where a named tensor goes, its type erased.
+struct input_slot {
+  const char* name;
+  bool required;
+  std::size_t rank;
+  bool real;  // f32, else i64
+  void* tensor;
+  void* (*allocate)(void* tensor, const isize* shape);  // memory for so many elements, which become the tensor's
+  void (*keep_row)(void* tensor, isize row);            // of its rows that one alone
+};
+
+/// Walks the tensors that a model takes in.
+class input_visitor {
+ public:
+  static constexpr bool required = true;
+
+  virtual ~input_visitor() = default;
+
+  template <class T, std::size_t Rank>
+  requires(std::is_same_v<T, i64> || std::is_same_v<T, f32>) void operator()(const char* name, Tensor<T, Rank>& tensor,
+                                                                             bool needed = false) {
+    on_input({name, needed, Rank, std::is_same_v<T, f32>, &tensor,
+              [](void* place, const isize* extents) -> void* {
+                Shape<Rank> shape;
+                for (std::size_t d = 0; d < Rank; ++d) shape[d] = extents[d];
+                auto& made = *static_cast<Tensor<T, Rank>*>(place) = Tensor<T, Rank>(shape);
+                return made.data();
+              },
+              [](void* place, isize row) {
+                auto& whole = *static_cast<Tensor<T, Rank>*>(place);
+                if (whole) whole = whole.slice(0, row, row + 1).dense();
+              }});
+  }
+
+ protected:
+  virtual void on_input(const input_slot& slot) = 0;
+};
+
+/// Of models over tokens. Empty tensors mean Transformers' None.
+struct TextInputs {
+  using main = Tensor<i64, 2>;  // its first
+
+  Tensor<i64, 2> input_ids = {};       // (B,T)
+  Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
+  Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
+  Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
+
+  void fields(input_visitor& v) {
+    v("input_ids", input_ids, v.required);
+    v("attention_mask", attention_mask);
+    v("position_ids", position_ids);
+    v("token_type_ids", token_type_ids);
+  }
+};
+
+/// Of models over images.
+struct ImageInputs {
+  using main = Tensor<f32, 4>;
+
+  Tensor<f32, 4> pixel_values = {};  // (B,C,H,W)
+
+  void fields(input_visitor& v) { v("pixel_values", pixel_values, v.required); }
+};
+
+/// Of an encoder and a decoder over tokens.
+template <Scalar A, Device D>
+struct Seq2SeqInputs {
+  using main = Tensor<i64, 2>;
+
+  Tensor<i64, 2> input_ids = {};               // (B,S)
+  Tensor<i64, 2> attention_mask = {};          // (B,S): 0 hides a position, from the decoder, too; empty: all visible
+  Tensor<i64, 2> decoder_input_ids = {};       // (B,T); empty where the labels say them
+  Tensor<i64, 2> decoder_attention_mask = {};  // (B, cached + T)
+  Tensor<A, 3, D> encoder_outputs = {};        // (B,S,C), what the encoder made of input_ids; empty: it is run
+
+  void fields(input_visitor& v) {
+    v("input_ids", input_ids, v.required);
+    v("attention_mask", attention_mask);
+    v("decoder_input_ids", decoder_input_ids);
+    v("decoder_attention_mask", decoder_attention_mask);
+  }
+};
+
+}  // namespace hft

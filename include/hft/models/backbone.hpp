@@ -1,0 +1,167 @@
+// Backbone: embeddings, blocks, and where an architecture has them a last norm and a pooler. It is the base model of
+// decoders and of encoders, of text and of images; heads stand on it (models/heads/).
+#pragma once
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <hft/layers/block.hpp>
+#include <hft/layers/pooler.hpp>
+#include <hft/layers/relative_position_bias.hpp>
+#include <hft/log.hpp>
+#include <hft/models/model_parts.hpp>
+#include <hft/models/output.hpp>
+#include <hft/models/vocabulary.hpp>
+
+namespace hft {
+
+/// What a Backbone is built from; configs make it. Layer: the options of a block.
+template <class Embeddings, class Layer>
+struct BackboneOptions {
+  const char* where = "Backbone";  // who speaks in errors
+  Embeddings embeddings;
+  std::vector<Layer> layers = {};
+  std::optional<NormOptions> norm = {};  // after the last block
+  std::optional<PoolerOptions> pooler = {};
+  std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
+  f64 dropout = 0;                                            // of what it gives, in a training pass
+  bool shows_embeddings = true;                               // whether output_hidden_states begins with them
+  bool shows_normed = true;                                   // and ends with what the last norm gives
+  bool causal = true;                                         // else both directions are seen, and no cache is taken
+};
+
+/// Checkpoint names: those of the embeddings, layers, norm, pooler, position_bias.
+template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
+class Backbone : public ModelParts {
+ public:
+  using build_type = B;
+  using A = typename B::activation;
+  using D = typename B::device;
+  using inputs = typename Embeddings<B>::inputs;
+  using options = BackboneOptions<typename Embeddings<B>::options, typename Block<B>::options>;
+  template <class Other>
+  using on_build = Backbone<Embeddings, Block, Norm, Other>;
+  static constexpr const char* class_suffix = "Model";
+  static constexpr bool text = std::is_same_v<inputs, TextInputs>;
+  template <class Config>
+  static options options_of(const Config& config) {
+    return Embeddings<B>::model_of(config);
+  }
+
+  explicit Backbone(const options& o)
+      : embeddings(o.embeddings),
+        layers(o.layers.begin(), o.layers.end()),
+        where_(o.where),
+        dropout_(o.dropout),
+        shows_embeddings_(o.shows_embeddings),
+        shows_normed_(o.shows_normed),
+        causal_(o.causal),
+        cache_(cache_of(o.layers)) {
+    if (o.norm) norm.emplace(*o.norm);
+    if (o.pooler) pooler.emplace(*o.pooler);
+    if (o.position_bias) position_bias.emplace(*o.position_bias);
+  }
+
+  /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
+  /// positions outside their tables, shape_error for arguments that do not fit each other.
+  BaseModelOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    auto context = begin(in, args);
+    return run(in, args, context);
+  }
+
+  BaseModelOutput<A, D> operator()(const typename inputs::main& x, const ForwardArgs<A, D>& args = {}) const {
+    return (*this)(inputs{x}, args);
+  }
+
+  /// The context of a pass, which layers and heads share.
+  ForwardContext<A, D> begin(const inputs& in, const ForwardArgs<A, D>& args) const {
+    if constexpr (!D::tracked)
+      if (args.past_key_values && !causal_)
+        throw value_error(where_, "past_key_values", "none: an encoder sees both directions");
+    return embeddings.begin(where_, in, args);
+  }
+  BaseModelOutput<A, D> run(const inputs& in, const ForwardArgs<A, D>& args, ForwardContext<A, D>& context) const {
+    BaseModelOutput<A, D> out;
+    if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
+    if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
+    const auto x = embeddings(in, context);  // (B,T,C)
+    if (position_bias) {
+      const isize T = x.extent(1);
+      context.attention_bias = (*position_bias)(context.key_length - T, T, context.key_length);
+    }
+    out.last_hidden_state = run_layers(layers, x, context);
+    if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
+    if constexpr (D::tracked) context.dropout.begin_layer(isize(layers.size()) + 1);  // one before it is a head's
+    out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
+    context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
+    if (args.output_hidden_states) show_last(out);
+    if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
+    return out;
+  }
+
+  void visit(visitor& v) override {
+    embeddings.visit(v);
+    v("layers", layers);
+    v("norm", norm);
+    v("pooler", pooler);
+    v("position_bias", position_bias);
+  }
+  void resize_token_embeddings(isize vocab_size) override {
+    if constexpr (text)
+      detail::resize_rows(embeddings.embed_tokens.weight, vocab_size);
+    else
+      throw unsupported_error(where_, "resize_token_embeddings", "a model over tokens", "one over others");
+  }
+  /// Layers with a window keep what it shows.
+  CacheOptions cache_options() const override { return cache_; }
+  isize max_positions() const override { return embeddings.max_positions(); }
+  std::string input_embeddings() const override { return embeddings.main_parameter(); }
+  isize padding_row() const override { return embeddings.padding_row(); }
+  /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
+    pooler.reset();
+    detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
+  }
+  /// The table of the tokens, which heads are tied to.
+  const auto& token_table() const requires text { return embeddings.embed_tokens.weight; }
+  auto& token_table() requires text { return embeddings.embed_tokens.weight; }
+
+  Embeddings<B> embeddings;
+  std::vector<Block<B>> layers;
+  std::optional<Norm<B>> norm;
+  std::optional<Pooler<B>> pooler;
+  std::optional<RelativePositionBias<B>> position_bias;
+
+ private:
+  template <class Layer>
+  static CacheOptions cache_of(const std::vector<Layer>& layers) {
+    CacheOptions cache;
+    if constexpr (requires(const Layer& l) { l.attention.visible; }) {
+      for (const Layer& l : layers) {
+        const isize left = l.attention.visible.left;
+        cache.layer_types.push_back(left < visibility::unlimited ? "sliding_attention" : "full_attention");
+        if (left < visibility::unlimited) cache.sliding_window = std::max(cache.sliding_window, left + 1);
+      }
+      if (!cache.sliding_window) cache = {};
+    }
+    return cache;
+  }
+  // As Transformers shows them: the last one behind the norm; of Mamba every layer's, and not the embeddings.
+  void show_last(BaseModelOutput<A, D>& out) const {
+    auto& states = out.hidden_states;
+    if (!shows_normed_) return;
+    if (shows_embeddings_)
+      states.back() = out.last_hidden_state;
+    else
+      states.erase(states.begin()), states.push_back(out.last_hidden_state);
+  }
+
+  const char* where_;
+  f64 dropout_;
+  bool shows_embeddings_, shows_normed_, causal_;
+  CacheOptions cache_;
+};
+
+}  // namespace hft

@@ -1,0 +1,136 @@
+// A model's inputs from tensors under names: of a file, or of a batch.
+#pragma once
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <hft/io/stored_tensor.hpp>
+#include <hft/layers/forward_args.hpp>
+#include <hft/layers/inputs.hpp>
+#include <hft/linkage.hpp>
+#include <hft/quantization/convert.hpp>
+
+namespace hft {
+
+/// What becomes of tensors that a model does not take.
+enum class other_inputs { refused, ignored };
+
+namespace detail {
+class input_reader final : public input_visitor {
+ public:
+  input_reader(std::span<const stored_tensor> tensors, std::string_view where) : tensors_(tensors), where_(where) {}
+
+  /// Throws value_error for the first tensor that no slot had the name of.
+  void check_all_taken() const;
+
+ private:
+  void on_input(const input_slot& slot) override;
+
+  std::span<const stored_tensor> tensors_;
+  std::string_view where_;
+  std::string known_;
+};
+
+/// A tensor's numbers as T, i64 of integers and booleans or f32 of floating dtypes. Throws value_error for others.
+template <class T>
+void read_numbers(const stored_tensor& t, T* to, std::string_view where);
+template <>
+void read_numbers(const stored_tensor& t, i64* to, std::string_view where);
+template <>
+void read_numbers(const stored_tensor& t, f32* to, std::string_view where);
+}  // namespace detail
+
+/// Inputs from the tensors of their names. `where` names these in errors. Throws value_error for a dtype that does not
+/// fit, a tensor that is missing, and unless they are ignored for others; shape_error for another rank.
+template <class Inputs>
+Inputs read_inputs(std::span<const stored_tensor> tensors, std::string_view where,
+                   other_inputs others = other_inputs::refused) {
+  Inputs inputs;
+  detail::input_reader reader(tensors, where);
+  inputs.fields(reader);
+  if (others == other_inputs::refused) reader.check_all_taken();
+  return inputs;
+}
+
+/// Gives a pass the labels that a tensor holds: integers (B) or (B,T), or reals (B) or (B,labels). Throws value_error,
+/// shape_error.
+template <Scalar A, Device D>
+void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::string_view where) {
+  if (labels.shape.empty() || labels.shape.size() > 2)
+    throw shape_error(std::string(where), "'labels'", "(batch) or (batch, labels)", detail::shape_text(labels.shape));
+  const Shape<2> shape{labels.shape[0], labels.shape.size() == 2 ? labels.shape[1] : 1};
+  if (info(labels.dtype).floating) {
+    args.values = Tensor<f32, 2>(shape);
+    detail::read_numbers(labels, args.values.data(), where);
+  } else {
+    args.labels = Tensor<i64, 2>(shape);
+    detail::read_numbers(labels, args.labels.data(), where);
+  }
+}
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+
+template <>
+HFT_INLINE void read_numbers(const stored_tensor& t, i64* to, std::string_view where) {
+  const auto read = [&]<class T>(std::type_identity<T>) {
+    for (isize i = 0, n = t.numel(); i < n; ++i) {
+      T value;
+      std::memcpy(&value, t.bytes.data() + std::size_t(i) * sizeof(T), sizeof(T));
+      to[i] = i64(value);
+    }
+  };
+  switch (t.dtype) {
+    case dtype_id::i64:
+      return read(std::type_identity<i64>{});
+    case dtype_id::i32:
+      return read(std::type_identity<i32>{});
+    case dtype_id::i16:
+      return read(std::type_identity<i16>{});
+    case dtype_id::i8:
+      return read(std::type_identity<i8>{});
+    case dtype_id::u8:
+    case dtype_id::boolean:
+      return read(std::type_identity<u8>{});
+    default:
+      throw value_error(std::string(where), cat("'", t.name, "'"), "an integer or boolean dtype",
+                        std::string(name(t.dtype)));
+  }
+}
+
+template <>
+HFT_INLINE void read_numbers(const stored_tensor& t, f32* to, std::string_view where) {
+  if (!info(t.dtype).floating || info(t.dtype).block > 1)
+    throw value_error(std::string(where), cat("'", t.name, "'"), "a floating dtype", std::string(name(t.dtype)));
+  convert(dtype_id::f32, to, t.dtype, t.bytes.data(), t.numel());
+}
+
+HFT_INLINE void input_reader::on_input(const input_slot& slot) {
+  known_ += (known_.empty() ? "" : ", ") + std::string(slot.name);
+  for (const stored_tensor& t : tensors_) {
+    if (t.name != slot.name) continue;
+    if (t.shape.size() != slot.rank)
+      throw shape_error(std::string(where_), cat("'", t.name, "'"), cat(slot.rank, " dimensions"), shape_text(t.shape));
+    if (slot.real)
+      read_numbers(t, static_cast<f32*>(slot.allocate(slot.tensor, t.shape.data())), where_);
+    else
+      read_numbers(t, static_cast<i64*>(slot.allocate(slot.tensor, t.shape.data())), where_);
+    return;
+  }
+  if (slot.required) throw value_error(std::string(where_), "", cat("an input '", slot.name, "'"), "none");
+}
+
+HFT_INLINE void input_reader::check_all_taken() const {
+  for (const stored_tensor& t : tensors_)
+    if (cat(", ", known_, ",").find(cat(" ", t.name, ",")) == std::string::npos)
+      throw value_error(std::string(where_), "input", known_, t.name);
+}
+
+}  // namespace detail
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
