@@ -11,7 +11,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/(version|linkage|error|log|dtype|short_string)\.hpp$/) return 0
     if (path ~ /^hft\/(device|parallel|random)\.hpp$/) return 1
     if (path ~ /^hft\/tensor\.hpp$/) return 2
-    if (path ~ /^hft\/(autodiff|module)\.hpp$/) return 3
+    if (path ~ /^hft\/(autocast|autodiff|module)\.hpp$/) return 3
     if (path ~ /^hft\/io\//) return 4
     if (path ~ /^hft\/quantization\//) return 4
     if (path ~ /^hft\/ops\/(activation_kind|heads|dropout_mask|cpu\/isa)\.hpp$/) return 4  # words that kernels and ops share
@@ -19,6 +19,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/ops\//) return 6
     if (path ~ /^hft\/layers\//) return 7
     if (path ~ /^hft\/models\//) return 8
+    if (path ~ /^hft\/jinja\//) return 4
     if (path ~ /^hft\/(tokenizers|processing)\//) return 8  # beside: see independent()
     if (path ~ /^hft\/(generation|train|pipelines)\//) return 9
     if (path ~ /^hft\/auto/) return 10
@@ -27,7 +28,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/[a-z0-9_]+\.hpp$/) return 3
     return -1
   }
-  function independent(path) { return path ~ /^hft\/(tokenizers|processing)\// }
+  function independent(path) { return path ~ /^hft\/(jinja|tokenizers|processing)\// }
   function mathematical(path) { return path ~ /^hft\/(autodiff|module|ops\/.*|layers\/.*|models\/.*)/ }
   function dirname(path) { sub(/[^\/]*$/, "", path); return path }
   function complain(why) { printf "ladder: include/%s:%d: %s includes %s: %s\n", FILENAME, FNR, FILENAME, included, why; bad = 1 }
@@ -42,8 +43,8 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     while (included ~ /[^\/]+\/\.\.\//) sub(/[^\/]+\/\.\.\//, "", included)
     if (included !~ /^hft\//) next
     if (rank(included) > rank(FILENAME)) complain("upward")
-    else if (independent(included) && FILENAME ~ /^hft\/models\//) complain("models know no tokenizers")
-    else if (independent(FILENAME) && mathematical(included)) complain("tokenizers and processing know no models")
+    else if (independent(included) && FILENAME ~ /^hft\/models\//) complain("models know no text")
+    else if (independent(FILENAME) && mathematical(included)) complain("what knows text and pictures knows no models")
   }
   END {
     if (!bad) printf "ladder: %d headers include downward only\n", headers

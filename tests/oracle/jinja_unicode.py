@@ -1,6 +1,6 @@
-"""Writes include/hft/tokenizers/jinja/unicode_tables.hpp: what Python's str knows beyond general categories.
+"""Writes include/hft/jinja/unicode_tables.hpp: what Python's str knows beyond general categories.
 
-    python jinja_unicode.py > include/hft/tokenizers/jinja/unicode_tables.hpp
+    python jinja_unicode.py > include/hft/jinja/unicode_tables.hpp
 """
 import unicodedata
 

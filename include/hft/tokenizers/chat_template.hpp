@@ -19,14 +19,14 @@
 #include <utility>
 #include <vector>
 
+#include <hft/jinja/from_json.hpp>
+#include <hft/jinja/limits.hpp>
+#include <hft/jinja/value.hpp>
 #include <hft/linkage.hpp>
-#include <hft/tokenizers/jinja/from_json.hpp>
-#include <hft/tokenizers/jinja/limits.hpp>
-#include <hft/tokenizers/jinja/value.hpp>
 #if HFT_DEFINES(TEXT)
-#include <hft/tokenizers/jinja/interpreter.hpp>
-#include <hft/tokenizers/jinja/parser.hpp>
-#include <hft/tokenizers/jinja/symbols.hpp>
+#include <hft/jinja/interpreter.hpp>
+#include <hft/jinja/parser.hpp>
+#include <hft/jinja/symbols.hpp>
 #endif
 
 namespace hft {

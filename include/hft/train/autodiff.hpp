@@ -7,6 +7,6 @@
 //   backward(model(input_ids, {.labels = input_ids}).loss);
 #pragma once
 #include <hft/autodiff.hpp>
+#include <hft/models/loss.hpp>
 #include <hft/ops/autodiff.hpp>
 #include <hft/train/as_inference.hpp>
-#include <hft/train/loss.hpp>

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/tokenizers/jinja/methods.hpp>
+#include <hft/jinja/methods.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/ast.hpp>
-#include <hft/tokenizers/jinja/filters.hpp>
-#include <hft/tokenizers/jinja/globals.hpp>
+#include <hft/jinja/ast.hpp>
+#include <hft/jinja/filters.hpp>
+#include <hft/jinja/globals.hpp>
 
 namespace hft::detail::jinja {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/format.hpp>
+#include <hft/jinja/format.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include <hft/tokenizers/jinja/operations.hpp>
+#include <hft/jinja/operations.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/ast.hpp>
-#include <hft/tokenizers/jinja/lexer.hpp>
+#include <hft/jinja/ast.hpp>
+#include <hft/jinja/lexer.hpp>
 
 namespace hft::detail::jinja {
 

@@ -1,6 +1,7 @@
 // The losses of models given labels, as Transformers' forward computes them (transformers/loss/loss_utils.py).
 // A model's forward finds these by argument-dependent lookup.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include <hft/layers/linear.hpp>
@@ -88,6 +89,34 @@ Tensor<A, 1, autodiff<D>> sequence_classification_loss(const Tensor<A, 2, autodi
     target = Tensor<f32, 2, D>::from(std::vector<f32>(labels.begin(), labels.end()), args.labels.shape());
   }
   return problem == "regression" ? mse_loss(logits, target) : bce_with_logits(logits, target);
+}
+
+/// The mean of the cross-entropies of a span's first and its last token; of a row whose position is outside the text
+/// that one does not count. Empty without positions.
+///   start, end (B,T) => (1)
+template <class A, BaseDevice D, class Args>
+Tensor<A, 1, autodiff<D>> question_answering_loss(const Tensor<A, 2, autodiff<D>>& start,
+                                                  const Tensor<A, 2, autodiff<D>>& end, const Args& args) {
+  if (!args.start_positions || !args.end_positions) return {};
+  const isize B = start.extent(0), T = start.extent(1);
+  CrossEntropyOptions options;
+  options.ignore_index = T;
+  const auto of = [&](const auto& logits, const Tensor<i64, 2>& positions) {
+    detail::check_labels(positions, B, 1);
+    auto labels = detail::flat_labels(positions, false, T);
+    for (i64& label : labels) label = std::clamp<i64>(label, 0, T);
+    return cross_entropy(logits, labels, options);
+  };
+  return scale(add(of(start, args.start_positions), of(end, args.end_positions)), 0.5);
+}
+
+/// Cross-entropy of a row's choices with the right one. Empty without labels.
+///   logits (B,N), labels (B,1) => (1)
+template <class A, BaseDevice D, class Args>
+Tensor<A, 1, autodiff<D>> multiple_choice_loss(const Tensor<A, 2, autodiff<D>>& logits, const Args& args) {
+  if (!args.labels) return {};
+  detail::check_labels(args.labels, logits.extent(0), 1);
+  return cross_entropy(logits, detail::flat_labels(args.labels, false, -100));
 }
 
 /// Cross-entropy of each token with its label. Empty without labels.

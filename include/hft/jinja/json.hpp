@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/from_json.hpp>
-#include <hft/tokenizers/jinja/operations.hpp>
+#include <hft/jinja/from_json.hpp>
+#include <hft/jinja/operations.hpp>
 
 namespace hft::detail::jinja {
 

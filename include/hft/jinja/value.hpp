@@ -16,7 +16,7 @@
 #include <vector>
 
 #include <hft/error.hpp>
-#include <hft/tokenizers/jinja/text.hpp>
+#include <hft/jinja/text.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/operations.hpp>
+#include <hft/jinja/operations.hpp>
 
 namespace hft::detail::jinja {
 

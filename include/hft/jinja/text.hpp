@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/tokenizers/jinja/unicode_tables.hpp>
+#include <hft/jinja/unicode_tables.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/methods.hpp>
+#include <hft/jinja/methods.hpp>
 
 namespace hft::detail::jinja {
 

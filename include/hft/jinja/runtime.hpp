@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/limits.hpp>
-#include <hft/tokenizers/jinja/value.hpp>
+#include <hft/jinja/limits.hpp>
+#include <hft/jinja/value.hpp>
 
 namespace hft::detail::jinja {
 

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/tokenizers/jinja/ast.hpp>
-#include <hft/tokenizers/jinja/lexer.hpp>
+#include <hft/jinja/ast.hpp>
+#include <hft/jinja/lexer.hpp>
 
 namespace hft::detail::jinja {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/tokenizers/jinja/value.hpp>
+#include <hft/jinja/value.hpp>
 
 namespace hft::detail::jinja {
 

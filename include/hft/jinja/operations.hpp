@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <hft/tokenizers/jinja/runtime.hpp>
+#include <hft/jinja/runtime.hpp>
 
 namespace hft::detail::jinja {
 

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <hft/jinja/json.hpp>
+#include <hft/jinja/pprint.hpp>
+#include <hft/jinja/tests.hpp>
+#include <hft/jinja/urlize.hpp>
 #include <hft/random.hpp>
-#include <hft/tokenizers/jinja/json.hpp>
-#include <hft/tokenizers/jinja/pprint.hpp>
-#include <hft/tokenizers/jinja/tests.hpp>
-#include <hft/tokenizers/jinja/urlize.hpp>
 
 namespace hft::detail::jinja {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include <hft/tokenizers/jinja/methods.hpp>
+#include <hft/jinja/methods.hpp>
 
 namespace hft::detail::jinja {
 
