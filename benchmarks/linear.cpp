@@ -9,6 +9,7 @@
 #include <benchmark/benchmark.h>
 
 #include <hft/ops/cpu/linear.hpp>
+#include <hft/quantization/convert.hpp>
 
 namespace {
 

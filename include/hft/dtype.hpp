@@ -333,35 +333,20 @@ template <class T>
 concept WeightDtype = dtype<T>::any || info(dtype<T>::id)
 .floating;
 
+// X(T) for every floating or block dtype that weights may have, but f64.
+#define HFT_EACH_WEIGHT_DTYPE(X) \
+  X(f32) X(f16) X(bf16) X(q4_0) X(q4_1) X(q5_0) X(q5_1) X(q8_0) X(q4_k) X(q5_k) X(q6_k) X(nf4)
+
 /// Calls f(std::type_identity<T>{}) with the floating or block dtype that `id` names.
 /// Integer dtypes have no such call: `otherwise()` is returned for them.
 template <class F, class G>
 decltype(auto) with_weight_dtype(dtype_id id, F&& f, G&& otherwise) {
   switch (id) {
-    case dtype_id::f32:
-      return f(std::type_identity<f32>{});
-    case dtype_id::f16:
-      return f(std::type_identity<f16>{});
-    case dtype_id::bf16:
-      return f(std::type_identity<bf16>{});
-    case dtype_id::q4_0:
-      return f(std::type_identity<q4_0>{});
-    case dtype_id::q4_1:
-      return f(std::type_identity<q4_1>{});
-    case dtype_id::q5_0:
-      return f(std::type_identity<q5_0>{});
-    case dtype_id::q5_1:
-      return f(std::type_identity<q5_1>{});
-    case dtype_id::q8_0:
-      return f(std::type_identity<q8_0>{});
-    case dtype_id::q4_k:
-      return f(std::type_identity<q4_k>{});
-    case dtype_id::q5_k:
-      return f(std::type_identity<q5_k>{});
-    case dtype_id::q6_k:
-      return f(std::type_identity<q6_k>{});
-    case dtype_id::nf4:
-      return f(std::type_identity<nf4>{});
+#define HFT_CASE(T) \
+  case dtype_id::T: \
+    return f(std::type_identity<T>{});
+    HFT_EACH_WEIGHT_DTYPE(HFT_CASE)
+#undef HFT_CASE
     default:
       return otherwise();
   }

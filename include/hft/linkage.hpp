@@ -13,14 +13,17 @@
 #define HFT_PART_MODELS 1  // files, configs, models, generation
 #define HFT_PART_TEXT 2    // tokenizers, chat templates
 #define HFT_PART_TRAIN 4
+#define HFT_PART_KERNELS 8  // of the cpu: those that ops call
 
 #ifndef HFT_COMPILED
 #define HFT_DEFINES(PART) 1
 #define HFT_INLINE inline
+#define HFT_INSTANTIATE(...)
 #else
 #ifndef HFT_COMPILING
 #define HFT_COMPILING 0  // a sum of the parts that this source file compiles
 #endif
 #define HFT_DEFINES(PART) (HFT_COMPILING & HFT_PART_##PART)
 #define HFT_INLINE [[gnu::used]] inline
+#define HFT_INSTANTIATE(...) template __VA_ARGS__;  // of a template whose definition other source files do not see
 #endif

@@ -16,9 +16,8 @@ GenerationConfig from(const char* text) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(every_field_returns_from_json) {
-  const GenerationConfig any;
-  for (const auto& field : any.fields()) {
-    const std::string_view key = field.name;
+  BOOST_TEST(GenerationConfig::field_names().size() == 38u);
+  for (const std::string_view key : GenerationConfig::field_names()) {
     BOOST_TEST_CONTEXT(key) {
       // One of these values is of the field's type.
       bool accepted = false;

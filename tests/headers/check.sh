@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Compiles public headers alone.
 #   check.sh g++|clang++|nvcc FLAGS_FILE INCLUDE_DIR WORK_DIR JOBS
-# g++ and clang++ take every header, each as a program of one line, where a warning is an error; of g++'s objects, the
-# symbols tell whether a function lacks `inline`. nvcc needs seconds for each, so it takes the entry headers alone, and
-# all headers in one program. Exits with 77 (skipped) where the compiler is missing.
+# g++ takes every header, each as a program of one line, where a warning is an error; of its objects, the symbols tell
+# whether a function lacks `inline`. What a header lacks, it lacks with any compiler, so that clang++ takes all of them in
+# one program, with its own warnings. nvcc, too, and the entry headers alone.
+# Exits with 77 (skipped) where the compiler is missing.
 set -euo pipefail
 compiler=$1 flags_file=$2 include=$3 work=$4 jobs=$5
 
@@ -22,22 +23,20 @@ mapfile -t flags < "$flags_file"
 mapfile -t headers < <(cd "$include" && find hft -name '*.hpp' | LC_ALL=C sort)
 rm -rf "$work"
 mkdir -p "$work"
-if [ "$compiler" = nvcc ]; then
-  suffix=cu
-  for header in "${headers[@]}"; do
-    case $header in
-      hft/models/*/*) ;;
-      hft/models/*.hpp | hft/tensor.hpp | hft/tokenizers/tokenizer.hpp | hft/generation/generate.hpp | hft/train/trainer.hpp | hft/auto.hpp)
-        printf '#include <%s>\n' "$header" > "$work/$(tr / . <<< "$header").cu" ;;
-    esac
-    [ "$header" = hft/compiled.hpp ] || printf '#include <%s>\n' "$header" >> "$work/all_headers.cu"  # it must be first
-  done
-else
-  suffix=cpp
-  for header in "${headers[@]}"; do  # twice: a header may be included again
-    printf '#include <%s>\n#include <%s>\n' "$header" "$header" > "$work/$(tr / . <<< "$header").cpp"
-  done
-fi
+suffix=cpp
+[ "$compiler" != nvcc ] || suffix=cu
+for header in "${headers[@]}"; do
+  case $compiler:$header in
+    g++:*)  # twice: a header may be included again
+      printf '#include <%s>\n#include <%s>\n' "$header" "$header" > "$work/$(tr / . <<< "$header").cpp" ;;
+    nvcc:hft/models/*/*) ;;
+    nvcc:hft/models/*.hpp | nvcc:hft/tensor.hpp | nvcc:hft/tokenizers/tokenizer.hpp | nvcc:hft/generation/generate.hpp | \
+      nvcc:hft/train/trainer.hpp | nvcc:hft/auto.hpp)
+      printf '#include <%s>\n' "$header" > "$work/$(tr / . <<< "$header").cu" ;;
+  esac
+  # In one program hft/compiled.hpp would have to be first.
+  [ "$compiler" = g++ ] || [ "$header" = hft/compiled.hpp ] || printf '#include <%s>\n' "$header" >> "$work/all_headers.$suffix"
+done
 
 cat > "$work/compile.sh" <<'EOF'
 # compile.sh SOURCE COMPILER FLAG...: an object beside the source, or SOURCE.failed with the compiler's words

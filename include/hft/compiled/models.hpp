@@ -28,8 +28,9 @@
 #include <hft/layers/rotary_tables.hpp>
 #include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
-#include <hft/models/bert.hpp>
 #include <hft/models/config.hpp>
+#include <hft/models/distilbert.hpp>
+#include <hft/models/encoder.hpp>
 #include <hft/models/fields.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_names.hpp>

@@ -36,6 +36,13 @@ void write_safetensors(const std::filesystem::path& path, std::span<const stored
 void save_checkpoint(const std::filesystem::path& folder, std::span<const stored_tensor> tensors,
                      std::uint64_t max_shard_size = 50'000'000'000);
 
+namespace detail {
+/// Splits tensors into shards as huggingface_hub's split_state_dict_into_shards_factory does: in the given order, a new
+/// shard where the next tensor would not fit; a tensor larger than the limit is a shard of its own.
+std::vector<std::vector<const stored_tensor*>> split_into_shards(std::span<const stored_tensor> tensors,
+                                                                 std::uint64_t max_shard_size);
+}  // namespace detail
+
 #if HFT_DEFINES(MODELS)
 
 namespace detail {
@@ -120,10 +127,8 @@ inline void write_safetensors(const std::filesystem::path& path, std::vector<con
   file.commit();
 }
 
-/// Splits tensors into shards as huggingface_hub's split_state_dict_into_shards_factory does: in the given order, a new
-/// shard where the next tensor would not fit; a tensor larger than the limit is a shard of its own.
-inline std::vector<std::vector<const stored_tensor*>> split_into_shards(std::span<const stored_tensor> tensors,
-                                                                        std::uint64_t max_shard_size) {
+HFT_INLINE std::vector<std::vector<const stored_tensor*>> split_into_shards(std::span<const stored_tensor> tensors,
+                                                                            std::uint64_t max_shard_size) {
   std::vector<std::vector<const stored_tensor*>> shards;
   std::vector<const stored_tensor*> current;
   std::uint64_t current_size = 0;

@@ -101,6 +101,7 @@ struct GenerationConfig {
 
   /// The fields that JSON has, those of a config that is const to be read only.
   std::array<detail::generation_field, 38> fields() const;
+  static std::vector<std::string_view> field_names();
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
   static GenerationConfig defaults() {
@@ -287,6 +288,13 @@ HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
 }
 
 }  // namespace detail
+
+HFT_INLINE std::vector<std::string_view> GenerationConfig::field_names() {
+  std::vector<std::string_view> names;
+  const GenerationConfig any;
+  for (const auto& field : any.fields()) names.push_back(field.name);
+  return names;
+}
 
 [[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 38> GenerationConfig::fields() const {
   return {{

@@ -1,13 +1,23 @@
 // Activations on the CPU, plain (y = f(x)) and gated (y = f(gate) * up); y may be one of the arguments.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/activation_kind.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void activation_kernel(cpu, matrix<f32> y, matrix<const f32> x, Activation f);
+void gated_activation_kernel(cpu, matrix<f32> y, matrix<const f32> gate, matrix<const f32> up, Activation f);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
 
-#include <hft/ops/activation_kind.hpp>
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -146,14 +156,15 @@ void gated_activation_kernel(Isa, matrix<f32> y, matrix<const f32> gate, matrix<
   detail::activate<isa::floats<Isa>>(y, gate, &up, f);
 }
 
-// ---- what ops call
+// ---- on all threads
 
-inline void activation_kernel(cpu, matrix<f32> y, matrix<const f32> x, Activation f) {
+HFT_INLINE void activation_kernel(cpu, matrix<f32> y, matrix<const f32> x, Activation f) {
   detail::parallel_rows(y.rows, y.cols, 16384, [&](isize begin, isize end) {
     activation_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(x, begin, end), f);
   });
 }
-inline void gated_activation_kernel(cpu, matrix<f32> y, matrix<const f32> gate, matrix<const f32> up, Activation f) {
+HFT_INLINE void gated_activation_kernel(cpu, matrix<f32> y, matrix<const f32> gate, matrix<const f32> up,
+                                        Activation f) {
   detail::parallel_rows(y.rows, y.cols, 16384, [&](isize begin, isize end) {
     gated_activation_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(gate, begin, end),
                             detail::rows_between(up, begin, end), f);
@@ -161,3 +172,4 @@ inline void gated_activation_kernel(cpu, matrix<f32> y, matrix<const f32> gate, 
 }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

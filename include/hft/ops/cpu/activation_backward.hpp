@@ -1,11 +1,27 @@
 // Derivatives of the activations on the CPU, plain and gated.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/activation_kind.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// dx = dy * f'(x), or += if `add`.
+template <class T>
+void activation_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> x, Activation f, bool add);
+
+/// Of y = f(gate) * up: dgate = dy * up * f'(gate), dup = dy * f(gate). All rows are dense.
+template <class T>
+void gated_activation_backward_kernel(cpu, matrix<T> dgate, matrix<T> dup, matrix<const T> dy, matrix<const T> gate,
+                                      matrix<const T> up, Activation f);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <cmath>
 
-#include <hft/ops/activation_kind.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 HFT_INTRINSICS_BEGIN
 
@@ -120,7 +136,6 @@ void with_slope(Activation f, F&& with) {
 
 }  // namespace detail
 
-/// dx = dy * f'(x), or += if `add`.
 template <class T>
 void activation_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> x, Activation f, bool add) {
   detail::parallel_rows(x.rows, x.cols, 16384, [&](isize begin, isize end) {
@@ -135,7 +150,6 @@ void activation_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<co
   });
 }
 
-/// Of y = f(gate) * up: dgate = dy * up * f'(gate), dup = dy * f(gate). All rows are dense.
 template <class T>
 void gated_activation_backward_kernel(cpu, matrix<T> dgate, matrix<T> dup, matrix<const T> dy, matrix<const T> gate,
                                       matrix<const T> up, Activation f) {
@@ -152,6 +166,16 @@ void gated_activation_backward_kernel(cpu, matrix<T> dgate, matrix<T> dup, matri
   });
 }
 
+HFT_INSTANTIATE(void activation_backward_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>, Activation,
+                                                bool))
+HFT_INSTANTIATE(void activation_backward_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>, Activation,
+                                                bool))
+HFT_INSTANTIATE(void gated_activation_backward_kernel(cpu, matrix<f32>, matrix<f32>, matrix<const f32>,
+                                                      matrix<const f32>, matrix<const f32>, Activation))
+HFT_INSTANTIATE(void gated_activation_backward_kernel(cpu, matrix<f64>, matrix<f64>, matrix<const f64>,
+                                                      matrix<const f64>, matrix<const f64>, Activation))
+
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES

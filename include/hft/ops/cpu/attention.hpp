@@ -1,6 +1,20 @@
 // Attention on the CPU, block by block over the keys with a running maximum (online softmax), so that scores are never
 // in memory for more than a block.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void attention_kernel(cpu, const attention_problem& p);
+
+/// In f64, for checks.
+void attention_kernel(cpu, const attention_problem_of<f64>& p);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,9 +22,7 @@
 
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
-#include <hft/ops/heads.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -440,10 +452,10 @@ void attention_kernel(Isa, const attention_problem& p) {
     detail::attend_prompt<isa::floats<Isa>>(p);
 }
 
-// ---- what ops call
+// ---- on all threads
 
-inline void attention_kernel(cpu, const attention_problem& p) { attention_kernel(isa::native{}, p); }
-/// In f64, for checks.
-inline void attention_kernel(cpu, const attention_problem_of<f64>& p) { attention_kernel(isa::generic{}, p); }
+HFT_INLINE void attention_kernel(cpu, const attention_problem& p) { attention_kernel(isa::native{}, p); }
+HFT_INLINE void attention_kernel(cpu, const attention_problem_of<f64>& p) { attention_kernel(isa::generic{}, p); }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -2,14 +2,10 @@
 // again from q and k, and their softmax from the saved logarithms of its sums, so that no (T,S) matrix is ever in
 // memory.
 #pragma once
-#include <algorithm>
-#include <cmath>
-
-#include <hft/ops/cpu/attention.hpp>
-#include <hft/ops/cpu/gemm.hpp>
-#include <hft/ops/cpu/lanes.hpp>
+#include <hft/linkage.hpp>
 #include <hft/ops/heads.hpp>
 #include <hft/parallel.hpp>
+#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -22,6 +18,29 @@ struct attention_backward_problem {
   heads_view<A> dbias = {};  // (1|B,T,1|H,S), broadcast ones with a stride of 0; null: not wanted
   A* dsinks = nullptr;       // (H); null: not wanted
 };
+
+/// Writes p.y again with p.dropout, from the log_sums that attention_kernel left.
+template <class A>
+void attention_dropout_kernel(cpu, const attention_problem_of<A>& p);
+
+/// Writes all of g's gradients, for so many threads. Those of the bias and the sinks are split by what is written, and
+/// come from scores that are computed once more: they are not in memory in between.
+template <class A>
+void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g,
+                               isize threads = num_threads());
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+#include <cmath>
+
+#include <hft/ops/cpu/attention.hpp>
+#include <hft/ops/cpu/gemm.hpp>
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
 
 namespace detail {
 
@@ -285,7 +304,6 @@ class split_gradient {
 
 }  // namespace detail
 
-/// Writes p.y again with p.dropout, from the log_sums that attention_kernel left.
 template <class A>
 void attention_dropout_kernel(cpu, const attention_problem_of<A>& p) {
   const attention_backward_problem<A> none{};
@@ -296,11 +314,9 @@ void attention_dropout_kernel(cpu, const attention_problem_of<A>& p) {
   });
 }
 
-/// Writes all of g's gradients, for so many threads. Those of the bias and the sinks are split by what is written, and
-/// come from scores that are computed once more: they are not in memory in between.
 template <class A>
 void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const attention_backward_problem<A>& g,
-                               isize threads = num_threads()) {
+                               isize threads) {
   using task_t = detail::attention_backward_task<A>;
   const detail::attention_backward_split split(p.q.batch, p.q.heads, p.k.heads,
                                                (p.k.tokens + task_t::block - 1) / task_t::block, threads);
@@ -325,4 +341,12 @@ void attention_backward_kernel(cpu, const attention_problem_of<A>& p, const atte
   }
 }
 
+HFT_INSTANTIATE(void attention_dropout_kernel(cpu, const attention_problem_of<f32>&))
+HFT_INSTANTIATE(void attention_dropout_kernel(cpu, const attention_problem_of<f64>&))
+HFT_INSTANTIATE(void attention_backward_kernel(cpu, const attention_problem_of<f32>&,
+                                               const attention_backward_problem<f32>&, isize))
+HFT_INSTANTIATE(void attention_backward_kernel(cpu, const attention_problem_of<f64>&,
+                                               const attention_backward_problem<f64>&, isize))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

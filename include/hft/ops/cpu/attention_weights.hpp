@@ -1,5 +1,18 @@
 // The weights of attention on the CPU, as a matrix.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// Writes y (B,H,T,S), dense; the problem's values and result are not looked at.
+template <class A>
+void attention_weights_kernel(cpu, A* y, const attention_problem_of<A>& p);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +21,6 @@
 
 namespace hft {
 
-/// Writes y (B,H,T,S), dense; the problem's values and result are not looked at.
 template <class A>
 void attention_weights_kernel(cpu, A* y, const attention_problem_of<A>& p) {
   const isize T = p.q.tokens, H = p.q.heads, S = p.k.tokens;
@@ -31,4 +43,8 @@ void attention_weights_kernel(cpu, A* y, const attention_problem_of<A>& p) {
   });
 }
 
+HFT_INSTANTIATE(void attention_weights_kernel(cpu, f32*, const attention_problem_of<f32>&))
+HFT_INSTANTIATE(void attention_weights_kernel(cpu, f64*, const attention_problem_of<f64>&))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,16 +1,7 @@
 // Depthwise causal convolutions on the CPU, and their gradients.
 #pragma once
-#include <algorithm>
-#include <cstring>
-#include <type_traits>
-
-#include <hft/ops/cpu/isa.hpp>
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/ops/cpu/vector_math.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
-
-HFT_INTRINSICS_BEGIN
 
 namespace hft {
 
@@ -24,6 +15,40 @@ struct causal_inputs {
   /// The row of sequence b at time t >= 1 - K.
   const T* at(isize b, isize t) const { return t < 0 ? before.row((b + 1) * (taps - 1) + t) : x.row(b * tokens + t); }
 };
+
+/// All rows of y (B*T,C), from weight (C,K).
+template <class T>
+void causal_conv1d_kernel(cpu, matrix<T> y, const causal_inputs<T>& in, matrix<const T> weight, const T* bias);
+
+/// last (B*(K-1),C): the inputs that come before the next tokens.
+template <class T>
+void causal_conv1d_state_kernel(cpu, matrix<T> last, const causal_inputs<T>& in);
+
+/// dx (B*T,C): dx(t,c) = sum over k of weight(c,k) * dy(t+K-1-k,c), as far as the tokens go; or += if `add`.
+template <class T>
+void causal_conv1d_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> weight, isize tokens,
+                                         bool add);
+
+/// dweight(c,k) = sum over the rows of dy(t,c) * x(t-K+1+k,c), or += if `add`. Channels are split over the threads.
+template <class T>
+void causal_conv1d_weight_gradient_kernel(cpu, matrix<T> dweight, matrix<const T> dy, const causal_inputs<T>& in,
+                                          bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include <hft/ops/cpu/isa.hpp>
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/ops/cpu/vector_math.hpp>
+#include <hft/parallel.hpp>
+
+HFT_INTRINSICS_BEGIN
+
+namespace hft {
 
 // ---- the oracle
 
@@ -67,9 +92,8 @@ Tensor<T, 2> taps_of(matrix<const T> weight) {
 }
 }  // namespace detail
 
-// ---- what ops call
+// ---- on all threads
 
-/// All rows of y (B*T,C), from weight (C,K).
 template <class T>
 void causal_conv1d_kernel(cpu, matrix<T> y, const causal_inputs<T>& in, matrix<const T> weight, const T* bias) {
   const auto taps = detail::taps_of(weight);
@@ -79,7 +103,6 @@ void causal_conv1d_kernel(cpu, matrix<T> y, const causal_inputs<T>& in, matrix<c
   });
 }
 
-/// last (B*(K-1),C): the inputs that come before the next tokens.
 template <class T>
 void causal_conv1d_state_kernel(cpu, matrix<T> last, const causal_inputs<T>& in) {
   const isize kept = in.taps - 1;
@@ -87,7 +110,6 @@ void causal_conv1d_state_kernel(cpu, matrix<T> last, const causal_inputs<T>& in)
     std::memcpy(last.row(r), in.at(r / kept, in.tokens - kept + r % kept), std::size_t(last.cols) * sizeof(T));
 }
 
-/// dx (B*T,C): dx(t,c) = sum over k of weight(c,k) * dy(t+K-1-k,c), as far as the tokens go; or += if `add`.
 template <class T>
 void causal_conv1d_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> weight, isize tokens,
                                          bool add) {
@@ -108,7 +130,6 @@ void causal_conv1d_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, 
   });
 }
 
-/// dweight(c,k) = sum over the rows of dy(t,c) * x(t-K+1+k,c), or += if `add`. Channels are split over the threads.
 template <class T>
 void causal_conv1d_weight_gradient_kernel(cpu, matrix<T> dweight, matrix<const T> dy, const causal_inputs<T>& in,
                                           bool add) {
@@ -133,6 +154,20 @@ void causal_conv1d_weight_gradient_kernel(cpu, matrix<T> dweight, matrix<const T
   });
 }
 
+HFT_INSTANTIATE(void causal_conv1d_kernel(cpu, matrix<f32>, const causal_inputs<f32>&, matrix<const f32>, const f32*))
+HFT_INSTANTIATE(void causal_conv1d_kernel(cpu, matrix<f64>, const causal_inputs<f64>&, matrix<const f64>, const f64*))
+HFT_INSTANTIATE(void causal_conv1d_state_kernel(cpu, matrix<f32>, const causal_inputs<f32>&))
+HFT_INSTANTIATE(void causal_conv1d_state_kernel(cpu, matrix<f64>, const causal_inputs<f64>&))
+HFT_INSTANTIATE(void causal_conv1d_input_gradient_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>, isize,
+                                                         bool))
+HFT_INSTANTIATE(void causal_conv1d_input_gradient_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>, isize,
+                                                         bool))
+HFT_INSTANTIATE(void causal_conv1d_weight_gradient_kernel(cpu, matrix<f32>, matrix<const f32>,
+                                                          const causal_inputs<f32>&, bool))
+HFT_INSTANTIATE(void causal_conv1d_weight_gradient_kernel(cpu, matrix<f64>, matrix<const f64>,
+                                                          const causal_inputs<f64>&, bool))
+
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES

@@ -1,16 +1,26 @@
 // Cross-entropy on the CPU: a row's loss and, in place, the gradient of its logits.
 #pragma once
-#include <algorithm>
-#include <cmath>
-
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
 /// losses[i] = (1 - s) (log_sum_i - x_i[labels[i]]) + s (log_sum_i - mean(x_i)) for a smoothing s. Where `gradient` is
 /// not 0, row i becomes its gradient times that: gradient * (softmax(x_i) - (1 - s) onehot - s / V).
+template <class T>
+void cross_entropy_kernel(cpu, f64* losses, matrix<T> logits, const i64* labels, f64 smoothing, f64 gradient);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+#include <cmath>
+
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
 template <class T>
 void cross_entropy_kernel(cpu, f64* losses, matrix<T> logits, const i64* labels, f64 smoothing, f64 gradient) {
   using V = isa::lanes<T>;
@@ -42,4 +52,8 @@ void cross_entropy_kernel(cpu, f64* losses, matrix<T> logits, const i64* labels,
   });
 }
 
+HFT_INSTANTIATE(void cross_entropy_kernel(cpu, f64*, matrix<f32>, const i64*, f64, f64))
+HFT_INSTANTIATE(void cross_entropy_kernel(cpu, f64*, matrix<f64>, const i64*, f64, f64))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -4,12 +4,25 @@
 // from the one before, and, if it is a label that differs from the label before, from that label (Graves et al. 2006,
 // eq. 6).
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// losses (B) and, where `gradient` is not null, the gradient (T,B,C) of the sum of shares[b] * losses[b], written for
+/// the first input_lengths[b] steps. log_probs (T,B,C) is dense; sequence b has labels [begins[b], begins[b + 1]).
+template <class T>
+void ctc_loss_kernel(cpu, f64* losses, const T* log_probs, T* gradient, const Shape<3>& shape, const i64* labels,
+                     const isize* begins, const isize* input_lengths, const f64* shares, i64 blank, bool zero_infinity);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -90,8 +103,6 @@ class ctc_sequence {
 
 }  // namespace detail
 
-/// losses (B) and, where `gradient` is not null, the gradient (T,B,C) of the sum of shares[b] * losses[b], written for
-/// the first input_lengths[b] steps. log_probs (T,B,C) is dense; sequence b has labels [begins[b], begins[b + 1]).
 template <class T>
 void ctc_loss_kernel(cpu, f64* losses, const T* log_probs, T* gradient, const Shape<3>& shape, const i64* labels,
                      const isize* begins, const isize* input_lengths, const f64* shares, i64 blank,
@@ -116,4 +127,10 @@ void ctc_loss_kernel(cpu, f64* losses, const T* log_probs, T* gradient, const Sh
   });
 }
 
+HFT_INSTANTIATE(void ctc_loss_kernel(cpu, f64*, const f32*, f32*, const Shape<3>&, const i64*, const isize*,
+                                     const isize*, const f64*, i64, bool))
+HFT_INSTANTIATE(void ctc_loss_kernel(cpu, f64*, const f64*, f64*, const Shape<3>&, const i64*, const isize*,
+                                     const isize*, const f64*, i64, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

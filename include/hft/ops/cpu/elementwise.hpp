@@ -1,9 +1,20 @@
 // Sums, products and multiples on the CPU, element by element; y may be one of the arguments.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void add_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b);
+void mul_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b);
+void scale_kernel(cpu, matrix<f32> y, matrix<const f32> x, f32 s);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -46,24 +57,25 @@ void scale_kernel(Isa, matrix<f32> y, matrix<const f32> x, f32 s) {
         y.row(i), y.cols, [=](V v) { return v * V::set(s); }, x.row(i));
 }
 
-// ---- what ops call
+// ---- on all threads
 
-inline void add_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b) {
+HFT_INLINE void add_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b) {
   detail::parallel_rows(y.rows, y.cols, 65536, [&](isize begin, isize end) {
     add_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(a, begin, end),
                detail::rows_between(b, begin, end));
   });
 }
-inline void mul_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b) {
+HFT_INLINE void mul_kernel(cpu, matrix<f32> y, matrix<const f32> a, matrix<const f32> b) {
   detail::parallel_rows(y.rows, y.cols, 65536, [&](isize begin, isize end) {
     mul_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(a, begin, end),
                detail::rows_between(b, begin, end));
   });
 }
-inline void scale_kernel(cpu, matrix<f32> y, matrix<const f32> x, f32 s) {
+HFT_INLINE void scale_kernel(cpu, matrix<f32> y, matrix<const f32> x, f32 s) {
   detail::parallel_rows(y.rows, y.cols, 65536, [&](isize begin, isize end) {
     scale_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(x, begin, end), s);
   });
 }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,5 +1,17 @@
 // Rows of an embedding table on the CPU, widened or dequantised to f32.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// Throws unsupported_error if the format of an any_q table is not one of weights.
+template <class W>
+void embedding_kernel(cpu, matrix<f32> y, const i64* ids, weight_matrix<W> table);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <string>
 #include <type_traits>
 
@@ -7,7 +19,6 @@
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
 #include <hft/quantization/block_formats.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -36,9 +47,8 @@ requires(std::is_same_v<W, f32> || std::is_same_v<W, f16> ||
         y.row(i), y.cols, [](V v) { return v; }, table.row(isize(ids[i])));
 }
 
-// ---- what ops call
+// ---- on all threads
 
-/// Throws unsupported_error if the format of an any_q table is not one of weights.
 template <class W>
 void embedding_kernel(cpu, matrix<f32> y, const i64* ids, weight_matrix<W> table) {
   if constexpr (dtype<W>::any) {
@@ -55,4 +65,10 @@ void embedding_kernel(cpu, matrix<f32> y, const i64* ids, weight_matrix<W> table
   }
 }
 
+#define HFT_OF_WEIGHT(W) HFT_INSTANTIATE(void embedding_kernel(cpu, matrix<f32>, const i64*, weight_matrix<W>))
+HFT_EACH_WEIGHT_DTYPE(HFT_OF_WEIGHT)
+HFT_OF_WEIGHT(any_q)
+#undef HFT_OF_WEIGHT
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,15 +1,25 @@
 // Gradient of an embedding table on the CPU. Columns are split over the threads and ids taken in their order, so a row
 // that occurs often is summed the same way always.
 #pragma once
-#include <algorithm>
-
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
 /// Adds row i of dy to row ids[i] of dtable, which is cleared first unless `add`; a negative id takes none.
+template <class T>
+void embedding_backward_kernel(cpu, matrix<T> dtable, const i64* ids, matrix<const T> dy, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
 template <class T>
 void embedding_backward_kernel(cpu, matrix<T> dtable, const i64* ids, matrix<const T> dy, bool add) {
   using V = isa::lanes<T>;
@@ -29,4 +39,8 @@ void embedding_backward_kernel(cpu, matrix<T> dtable, const i64* ids, matrix<con
   });
 }
 
+HFT_INSTANTIATE(void embedding_backward_kernel(cpu, matrix<f32>, const i64*, matrix<const f32>, bool))
+HFT_INSTANTIATE(void embedding_backward_kernel(cpu, matrix<f64>, const i64*, matrix<const f64>, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

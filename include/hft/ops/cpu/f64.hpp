@@ -1,24 +1,44 @@
 // The ops' kernels in f64, plain: for checks of gradients by finite differences, and for models in double precision.
 // Opt-in header; linear and attention have theirs beside the others.
 #pragma once
-#include <cmath>
-
-#include <hft/ops/cpu/activation_backward.hpp>
+#include <hft/linkage.hpp>
+#include <hft/ops/activation_kind.hpp>
 #include <hft/ops/heads.hpp>
-#include <hft/parallel.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
-inline void add_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b) {
+void add_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b);
+void mul_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b);
+void scale_kernel(cpu, matrix<f64> y, matrix<const f64> x, f64 s);
+void activation_kernel(cpu, matrix<f64> y, matrix<const f64> x, Activation f);
+void gated_activation_kernel(cpu, matrix<f64> y, matrix<const f64> gate, matrix<const f64> up, Activation f);
+void rms_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, f64 eps, isize);
+void layer_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, const f64* bias, f64 eps, isize);
+void embedding_kernel(cpu, matrix<f64> y, const i64* ids, weight_matrix<f64> table);
+void rope_kernel(cpu, heads_view<f64> y, heads_view<const f64> x, matrix<const f64> cos, matrix<const f64> sin,
+                 bool interleaved);
+void softmax_kernel(cpu, matrix<f64> y, matrix<const f64> x);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <cmath>
+
+#include <hft/ops/cpu/activation_backward.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
+HFT_INLINE void add_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b) {
   for (isize i = 0; i < y.rows; ++i)
     for (isize j = 0; j < y.cols; ++j) y.row(i)[j] = a.row(i)[j] + b.row(i)[j];
 }
-inline void mul_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b) {
+HFT_INLINE void mul_kernel(cpu, matrix<f64> y, matrix<const f64> a, matrix<const f64> b) {
   for (isize i = 0; i < y.rows; ++i)
     for (isize j = 0; j < y.cols; ++j) y.row(i)[j] = a.row(i)[j] * b.row(i)[j];
 }
-inline void scale_kernel(cpu, matrix<f64> y, matrix<const f64> x, f64 s) {
+HFT_INLINE void scale_kernel(cpu, matrix<f64> y, matrix<const f64> x, f64 s) {
   for (isize i = 0; i < y.rows; ++i)
     for (isize j = 0; j < y.cols; ++j) y.row(i)[j] = x.row(i)[j] * s;
 }
@@ -43,28 +63,28 @@ inline void norm_f64(matrix<f64> y, matrix<const f64> x, const f64* weight, cons
 }
 }  // namespace detail
 
-inline void activation_kernel(cpu, matrix<f64> y, matrix<const f64> x, Activation f) {
+HFT_INLINE void activation_kernel(cpu, matrix<f64> y, matrix<const f64> x, Activation f) {
   detail::activate_f64(y, x, nullptr, f);
 }
-inline void gated_activation_kernel(cpu, matrix<f64> y, matrix<const f64> gate, matrix<const f64> up, Activation f) {
+HFT_INLINE void gated_activation_kernel(cpu, matrix<f64> y, matrix<const f64> gate, matrix<const f64> up,
+                                        Activation f) {
   detail::activate_f64(y, gate, &up, f);
 }
 
-template <class E>
-void rms_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, f64 eps, E) {
+HFT_INLINE void rms_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, f64 eps, isize) {
   detail::norm_f64(y, x, weight, nullptr, eps, false);
 }
-template <class E>
-void layer_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, const f64* bias, f64 eps, E) {
+HFT_INLINE void layer_norm_kernel(cpu, matrix<f64> y, matrix<const f64> x, const f64* weight, const f64* bias, f64 eps,
+                                  isize) {
   detail::norm_f64(y, x, weight, bias, eps, true);
 }
 
-inline void embedding_kernel(cpu, matrix<f64> y, const i64* ids, weight_matrix<f64> table) {
+HFT_INLINE void embedding_kernel(cpu, matrix<f64> y, const i64* ids, weight_matrix<f64> table) {
   for (isize i = 0; i < y.rows; ++i) std::copy_n(table.row(isize(ids[i])), y.cols, y.row(i));
 }
 
-inline void rope_kernel(cpu, heads_view<f64> y, heads_view<const f64> x, matrix<const f64> cos, matrix<const f64> sin,
-                        bool interleaved) {
+HFT_INLINE void rope_kernel(cpu, heads_view<f64> y, heads_view<const f64> x, matrix<const f64> cos,
+                            matrix<const f64> sin, bool interleaved) {
   const isize pairs = cos.cols, step = interleaved ? 2 : 1, partner = interleaved ? 1 : pairs;
   for (isize i = 0; i < x.batch * x.tokens; ++i)
     for (isize h = 0; h < x.heads; ++h) {
@@ -79,7 +99,7 @@ inline void rope_kernel(cpu, heads_view<f64> y, heads_view<const f64> x, matrix<
     }
 }
 
-inline void softmax_kernel(cpu, matrix<f64> y, matrix<const f64> x) {
+HFT_INLINE void softmax_kernel(cpu, matrix<f64> y, matrix<const f64> x) {
   for (isize i = 0; i < x.rows; ++i) {
     f64 top = -INFINITY, sum = 0;
     for (isize j = 0; j < x.cols; ++j) top = std::max(top, x.row(i)[j]);
@@ -89,3 +109,4 @@ inline void softmax_kernel(cpu, matrix<f64> y, matrix<const f64> x) {
 }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

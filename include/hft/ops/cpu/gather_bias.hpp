@@ -1,15 +1,30 @@
 // Biases of attention looked up in a table, and the table's gradient. Heads are split over the threads, and each sums
 // in the order of its positions.
 #pragma once
-#include <algorithm>
-#include <vector>
-
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
 /// y(h, i) = table(buckets[i], h); the buckets were checked.
+template <class T>
+void gather_bias_kernel(cpu, matrix<T> y, const i64* buckets, matrix<const T> table);
+
+/// dtable(r, h) = the sum of dy(h, i) over the i of bucket r, or += if `add`. A bucket may have most of all positions:
+/// sums are f64.
+template <class T>
+void gather_bias_backward_kernel(cpu, matrix<T> dtable, const i64* buckets, matrix<const T> dy, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+#include <vector>
+
+#include <hft/parallel.hpp>
+
+namespace hft {
+
 template <class T>
 void gather_bias_kernel(cpu, matrix<T> y, const i64* buckets, matrix<const T> table) {
   parallel_for(y.rows, std::max<isize>(1, 16384 / std::max<isize>(1, y.cols)), [&](isize begin, isize end) {
@@ -18,8 +33,6 @@ void gather_bias_kernel(cpu, matrix<T> y, const i64* buckets, matrix<const T> ta
   });
 }
 
-/// dtable(r, h) = the sum of dy(h, i) over the i of bucket r, or += if `add`. A bucket may have most of all positions:
-/// sums are f64.
 template <class T>
 void gather_bias_backward_kernel(cpu, matrix<T> dtable, const i64* buckets, matrix<const T> dy, bool add) {
   parallel_for(dy.rows, std::max<isize>(1, 16384 / std::max<isize>(1, dy.cols)), [&](isize begin, isize end) {
@@ -33,4 +46,10 @@ void gather_bias_backward_kernel(cpu, matrix<T> dtable, const i64* buckets, matr
   });
 }
 
+HFT_INSTANTIATE(void gather_bias_kernel(cpu, matrix<f32>, const i64*, matrix<const f32>))
+HFT_INSTANTIATE(void gather_bias_kernel(cpu, matrix<f64>, const i64*, matrix<const f64>))
+HFT_INSTANTIATE(void gather_bias_backward_kernel(cpu, matrix<f32>, const i64*, matrix<const f32>, bool))
+HFT_INSTANTIATE(void gather_bias_backward_kernel(cpu, matrix<f64>, const i64*, matrix<const f64>, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -12,7 +12,7 @@
 #include <hft/ops/cpu/gemm.hpp>
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/parallel.hpp>
-#include <hft/quantization/convert.hpp>
+#include <hft/quantization/elements.hpp>
 #include <hft/tensor.hpp>
 
 HFT_INTRINSICS_BEGIN

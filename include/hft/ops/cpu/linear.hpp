@@ -17,12 +17,56 @@
 // The output columns are split over the threads in one parallel region; several products of one x share that region and
 // the quantised x. The result does not depend on the number of threads.
 #pragma once
-#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+namespace detail {
+/// `count` products of one x: y[i] (M, N_i) = x (M, K) w[i] (N_i, K)^T + bias[i] (N_i, or null), in one parallel
+/// region.
+template <class W>
+void linear_products(const matrix<f32>* y, matrix<const f32> x, const weight_matrix<W>* w, const f32* const* bias,
+                     std::size_t count);
+/// The same in f64, for checks and small models.
+void linear_products(const matrix<f64>* y, matrix<const f64> x, const weight_matrix<f64>* w, const f64* const* bias,
+                     std::size_t count);
+}  // namespace detail
+
+/// Several products of one x: y[i] (M, N_i) = x (M, K) w[i] (N_i, K)^T + bias[i] (N_i, or null), in one parallel
+/// region. Rows of x and y may be strided. Throws unsupported_error if an any_q weight is of a format that holds no
+/// weights.
+template <class A, class W, std::size_t N>
+void linears_kernel(cpu, const std::array<matrix<A>, N>& y, std::type_identity_t<matrix<const A>> x,
+                    const std::array<weight_matrix<W>, N>& w, const std::array<const A*, N>& bias) {
+  detail::linear_products(y.data(), x, w.data(), bias.data(), N);
+}
+
+/// y (M, N) = x (M, K) w (N, K)^T + bias (N, or null); k = K. As linears_kernel.
+template <class A, class W, class E>
+void linear_kernel(cpu, matrix<A> y, std::type_identity_t<matrix<const A>> x, weight_matrix<W> w,
+                   std::type_identity_t<const A*> bias, E k) {
+  x.cols = k;
+  detail::linear_products(&y, x, &w, &bias, 1);
+}
+
+/// Interleaves block formats where products with them want that, so that later ones find it done.
+template <class W>
+void prepare_linear_kernel(cpu, const buffer& memory, weight_matrix<W> w);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
 #include <concepts>
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <hft/ops/cpu/dot_blocks.hpp>
 #include <hft/ops/cpu/dot_float.hpp>
@@ -31,7 +75,7 @@
 #include <hft/ops/cpu/gemm_blocks.hpp>
 #include <hft/ops/cpu/gemm_float.hpp>
 #include <hft/parallel.hpp>
-#include <hft/quantization/convert.hpp>
+#include <hft/quantization/elements.hpp>
 
 namespace hft {
 
@@ -230,14 +274,6 @@ void run_linear_jobs(Isa isa, matrix<const f32> x, const linear_job<Isa>* jobs, 
   });
 }
 
-template <class Isa, class W, std::size_t N>
-void linears(Isa isa, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
-             const std::array<weight_matrix<W>, N>& w, const std::array<const f32*, N>& bias) {
-  std::array<linear_job<Isa>, N> jobs;
-  for (std::size_t i = 0; i < N; ++i) jobs[i] = make_linear_job(isa, y[i], w[i], bias[i]);
-  run_linear_jobs(isa, x, jobs.data(), N);
-}
-
 // Puts the interleaved form of a weight beside it.
 template <EvenLevels W>
 void interleave_weight(const buffer& memory, weight_matrix<W> w) {
@@ -251,29 +287,28 @@ void interleave_weight(const buffer& memory, weight_matrix<W> w) {
   memory.let_pages_go();
 }
 
+template <class W>
+void linear_products(const matrix<f32>* y, matrix<const f32> x, const weight_matrix<W>* w, const f32* const* bias,
+                     std::size_t count) {
+  std::vector<linear_job<isa::native>> jobs;
+  jobs.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) jobs.push_back(make_linear_job(isa::native{}, y[i], w[i], bias[i]));
+  run_linear_jobs(isa::native{}, x, jobs.data(), count);
+}
+HFT_INLINE void linear_products(const matrix<f64>* y, matrix<const f64> x, const weight_matrix<f64>* w,
+                                const f64* const* bias, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    parallel_for(w[i].rows, 32, [&](isize begin, isize end) {
+      gemm_float(isa::native{}, matrix<f64>{y[i].data + begin, y[i].rows, end - begin, y[i].stride}, x,
+                 matrix<const f64>{w[i].row(begin), end - begin, x.cols, w[i].stride},
+                 bias[i] ? bias[i] + begin : nullptr);
+    });
+}
+
 }  // namespace detail
 
-/// Several products of one x: y[i] (M, N_i) = x (M, K) w[i] (N_i, K)^T + bias[i] (N_i, or null), in one parallel
-/// region. Rows of x and y may be strided. Throws unsupported_error if an any_q weight is of a format that holds no
-/// weights.
-template <class W, std::size_t N>
-requires(!std::is_same_v<W, f64>) void linears_kernel(cpu, const std::array<matrix<f32>, N>& y, matrix<const f32> x,
-                                                      const std::array<weight_matrix<W>, N>& w,
-                                                      const std::array<const f32*, N>& bias) {
-  detail::linears(isa::native{}, y, x, w, bias);
-}
-
-/// y (M, N) = x (M, K) w (N, K)^T + bias (N, or null); k = K. As linears_kernel.
-template <class W, class E>
-requires(!std::is_same_v<W, f64>) void linear_kernel(cpu, matrix<f32> y, matrix<const f32> x, weight_matrix<W> w,
-                                                     const f32* bias, E k) {
-  x.cols = k;
-  detail::linears(isa::native{}, std::array{y}, x, std::array{w}, std::array{bias});
-}
-
-/// Interleaves block formats where products with them want that, so that later ones find it done.
 template <class W>
-void prepare_linear_kernel(cpu, const buffer& memory, weight_matrix<W> w) {
+void prepare_linear_kernel(cpu, [[maybe_unused]] const buffer& memory, [[maybe_unused]] weight_matrix<W> w) {
   if constexpr (dtype<W>::any)
     with_weight_dtype(
         w.format, [&]<class F>(std::type_identity<F>) { prepare_linear_kernel(cpu{}, memory, w.template as<F>()); },
@@ -282,21 +317,14 @@ void prepare_linear_kernel(cpu, const buffer& memory, weight_matrix<W> w) {
     detail::interleave_weight(memory, w);
 }
 
-/// The same in f64, for checks and small models.
-template <std::size_t N>
-void linears_kernel(cpu, const std::array<matrix<f64>, N>& y, matrix<const f64> x,
-                    const std::array<weight_matrix<f64>, N>& w, const std::array<const f64*, N>& bias) {
-  for (std::size_t i = 0; i < N; ++i)
-    parallel_for(w[i].rows, 32, [&](isize begin, isize end) {
-      detail::gemm_float(isa::native{}, matrix<f64>{y[i].data + begin, y[i].rows, end - begin, y[i].stride}, x,
-                         matrix<const f64>{w[i].row(begin), end - begin, x.cols, w[i].stride},
-                         bias[i] ? bias[i] + begin : nullptr);
-    });
-}
-template <class E>
-void linear_kernel(cpu, matrix<f64> y, matrix<const f64> x, weight_matrix<f64> w, const f64* bias, E k) {
-  x.cols = k;
-  linears_kernel(cpu{}, std::array{y}, x, std::array{w}, std::array{bias});
-}
+#define HFT_OF_WEIGHT(W)                                                                                       \
+  HFT_INSTANTIATE(void detail::linear_products(const matrix<f32>*, matrix<const f32>, const weight_matrix<W>*, \
+                                               const f32* const*, std::size_t))                                \
+  HFT_INSTANTIATE(void prepare_linear_kernel(cpu, const buffer&, weight_matrix<W>))
+HFT_EACH_WEIGHT_DTYPE(HFT_OF_WEIGHT)
+HFT_OF_WEIGHT(any_q)
+#undef HFT_OF_WEIGHT
+HFT_INSTANTIATE(void prepare_linear_kernel(cpu, const buffer&, weight_matrix<f64>))
 
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,12 +1,38 @@
 // Gradients of linear on the CPU, by Eigen: dx = dy w, dw = dy^T x, db = column sums of dy.
 // Rows of dx and of dw are split over the threads; no sum is split, so the number of threads changes last bits at most.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// dx (M,K) = dy (M,N) w (N,K), or += if `add`.
+template <class T>
+void linear_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, weight_matrix<T> w, bool add);
+
+/// The same through weights of another dtype: panels of them are widened to f32. Columns of dx are split, so that each
+/// weight is widened once.
+template <class W>
+requires(!std::is_floating_point_v<W>) void linear_input_gradient_kernel(cpu, matrix<f32> dx, matrix<const f32> dy,
+                                                                         weight_matrix<W> w, bool add);
+
+/// dw (N,K) = dy (M,N)^T x (M,K), or += if `add`.
+template <class T>
+void linear_weight_gradient_kernel(cpu, matrix<T> dw, matrix<const T> dy, matrix<const T> x, bool add);
+
+/// y (N) = the sums of the columns of x (M,N), or += if `add`.
+template <class T>
+void column_sums_kernel(cpu, T* y, matrix<const T> x, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 
 #include <hft/ops/cpu/gemm.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/parallel.hpp>
-#include <hft/quantization/convert.hpp>
+#include <hft/quantization/elements.hpp>
 
 namespace hft {
 
@@ -15,7 +41,6 @@ namespace detail {
 inline isize product_grain(isize work) { return std::max<isize>(8, (isize(1) << 18) / std::max<isize>(1, work)); }
 }  // namespace detail
 
-/// dx (M,K) = dy (M,N) w (N,K), or += if `add`.
 template <class T>
 void linear_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, weight_matrix<T> w, bool add) {
   parallel_for(dx.rows, detail::product_grain(w.rows * w.cols), [&](isize begin, isize end) {
@@ -24,8 +49,6 @@ void linear_input_gradient_kernel(cpu, matrix<T> dx, matrix<const T> dy, weight_
   });
 }
 
-/// The same through weights of another dtype: panels of them are widened to f32. Columns of dx are split, so that each
-/// weight is widened once.
 template <class W>
 requires(!std::is_floating_point_v<W>) void linear_input_gradient_kernel(cpu, matrix<f32> dx, matrix<const f32> dy,
                                                                          weight_matrix<W> w, bool add) {
@@ -54,7 +77,6 @@ requires(!std::is_floating_point_v<W>) void linear_input_gradient_kernel(cpu, ma
   }
 }
 
-/// dw (N,K) = dy (M,N)^T x (M,K), or += if `add`.
 template <class T>
 void linear_weight_gradient_kernel(cpu, matrix<T> dw, matrix<const T> dy, matrix<const T> x, bool add) {
   parallel_for(dw.rows, detail::product_grain(x.rows * x.cols), [&](isize begin, isize end) {
@@ -63,7 +85,6 @@ void linear_weight_gradient_kernel(cpu, matrix<T> dw, matrix<const T> dy, matrix
   });
 }
 
-/// y (N) = the sums of the columns of x (M,N), or += if `add`.
 template <class T>
 void column_sums_kernel(cpu, T* y, matrix<const T> x, bool add) {
   using V = isa::lanes<T>;
@@ -78,4 +99,16 @@ void column_sums_kernel(cpu, T* y, matrix<const T> x, bool add) {
   });
 }
 
+#define HFT_OF_WEIGHT(W) \
+  HFT_INSTANTIATE(void linear_input_gradient_kernel(cpu, matrix<f32>, matrix<const f32>, weight_matrix<W>, bool))
+HFT_EACH_WEIGHT_DTYPE(HFT_OF_WEIGHT)
+HFT_OF_WEIGHT(any_q)
+#undef HFT_OF_WEIGHT
+HFT_INSTANTIATE(void linear_input_gradient_kernel(cpu, matrix<f64>, matrix<const f64>, weight_matrix<f64>, bool))
+HFT_INSTANTIATE(void linear_weight_gradient_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>, bool))
+HFT_INSTANTIATE(void linear_weight_gradient_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>, bool))
+HFT_INSTANTIATE(void column_sums_kernel(cpu, f32*, matrix<const f32>, bool))
+HFT_INSTANTIATE(void column_sums_kernel(cpu, f64*, matrix<const f64>, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,14 +1,28 @@
 // log_softmax and its gradient on the CPU.
 #pragma once
-#include <cmath>
-
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
 /// y = x - max - log(sum(exp(x - max))), row by row.
+template <class T>
+void log_softmax_kernel(cpu, matrix<T> y, matrix<const T> x);
+
+/// dx = dy - exp(y) * sum(dy), row by row.
+template <class T>
+void log_softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <cmath>
+
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
 template <class T>
 void log_softmax_kernel(cpu, matrix<T> y, matrix<const T> x) {
   using V = isa::lanes<T>;
@@ -29,7 +43,6 @@ void log_softmax_kernel(cpu, matrix<T> y, matrix<const T> x) {
   });
 }
 
-/// dx = dy - exp(y) * sum(dy), row by row.
 template <class T>
 void log_softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y) {
   using V = isa::lanes<T>;
@@ -44,4 +57,10 @@ void log_softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<c
   });
 }
 
+HFT_INSTANTIATE(void log_softmax_kernel(cpu, matrix<f32>, matrix<const f32>))
+HFT_INSTANTIATE(void log_softmax_kernel(cpu, matrix<f64>, matrix<const f64>))
+HFT_INSTANTIATE(void log_softmax_backward_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>))
+HFT_INSTANTIATE(void log_softmax_backward_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

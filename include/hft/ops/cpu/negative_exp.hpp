@@ -1,16 +1,30 @@
 // -e^x on the CPU, and its derivative.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// y = -e^x
+template <class T>
+void negative_exp_kernel(cpu, matrix<T> y, matrix<const T> x);
+
+/// dx = dy * y, or += if `add`.
+template <class T>
+void negative_exp_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 HFT_INTRINSICS_BEGIN
 
 namespace hft {
 
-/// y = -e^x
 template <class T>
 void negative_exp_kernel(cpu, matrix<T> y, matrix<const T> x) {
   using V = isa::lanes<T>;
@@ -22,7 +36,6 @@ void negative_exp_kernel(cpu, matrix<T> y, matrix<const T> x) {
   });
 }
 
-/// dx = dy * y, or += if `add`.
 template <class T>
 void negative_exp_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y, bool add) {
   using V = isa::lanes<T>;
@@ -35,6 +48,12 @@ void negative_exp_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<
   });
 }
 
+HFT_INSTANTIATE(void negative_exp_kernel(cpu, matrix<f32>, matrix<const f32>))
+HFT_INSTANTIATE(void negative_exp_kernel(cpu, matrix<f64>, matrix<const f64>))
+HFT_INSTANTIATE(void negative_exp_backward_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>, bool))
+HFT_INSTANTIATE(void negative_exp_backward_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>, bool))
+
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES

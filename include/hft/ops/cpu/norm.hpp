@@ -2,12 +2,23 @@
 // many partial sums (in f64 by the oracle), and the variance takes a second pass over its row: the mean of squares
 // minus the square of the mean would cancel.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void rms_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, f32 eps, isize cols);
+void layer_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, const f32* bias, f32 eps,
+                       isize cols);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <cmath>
 
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -68,18 +79,17 @@ void layer_norm_kernel(Isa, matrix<f32> y, matrix<const f32> x, const f32* weigh
   }
 }
 
-// ---- what ops call
+// ---- on all threads
 
-template <class E>
-void rms_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, f32 eps, E cols) {
+HFT_INLINE void rms_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, f32 eps, isize cols) {
   detail::parallel_rows(x.rows, cols, 32768, [&](isize begin, isize end) {
     rms_norm_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(x, begin, end), weight,
                     eps, cols);
   });
 }
 
-template <class E>
-void layer_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, const f32* bias, f32 eps, E cols) {
+HFT_INLINE void layer_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weight, const f32* bias, f32 eps,
+                                  isize cols) {
   detail::parallel_rows(x.rows, cols, 32768, [&](isize begin, isize end) {
     layer_norm_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(x, begin, end), weight,
                       bias, eps, cols);
@@ -87,3 +97,4 @@ void layer_norm_kernel(cpu, matrix<f32> y, matrix<const f32> x, const f32* weigh
 }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

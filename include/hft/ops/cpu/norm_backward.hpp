@@ -1,10 +1,7 @@
 // Gradients of RMSNorm and LayerNorm on the CPU. Rows are split over the threads for dx, columns for the weights, which
 // are summed over rows in their order: the number of threads changes nothing.
 #pragma once
-#include <cmath>
-
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -14,6 +11,28 @@ template <class T>
 struct row_statistics {
   T mean, scale;
 };
+
+/// dx = scale * (dy * w - [mean(dy * w)] - n * mean(dy * w * n)) with n = (x - mean) * scale, row by row; the term in
+/// brackets where `centred`, as LayerNorm is. Writes the rows' statistics for norm_weight_gradient_kernel; dx may be
+/// null.
+template <class T>
+void norm_input_gradient_kernel(cpu, matrix<T> dx, row_statistics<T>* statistics, matrix<const T> dy, matrix<const T> x,
+                                const T* w, T eps, bool centred, bool add);
+
+/// dw = the sum over rows of dy * (x - mean) * scale, or += if `add`.
+template <class T>
+void norm_weight_gradient_kernel(cpu, T* dw, matrix<const T> dy, matrix<const T> x, const row_statistics<T>* statistics,
+                                 bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <cmath>
+
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
 
 namespace detail {
 template <class T>
@@ -32,9 +51,6 @@ row_statistics<T> statistics_of(const T* x, isize cols, T eps, bool centred) {
 }
 }  // namespace detail
 
-/// dx = scale * (dy * w - [mean(dy * w)] - n * mean(dy * w * n)) with n = (x - mean) * scale, row by row; the term in
-/// brackets where `centred`, as LayerNorm is. Writes the rows' statistics for norm_weight_gradient_kernel; dx may be
-/// null.
 template <class T>
 void norm_input_gradient_kernel(cpu, matrix<T> dx, row_statistics<T>* statistics, matrix<const T> dy, matrix<const T> x,
                                 const T* w, T eps, bool centred, bool add) {
@@ -64,7 +80,6 @@ void norm_input_gradient_kernel(cpu, matrix<T> dx, row_statistics<T>* statistics
   });
 }
 
-/// dw = the sum over rows of dy * (x - mean) * scale, or += if `add`.
 template <class T>
 void norm_weight_gradient_kernel(cpu, T* dw, matrix<const T> dy, matrix<const T> x, const row_statistics<T>* statistics,
                                  bool add) {
@@ -82,4 +97,14 @@ void norm_weight_gradient_kernel(cpu, T* dw, matrix<const T> dy, matrix<const T>
   });
 }
 
+HFT_INSTANTIATE(void norm_input_gradient_kernel(cpu, matrix<f32>, row_statistics<f32>*, matrix<const f32>,
+                                                matrix<const f32>, const f32*, f32, bool, bool))
+HFT_INSTANTIATE(void norm_input_gradient_kernel(cpu, matrix<f64>, row_statistics<f64>*, matrix<const f64>,
+                                                matrix<const f64>, const f64*, f64, bool, bool))
+HFT_INSTANTIATE(void norm_weight_gradient_kernel(cpu, f32*, matrix<const f32>, matrix<const f32>,
+                                                 const row_statistics<f32>*, bool))
+HFT_INSTANTIATE(void norm_weight_gradient_kernel(cpu, f64*, matrix<const f64>, matrix<const f64>,
+                                                 const row_statistics<f64>*, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,8 +1,6 @@
 // Patches of images on the CPU, and their gradient. Rows of patches are split over the threads: they share no pixel.
 #pragma once
-#include <algorithm>
-
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -14,6 +12,23 @@ struct patch_grid {
   isize down() const { return height / p; }
   isize across() const { return width / q; }
 };
+
+/// y (B*N, C*p*q) and the images x (B,C,H,W) are dense.
+template <class T>
+void patches_kernel(cpu, T* y, const T* x, const patch_grid& g);
+
+/// dx (B,C,H,W) = dy at each pixel's place, 0 at a pixel of no patch; or += if `add`.
+template <class T>
+void patches_backward_kernel(cpu, T* dx, const T* dy, const patch_grid& g, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+
+#include <hft/parallel.hpp>
+
+namespace hft {
 
 namespace detail {
 
@@ -36,13 +51,11 @@ void for_patch_lines(const patch_grid& g, F f) {
 
 }  // namespace detail
 
-/// y (B*N, C*p*q) and the images x (B,C,H,W) are dense.
 template <class T>
 void patches_kernel(cpu, T* y, const T* x, const patch_grid& g) {
   detail::for_patch_lines(g, [&](isize to, isize from) { std::copy_n(x + from, g.q, y + to); });
 }
 
-/// dx (B,C,H,W) = dy at each pixel's place, 0 at a pixel of no patch; or += if `add`.
 template <class T>
 void patches_backward_kernel(cpu, T* dx, const T* dy, const patch_grid& g, bool add) {
   if (!add) std::fill_n(dx, g.batch * g.channels * g.height * g.width, T(0));
@@ -51,4 +64,10 @@ void patches_backward_kernel(cpu, T* dx, const T* dy, const patch_grid& g, bool 
   });
 }
 
+HFT_INSTANTIATE(void patches_kernel(cpu, f32*, const f32*, const patch_grid&))
+HFT_INSTANTIATE(void patches_kernel(cpu, f64*, const f64*, const patch_grid&))
+HFT_INSTANTIATE(void patches_backward_kernel(cpu, f32*, const f32*, const patch_grid&, bool))
+HFT_INSTANTIATE(void patches_backward_kernel(cpu, f64*, const f64*, const patch_grid&, bool))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

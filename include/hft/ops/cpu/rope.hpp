@@ -1,14 +1,24 @@
 // Rotary position embedding on the CPU: pairs of a head's elements turned by an angle for each token.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void rope_kernel(cpu, heads_view<f32> y, heads_view<const f32> x, matrix<const f32> cos, matrix<const f32> sin,
+                 bool interleaved);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
-#include <hft/ops/heads.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 HFT_INTRINSICS_BEGIN
 
@@ -106,13 +116,14 @@ void rope_kernel(Isa, heads_view<f32> y, heads_view<const f32> x, matrix<const f
   });
 }
 
-// ---- what ops call
+// ---- on all threads
 
-inline void rope_kernel(cpu, heads_view<f32> y, heads_view<const f32> x, matrix<const f32> cos, matrix<const f32> sin,
-                        bool interleaved) {
+HFT_INLINE void rope_kernel(cpu, heads_view<f32> y, heads_view<const f32> x, matrix<const f32> cos,
+                            matrix<const f32> sin, bool interleaved) {
   rope_kernel(isa::native{}, y, x, cos, sin, interleaved);
 }
 
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES

@@ -1,16 +1,8 @@
 // Mamba's selective scan on the CPU: a vector holds one state of several channels, so that a step needs no sum over
 // lanes; sequences and blocks of channels are split over the threads.
 #pragma once
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include <hft/ops/cpu/isa.hpp>
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
-
-HFT_INTRINSICS_BEGIN
 
 namespace hft {
 
@@ -27,8 +19,43 @@ struct scan_inputs {
   isize states() const { return A.cols; }
 };
 
+/// Where the gradients of a scan's inputs are written, all dense.
+template <class T>
+struct scan_gradients {
+  matrix<T> u, delta;  // (B*T,C)
+  matrix<T> A;         // (C,N)
+  matrix<T> B, C;      // (B*T,N)
+  T* D;                // (C)
+};
+
 /// Steps from one saved state to the next: backward computes the states between them again.
 inline constexpr isize scan_chunk = 64;
+
+/// y (B*T,C) and the last state (B,C,N). `saved`, if not null, gets the states before each chunk, (B,chunks,C,N), which
+/// backward starts from.
+template <class T>
+void selective_scan_kernel(cpu, matrix<T> y, T* last, T* saved, const scan_inputs<T>& in);
+
+/// The gradients of all inputs but the first state, from dy (B*T,C) and what the forward pass saved. Each group of
+/// channels sums its own part of those of B and C.
+template <class T>
+void selective_scan_backward_kernel(cpu, const scan_gradients<T>& d, matrix<const T> dy, const T* saved,
+                                    const scan_inputs<T>& in);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <hft/ops/cpu/isa.hpp>
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+HFT_INTRINSICS_BEGIN
+
+namespace hft {
 
 // ---- the oracle
 
@@ -107,10 +134,8 @@ void scan_channels(matrix<T> y, T* last, T* saved, const scan_inputs<T>& in, isi
 
 }  // namespace detail
 
-// ---- what ops call
+// ---- on all threads
 
-/// y (B*T,C) and the last state (B,C,N). `saved`, if not null, gets the states before each chunk, (B,chunks,C,N), which
-/// backward starts from.
 template <class T>
 void selective_scan_kernel(cpu, matrix<T> y, T* last, T* saved, const scan_inputs<T>& in) {
   using V = isa::lanes<T>;
@@ -128,15 +153,6 @@ void selective_scan_kernel(cpu, matrix<T> y, T* last, T* saved, const scan_input
 }
 
 // ---- the gradient
-
-/// Where the gradients of a scan's inputs are written, all dense.
-template <class T>
-struct scan_gradients {
-  matrix<T> u, delta;  // (B*T,C)
-  matrix<T> A;         // (C,N)
-  matrix<T> B, C;      // (B*T,N)
-  T* D;                // (C)
-};
 
 namespace detail {
 
@@ -208,8 +224,6 @@ void sum_of_parts(T* to, const T* parts, isize n, isize size) {
 
 }  // namespace detail
 
-/// The gradients of all inputs but the first state, from dy (B*T,C) and what the forward pass saved. Each group of
-/// channels sums its own part of those of B and C.
 template <class T>
 void selective_scan_backward_kernel(cpu, const scan_gradients<T>& d, matrix<const T> dy, const T* saved,
                                     const scan_inputs<T>& in) {
@@ -236,6 +250,14 @@ void selective_scan_backward_kernel(cpu, const scan_gradients<T>& d, matrix<cons
   detail::sum_of_parts(d.C.data, of_C.data(), groups, rows * N);
 }
 
+HFT_INSTANTIATE(void selective_scan_kernel(cpu, matrix<f32>, f32*, f32*, const scan_inputs<f32>&))
+HFT_INSTANTIATE(void selective_scan_kernel(cpu, matrix<f64>, f64*, f64*, const scan_inputs<f64>&))
+HFT_INSTANTIATE(void selective_scan_backward_kernel(cpu, const scan_gradients<f32>&, matrix<const f32>, const f32*,
+                                                    const scan_inputs<f32>&))
+HFT_INSTANTIATE(void selective_scan_backward_kernel(cpu, const scan_gradients<f64>&, matrix<const f64>, const f64*,
+                                                    const scan_inputs<f64>&))
+
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES

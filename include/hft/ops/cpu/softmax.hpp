@@ -1,12 +1,21 @@
 // Softmax on the CPU: maximum, exponentials and their sum, division; rows over threads.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+void softmax_kernel(cpu, matrix<f32> y, matrix<const f32> x);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
 
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 namespace hft {
 
@@ -42,12 +51,13 @@ void softmax_kernel(Isa, matrix<f32> y, matrix<const f32> x) {
   }
 }
 
-// ---- what ops call
+// ---- on all threads
 
-inline void softmax_kernel(cpu, matrix<f32> y, matrix<const f32> x) {
+HFT_INLINE void softmax_kernel(cpu, matrix<f32> y, matrix<const f32> x) {
   detail::parallel_rows(x.rows, x.cols, 16384, [&](isize begin, isize end) {
     softmax_kernel(isa::native{}, detail::rows_between(y, begin, end), detail::rows_between(x, begin, end));
   });
 }
 
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,12 +1,22 @@
 // Gradient of softmax on the CPU, from its result.
 #pragma once
-#include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
 
 /// dx = y * (dy - sum(dy * y)), row by row.
+template <class T>
+void softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/parallel.hpp>
+
+namespace hft {
+
 template <class T>
 void softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> y) {
   using V = isa::lanes<T>;
@@ -24,4 +34,8 @@ void softmax_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const
   });
 }
 
+HFT_INSTANTIATE(void softmax_backward_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>))
+HFT_INSTANTIATE(void softmax_backward_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>))
+
 }  // namespace hft
+#endif  // HFT_DEFINES

@@ -1,12 +1,26 @@
 // softplus on the CPU, and its derivative; y may be x.
 #pragma once
+#include <hft/linkage.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+template <class T>
+void softplus_kernel(cpu, matrix<T> y, matrix<const T> x);
+
+/// dx = dy * sigmoid(x), or += if `add`.
+template <class T>
+void softplus_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> x, bool add);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
 #include <cmath>
 
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
-#include <hft/tensor.hpp>
 
 HFT_INTRINSICS_BEGIN
 
@@ -39,7 +53,7 @@ void softplus_kernel(Isa, matrix<f32> y, matrix<const f32> x) {
   for (isize i = 0; i < y.rows; ++i) isa::map_row<V>(y.row(i), y.cols, f, x.row(i));
 }
 
-// ---- what ops call
+// ---- on all threads
 
 template <class T>
 void softplus_kernel(cpu, matrix<T> y, matrix<const T> x) {
@@ -53,7 +67,6 @@ void softplus_kernel(cpu, matrix<T> y, matrix<const T> x) {
   });
 }
 
-/// dx = dy * sigmoid(x), or += if `add`.
 template <class T>
 void softplus_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T> x, bool add) {
   using V = isa::lanes<T>;
@@ -67,6 +80,12 @@ void softplus_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<cons
   });
 }
 
+HFT_INSTANTIATE(void softplus_kernel(cpu, matrix<f32>, matrix<const f32>))
+HFT_INSTANTIATE(void softplus_kernel(cpu, matrix<f64>, matrix<const f64>))
+HFT_INSTANTIATE(void softplus_backward_kernel(cpu, matrix<f32>, matrix<const f32>, matrix<const f32>, bool))
+HFT_INSTANTIATE(void softplus_backward_kernel(cpu, matrix<f64>, matrix<const f64>, matrix<const f64>, bool))
+
 }  // namespace hft
 
 HFT_INTRINSICS_END
+#endif  // HFT_DEFINES
