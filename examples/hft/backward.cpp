@@ -1,17 +1,14 @@
 // hft backward: the loss of a batch with labels, and the gradient of every parameter.
-#include <algorithm>
-#include <hft/auto_peft.hpp>
 #include <hft/io/safetensors.hpp>
-#include <hft/train/autodiff.hpp>
-#include <hft/train/peft/peft_model.hpp>
+#include <hft/models/named_inputs.hpp>
 #include <set>
 
 #include "model.hpp"
+#include "train_models.hpp"
 
 namespace tool {
 
 using namespace hft;
-using device = autodiff<cpu>;
 
 namespace {
 
@@ -21,21 +18,41 @@ stored_tensor named(std::string name, std::vector<isize> shape, std::vector<f32>
   return {std::move(name), dtype_id::f32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
 }
 
-/// loss, and grad.NAME of each parameter in the checkpoint's layout; a tied pair once.
-template <class Model, class Name>
-std::vector<stored_tensor> gradients(Model& model, const std::string& path, Name name) {
-  auto tensors = read_tensors(path);
-  const auto labels = std::find_if(tensors.begin(), tensors.end(), [](const auto& t) { return t.name == "labels"; });
-  if (labels == tensors.end()) throw value_error(path, "", "an input 'labels'", "none");
-  ForwardArgs<f32, device> args;
-  set_labels(args, *labels, path);
-  tensors.erase(labels);
-  const auto loss = model(read_inputs<typename Model::inputs>(tensors, path), args).loss;
-  if (!loss) throw value_error(model.architecture(), "labels", "the labels of this class", "others");
-  backward(loss);
-  std::vector<stored_tensor> out{named("loss", {}, {loss.value().data()[0]})};
+Batch read_batch(const std::string& path) {
+  Batch batch;
+  for (const auto& t : read_tensors(path)) {
+    BatchTensor& to = batch[t.name];
+    to.shape = t.shape;
+    to.real = info(t.dtype).floating;
+    if (to.real) {
+      to.reals.resize(std::size_t(t.numel()));
+      detail::read_numbers(t, to.reals.data(), path);
+    } else {
+      to.integers.resize(std::size_t(t.numel()));
+      detail::read_numbers(t, to.integers.data(), path);
+    }
+  }
+  if (!batch.contains("labels") && !batch.contains("start_positions"))
+    throw value_error(path, "", "an input 'labels'", "none");
+  return batch;
+}
+
+}  // namespace
+
+/// loss, and grad.NAME of each parameter in the checkpoint's layout, a tied pair once; of a model with an adapter those
+/// of the adapter alone, under the names of its file.
+int backward(const forward_options& o) {
+  set_up(o);
+  const Batch batch = read_batch(o.inputs);
+  const auto source = checkpoint::open(resolve_model(o.model, o.revision));
+  const auto model =
+      o.adapter.empty() ? load_trained(source) : load_trained(source, {.folder = o.adapter, .config = {}});
+  warn(model.warnings);
+  const f64 loss =
+      model.training->training_step(batch, {.nothing_counts = true, .dropout = false, .others = other_inputs::refused});
+  std::vector<stored_tensor> out{named("loss", {}, {f32(loss)})};
   std::set<const void*> seen;
-  for_each_parameter(model, [&](const std::string& path, parameter& p) {
+  visiting gradients([&](const std::string& path, parameter& p) {
     if (!p.has_grad() || !seen.insert(p.identity()).second) return;
     const auto* g = static_cast<const f32*>(p.grad());
     std::vector<f32> values(g, g + p.size());
@@ -46,37 +63,9 @@ std::vector<stored_tensor> gradients(Model& model, const std::string& path, Name
         for (isize c = 0; c < cols; ++c) values[std::size_t(c * rows + r)] = g[r * cols + c];
       std::swap(shape[0], shape[1]);
     }
-    out.push_back(named("grad." + name(path), std::move(shape), std::move(values)));
+    out.push_back(named("grad." + model.training->stored_name(path), std::move(shape), std::move(values)));
   });
-  return out;
-}
-
-template <class M>
-concept HasLoss = requires(const M& m, ForwardArgs<f32, device> args) {
-  m(typename M::inputs{}, args).loss;
-};
-
-}  // namespace
-
-int backward(const forward_options& o) {
-  set_up(o);
-  const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-  std::vector<stored_tensor> out;
-  const bool found = with_named_class<f32, device>(lora_archs(), source, [&]<HasLoss M>(std::type_identity<M>) {
-    auto model = detail::load_erased<M>(source);
-    if (o.adapter.empty()) {
-      out = gradients(model, o.inputs, [](const std::string& path) { return path; });
-    } else {  // the adapter's parameters alone, under the names of its file
-      PeftModel peft(std::move(model), o.adapter, "default", true);
-      warn(peft.warnings());
-      out = gradients(peft, o.inputs, [&](const std::string& path) { return peft.stored_name(path).value_or(path); });
-    }
-  });
-  if (!found) {
-    const detail::checkpoint_kind kind(source);
-    throw unsupported_error(o.model, "backward", "a class with a loss, of an architecture that `hft info` knows",
-                            kind.model_type + (kind.architecture.empty() ? "" : " (" + kind.architecture + ")"));
-  }
+  model.training->visit(gradients);
   write_safetensors(o.outputs, out, {});
   return 0;
 }

@@ -50,10 +50,11 @@ int bench_train(const bench_options& o) {
   set_up(o);
   const auto model = [&] {  // the file is closed once its weights are copied
     const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-    return o.dtype == "bf16"  ? load_trained_bf16(source)
-           : o.dtype == "f16" ? load_trained_f16(source)
-                              : load_trained_f32(source);
+    return load_trained(source);
   }();
+  const autocast products(o.dtype == "bf16"  ? std::optional(dtype_id::bf16)
+                          : o.dtype == "f16" ? std::optional(dtype_id::f16)
+                                             : std::nullopt);
   if (model.task != training_task::causal_lm && model.task != training_task::masked_lm)
     throw value_error("bench train", "the model", "a language model", model.training->architecture());
   const Batch batch = random_batch(o.batch, o.seq, model.vocab_size, o.seed);

@@ -264,11 +264,12 @@ int train(const std::vector<std::string>& words) {
   const auto source = checkpoint::open(folder);
   const auto model = lora.given() ? load_trained_lora(source, lora.start(script.model_name_or_path),
                                                       std::uint64_t(args.seed), args.bf16)
-                     : args.bf16  ? load_trained_bf16(source)
-                     : args.fp16  ? load_trained_f16(source)
-                                  : load_trained_f32(source);
+                                  : load_trained(source);
   if (lora.given()) args.bf16 = false;  // what is trained is f32, over weights in bf16
   warn(model.warnings);
+  if (model.task == training_task::other)
+    throw unsupported_error("hft train", model.training->architecture(),
+                            "a language model, or a classifier of sequences or tokens");
 
   TrainerOptions options;
   options.train_dataset = prepare(std::move(rows), tokenizer, script);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/autocast.hpp>
 #include <hft/module.hpp>
 #include <hft/tensor.hpp>
 
@@ -263,6 +264,7 @@ class Tensor<T, Rank, autodiff<D>> {
   Tensor<T, Rank2, device> reshape(const Shape<Rank2>& shape) const;
   Tensor slice(std::size_t dim, isize begin, isize end) const;
   Tensor permute(const std::array<std::size_t, Rank>& order) const;
+  Tensor dense() const;
 
  private:
   inner value_;
@@ -391,6 +393,14 @@ Tensor<T, Rank, autodiff<D>> Tensor<T, Rank, autodiff<D>>::permute(const std::ar
       e);
 }
 
+template <class T, std::size_t Rank, BaseDevice D>
+Tensor<T, Rank, autodiff<D>> Tensor<T, Rank, autodiff<D>>::dense() const {
+  if (value_.contiguous()) return *this;
+  const auto e = detail::edge(*this);
+  return detail::record(
+      "dense", value_.dense(), [e](const auto& dy) { detail::send(e, dy); }, e);
+}
+
 // ---- backward
 
 /// Computes the gradient of y with respect to every leaf that it came from, newest op first, and adds it to what the
@@ -448,8 +458,10 @@ requires(X::device::tracked) auto gradient_checkpoint(F f, const X& x, const Oth
         auto inside = (e || ...) ? nullptr : std::make_shared<typename X::node>(0);
         return detail::record(
             "gradient_checkpoint", std::move(y),
-            [f, edges, values = std::make_tuple(x.value(), others.value()...)](const auto& dy) {
+            [f, edges, values = std::make_tuple(x.value(), others.value()...),
+             precision = autocast_dtype()](const auto& dy) {
               enable_grad guard;
+              autocast as_before(precision);
               const auto again = [](const auto& edge, const auto& value) {
                 using Again = Tensor<typename std::decay_t<decltype(value)>::dtype_t,
                                      std::decay_t<decltype(value)>::rank, typename X::device>;
@@ -481,7 +493,8 @@ requires(X::device::tracked) auto gradient_checkpoint(F f, const X& x, const Oth
 
 namespace detail {
 
-/// A trainable tensor of a module as visitors see it.
+/// A trainable tensor of a module as visitors see it. One of any_q is trainable where it holds f32, and a constant
+/// where it holds another format.
 template <class T, std::size_t Rank, BaseDevice D>
 class trainable_parameter final : public parameter {
  public:
@@ -490,23 +503,39 @@ class trainable_parameter final : public parameter {
   trainable_parameter(tensor& t, bool transposed)
       : parameter({t.shape().begin(), t.shape().end()}, transposed), tensor_(t) {}
 
-  std::optional<dtype_id> required_format() const override { return dtype<T>::id; }
+  std::optional<dtype_id> required_format() const override {
+    if constexpr (dtype<T>::any)
+      return {};
+    else
+      return dtype<T>::id;
+  }
   dtype_id format() const override { return tensor_.value().format(); }
   void* data() const override { return tensor_.value().data(); }
   const buffer& memory() const override { return tensor_.value().memory(); }
   isize bytes() const override { return tensor_.value().bytes(); }
   bool host_memory() const override { return D::host_memory; }
-  /// Copies: what is trained must not lie in a mapped file.
-  void bind(buffer, const void* data, dtype_id format) override {
-    allocate(format);
-    copy_from_host(data, std::size_t(bytes()));
+  /// Copies what is trained: it must not lie in a file. Of any_q most are constants, and the pages of those that are
+  /// not are this process's own once they are written.
+  void bind(buffer owner, const void* data, dtype_id format) override {
+    if constexpr (dtype<T>::any) {
+      tensor_.value() = Tensor<T, Rank, D>::wrap(std::move(owner), data, tensor_.shape(), format);
+      if (!may_train()) set_trainable(false);
+    } else {
+      allocate(format);
+      copy_from_host(data, std::size_t(bytes()));
+    }
   }
-  void allocate(dtype_id format) override { tensor_.value().allocate(format); }
+  void allocate(dtype_id format) override {
+    tensor_.value().allocate(format);
+    if (!may_train()) set_trainable(false);
+  }
   void copy_from_host(const void* from, std::size_t n) override { D::copy_from_host(data(), from, n); }
   void copy_to_host(void* to, std::size_t n) const override { D::copy_to_host(to, data(), n); }
 
   bool trainable() const override { return tensor_.requires_grad(); }
   void set_trainable(bool wanted) override {
+    if (wanted && !may_train())
+      throw unsupported_error("parameter", "training", "a weight in f32", std::string(name(format())));
     tensor_.requires_grad(wanted);
     if (!wanted) tensor_.zero_grad();
   }
@@ -523,6 +552,8 @@ class trainable_parameter final : public parameter {
   void zero_grad() override { tensor_.zero_grad(); }
 
  private:
+  bool may_train() const { return !dtype<T>::any || format() == dtype_id::f32; }
+
   tensor& tensor_;
 };
 

@@ -83,6 +83,60 @@ BOOST_AUTO_TEST_CASE(block_formats_are_frozen) {
   BOOST_TEST(trained == 2 * model.config().num_hidden_layers + 3);
 }
 
+// Products in bf16 are the same by the model's type and by autocast, which a checkpointed pass remembers.
+BOOST_AUTO_TEST_CASE(autocast_is_what_a_bf16_model_does) {
+  const gradient_case c("llama");
+  auto typed = c.model<LlamaForCausalLM<bf16, device>>();
+  backward(typed(c.ids("input_ids"), c.args<LlamaForCausalLM<bf16, device>>()).loss);
+  gradient_map expected;
+  for_each_parameter(typed, [&](const std::string& path, parameter& p) {
+    const auto* g = static_cast<const f32*>(p.grad());
+    expected[path].assign(g, g + p.size());
+  });
+  for (const bool checkpointing : {false, true}) {
+    auto model = c.model<LlamaForCausalLM<f32, device>>();
+    auto args = c.args<LlamaForCausalLM<f32, device>>();
+    args.gradient_checkpointing = checkpointing;
+    const auto loss = [&] {
+      const autocast products(dtype_id::bf16);
+      return model(c.ids("input_ids"), args).loss;
+    }();
+    BOOST_TEST(!autocast_dtype());
+    backward(loss);
+    for (const auto& [path, g] : gradients(model)) BOOST_TEST((g == expected.at(path)), path);
+  }
+  BOOST_CHECK_THROW(autocast(dtype_id::q8_0), unsupported_error);
+}
+
+// Of any_q what a file has in f32 is trained, and what it has in another format is a constant.
+BOOST_AUTO_TEST_CASE(any_q_trains_what_is_f32) {
+  const gradient_case c("llama");
+  auto exact = c.model<LlamaForCausalLM<f32, device>>();
+  backward(exact(c.ids("input_ids"), c.args<LlamaForCausalLM<f32, device>>()).loss);
+  const auto expected = gradients(exact);
+  using M = LlamaForCausalLM<any_q, device>;
+  auto model = c.model<M>();
+  backward(model(c.ids("input_ids"), c.args<M>()).loss);
+  isize count = 0;
+  for_each_parameter(model, [&](const std::string& path, parameter& p) {
+    BOOST_TEST_REQUIRE(p.has_grad(), path);
+    const auto* g = static_cast<const f32*>(p.grad());
+    BOOST_TEST((std::vector<f32>(g, g + p.size()) == expected.at(path)), path);
+    ++count;
+  });
+  BOOST_TEST(count == isize(expected.size()));
+
+  auto halved = c.model<M>({.dtype = dtype_id::bf16});
+  isize constants = 0;
+  for_each_parameter(halved, [&](const std::string& path, parameter& p) {
+    BOOST_TEST(p.trainable() == (p.format() == dtype_id::f32), path);
+    if (p.trainable()) return;
+    BOOST_CHECK_THROW(p.set_trainable(true), unsupported_error);
+    ++constants;
+  });
+  BOOST_TEST(constants > 5);
+}
+
 BOOST_AUTO_TEST_CASE(as_inference_shares_memory) {
   const gradient_case c("llama_tied");
   auto model = c.model<LlamaForCausalLM<f32, device>>();

@@ -51,7 +51,8 @@ struct recorder final : TrainerCallback {
 };
 
 template <class W>
-std::pair<std::vector<f64>, std::vector<bool>> run(isize steps, const LossScalerOptions& scaling) {
+std::pair<std::vector<f64>, std::vector<bool>> run(isize steps, const LossScalerOptions& scaling,
+                                                   const std::string& precision = "") {
   const workspace folder;
   std::vector<json> rows;
   for (const json& ids : torch()["input_ids"]) rows.push_back({{"input_ids", ids}});
@@ -60,6 +61,7 @@ std::pair<std::vector<f64>, std::vector<bool>> run(isize steps, const LossScaler
                         {"--max_steps", detail::cat(steps), "--per_device_train_batch_size", "4", "--learning_rate",
                          "1e-2", "--lr_scheduler_type", "constant", "--max_grad_norm", "0", "--logging_steps", "1",
                          "--save_strategy", "no", "--train_sampling_strategy", "sequential"});
+  args.bf16 = precision == "bf16", args.fp16 = precision == "fp16";
   Trainer trainer(model, args, with(Dataset::from_rows(std::move(rows)), scaling));
   const auto record = std::make_shared<recorder>();
   trainer.add_callback(record);
@@ -134,6 +136,14 @@ BOOST_AUTO_TEST_CASE(losses_follow_autocast) {
   for (std::size_t i = 0; i < f16_losses.size(); ++i)
     if (updates[i]) updated.push_back(f16_losses[i]);
   follow(updated, of_updates(torch()["f16"]));
+}
+
+// A model of f32 computes in what the arguments say, as Transformers' does.
+BOOST_AUTO_TEST_CASE(arguments_choose_the_precision) {
+  BOOST_TEST((run<f32>(12, {}, "bf16") == run<bf16>(12, {})));
+  BOOST_TEST((run<f32>(12, {.growth_interval = 3}, "fp16") == run<f16>(12, {.growth_interval = 3})));
+  BOOST_TEST((run<f32>(12, {}) != run<bf16>(12, {})));
+  BOOST_TEST(has(failure([] { run<f16>(1, {}, "bf16"); }), "a model in f32, or in bf16"));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_overflows_is_left_out) {

@@ -56,7 +56,7 @@ struct split_weights<weights<Linears, Embeddings>> {
 
 // Where a weight of dtype T lies. On a device that records, floating weights are recorded in the dtype that gradients
 // have (half-precision ones as f32 masters), and those of block formats, which have no gradient, lie on the device
-// beneath.
+// beneath. An any_q weight is recorded, and has a gradient where it holds f32.
 template <class T, class D, bool Freezes>
 struct parameter_type {
   using dtype = T;
@@ -66,7 +66,7 @@ template <class T, class D, bool Freezes>
 requires(D::tracked && !std::is_floating_point_v<T>) struct parameter_type<T, D, Freezes> {
   static constexpr bool half = std::is_same_v<T, bf16> || std::is_same_v<T, f16>;
   using dtype = std::conditional_t<half && !Freezes, f32, T>;
-  using device = std::conditional_t<half && !Freezes, D, typename D::base>;
+  using device = std::conditional_t<(half && !Freezes) || std::is_same_v<T, any_q>, D, typename D::base>;
 };
 }  // namespace detail
 
@@ -77,7 +77,11 @@ struct build {
   using device = D;
   using base = typename D::base;
   using activation = typename base::template activation<weight>;
+  // A linear layer by its role: what a block's projections into heads or the width of an MLP are, whose outputs several
+  // devices could divide, what its projections back are, whose inputs they could, and all others. One type today.
   using linear = typename L::template linear<build>;
+  using column_linear = linear;
+  using row_linear = linear;
   using specialisation = S;
 
   /// The same build with the head's and the embeddings' dtype for its linear layers.

@@ -142,6 +142,10 @@ class Trainer {
   void call(Event event, const Rest&... rest) {
     callbacks_.call(event, args_, state_, control_, rest...);
   }
+  // What autocast brings about in a model of f32; one of a half-precision type does so itself.
+  std::optional<dtype_id> autocast_precision() const {
+    return precision_ == dtype_id::f32 ? std::nullopt : std::optional(precision_);
+  }
   f64 seconds_since(std::chrono::steady_clock::time_point t) const {
     return std::chrono::duration<f64>(std::chrono::steady_clock::now() - t).count();
   }
@@ -154,6 +158,7 @@ class Trainer {
   TrainerControl control_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<LRScheduler> scheduler_;
+  dtype_id precision_ = dtype_id::f32;  // of products
   std::optional<LossScaler> scaler_;
   f64 loss_since_log_ = 0, total_loss_ = 0;
   isize last_logged_ = 0;

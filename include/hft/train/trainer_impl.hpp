@@ -23,18 +23,19 @@ HFT_INLINE Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArgume
   namespace fs = std::filesystem;
   args_.complete();
   if (!options_.data_collator) throw value_error("Trainer", "data_collator", "one", "none");
-  const auto demand_precision = [&](bool wanted, const char* name, dtype_id id) {
-    if (wanted && model_->precision() != id)
-      throw unsupported_error(
-          "Trainer", name,
-          detail::joined("a model whose type computes in it: LlamaForCausalLM<", name, ", autodiff<cpu>>, say"),
-          std::string(hft::name(model_->precision())));
+  precision_ = model_->precision();
+  const auto compute_in = [&](bool wanted, const char* name, dtype_id id) {
+    if (!wanted || precision_ == id) return;
+    if (precision_ != dtype_id::f32)
+      throw unsupported_error("Trainer", name, detail::joined("a model in f32, or in ", name),
+                              std::string(hft::name(precision_)));
+    precision_ = id;
   };
-  demand_precision(args_.bf16, "bf16", dtype_id::bf16);
-  demand_precision(args_.fp16, "f16", dtype_id::f16);
+  compute_in(args_.bf16, "bf16", dtype_id::bf16);
+  compute_in(args_.fp16, "f16", dtype_id::f16);
   if (args_.eval_strategy != IntervalStrategy::no && !options_.eval_dataset)
     throw value_error("Trainer", "eval_strategy", "an eval_dataset", "none");
-  if (model_->precision() == dtype_id::f16) scaler_.emplace(options_.loss_scaling);
+  if (precision_ == dtype_id::f16) scaler_.emplace(options_.loss_scaling);
 
   callbacks_.add(std::make_shared<DefaultFlowCallback>());
   const fs::path folder = args_.output_dir;
@@ -203,6 +204,7 @@ HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p
   o.loss_scale = scaler_ ? scaler_->scale() : 1;
   o.gradient_checkpointing = args_.activation_checkpointing.value_or(false);
   const random_stream seeds(std::uint64_t(args_.seed), 1);
+  const autocast products(autocast_precision());
   for (std::size_t i = 0; i < batches.size(); ++i) {
     o.dropout_seed = seeds.bits(std::uint64_t(epoch * p.steps_in_epoch + first_batch) + i);
     const f64 loss = model_->training_step(batches[i], o);
@@ -367,6 +369,7 @@ HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset,
   detail::evaluation_loss loss;
   isize step = 0;
   auto batches = loader.epoch(0);
+  const autocast products(autocast_precision());
   while (auto batch = batches.next()) {
     auto prediction = model_->prediction_step(*batch, !loss_only, args_.label_smoothing_factor);
     if (prediction.loss) {

@@ -27,12 +27,14 @@ struct TrainingStepOptions {
   f64 loss_scale = 1;           // gradients are those of the loss times this
   std::uint64_t dropout_seed = 0;
   bool gradient_checkpointing = false;
+  bool dropout = true;                          // false: the pass is that of evaluation, with gradients
+  other_inputs others = other_inputs::ignored;  // what becomes of tensors of the batch that the model does not take
 };
 
 /// Of a pass without gradients.
 struct PredictionStep {
   std::optional<f64> loss;  // where the batch has labels
-  BatchTensor logits;       // (B,labels) or (B,T,V), where asked for
+  BatchTensor logits;       // (B,labels), (B,T,V), or of spans (B,2,T), where asked for
 };
 
 class TrainingModel {
@@ -46,6 +48,8 @@ class TrainingModel {
   /// Whether a token's label is that of the next one.
   virtual bool shifts_labels() const = 0;
   virtual void visit(visitor&) = 0;
+  /// What the file of what is trained, a checkpoint or an adapter, calls the parameter at a path.
+  virtual std::string stored_name(const std::string& path) const = 0;
 
   /// Adds the gradients of a batch's loss to those of the parameters; returns the loss as it counts in the step's.
   /// Where that is not finite there is no backward pass, unless nothing counts. Throws value_error for a batch without
@@ -90,6 +94,12 @@ class training_model_of final : public TrainingModel {
       return false;
   }
   void visit(visitor& v) override { model_.visit(v); }
+  std::string stored_name(const std::string& path) const override {
+    if constexpr (requires { model_.stored_name(path); })
+      return model_.stored_name(path).value_or(path);
+    else
+      return path;
+  }
 
   f64 training_step(const Batch& batch, const TrainingStepOptions& o) override {
     Args args = arguments(batch);
@@ -97,10 +107,10 @@ class training_model_of final : public TrainingModel {
     if (counted) args.num_items_in_batch = o.num_items_in_batch;
     args.label_smoothing = o.label_smoothing;
     args.neftune_noise_alpha = o.neftune_noise_alpha;
-    args.training = true;
+    args.training = o.dropout;
     args.dropout_seed = o.dropout_seed;
     args.gradient_checkpointing = o.gradient_checkpointing;
-    const Output y = model_(inputs(batch), args);
+    const Output y = model_(inputs(batch, o.others), args);
     if (!y.loss) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
     const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.loss.value().data()[0]) * share;
     if (!std::isfinite(loss) && !o.nothing_counts) return loss;
@@ -118,10 +128,19 @@ class training_model_of final : public TrainingModel {
     PredictionStep out;
     if (y.loss) out.loss = f64(y.loss.value().data()[0]);
     if (!logits) return out;
-    const auto dense = y.logits.value().dense();
-    out.logits.shape.assign(dense.shape().begin(), dense.shape().end());
     out.logits.real = true;
-    out.logits.reals.assign(dense.data(), dense.data() + dense.size());
+    const auto add = [&](const auto& dense) {
+      out.logits.shape.assign(dense.shape().begin(), dense.shape().end());
+      out.logits.reals.insert(out.logits.reals.end(), dense.data(), dense.data() + dense.size());
+    };
+    if constexpr (requires { y.logits; }) {
+      add(y.logits.value().dense());
+    } else {  // of each row the logits of a span's start, then those of its end
+      const isize T = y.start_logits.extent(1);
+      for (isize b = 0; b < y.start_logits.extent(0); ++b)
+        for (const auto* logits : {&y.start_logits, &y.end_logits}) add(logits->value().slice(0, b, b + 1).dense());
+      out.logits.shape = {y.start_logits.extent(0), 2, T};
+    }
     return out;
   }
 
@@ -151,12 +170,13 @@ class training_model_of final : public TrainingModel {
   static Args arguments(const Batch& batch) {
     Args args;
     for (const auto& t : batch.tensors())
-      if (t.name == "labels") set_labels(args, t, "batch");
+      if (is_label(t.name)) set_labels(args, t, "batch");
     return args;
   }
-  // What else a batch has is not the model's.
-  static Inputs inputs(const Batch& batch) {
-    return read_inputs<Inputs>(batch.tensors(), "batch", other_inputs::ignored);
+  static Inputs inputs(const Batch& batch, other_inputs others = other_inputs::ignored) {
+    auto tensors = batch.tensors();
+    std::erase_if(tensors, [](const stored_tensor& t) { return is_label(t.name); });
+    return read_inputs<Inputs>(tensors, "batch", others);
   }
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {

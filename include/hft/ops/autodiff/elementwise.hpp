@@ -43,10 +43,11 @@ auto scale(const X& x, f64 s) {
       "scale", scale(value(x), s), [e, s](const auto& dy) { detail::send(e, scale(dy, s)); }, e);
 }
 
-/// x in half precision. Its gradient is x's, as it comes: in f32.
-template <class Half, std::size_t R, BaseDevice D>
-requires(std::is_same_v<Half, bf16> ||
-         std::is_same_v<Half, f16>) Tensor<Half, R, autodiff<D>> cast(const Tensor<f32, R, autodiff<D>>& x) {
+/// x, which is f32 or any_q that holds it, in half precision. Its gradient is x's, as it comes: in f32.
+template <class Half, class T, std::size_t R, BaseDevice D>
+requires((std::is_same_v<Half, bf16> || std::is_same_v<Half, f16>)&&(
+    std::is_same_v<T, f32> ||
+    std::is_same_v<T, any_q>)) Tensor<Half, R, autodiff<D>> cast(const Tensor<T, R, autodiff<D>>& x) {
   static_assert(D::host_memory, "hft: cast converts on the host");
   const auto from = x.value().dense();
   Tensor<Half, R, D> y(x.shape());

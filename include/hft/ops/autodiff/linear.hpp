@@ -1,12 +1,15 @@
 // linear and linears on a device that records. Weights of block formats, and all that lie on the base device, are
 // constants: gradients flow through them to x.
 //
-// A weight in half precision that is tracked is the cast of an f32 master, and its products are in half precision, too:
-// x and the incoming gradient are rounded to its dtype, sums are f32. What is saved of x is the rounded one.
+// A weight in half precision that is tracked is the cast of an f32 master, by its type or by autocast, and its products
+// are in half precision, too: x and the incoming gradient are rounded to its dtype, sums are f32. What is saved of x is
+// the rounded one.
 #pragma once
+#include <algorithm>
 #include <array>
 
 #include <hft/autodiff.hpp>
+#include <hft/ops/autodiff/elementwise.hpp>
 #include <hft/ops/cpu/linear_backward.hpp>
 #include <hft/ops/cpu/linear_half.hpp>
 #include <hft/ops/linear.hpp>
@@ -21,6 +24,28 @@ template <class D>
 inline constexpr bool is_half_master<Tensor<bf16, 2, autodiff<D>>> = true;
 template <class D>
 inline constexpr bool is_half_master<Tensor<f16, 2, autodiff<D>>> = true;
+
+// A weight that may be, or hold, f32, which autocast takes in half precision.
+template <class W>
+inline constexpr bool is_master = false;
+template <class D>
+inline constexpr bool is_master<Tensor<f32, 2, autodiff<D>>> = true;
+template <class D>
+inline constexpr bool is_master<Tensor<any_q, 2, autodiff<D>>> = true;
+template <class W>
+bool casts(const W& weight) {
+  if constexpr (is_master<W>)
+    return autocast_dtype() && weight.value().format() == dtype_id::f32;
+  else
+    return false;
+}
+
+template <class Half, class W, std::size_t N>
+auto cast_all(const std::array<W, N>& weights) {
+  std::array<Tensor<Half, 2, typename W::device>, N> out;
+  for (std::size_t i = 0; i < N; ++i) out[i] = cast<Half>(weights[i]);
+  return out;
+}
 
 // x in half precision, dense.
 template <class Half, std::size_t R, BaseDevice D>
@@ -98,10 +123,14 @@ auto half_linears(const X& x, const std::array<Tensor<Half, 2, autodiff<D>>, N>&
 template <class X, class W, class Bias, class E = isize>
 requires AnyTracked<X, W, Bias>
 auto linear(const X& x, const W& weight, const Bias& bias, E k = {}) {
-  if constexpr (detail::is_half_master<W>)
+  if constexpr (detail::is_half_master<W>) {
     return detail::half_linears(x, std::array{weight}, std::array{bias})[0];
-  else
+  } else {
+    if constexpr (detail::is_master<W>)
+      if (detail::casts(weight))
+        return detail::with_autocast([&]<class H>(std::type_identity<H>) { return linear(x, cast<H>(weight), bias); });
     return detail::record_linear(linear(value(x), value(weight), value(bias), k), x, value(x), weight, bias);
+  }
 }
 template <class X, class W>
 requires AnyTracked<X, W>
@@ -116,6 +145,10 @@ auto linears(const X& x, const std::array<W, N>& weights, const std::array<Bias,
   if constexpr (detail::is_half_master<W>) {
     return detail::half_linears(x, weights, biases);
   } else {
+    if constexpr (detail::is_master<W>)
+      if (std::all_of(weights.begin(), weights.end(), detail::casts<W>))
+        return detail::with_autocast(
+            [&]<class H>(std::type_identity<H>) { return linears(x, detail::cast_all<H>(weights), biases); });
     using inner = std::decay_t<decltype(value(x))>;
     const auto values = []<class T>(const std::array<T, N>& all) {
       std::array<std::decay_t<decltype(value(all[0]))>, N> v;
@@ -124,7 +157,9 @@ auto linears(const X& x, const std::array<W, N>& weights, const std::array<Bias,
     };
     const auto y = linears(value(x), values(weights), values(biases));
     std::array<Tensor<typename inner::dtype_t, inner::rank, autodiff<typename inner::device>>, N> out;
-    for (std::size_t i = 0; i < N; ++i) out[i] = detail::record_linear(y[i], x, value(x), weights[i], biases[i]);
+    for (std::size_t i = 0; i < N; ++i)
+      out[i] = detail::casts(weights[i]) ? linear(x, weights[i], biases[i])
+                                         : detail::record_linear(y[i], x, value(x), weights[i], biases[i]);
     return out;
   }
 }

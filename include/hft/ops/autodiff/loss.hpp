@@ -36,6 +36,11 @@ template <Scalar A, class W, class Bias, BaseDevice D>
 Tensor<A, 1, autodiff<D>> linear_cross_entropy(const Tensor<A, 2, autodiff<D>>& hidden, const W& weight,
                                                const Bias& bias, const std::vector<i64>& labels,
                                                const CrossEntropyOptions& options = {}) {
+  if constexpr (detail::is_master<W>)
+    if (detail::casts(weight))
+      return detail::with_autocast([&]<class H>(std::type_identity<H>) {
+        return linear_cross_entropy(hidden, cast<H>(weight), bias, labels, options);
+      });
   const auto ex = detail::edge(hidden);
   const auto ew = detail::edge(weight);
   const auto eb = detail::edge(bias);
