@@ -82,7 +82,7 @@ class AttentionCore {
 template <class B, class Positions>
 class SelfAttention {
  public:
-  using linear_t = typename B::linear;
+  using linear_t = typename B::column_linear;
 
   explicit SelfAttention(const AttentionOptions& o)
       : q_proj(o.hidden_size, o.num_heads * o.head_dim, o.bias),
@@ -105,7 +105,8 @@ class SelfAttention {
     v("o_proj", o_proj);
   }
 
-  linear_t q_proj, k_proj, v_proj, o_proj;
+  linear_t q_proj, k_proj, v_proj;
+  typename B::row_linear o_proj;
 
  private:
   AttentionCore<B, Positions> core_;

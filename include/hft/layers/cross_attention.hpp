@@ -9,7 +9,7 @@ namespace hft {
 template <class B>
 class CrossAttention {
  public:
-  using linear_t = typename B::linear;
+  using linear_t = typename B::column_linear;
 
   explicit CrossAttention(const AttentionOptions& o)
       : q_proj(o.hidden_size, o.num_heads * o.head_dim, o.bias),
@@ -52,7 +52,8 @@ class CrossAttention {
     v("o_proj", o_proj);
   }
 
-  linear_t q_proj, k_proj, v_proj, o_proj;
+  linear_t q_proj, k_proj, v_proj;
+  typename B::row_linear o_proj;
 
  private:
   static isize source_size(const AttentionOptions& o) { return o.source_size ? o.source_size : o.hidden_size; }

@@ -9,8 +9,6 @@ namespace hft {
 template <class B, class Positions>
 class FusedSelfAttention {
  public:
-  using linear_t = typename B::linear;
-
   explicit FusedSelfAttention(const AttentionOptions& o)
       : qkv_proj(o.hidden_size, (o.num_heads + 2 * o.num_kv_heads) * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
@@ -30,7 +28,8 @@ class FusedSelfAttention {
     v("o_proj", o_proj);
   }
 
-  linear_t qkv_proj, o_proj;
+  typename B::column_linear qkv_proj;
+  typename B::row_linear o_proj;
 
  private:
   AttentionCore<B, Positions> core_;

@@ -51,7 +51,8 @@ class MLP {
     v("down_proj", down_proj);
   }
 
-  typename B::linear up_proj, down_proj;
+  typename B::column_linear up_proj;
+  typename B::row_linear down_proj;
 
  private:
   Activation activation_;
@@ -79,7 +80,8 @@ class GatedMLP {
     v("down_proj", down_proj);
   }
 
-  typename B::linear gate_proj, up_proj, down_proj;
+  typename B::column_linear gate_proj, up_proj;
+  typename B::row_linear down_proj;
 
  private:
   Activation activation_;
@@ -107,8 +109,8 @@ class FeedForward {
     v("down_proj", down_proj);
   }
 
-  std::optional<typename B::linear> in_proj, gate_proj, up_proj;
-  typename B::linear down_proj;
+  std::optional<typename B::column_linear> in_proj, gate_proj, up_proj;
+  typename B::row_linear down_proj;
 
  private:
   template <class X>

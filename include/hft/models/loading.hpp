@@ -24,8 +24,8 @@
 #include <hft/models/model_parts.hpp>
 #include <hft/module.hpp>
 #include <hft/name_rules.hpp>
-#include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
+#include <hft/quantization/methods.hpp>
 
 namespace hft {
 
@@ -212,9 +212,9 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   const std::string where = source.path().string();
   std::span<const stored_tensor> tensors = source.tensors();
   std::vector<stored_tensor> put_together;
-  std::vector<std::string> unpacked;  // names of those that were quantised by bitsandbytes
-  if (!source.is_gguf() && holds_bitsandbytes(tensors, where))
-    tensors = put_together = unpack_bitsandbytes(tensors, where, unpacked);
+  std::vector<std::string> unpacked;  // names of those that a method had quantised
+  if (const auto* method = source.is_gguf() ? nullptr : find_quantization_method(tensors, where))
+    tensors = put_together = method->unpack(tensors, where, unpacked);
 
   std::set<std::string, std::less<>> own;
   visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
@@ -259,7 +259,7 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
       return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
     }
     const stored_tensor& t = *found->second;
-    // GGUF and bitsandbytes store all weights as (out, in).
+    // GGUF and methods of quantisation store all weights as (out, in).
     const bool transposed =
         p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
     std::vector<isize> expected = p.shape();
