@@ -46,7 +46,8 @@ f64 difference(const stored_tensor& y, const stored_tensor& expected, const Tens
 }
 
 bool is_result(const std::string& name) {
-  for (const char* result : {"last_hidden_state", "logits", "pooler_output", "encoder_last_hidden_state"})
+  for (const char* result :
+       {"last_hidden_state", "logits", "pooler_output", "encoder_last_hidden_state", "start_logits", "end_logits"})
     if (name == result) return true;
   return false;
 }
@@ -94,7 +95,9 @@ int main(int argc, char** argv) try {
       "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");
   for (const auto& [name, folder] :
        {std::pair{"Llama", "llama"}, std::pair{"Qwen2", "qwen2"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"},
-        std::pair{"Mamba", "mamba"}, std::pair{"T5", "t5"}, std::pair{"ViT", "vit"}}) {
+        std::pair{"RoBERTa", "roberta"}, std::pair{"XLM-RoBERTa", "xlm-roberta"}, std::pair{"CamemBERT", "camembert"},
+        std::pair{"DistilBERT", "distilbert"}, std::pair{"Mamba", "mamba"}, std::pair{"T5", "t5"},
+        std::pair{"ViT", "vit"}}) {
     row r;
     for (const auto& entry : std::filesystem::directory_iterator(models / folder)) compare(entry.path(), r);
     std::string classes;

@@ -23,10 +23,12 @@
 
 #include <hft/models/any_model.hpp>
 #include <hft/models/bert.hpp>
+#include <hft/models/distilbert.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/roberta.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
 #include <hft/type_list.hpp>
@@ -69,8 +71,49 @@ struct bert {
   template <class W, class D>
   using base_model = BertModel<W, D>;
   template <class W, class D>
-  using models = type_list<BertModel<W, D>, BertForMaskedLM<W, D>, BertForSequenceClassification<W, D>,
-                           BertForTokenClassification<W, D>>;
+  using models =
+      type_list<BertModel<W, D>, BertForMaskedLM<W, D>, BertForSequenceClassification<W, D>,
+                BertForTokenClassification<W, D>, BertForQuestionAnswering<W, D>, BertForMultipleChoice<W, D>>;
+};
+
+struct roberta {
+  static constexpr const char* model_type = "roberta";
+  template <class W, class D>
+  using base_model = RobertaModel<W, D>;
+  template <class W, class D>
+  using models =
+      type_list<RobertaModel<W, D>, RobertaForMaskedLM<W, D>, RobertaForSequenceClassification<W, D>,
+                RobertaForTokenClassification<W, D>, RobertaForQuestionAnswering<W, D>, RobertaForMultipleChoice<W, D>>;
+};
+
+struct xlm_roberta {
+  static constexpr const char* model_type = "xlm-roberta";
+  template <class W, class D>
+  using base_model = XLMRobertaModel<W, D>;
+  template <class W, class D>
+  using models = type_list<XLMRobertaModel<W, D>, XLMRobertaForMaskedLM<W, D>,
+                           XLMRobertaForSequenceClassification<W, D>, XLMRobertaForTokenClassification<W, D>,
+                           XLMRobertaForQuestionAnswering<W, D>, XLMRobertaForMultipleChoice<W, D>>;
+};
+
+struct camembert {
+  static constexpr const char* model_type = "camembert";
+  template <class W, class D>
+  using base_model = CamembertModel<W, D>;
+  template <class W, class D>
+  using models = type_list<CamembertModel<W, D>, CamembertForMaskedLM<W, D>, CamembertForSequenceClassification<W, D>,
+                           CamembertForTokenClassification<W, D>, CamembertForQuestionAnswering<W, D>,
+                           CamembertForMultipleChoice<W, D>>;
+};
+
+struct distilbert {
+  static constexpr const char* model_type = "distilbert";
+  template <class W, class D>
+  using base_model = DistilBertModel<W, D>;
+  template <class W, class D>
+  using models = type_list<DistilBertModel<W, D>, DistilBertForMaskedLM<W, D>,
+                           DistilBertForSequenceClassification<W, D>, DistilBertForTokenClassification<W, D>,
+                           DistilBertForQuestionAnswering<W, D>, DistilBertForMultipleChoice<W, D>>;
 };
 
 struct mamba {
@@ -103,7 +146,7 @@ struct vit {
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, qwen2, gpt2, bert, mamba, t5, vit>;
+using default_archs = archs<llama, qwen2, gpt2, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
 
 namespace detail {
 
@@ -288,6 +331,14 @@ struct token_classification {
   static constexpr const char *name = "AutoModelForTokenClassification", *suffix = "ForTokenClassification",
                               *expected = "a classifier of tokens";
 };
+struct question_answering {
+  static constexpr const char *name = "AutoModelForQuestionAnswering", *suffix = "ForQuestionAnswering",
+                              *expected = "a model that finds answers in a text";
+};
+struct multiple_choice {
+  static constexpr const char *name = "AutoModelForMultipleChoice", *suffix = "ForMultipleChoice",
+                              *expected = "a model that chooses between texts";
+};
 struct image_classification {
   static constexpr const char *name = "AutoModelForImageClassification", *suffix = "ForImageClassification",
                               *expected = "a classifier of images";
@@ -312,6 +363,10 @@ struct AutoModelForSequenceClassification
     : detail::auto_class<detail::head_class<sequence_classification>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForTokenClassification : detail::auto_class<detail::head_class<token_classification>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForQuestionAnswering : detail::auto_class<detail::head_class<question_answering>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForMultipleChoice : detail::auto_class<detail::head_class<multiple_choice>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForImageClassification : detail::auto_class<detail::head_class<image_classification>, W, D, Archs> {};
 

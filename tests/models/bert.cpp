@@ -13,15 +13,10 @@ BOOST_AUTO_TEST_SUITE(bert)
 namespace {
 
 template <class Model>
-void check_logits(const std::string& architecture) {
-  for (const auto& folder : cases("bert", architecture)) {
+void check_cases(const std::string& result = "logits") {
+  for (const auto& folder : cases("bert", Model::architecture())) {
     BOOST_TEST_CONTEXT(folder.filename().string()) {
-      const auto model = Model::from_pretrained(folder.string());
-      const golden g(folder / "golden.safetensors");
-      for (const auto& pass : g.passes("logits")) {
-        const auto args = g.args(pass);
-        check_close(model(g.ids(pass + ".input_ids"), args).logits, g.at(pass + ".logits"), args.attention_mask);
-      }
+      check_passes(Model::from_pretrained(folder.string()), golden(folder / "golden.safetensors"), result);
     }
   }
 }
@@ -44,9 +39,11 @@ BOOST_AUTO_TEST_CASE(base_model_gives_transformers_outputs) {
 }
 
 BOOST_AUTO_TEST_CASE(heads_give_transformers_logits) {
-  check_logits<BertForMaskedLM<f32>>("BertForMaskedLM");
-  check_logits<BertForSequenceClassification<f32>>("BertForSequenceClassification");
-  check_logits<BertForTokenClassification<f32>>("BertForTokenClassification");
+  check_cases<BertForMaskedLM<f32>>();
+  check_cases<BertForSequenceClassification<f32>>();
+  check_cases<BertForTokenClassification<f32>>();
+  check_cases<BertForQuestionAnswering<f32>>("start_logits");
+  check_cases<BertForMultipleChoice<f32>>();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -42,7 +42,8 @@ inline std::vector<std::filesystem::path> cases(const std::string& arch, const s
 
 /// What goldens hold that a model gives.
 inline std::vector<std::string> result_names() {
-  return {"logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "sequences"};
+  return {"logits",       "last_hidden_state", "pooler_output", "encoder_last_hidden_state",
+          "start_logits", "end_logits",        "sequences"};
 }
 
 class golden {

@@ -41,7 +41,20 @@ def passes(rng, config):
     }
 
 
-def bert(case, architecture, config_edit=None, tensors_edit=None, dtype=torch.float32, **fields):
+def choices(rng, config):
+    """Several texts a row."""
+    vocab, lengths = config.vocab_size, [5, 9, 2, 7, 8, 4]
+    padded = {name: x.reshape(2, 3, -1) for name, x in padded_batch(rng, vocab, lengths, "right").items()}
+    types = torch.randint(0, config.type_vocab_size, padded["input_ids"].shape, generator=rng)
+    return {
+        "one": {"input_ids": ids(rng, vocab, 1, 1, 6)},
+        "batch": {"input_ids": ids(rng, vocab, 3, 2, 7)},
+        "right_padded": padded,
+        "token_types": {**padded, "token_type_ids": types},
+    }
+
+
+def bert(case, architecture, config_edit=None, tensors_edit=None, dtype=torch.float32, passes=passes, **fields):
     config = transformers.BertConfig(**{**SIZES, **fields})
     write_case(
         "bert", case, lambda: architecture(config), passes, dtype=dtype, config_edit=config_edit, tensors_edit=tensors_edit
@@ -74,4 +87,6 @@ if __name__ == "__main__":
     bert("old_names", transformers.BertForMaskedLM, tensors_edit=old_names, config_edit=old_config)
     bert("sequence_classification", transformers.BertForSequenceClassification, num_labels=3, id2label=LABELS)
     bert("token_classification", transformers.BertForTokenClassification, num_labels=3, id2label=LABELS)
+    bert("question_answering", transformers.BertForQuestionAnswering)
+    bert("multiple_choice", transformers.BertForMultipleChoice, passes=choices)
     bert("bf16", transformers.BertModel, dtype=torch.bfloat16)

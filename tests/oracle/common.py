@@ -131,7 +131,7 @@ def run_pass(folder, inputs):
         assert model.config._attn_implementation == "sdpa", model.config._attn_implementation
     options = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
     output = model(**inputs, **options)
-    names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state")
+    names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "start_logits", "end_logits")
     return {name: output[name] for name in names if output.get(name) is not None}
 
 

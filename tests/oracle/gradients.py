@@ -14,7 +14,7 @@ import common
 from vit import NAMES_IN_MEMORY as VIT
 from common import DATA, generator, load, padded_batch, save
 
-# name: folder, config overrides, labels (tokens, classes, one_class, values, many), parameters kept (all if empty)
+# name: folder, config overrides, kind of labels, parameters kept (all if empty)
 CASES = {
     "llama": ("llama/gqa_odd", {}, "next", ()),
     "llama_tied": ("llama/tied", {}, "next", ()),
@@ -47,12 +47,20 @@ CASES = {
     "t5_gated": ("t5/gated", {}, "answers", ("lm_head", "shared", "relative", "DenseReluDense", "layer_norm")),
     "vit": ("vit/base", {}, "class", ()),
     "vit_rectangles": ("vit/rectangles", {}, "class", ("embeddings", "classifier", "layer.1")),
+    "bert_question": ("bert/question_answering", {}, "span", ("qa_outputs.weight", "layer.0", "embeddings")),
+    "bert_choice": ("bert/multiple_choice", {}, "choice", ("classifier", "pooler", "layer.0", "embeddings")),
+    "roberta_sequence": ("roberta/sequence_classification", {}, "class", ()),
+    "roberta_masked_lm": ("roberta/masked_lm", {}, "same", ("lm_head", "embeddings")),
+    "distilbert_sequence": ("distilbert/sequence_classification", {}, "class", ("classifier", "layer.1", "embeddings")),
+    "distilbert_masked_lm": ("distilbert/masked_lm_untied", {}, "same", ("vocab", "embeddings")),
     "bert_token": ("bert/token_classification", {}, "tags", ("classifier", "layer.1", "embeddings")),
 }
 
 
 def labels_of(kind, rng, model, batch):
     classes = model.config.num_labels
+    if kind == "choice":
+        return torch.randint(0, batch["input_ids"].shape[1], (len(batch["input_ids"]),), generator=rng)
     if kind == "class":
         return torch.randint(0, classes, (len(next(iter(batch.values()))),), generator=rng)
     rows, columns = batch["input_ids"].shape
@@ -98,13 +106,21 @@ def main():
             batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
         else:
             batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+        if folder.startswith("roberta"):
+            batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, model.config.pad_token_id)
         if folder.startswith("bert"):
             batch["token_type_ids"] = torch.randint(
                 0, model.config.type_vocab_size, batch["input_ids"].shape, generator=rng
             )
         if not folder.startswith(("t5", "vit")) and model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
             batch["input_ids"][1, 2] = model.config.pad_token_id
-        batch["labels"] = labels_of(kind, rng, model, batch)
+        if kind == "choice":
+            batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
+        if kind == "span":  # of the last row the end lies outside, and does not count
+            batch["start_positions"] = torch.tensor([2, 0, 1])
+            batch["end_positions"] = torch.tensor([4, 3, 50])
+        else:
+            batch["labels"] = labels_of(kind, rng, model, batch)
         loss = model(**batch).loss
         loss.backward()
         tensors = {**batch, "loss": loss.detach().reshape(1)}

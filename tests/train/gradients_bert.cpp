@@ -1,7 +1,9 @@
-// The losses and gradients of BERT's heads against PyTorch.
+// The losses and gradients of the heads of BERT and its like against PyTorch.
 #include <boost/test/unit_test.hpp>
 
 #include <hft/models/bert.hpp>
+#include <hft/models/distilbert.hpp>
+#include <hft/models/roberta.hpp>
 
 #include "train/gradients.hpp"
 
@@ -22,6 +24,18 @@ BOOST_AUTO_TEST_CASE(sequence_classifiers_match_pytorch_for_every_problem_type) 
 
 BOOST_AUTO_TEST_CASE(token_classifiers_match_pytorch) {
   check_case<BertForTokenClassification<f32, autodiff<cpu>>>("bert_token");
+}
+
+BOOST_AUTO_TEST_CASE(spans_and_choices_match_pytorch) {
+  check_case<BertForQuestionAnswering<f32, autodiff<cpu>>>("bert_question");
+  check_case<BertForMultipleChoice<f32, autodiff<cpu>>>("bert_choice");
+}
+
+BOOST_AUTO_TEST_CASE(bert_like_encoders_match_pytorch) {
+  check_case<RobertaForSequenceClassification<f32, autodiff<cpu>>>("roberta_sequence");
+  check_case<RobertaForMaskedLM<f32, autodiff<cpu>>>("roberta_masked_lm");
+  check_case<DistilBertForSequenceClassification<f32, autodiff<cpu>>>("distilbert_sequence");
+  check_case<DistilBertForMaskedLM<f32, autodiff<cpu>>>("distilbert_masked_lm");
 }
 
 BOOST_AUTO_TEST_CASE(classifiers_drop_in_training) {

@@ -16,6 +16,10 @@ Tensor<i64, 2> checked_positions(const char* where, const Shape<2>& shape, const
 Tensor<u8, 2> visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape);
 }  // namespace detail
 
+/// Positions (B,T) of tokens (B,T) as RoBERTa counts them: those that are not padding from `pad` + 1 on, padding itself
+/// at `pad`.
+Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad);
+
 /// The context of a pass, whatever the model takes in.
 template <Scalar A, Device D>
 ForwardContext<A, D> begin_pass(const ForwardArgs<A, D>& args) {
@@ -77,6 +81,16 @@ HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Sha
     ids.data()[i] = p;
   }
   return ids;
+}
+
+HFT_INLINE Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad) {
+  const auto ids = input_ids.dense();
+  const isize T = ids.extent(1);
+  Tensor<i64, 2> positions(ids.shape());
+  for (isize b = 0; b < ids.extent(0); ++b)
+    for (i64 t = 0, next = pad + 1; t < T; ++t)
+      positions.data()[b * T + t] = ids.data()[b * T + t] == pad ? pad : next++;
+  return positions;
 }
 
 HFT_INLINE Tensor<u8, 2> detail::visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape) {

@@ -67,6 +67,33 @@ struct TextInputs {
   }
 };
 
+/// Of models that choose between N texts.
+struct MultipleChoiceInputs {
+  using main = Tensor<i64, 3>;
+
+  Tensor<i64, 3> input_ids = {};                                               // (B,N,T)
+  Tensor<i64, 3> attention_mask = {}, position_ids = {}, token_type_ids = {};  // (B,N,T), or empty
+
+  void fields(input_visitor& v) {
+    v("input_ids", input_ids, v.required);
+    v("attention_mask", attention_mask);
+    v("position_ids", position_ids);
+    v("token_type_ids", token_type_ids);
+  }
+
+  /// The same as texts one below the other, (B*N,T). Throws shape_error unless all tensors have the shape of the ids.
+  TextInputs texts() const {
+    const auto rows = [&](const Tensor<i64, 3>& x) {
+      if (!x) return Tensor<i64, 2>();
+      if (x.shape() != input_ids.shape())
+        throw shape_error("MultipleChoiceInputs", "", detail::shape_text(input_ids.shape()),
+                          detail::shape_text(x.shape()));
+      return x.dense().reshape<2>({x.extent(0) * x.extent(1), x.extent(2)});
+    };
+    return {rows(input_ids), rows(attention_mask), rows(position_ids), rows(token_type_ids)};
+  }
+};
+
 /// Of models over images.
 struct ImageInputs {
   using main = Tensor<f32, 4>;

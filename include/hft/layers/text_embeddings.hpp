@@ -14,6 +14,7 @@ struct TextEmbeddingsOptions {
   isize vocab_size, hidden_size;
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
+  bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
   std::optional<NormOptions> norm = {};
@@ -35,7 +36,8 @@ class TextEmbeddings {
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
-    if (o.max_positions) embed_positions.emplace(o.max_positions, o.hidden_size);
+    if (o.max_positions)
+      embed_positions.emplace(o.max_positions, o.hidden_size, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
     if (o.token_types) embed_token_types.emplace(o.token_types, o.hidden_size);
     if (o.norm) embed_norm.emplace(*o.norm);
   }
@@ -43,7 +45,11 @@ class TextEmbeddings {
   /// The context of a pass over `in`.
   template <Scalar A, Device D>
   ForwardContext<A, D> begin(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args) const {
-    return text_pass(where, in, args, options_.max_positions);
+    if (!options_.positions_skip_padding || in.position_ids || args.position_ids)
+      return text_pass(where, in, args, options_.max_positions);
+    TextInputs counted = in;
+    counted.position_ids = positions_past_padding(in.input_ids, options_.pad_token_id.value_or(0));
+    return text_pass(where, counted, args, options_.max_positions);
   }
 
   /// Tokens (B,T), positions and types as the context has them => (B,T,C). Throws value_error for ids outside the

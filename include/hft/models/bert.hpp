@@ -1,65 +1,23 @@
 // BERT: a post-norm encoder that sees both directions, with learned positions and token types.
 // Devlin et al. 2018, arXiv 1810.04805. transformers/models/bert/modeling_bert.py
 #pragma once
-#include <hft/models/decoder.hpp>
-#include <hft/models/heads/masked_lm.hpp>
+#include <hft/models/encoder.hpp>
 
 namespace hft {
 
 /// transformers.BertConfig; fields have its names and defaults.
-struct BertConfig {
-  isize vocab_size = 30522;
-  isize hidden_size = 768;
-  isize num_hidden_layers = 12;
-  isize num_attention_heads = 12;
-  isize intermediate_size = 3072;
-  short_string hidden_act = "gelu";
-  f64 hidden_dropout_prob = 0.1, attention_probs_dropout_prob = 0.1;
-  isize max_position_embeddings = 512;
-  isize type_vocab_size = 2;
-  f64 initializer_range = 0.02;
-  f64 layer_norm_eps = 1e-12;
-  std::optional<i64> pad_token_id = 0;
-  std::optional<f64> classifier_dropout = {};
-  bool is_decoder = false;
-  bool tie_word_embeddings = true;
-  ClassLabels id2label = {};                      // of the classification heads
-  std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
-
+struct BertConfig : EncoderConfig {
   static constexpr const char* model_type = "bert";
   static constexpr const char* class_prefix = "Bert";
 
-  void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other, unsupported_error for a decoder.
-  void check() const;
+  void check() const { EncoderConfig::check(model_type); }
+  TextModelOptions<> text_model() const { return EncoderConfig::text_model("BertModel"); }
 
-  isize max_positions() const { return max_position_embeddings; }
-  TextModelOptions<> text_model() const;
-  MaskedLMHeadOptions masked_lm_head() const;
-  ClassifierOptions classifier() const {
-    return {.hidden_size = hidden_size,
-            .num_labels = id2label.count(),
-            .dropout = classifier_dropout.value_or(hidden_dropout_prob),
-            .problem_type = problem_type};
-  }
-
-  static constexpr name_rule rules[] = {
-      {"embed_tokens", "embeddings.word_embeddings"},
-      {"embed_positions", "embeddings.position_embeddings"},
-      {"embed_token_types", "embeddings.token_type_embeddings"},
-      {"embed_norm", "embeddings.LayerNorm"},
-      {"layers.*.self_attn.q_proj", "encoder.layer.*.attention.self.query"},
-      {"layers.*.self_attn.k_proj", "encoder.layer.*.attention.self.key"},
-      {"layers.*.self_attn.v_proj", "encoder.layer.*.attention.self.value"},
-      {"layers.*.self_attn.o_proj", "encoder.layer.*.attention.output.dense"},
-      {"layers.*.post_attention_layernorm", "encoder.layer.*.attention.output.LayerNorm"},
-      {"layers.*.mlp.up_proj", "encoder.layer.*.intermediate.dense"},
-      {"layers.*.mlp.down_proj", "encoder.layer.*.output.dense"},
-      {"layers.*.post_mlp_layernorm", "encoder.layer.*.output.LayerNorm"},
-      {"head.dense", "cls.predictions.transform.dense"},
-      {"head.norm", "cls.predictions.transform.LayerNorm"},
-      {"head.bias", "cls.predictions.bias"},
-      {"decoder", "cls.predictions.decoder"}};
+  static constexpr name_rule head_rules[] = {{"head.dense", "cls.predictions.transform.dense"},
+                                             {"head.norm", "cls.predictions.transform.LayerNorm"},
+                                             {"head.bias", "cls.predictions.bias"},
+                                             {"decoder", "cls.predictions.decoder"}};
+  static constexpr auto rules = joined_rules(layer_rules, head_rules);
   // TensorFlow's names of LayerNorm's parameters, which old checkpoints keep.
   static constexpr std::pair<std::string_view, std::string_view> old_endings[] = {{".gamma", ".weight"},
                                                                                   {".beta", ".bias"}};
@@ -74,91 +32,20 @@ struct BertConfig {
                                      .may_be_left = may_be_left};
 };
 
-template <class B>
-using BertLayer = PostNormBlock<LayerNorm<B>, SelfAttention<B, no_positions>, MLP<B>>;
-
-namespace detail {
-template <class B>
-using BertBase = TextModel<BertLayer, LayerNorm, B>;
-}
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using BertModel = PreTrainedModel<BertConfig, detail::BertBase<build<W, D, L, S>>>;
+using BertModel = PreTrainedModel<BertConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using BertForMaskedLM = PreTrainedModel<BertConfig, ForMaskedLM<detail::BertBase<build<W, D, L, S>>>>;
+using BertForMaskedLM = PreTrainedModel<BertConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForSequenceClassification =
-    PreTrainedModel<BertConfig, ForSequenceClassification<detail::BertBase<build<W, D, L, S>>, pooled>>;
+    PreTrainedModel<BertConfig, ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForTokenClassification =
-    PreTrainedModel<BertConfig, ForTokenClassification<detail::BertBase<build<W, D, L, S>>>>;
-
-#if HFT_DEFINES(MODELS)
-
-HFT_INLINE void BertConfig::fields(field_visitor& v) {
-  v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("num_attention_heads", num_attention_heads, v.extent);
-  v("intermediate_size", intermediate_size, v.extent);
-  v("hidden_act", hidden_act);
-  v("hidden_dropout_prob", hidden_dropout_prob, v.rate);
-  v("attention_probs_dropout_prob", attention_probs_dropout_prob, v.rate);
-  v("max_position_embeddings", max_position_embeddings, v.extent);
-  v("type_vocab_size", type_vocab_size, v.extent);
-  v("initializer_range", initializer_range);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
-  v("pad_token_id", pad_token_id);
-  v("classifier_dropout", classifier_dropout, v.rate);
-  v("is_decoder", is_decoder);
-  v("tie_word_embeddings", tie_word_embeddings);
-  v("id2label", id2label);
-  v("problem_type", problem_type);
-}
-
-HFT_INLINE void BertConfig::check() const {
-  check_divides(model_type, "num_attention_heads", num_attention_heads, "hidden_size", hidden_size);
-  if (is_decoder) throw unsupported_error(model_type, "is_decoder", "false", "true");
-  find_activation(hidden_act, model_type);
-}
-
-HFT_INLINE TextModelOptions<> BertConfig::text_model() const {
-  const NormOptions norm{.size = hidden_size, .eps = layer_norm_eps};
-  AttentionOptions attention{.hidden_size = hidden_size,
-                             .num_heads = num_attention_heads,
-                             .num_kv_heads = num_attention_heads,
-                             .head_dim = hidden_size / num_attention_heads,
-                             .bias = true,
-                             .output_bias = true,
-                             .visible = visibility::everything(),
-                             .dropout = attention_probs_dropout_prob};
-  const MLPOptions mlp{.hidden_size = hidden_size,
-                       .intermediate_size = intermediate_size,
-                       .activation = find_activation(hidden_act, model_type),
-                       .bias = true};
-  TextModelOptions<> o{.where = "BertModel",
-                       .embeddings = {.vocab_size = vocab_size,
-                                      .hidden_size = hidden_size,
-                                      .pad_token_id = pad_token_id,
-                                      .max_positions = max_position_embeddings,
-                                      .token_types = type_vocab_size,
-                                      .norm = norm,
-                                      .dropout = hidden_dropout_prob},
-                       .pooler = PoolerOptions{hidden_size},
-                       .causal = false};
-  for (attention.layer = 0; attention.layer < num_hidden_layers; ++attention.layer)
-    o.layers.push_back({.norm = norm, .attention = attention, .mlp = mlp, .dropout = hidden_dropout_prob});
-  return o;
-}
-
-HFT_INLINE MaskedLMHeadOptions BertConfig::masked_lm_head() const {
-  return {.hidden_size = hidden_size,
-          .vocab_size = vocab_size,
-          .activation = find_activation(hidden_act, model_type),
-          .norm = {.size = hidden_size, .eps = layer_norm_eps},
-          .tied = tie_word_embeddings};
-}
-
-#endif  // HFT_DEFINES
+    PreTrainedModel<BertConfig, ForTokenClassification<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BertForQuestionAnswering = PreTrainedModel<BertConfig, ForQuestionAnswering<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BertForMultipleChoice =
+    PreTrainedModel<BertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
 }  // namespace hft

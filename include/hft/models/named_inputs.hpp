@@ -54,19 +54,28 @@ Inputs read_inputs(std::span<const stored_tensor> tensors, std::string_view wher
   return inputs;
 }
 
-/// Gives a pass the labels that a tensor holds: integers (B) or (B,T), or reals (B) or (B,labels). Throws value_error,
-/// shape_error.
+/// Whether a tensor of this name says what a model should have found.
+inline bool is_label(std::string_view name) {
+  return name == "labels" || name == "start_positions" || name == "end_positions";
+}
+
+/// Gives a pass the labels that a tensor of such a name holds: integers (B) or (B,T), or reals (B) or (B,labels).
+/// Throws value_error, shape_error.
 template <Scalar A, Device D>
 void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::string_view where) {
   if (labels.shape.empty() || labels.shape.size() > 2)
-    throw shape_error(std::string(where), "'labels'", "(batch) or (batch, labels)", detail::shape_text(labels.shape));
+    throw shape_error(std::string(where), "'" + labels.name + "'", "(batch) or (batch, labels)",
+                      detail::shape_text(labels.shape));
   const Shape<2> shape{labels.shape[0], labels.shape.size() == 2 ? labels.shape[1] : 1};
-  if (info(labels.dtype).floating) {
+  if (labels.name == "labels" && info(labels.dtype).floating) {
     args.values = Tensor<f32, 2>(shape);
     detail::read_numbers(labels, args.values.data(), where);
   } else {
-    args.labels = Tensor<i64, 2>(shape);
-    detail::read_numbers(labels, args.labels.data(), where);
+    auto& to = labels.name == "labels"            ? args.labels
+               : labels.name == "start_positions" ? args.start_positions
+                                                  : args.end_positions;
+    to = Tensor<i64, 2>(shape);
+    detail::read_numbers(labels, to.data(), where);
   }
 }
 

@@ -136,6 +136,23 @@ struct TokenClassifierOutput {
   }
 };
 
+/// Of a model that finds the span of a text that answers.
+template <Scalar A = f32, Device D = cpu>
+struct QuestionAnsweringModelOutput {
+  Tensor<A, 2, D> start_logits = {}, end_logits = {};  // (B,T)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("start_logits", start_logits);
+    v("end_logits", end_logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
+
 namespace detail {
 // A tensor under a name, its memory kept alive: as files and tools take it.
 template <Scalar A, std::size_t R, BaseDevice D>

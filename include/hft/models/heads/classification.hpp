@@ -1,4 +1,4 @@
-// Heads that classify: whole sequences, and each token.
+// Heads that classify: whole sequences, each token, and which of several texts fits.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,6 +8,7 @@
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/models/heads/headed.hpp>
+#include <hft/ops/activation.hpp>
 #include <hft/ops/select_tokens.hpp>
 #include <hft/short_string.hpp>
 
@@ -38,6 +39,21 @@ struct first_token {
   static auto of(const char*, const Output& y, const Inputs&, std::optional<i64>) {
     return select_tokens(y.last_hidden_state, std::vector<isize>(std::size_t(y.last_hidden_state.extent(0)), 0));
   }
+};
+
+/// The first token, which a dense layer and an activation turn before it is classified. (transformers'
+/// RobertaClassificationHead)
+struct first_token_by_tanh : first_token {
+  static constexpr const char *dense_name = "classifier.dense", *classifier_name = "classifier.out_proj";
+  static constexpr Activation activation = Activation::tanh;
+  static constexpr bool drops_before = true;
+};
+
+/// The same by a rectifier. (transformers.DistilBertForSequenceClassification)
+struct first_token_by_relu : first_token {
+  static constexpr const char *dense_name = "pre_classifier", *classifier_name = "classifier";
+  static constexpr Activation activation = Activation::relu;
+  static constexpr bool drops_before = false;
 };
 
 /// The last token that is not the pad token. Its classifier has no bias.
@@ -111,30 +127,71 @@ class classifying : public Headed<Base> {
 
 }  // namespace detail
 
+namespace detail {
+
+/// What the heads over a whole sequence share: pooling, and where the pooling has one a dense layer before the
+/// classifier.
+template <class Base, class Pooling>
+class classifying_sequences : public classifying<Base> {
+ public:
+  using typename classifying<Base>::A, typename classifying<Base>::D, typename classifying<Base>::options;
+  template <class Config>
+  static options options_of(const Config& config) {
+    return classifying<Base>::options_with(config, Pooling::pools);
+  }
+
+  explicit classifying_sequences(const options& o) : classifying<Base>(o, Pooling::bias) {
+    if constexpr (turns) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
+  }
+
+  void visit(visitor& v) override {
+    if constexpr (turns) {
+      Headed<Base>::visit(v);
+      v(Pooling::dense_name, *dense);
+      v(Pooling::classifier_name, this->classifier);
+    } else {
+      classifying<Base>::visit(v);
+    }
+  }
+
+  std::optional<typename classifying<Base>::build_type::linear> dense;
+
+ protected:
+  /// inputs of B sequences => logits (B,labels), beside the states that were asked for
+  SequenceClassifierOutput<A, D> classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
+    auto context = this->model.begin(in, args);
+    const auto base = this->model.run(in, args, context);
+    auto x = Pooling::of(this->where_, base, in, this->head_.pad_token_id);  // (B,C)
+    if constexpr (turns) {
+      if (Pooling::drops_before) x = this->drop(x, context);
+      x = activate((*dense)(x), Pooling::activation);
+    }
+    SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
+    show_states(base, out);
+    return out;
+  }
+
+ private:
+  static constexpr bool turns = requires { Pooling::dense_name; };
+};
+
+}  // namespace detail
+
 /// (transformers.BertForSequenceClassification, LlamaForSequenceClassification and their like)
 template <class Base, class Pooling>
-class ForSequenceClassification : public detail::classifying<Base> {
-  using base = detail::classifying<Base>;
+class ForSequenceClassification : public detail::classifying_sequences<Base, Pooling> {
+  using base = detail::classifying_sequences<Base, Pooling>;
 
  public:
-  using typename base::A, typename base::D, typename base::inputs, typename base::options;
+  using typename base::A, typename base::D, typename base::inputs;
   template <class Other>
   using on_build = ForSequenceClassification<typename Base::template on_build<Other>, Pooling>;
   static constexpr const char* class_suffix = "ForSequenceClassification";
-  template <class Config>
-  static options options_of(const Config& config) {
-    return base::options_with(config, Pooling::pools);
-  }
-
-  explicit ForSequenceClassification(const options& o) : base(o, Pooling::bias) {}
+  using base::base;
 
   /// inputs => logits (B,labels)
   SequenceClassifierOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
-    auto context = this->model.begin(in, args);
-    const auto base = this->model.run(in, args, context);
-    const auto x = Pooling::of(this->where_, base, in, this->head_.pad_token_id);
-    SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
-    show_states(base, out);
+    auto out = this->classify(in, args);
     if constexpr (D::tracked) out.loss = sequence_classification_loss(out.logits, this->head_, args);
     return out;
   }
@@ -150,6 +207,34 @@ class ForImageClassification : public ForSequenceClassification<Base, Pooling> {
   using ForSequenceClassification<Base, Pooling>::ForSequenceClassification;
 };
 
+/// Scores each of several texts as a sequence. (transformers.BertForMultipleChoice and its like)
+template <class Base, class Pooling>
+class ForMultipleChoice : public detail::classifying_sequences<Base, Pooling> {
+  using base = detail::classifying_sequences<Base, Pooling>;
+
+ public:
+  using typename base::A, typename base::D, typename base::options;
+  using inputs = MultipleChoiceInputs;
+  template <class Other>
+  using on_build = ForMultipleChoice<typename Base::template on_build<Other>, Pooling>;
+  static constexpr const char* class_suffix = "ForMultipleChoice";
+  template <class Config>
+  static options options_of(const Config& config) {
+    options o = base::options_of(config);
+    o.head.num_labels = 1;
+    return o;
+  }
+  using base::base;
+
+  /// inputs of (B,N,T) => logits (B,N)
+  SequenceClassifierOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    auto out = this->classify(in.texts(), args);
+    out.logits = out.logits.template reshape<2>({in.input_ids.extent(0), in.input_ids.extent(1)});
+    if constexpr (D::tracked) out.loss = multiple_choice_loss(out.logits, args);
+    return out;
+  }
+};
+
 /// (transformers.BertForTokenClassification and its like)
 template <class Base>
 class ForTokenClassification : public detail::classifying<Base> {
@@ -162,7 +247,9 @@ class ForTokenClassification : public detail::classifying<Base> {
   static constexpr const char* class_suffix = "ForTokenClassification";
   template <class Config>
   static options options_of(const Config& config) {
-    return base::options_with(config, false);
+    options o = base::options_with(config, false);
+    if constexpr (requires { config.token_dropout(); }) o.head.dropout = config.token_dropout();
+    return o;
   }
 
   explicit ForTokenClassification(const options& o) : base(o, true) {}

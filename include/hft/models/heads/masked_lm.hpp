@@ -15,7 +15,8 @@ struct MaskedLMHeadOptions {
   isize hidden_size, vocab_size;
   Activation activation;
   NormOptions norm;
-  bool tied = true;  // the decoder's weight to the token embeddings, its bias to the head's
+  bool tied = true;       // the decoder's weight to the token embeddings, its bias to the head's
+  bool one_bias = false;  // the head has no bias beside the decoder's, which checkpoints call the decoder's
 };
 
 /// dense, activation, LayerNorm, and a decoder that is often tied to the token embeddings.
@@ -48,7 +49,9 @@ class ForMaskedLM : public Headed<Base> {
         bias(decltype(bias)::unallocated({o.head.vocab_size})),
         decoder(o.head.hidden_size, o.head.vocab_size, true),
         activation_(o.head.activation),
-        tied_(o.head.tied) {}
+        tied_(o.head.tied),
+        bias_tied_(o.head.one_bias),
+        one_bias_(o.head.one_bias) {}
 
   /// input_ids (B,T) => logits (B,T,V)
   MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
@@ -79,7 +82,7 @@ class ForMaskedLM : public Headed<Base> {
   }
   tied_pairs tied_parameters() const override {
     tied_pairs out;
-    if (bias_is_tied()) out.emplace_back("decoder.bias", "head.bias");
+    if (bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", "head.bias");
     if (tied_) out.emplace_back("decoder.weight", this->input_embeddings());
     return out;
   }
@@ -127,7 +130,7 @@ class ForMaskedLM : public Headed<Base> {
   };
 
   Activation activation_;
-  bool tied_, bias_tied_ = false;  // the bias alone
+  bool tied_, bias_tied_, one_bias_;  // the bias alone
 };
 
 }  // namespace hft

@@ -1,0 +1,64 @@
+// ForQuestionAnswering: which token of a text an answer begins with, and which it ends with.
+#pragma once
+#include <hft/layers/linear.hpp>
+#include <hft/models/heads/classification.hpp>
+#include <hft/models/heads/headed.hpp>
+
+namespace hft {
+
+/// Checkpoint names: model, qa_outputs. (transformers.BertForQuestionAnswering and its like)
+template <class Base>
+class ForQuestionAnswering : public Headed<Base> {
+ public:
+  using typename Headed<Base>::build_type, typename Headed<Base>::A, typename Headed<Base>::D,
+      typename Headed<Base>::inputs;
+  template <class Other>
+  using on_build = ForQuestionAnswering<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForQuestionAnswering";
+
+  struct options {
+    typename Base::options base;
+    isize hidden_size;
+    f64 dropout = 0;  // of what the head sees, in a training pass
+  };
+  template <class Config>
+  static options options_of(const Config& config) {
+    options o{Base::options_of(config), config.classifier().hidden_size};
+    o.base.pooler.reset();
+    if constexpr (requires { config.qa_dropout; }) o.dropout = config.qa_dropout;
+    return o;
+  }
+
+  explicit ForQuestionAnswering(const options& o)
+      : Headed<Base>(o.base),
+        qa_outputs(o.hidden_size, 2, true),
+        dropout_(o.dropout),
+        last_layer_(isize(o.base.layers.size())) {}
+
+  /// input_ids (B,T) => start_logits (B,T), end_logits (B,T)
+  QuestionAnsweringModelOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    auto context = this->model.begin(in, args);
+    const auto base = this->model.run(in, args, context);
+    if constexpr (D::tracked) context.dropout.begin_layer(last_layer_);
+    const auto logits = qa_outputs(apply_dropout(base.last_hidden_state, dropout_, context));  // (B,T,2)
+    const Shape<2> shape{logits.extent(0), logits.extent(1)};
+    const auto one = [&](isize i) { return logits.slice(2, i, i + 1).dense().template reshape<2>(shape); };
+    QuestionAnsweringModelOutput<A, D> out{one(0), one(1)};
+    show_states(base, out);
+    if constexpr (D::tracked) out.loss = question_answering_loss(out.start_logits, out.end_logits, args);
+    return out;
+  }
+
+  void visit(visitor& v) override {
+    Headed<Base>::visit(v);
+    v("qa_outputs", qa_outputs);
+  }
+
+  typename build_type::linear qa_outputs;
+
+ private:
+  f64 dropout_;
+  isize last_layer_;
+};
+
+}  // namespace hft

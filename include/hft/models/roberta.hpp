@@ -1,0 +1,107 @@
+// RoBERTa: BERT with positions that skip padding, one token type, and heads of its own.
+// Liu et al. 2019, arXiv 1907.11692. transformers/models/roberta/modeling_roberta.py
+//
+// XLM-RoBERTa (Conneau et al. 2019, arXiv 1911.02116) and CamemBERT (Martin et al. 2019, arXiv 1911.03894) are RoBERTa
+// with other vocabularies.
+#pragma once
+#include <hft/models/encoder.hpp>
+
+namespace hft {
+
+/// transformers.RobertaConfig; fields have its names and defaults.
+struct RobertaConfig : EncoderConfig {
+  static constexpr const char* model_type = "roberta";
+  static constexpr const char* class_prefix = "Roberta";
+
+  RobertaConfig() {
+    vocab_size = 50265;
+    pad_token_id = 1;
+  }
+  void check() const { EncoderConfig::check(model_type); }
+  TextModelOptions<> text_model() const {
+    auto o = EncoderConfig::text_model("RobertaModel");
+    o.embeddings.positions_skip_padding = true;
+    return o;
+  }
+  MaskedLMHeadOptions masked_lm_head() const {
+    auto o = EncoderConfig::masked_lm_head();
+    o.activation = Activation::gelu;  // whatever that of the layers is
+    return o;
+  }
+
+  static constexpr name_rule head_rules[] = {{"head.dense", "lm_head.dense"},
+                                             {"head.norm", "lm_head.layer_norm"},
+                                             {"head.bias", "lm_head.bias"},
+                                             {"decoder", "lm_head.decoder"}};
+  static constexpr auto rules = joined_rules(layer_rules, head_rules);
+  static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
+  static constexpr std::string_view may_be_left[] = {"*pooler.dense.*"};
+  static constexpr name_tables names{
+      .base_model_prefix = "roberta", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
+};
+
+/// transformers.XLMRobertaConfig.
+struct XLMRobertaConfig : RobertaConfig {
+  static constexpr const char* model_type = "xlm-roberta";
+  static constexpr const char* class_prefix = "XLMRoberta";
+};
+/// transformers.CamembertConfig.
+struct CamembertConfig : RobertaConfig {
+  static constexpr const char* model_type = "camembert";
+  static constexpr const char* class_prefix = "Camembert";
+};
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaModel = PreTrainedModel<RobertaConfig, PostNormEncoder<build<W, D, L, S>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForMaskedLM = PreTrainedModel<RobertaConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForSequenceClassification =
+    PreTrainedModel<RobertaConfig, ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForTokenClassification =
+    PreTrainedModel<RobertaConfig, ForTokenClassification<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForQuestionAnswering =
+    PreTrainedModel<RobertaConfig, ForQuestionAnswering<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForMultipleChoice =
+    PreTrainedModel<RobertaConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaModel = PreTrainedModel<XLMRobertaConfig, PostNormEncoder<build<W, D, L, S>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForMaskedLM = PreTrainedModel<XLMRobertaConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForSequenceClassification =
+    PreTrainedModel<XLMRobertaConfig,
+                    ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForTokenClassification =
+    PreTrainedModel<XLMRobertaConfig, ForTokenClassification<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForQuestionAnswering =
+    PreTrainedModel<XLMRobertaConfig, ForQuestionAnswering<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForMultipleChoice =
+    PreTrainedModel<XLMRobertaConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertModel = PreTrainedModel<CamembertConfig, PostNormEncoder<build<W, D, L, S>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForMaskedLM = PreTrainedModel<CamembertConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForSequenceClassification =
+    PreTrainedModel<CamembertConfig,
+                    ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForTokenClassification =
+    PreTrainedModel<CamembertConfig, ForTokenClassification<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForQuestionAnswering =
+    PreTrainedModel<CamembertConfig, ForQuestionAnswering<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForMultipleChoice =
+    PreTrainedModel<CamembertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
+
+}  // namespace hft
