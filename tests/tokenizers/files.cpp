@@ -1,5 +1,6 @@
 // Folders without tokenizer.json: every kind that Transformers builds out of vocabulary files, with the configurations
 // that change it, against what Transformers makes of the same folders (tests/oracle/tokenizer_files.py).
+#include <hft/tokenizers/convert/sentencepiece_model.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,5 @@
 // A model's folder as Transformers reads it, and a GGUF file: special tokens, sides, lengths, templates.
+#include <hft/tokenizers/gguf.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
 #include <boost/test/unit_test.hpp>
