@@ -7,6 +7,7 @@
 
 #include "hft/error.hpp"
 #include "hft/ops/cpu/linear.hpp"
+#include "hft/quantization/convert.hpp"
 
 namespace {
 

@@ -278,7 +278,6 @@ BOOST_AUTO_TEST_CASE(bad_input) {
     });
   };
   const auto rows = number_rows(8);
-  BOOST_TEST(has(text({"--bf16"}, with(rows)), "bf16"));
   BOOST_TEST(has(text({"--eval_strategy", "epoch"}, with(rows)), "an eval_dataset"));
   BOOST_TEST(has(text({}, with({})), "at least one row"));
   BOOST_TEST(
