@@ -48,10 +48,7 @@ int bench_train(const bench_options& o) {
   if (!o.dtype.empty() && o.dtype != "f32" && o.dtype != "bf16" && o.dtype != "f16")
     throw value_error("bench train", "--dtype", "f32, bf16 or f16", o.dtype);
   set_up(o);
-  const auto model = [&] {  // the file is closed once its weights are copied
-    const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-    return load_trained(source);
-  }();
+  const auto model = load_trained(checkpoint::open(resolve_model(o.model, o.revision)));
   const autocast products(o.dtype == "bf16"  ? std::optional(dtype_id::bf16)
                           : o.dtype == "f16" ? std::optional(dtype_id::f16)
                                              : std::nullopt);

@@ -1,5 +1,7 @@
 // Training in f16 and bf16: the loss scale is that of torch.amp.GradScaler, losses follow torch.autocast's, a step that
 // overflows is left out, and a resumed run computes the same bits.
+#include <hft/train/peft/peft_model.hpp>
+
 #include "failure.hpp"
 #include "trainer_testing.hpp"
 
@@ -144,6 +146,35 @@ BOOST_AUTO_TEST_CASE(arguments_choose_the_precision) {
   BOOST_TEST((run<f32>(12, {.growth_interval = 3}, "fp16") == run<f16>(12, {.growth_interval = 3})));
   BOOST_TEST((run<f32>(12, {}) != run<bf16>(12, {})));
   BOOST_TEST(has(failure([] { run<f16>(1, {}, "bf16"); }), "a model in f32, or in bf16"));
+}
+
+// Over a base of bf16 an adapter is trained in f32, unless the arguments say otherwise; whether the base has its dtype
+// by its type or by what it holds makes no difference.
+BOOST_AUTO_TEST_CASE(adapters_over_half_precision_are_f32) {
+  const auto trained = [](auto base, bool bf16) {
+    const workspace folder;
+    auto model =
+        get_peft_model(std::move(base), LoraConfig{.r = 4, .target_modules = {"q_proj", "up_proj"}}, "default", 3);
+    auto args = arguments(folder / "out", {"--max_steps", "6", "--learning_rate", "1e-2", "--save_strategy", "no"});
+    args.bf16 = bf16;
+    Trainer trainer(model, args, with(number_rows(24)));
+    trainer.train();
+    std::map<std::string, std::vector<f32>> adapters;
+    for_each_parameter(model, [&](const std::string& path, parameter& p) {
+      if (!p.trainable()) return;
+      const auto* x = static_cast<const f32*>(p.data());
+      adapters[path].assign(x, x + p.size());
+    });
+    return adapters;
+  };
+  const std::string folder = data("train/half_precision").string();
+  using Typed = LlamaForCausalLM<bf16, autodiff<cpu>, with_lora>;
+  using Held = LlamaForCausalLM<any_q, autodiff<cpu>, with_lora>;
+  const auto typed = trained(Typed::from_pretrained(folder), false);
+  const auto held = trained(Held::from_pretrained(folder, {.dtype = dtype_id::bf16}), false);
+  BOOST_TEST(typed.size() > 4U);
+  BOOST_TEST(same_bits(typed, held));
+  BOOST_TEST(!same_bits(held, trained(Held::from_pretrained(folder, {.dtype = dtype_id::bf16}), true)));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_overflows_is_left_out) {

@@ -144,7 +144,7 @@ class Trainer {
   }
   // What autocast brings about in a model of f32; one of a half-precision type does so itself.
   std::optional<dtype_id> autocast_precision() const {
-    return precision_ == dtype_id::f32 ? std::nullopt : std::optional(precision_);
+    return precision_ == model_->precision() ? std::nullopt : std::optional(precision_);
   }
   f64 seconds_since(std::chrono::steady_clock::time_point t) const {
     return std::chrono::duration<f64>(std::chrono::steady_clock::now() - t).count();
