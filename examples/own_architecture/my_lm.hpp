@@ -26,8 +26,6 @@ using MyForCausalLM = hft::CausalLM<MyConfig, MyBlock, hft::LayerNorm, hft::buil
 struct my_arch {
   static constexpr const char* model_type = MyConfig::model_type;
   template <class W, class D>
-  using causal_lm = MyForCausalLM<W, D>;
-  template <class W, class D>
   using models = hft::type_list<MyForCausalLM<W, D>>;
 };
 

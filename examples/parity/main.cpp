@@ -94,10 +94,11 @@ int main(int argc, char** argv) try {
   std::puts(
       "| Architecture | Classes | Checkpoints compared | Outputs within | Greedy ids equal |\n|---|---|---|---|---|");
   for (const auto& [name, folder] :
-       {std::pair{"Llama", "llama"}, std::pair{"Qwen2", "qwen2"}, std::pair{"GPT-2", "gpt2"}, std::pair{"BERT", "bert"},
-        std::pair{"RoBERTa", "roberta"}, std::pair{"XLM-RoBERTa", "xlm-roberta"}, std::pair{"CamemBERT", "camembert"},
-        std::pair{"DistilBERT", "distilbert"}, std::pair{"Mamba", "mamba"}, std::pair{"T5", "t5"},
-        std::pair{"ViT", "vit"}}) {
+       {std::pair{"Llama", "llama"}, std::pair{"Mistral", "mistral"}, std::pair{"Qwen2", "qwen2"},
+        std::pair{"Qwen3", "qwen3"}, std::pair{"Granite", "granite"}, std::pair{"GPT-2", "gpt2"},
+        std::pair{"BERT", "bert"}, std::pair{"RoBERTa", "roberta"}, std::pair{"XLM-RoBERTa", "xlm-roberta"},
+        std::pair{"CamemBERT", "camembert"}, std::pair{"DistilBERT", "distilbert"}, std::pair{"Mamba", "mamba"},
+        std::pair{"T5", "t5"}, std::pair{"ViT", "vit"}}) {
     row r;
     for (const auto& entry : std::filesystem::directory_iterator(models / folder)) compare(entry.path(), r);
     std::string classes;

@@ -8,10 +8,11 @@
 //   struct llama {
 //     static constexpr const char* model_type = "llama";  // in config.json, and GGUF's general.architecture
 //     template <class W, class D>
-//     using causal_lm = LlamaForCausalLM<W, D>;  // where it has one
+//     using base_model = LlamaModel<W, D>;  // of a checkpoint that names no class; where it has one
 //     template <class W, class D>
 //     using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;  // all its classes
 //   };
+// Those of hft stand beside their classes, written shorter (models/architecture.hpp).
 #pragma once
 #include <concepts>
 #include <optional>
@@ -25,9 +26,12 @@
 #include <hft/models/bert.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/granite.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/mistral.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/qwen3.hpp>
 #include <hft/models/roberta.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
@@ -35,118 +39,46 @@
 
 namespace hft {
 
-struct llama {
-  static constexpr const char* model_type = "llama";
-  template <class W, class D>
-  using base_model = LlamaModel<W, D>;
-  template <class W, class D>
-  using causal_lm = LlamaForCausalLM<W, D>;
-  template <class W, class D>
-  using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>, LlamaForSequenceClassification<W, D>>;
-};
-
-struct qwen2 {
-  static constexpr const char* model_type = "qwen2";
-  template <class W, class D>
-  using base_model = Qwen2Model<W, D>;
-  template <class W, class D>
-  using causal_lm = Qwen2ForCausalLM<W, D>;
-  template <class W, class D>
-  using models = type_list<Qwen2ForCausalLM<W, D>, Qwen2Model<W, D>, Qwen2ForSequenceClassification<W, D>,
-                           Qwen2ForTokenClassification<W, D>>;
-};
-
-struct gpt2 {
-  static constexpr const char* model_type = "gpt2";
-  template <class W, class D>
-  using base_model = GPT2Model<W, D>;
-  template <class W, class D>
-  using causal_lm = GPT2LMHeadModel<W, D>;
-  template <class W, class D>
-  using models = type_list<GPT2LMHeadModel<W, D>, GPT2Model<W, D>>;
-};
-
-struct bert {
-  static constexpr const char* model_type = "bert";
-  template <class W, class D>
-  using base_model = BertModel<W, D>;
-  template <class W, class D>
-  using models =
-      type_list<BertModel<W, D>, BertForMaskedLM<W, D>, BertForSequenceClassification<W, D>,
-                BertForTokenClassification<W, D>, BertForQuestionAnswering<W, D>, BertForMultipleChoice<W, D>>;
-};
-
-struct roberta {
-  static constexpr const char* model_type = "roberta";
-  template <class W, class D>
-  using base_model = RobertaModel<W, D>;
-  template <class W, class D>
-  using models =
-      type_list<RobertaModel<W, D>, RobertaForMaskedLM<W, D>, RobertaForSequenceClassification<W, D>,
-                RobertaForTokenClassification<W, D>, RobertaForQuestionAnswering<W, D>, RobertaForMultipleChoice<W, D>>;
-};
-
-struct xlm_roberta {
-  static constexpr const char* model_type = "xlm-roberta";
-  template <class W, class D>
-  using base_model = XLMRobertaModel<W, D>;
-  template <class W, class D>
-  using models = type_list<XLMRobertaModel<W, D>, XLMRobertaForMaskedLM<W, D>,
-                           XLMRobertaForSequenceClassification<W, D>, XLMRobertaForTokenClassification<W, D>,
-                           XLMRobertaForQuestionAnswering<W, D>, XLMRobertaForMultipleChoice<W, D>>;
-};
-
-struct camembert {
-  static constexpr const char* model_type = "camembert";
-  template <class W, class D>
-  using base_model = CamembertModel<W, D>;
-  template <class W, class D>
-  using models = type_list<CamembertModel<W, D>, CamembertForMaskedLM<W, D>, CamembertForSequenceClassification<W, D>,
-                           CamembertForTokenClassification<W, D>, CamembertForQuestionAnswering<W, D>,
-                           CamembertForMultipleChoice<W, D>>;
-};
-
-struct distilbert {
-  static constexpr const char* model_type = "distilbert";
-  template <class W, class D>
-  using base_model = DistilBertModel<W, D>;
-  template <class W, class D>
-  using models = type_list<DistilBertModel<W, D>, DistilBertForMaskedLM<W, D>,
-                           DistilBertForSequenceClassification<W, D>, DistilBertForTokenClassification<W, D>,
-                           DistilBertForQuestionAnswering<W, D>, DistilBertForMultipleChoice<W, D>>;
-};
-
-struct mamba {
-  static constexpr const char* model_type = "mamba";
-  template <class W, class D>
-  using base_model = MambaModel<W, D>;
-  template <class W, class D>
-  using causal_lm = MambaForCausalLM<W, D>;
-  template <class W, class D>
-  using models = type_list<MambaForCausalLM<W, D>, MambaModel<W, D>>;
-};
-
-struct t5 {
-  static constexpr const char* model_type = "t5";
-  template <class W, class D>
-  using base_model = T5Model<W, D>;
-  template <class W, class D>
-  using models = type_list<T5ForConditionalGeneration<W, D>, T5Model<W, D>, T5EncoderModel<W, D>>;
-};
-
-struct vit {
-  static constexpr const char* model_type = "vit";
-  template <class W, class D>
-  using base_model = ViTModel<W, D>;
-  template <class W, class D>
-  using models = type_list<ViTForImageClassification<W, D>, ViTModel<W, D>>;
-};
-
 /// A list of architectures, tried in order.
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, qwen2, gpt2, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
+using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt2, bert, roberta, xlm_roberta, camembert,
+                            distilbert, mamba, t5, vit>;
+
+// Heads, by the ends of their classes' names.
+struct causal_lm {
+  static constexpr const char *name = "AutoModelForCausalLM", *suffix = "ForCausalLM",
+                              *expected = "a causal language model";
+};
+struct masked_lm {
+  static constexpr const char *name = "AutoModelForMaskedLM", *suffix = "ForMaskedLM",
+                              *expected = "a masked language model";
+};
+struct seq2seq_lm {
+  static constexpr const char *name = "AutoModelForSeq2SeqLM", *suffix = "ForConditionalGeneration",
+                              *expected = "an encoder and a decoder with a language model's head";
+};
+struct sequence_classification {
+  static constexpr const char *name = "AutoModelForSequenceClassification", *suffix = "ForSequenceClassification",
+                              *expected = "a classifier of sequences";
+};
+struct token_classification {
+  static constexpr const char *name = "AutoModelForTokenClassification", *suffix = "ForTokenClassification",
+                              *expected = "a classifier of tokens";
+};
+struct question_answering {
+  static constexpr const char *name = "AutoModelForQuestionAnswering", *suffix = "ForQuestionAnswering",
+                              *expected = "a model that finds answers in a text";
+};
+struct multiple_choice {
+  static constexpr const char *name = "AutoModelForMultipleChoice", *suffix = "ForMultipleChoice",
+                              *expected = "a model that chooses between texts";
+};
+struct image_classification {
+  static constexpr const char *name = "AutoModelForImageClassification", *suffix = "ForImageClassification",
+                              *expected = "a classifier of images";
+};
 
 namespace detail {
 
@@ -189,15 +121,6 @@ NamedModel<typename Model::body_type> load_erased(const checkpoint& source, cons
   return model;
 }
 
-template <class Arch, class W, class D, class F>
-bool call_with_causal_lm(const F& f) {
-  if constexpr (requires { typename Arch::template causal_lm<W, D>; }) {
-    using M = typename Arch::template causal_lm<W, D>;
-    if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
-  }
-  return false;
-}
-
 template <class Head, class F, class... Models>
 bool call_with_head(type_list<Models...>, const F& f) {
   bool found = false;
@@ -218,7 +141,7 @@ bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, bo
       if (!found && kind.architecture == M::architecture()) found = true, f(type);
   };
   if (!kind.architecture.empty()) return (attempt(std::type_identity<Models>{}), ...), found;
-  if (gguf && call_with_causal_lm<Arch, W, D>(f)) return true;
+  if (gguf && call_with_head<causal_lm>(type_list<Models...>(), f)) return true;
   if constexpr (requires { typename Arch::template base_model<W, D>; }) {
     using M = typename Arch::template base_model<W, D>;
     if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
@@ -251,15 +174,8 @@ bool with_named_class(archs<Archs...> list, const checkpoint& source, const F& f
   });
 }
 
-/// The same with the architecture's causal language model, whatever the checkpoint names.
-template <class W, Device D, class... Archs, class F>
-bool with_causal_lm(archs<Archs...> list, const checkpoint& source, const F& f) {
-  return detail::with_architecture(list, detail::checkpoint_kind(source), [&]<class Arch>(std::type_identity<Arch>) {
-    return detail::call_with_causal_lm<Arch, W, D>(f);
-  });
-}
-
-/// The same with the architecture's first class that has such a head: Head::suffix is "ForMaskedLM", for example.
+/// The same with the architecture's first class that has such a head, whatever the checkpoint names: Head::suffix is
+/// "ForCausalLM", for example.
 template <class Head, class W, Device D, class... Archs, class F>
 bool with_head(archs<Archs...> list, const checkpoint& source, const F& f) {
   return detail::with_architecture(list, detail::checkpoint_kind(source), [&]<class Arch>(std::type_identity<Arch>) {
@@ -297,13 +213,6 @@ struct named_class {
     return with_named_class<W, D>(list, source, f);
   }
 };
-struct causal_lm_class {
-  static constexpr const char *name = "AutoModelForCausalLM", *expected = "a causal language model";
-  template <class W, class D, class Archs, class F>
-  static bool find(Archs list, const checkpoint& source, const F& f) {
-    return with_causal_lm<W, D>(list, source, f);
-  }
-};
 template <class Head>
 struct head_class : Head {
   template <class W, class D, class Archs, class F>
@@ -314,36 +223,6 @@ struct head_class : Head {
 
 }  // namespace detail
 
-// Heads, and the Auto classes that load them.
-struct masked_lm {
-  static constexpr const char *name = "AutoModelForMaskedLM", *suffix = "ForMaskedLM",
-                              *expected = "a masked language model";
-};
-struct seq2seq_lm {
-  static constexpr const char *name = "AutoModelForSeq2SeqLM", *suffix = "ForConditionalGeneration",
-                              *expected = "an encoder and a decoder with a language model's head";
-};
-struct sequence_classification {
-  static constexpr const char *name = "AutoModelForSequenceClassification", *suffix = "ForSequenceClassification",
-                              *expected = "a classifier of sequences";
-};
-struct token_classification {
-  static constexpr const char *name = "AutoModelForTokenClassification", *suffix = "ForTokenClassification",
-                              *expected = "a classifier of tokens";
-};
-struct question_answering {
-  static constexpr const char *name = "AutoModelForQuestionAnswering", *suffix = "ForQuestionAnswering",
-                              *expected = "a model that finds answers in a text";
-};
-struct multiple_choice {
-  static constexpr const char *name = "AutoModelForMultipleChoice", *suffix = "ForMultipleChoice",
-                              *expected = "a model that chooses between texts";
-};
-struct image_classification {
-  static constexpr const char *name = "AutoModelForImageClassification", *suffix = "ForImageClassification",
-                              *expected = "a classifier of images";
-};
-
 /// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
 /// files, which name none, hold causal models. W any_q keeps each weight in the dtype that the file has, or
 /// LoadOptions::dtype.
@@ -353,7 +232,7 @@ struct AutoModel : detail::auto_class<detail::named_class, W, D, Archs> {};
 /// The architecture's class of that kind, whatever the checkpoint names: transformers.AutoModelForCausalLM and its
 /// like.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
-struct AutoModelForCausalLM : detail::auto_class<detail::causal_lm_class, W, D, Archs> {};
+struct AutoModelForCausalLM : detail::auto_class<detail::head_class<causal_lm>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForMaskedLM : detail::auto_class<detail::head_class<masked_lm>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>

@@ -38,11 +38,6 @@ struct lora_base_model {};
 template <class Arch, class W, class D>
 requires requires { typename Arch::template base_model<W, D>; }
 struct lora_base_model<Arch, W, D> : model_of_kind<typename Arch::template base_model<W, D>, with_lora> {};
-template <class Arch, class W, class D>
-struct lora_causal_lm {};
-template <class Arch, class W, class D>
-requires requires { typename Arch::template causal_lm<W, D>; }
-struct lora_causal_lm<Arch, W, D> : model_of_kind<typename Arch::template causal_lm<W, D>, with_lora> {};
 
 template <class Archs>
 struct archs_with_lora;
@@ -55,8 +50,6 @@ struct with_adapters {
   static constexpr const char* model_type = Arch::model_type;
   template <class W, class D>
   using base_model = typename detail::lora_base_model<Arch, W, D>::type;
-  template <class W, class D>
-  using causal_lm = typename detail::lora_causal_lm<Arch, W, D>::type;
   template <class W, class D>
   using models = typename detail::model_of_kind<typename Arch::template models<W, D>, with_lora>::type;
 };

@@ -11,26 +11,6 @@ using namespace hft::test;
 
 BOOST_AUTO_TEST_SUITE(auto_model)
 
-BOOST_AUTO_TEST_CASE(every_case_is_loaded_as_the_class_it_names) {
-  int folders = 0;
-  for (const std::string arch :
-       {"llama", "qwen2", "gpt2", "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mamba", "t5", "vit"})
-    for (const auto& folder : cases(arch)) {
-      ++folders;
-      BOOST_TEST_CONTEXT(folder.string()) {
-        const auto model = AutoModel<>::from_pretrained(folder.string());
-        BOOST_TEST(model.architecture() == read_json(folder / "config.json")["architectures"][0]);
-        const golden g(folder / "golden.safetensors");
-        const std::string pass = "batch";
-        const auto outputs = model.forward(g.pass(pass, result_names()), pass);
-        BOOST_TEST(!outputs.empty());
-        for (const auto& y : outputs)
-          BOOST_TEST(y.shape == g.at(pass + "." + y.name).shape, boost::test_tools::per_element());
-      }
-    }
-  BOOST_TEST(folders == 85);
-}
-
 BOOST_AUTO_TEST_CASE(only_causal_models_are_causal) {
   const auto folder = data("models/llama/base").string();
   BOOST_TEST(AutoModelForCausalLM<>::from_pretrained(folder).is_causal_lm());

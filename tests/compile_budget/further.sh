@@ -18,13 +18,8 @@ speed=$(awk -v y="${yardstick%% *}" 'BEGIN { printf "%.2f", 2.4 / y }')
 # A header under other names, all of it compiled where it is included; its parts are those that are there.
 copy() {
   perl -0pe "s/template <class B>\nusing $prefix(Block|Layer|Base) = [^;]*;//g; s/$prefix(?!Block|Layer|Base)/Copy$1_/g;
-             s/\"$model\"/\"copy$1\"/g; s/#pragma once|#if HFT_DEFINES\(MODELS\)|#endif .*//g; s/HFT_INLINE/inline/g" \
+             s/\"$model\"/\"copy$1\"/g; s/struct $model :/struct copy$1 :/g; s/#pragma once|#if HFT_DEFINES\(MODELS\)|#endif .*//g; s/HFT_INLINE/inline/g" \
       "$include/hft/models/$model.hpp"
-}
-# Its tag: that of auto.hpp.
-tag() {
-  awk -v m="$model" '$0 == "struct " m " {" { on = 1 } on { print } on && /^};/ { exit }' "$include/hft/auto.hpp" |
-    sed -e "s/$prefix/Copy$1_/g" -e "s/$model/copy$1/g"
 }
 program() {
   echo '#include <hft/auto.hpp>'
@@ -32,9 +27,6 @@ program() {
   for ((i = 0; i < $1; ++i)); do
     copy $i > "$work/copy$i.hpp"
     echo "#include \"$work/copy$i.hpp\""
-    echo "namespace hft {"
-    tag $i
-    echo "}"
     list+=,copy$i
   done
   echo 'using namespace hft;'

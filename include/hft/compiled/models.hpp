@@ -35,14 +35,17 @@
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_names.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/granite.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/mistral.hpp>
 #include <hft/models/named_inputs.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/qwen3.hpp>
 #include <hft/models/saving.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>

@@ -5,6 +5,7 @@
 #include <hft/layers/attention_options.hpp>
 #include <hft/layers/context.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
 #include <hft/layers/positions.hpp>
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
@@ -78,7 +79,8 @@ class AttentionCore {
 };
 
 /// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
-/// o_proj. Positions: rope, alibi, no_positions, or a type like them (layers/positions.hpp).
+/// o_proj, and where queries and keys are normalised q_norm, k_norm. Positions: rope, alibi, no_positions, or a type
+/// like them (layers/positions.hpp).
 template <class B, class Positions>
 class SelfAttention {
  public:
@@ -89,13 +91,18 @@ class SelfAttention {
         k_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         v_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
-        core_(o) {}
+        core_(o) {
+    if (!o.qk_norm) return;
+    const isize D = o.head_dim;
+    q_norm.emplace(NormOptions{.size = o.qk_norm->per_head ? D : D * o.num_heads, .eps = o.qk_norm->eps});
+    k_norm.emplace(NormOptions{.size = o.qk_norm->per_head ? D : D * o.num_kv_heads, .eps = o.qk_norm->eps});
+  }
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
-    return o_proj(core_(q, k, v, context));
+    return o_proj(q_norm ? core_(normed(*q_norm, q), normed(*k_norm, k), v, context) : core_(q, k, v, context));
   }
 
   void visit(visitor& v) {
@@ -103,12 +110,22 @@ class SelfAttention {
     v("k_proj", k_proj);
     v("v_proj", v_proj);
     v("o_proj", o_proj);
+    v("q_norm", q_norm);
+    v("k_norm", k_norm);
   }
 
   linear_t q_proj, k_proj, v_proj;
   typename B::row_linear o_proj;
+  std::optional<RMSNorm<B>> q_norm, k_norm;
 
  private:
+  // Over the last N elements, N the norm's size: of (B,T,H*D) either a head's or all.
+  template <class X>
+  static X normed(const RMSNorm<B>& norm, const X& x) {
+    const isize N = norm.weight.extent(0), heads = x.extent(2) / N;
+    return norm(x.template reshape<4>({x.extent(0), x.extent(1), heads, N})).template reshape<3>(x.shape());
+  }
+
   AttentionCore<B, Positions> core_;
 };
 

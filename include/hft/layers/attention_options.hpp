@@ -8,6 +8,12 @@
 
 namespace hft {
 
+/// An RMSNorm of queries and of keys, before positions.
+struct QKNormOptions {
+  f64 eps = 1e-6;
+  bool per_head = true;  // over each head's elements (Qwen3), else over all heads together (OLMo 2)
+};
+
 struct AttentionOptions {
   isize hidden_size;
   isize num_heads;
@@ -22,7 +28,8 @@ struct AttentionOptions {
   f64 dropout = 0;                       // of the weights, in a training pass
   std::optional<RopeScaling> rope = {};  // of rotary positions; turns the first dim() of each head's elements
   bool interleaved = false;              // whether neighbours are turned together (GPT-J), not halves (Llama)
-  isize source_size = 0;                 // of cross-attention: the other sequence's channels; 0: hidden_size
+  std::optional<QKNormOptions> qk_norm = {};
+  isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
 /// Throws config_error unless the heads fit each other. `where` names the config.

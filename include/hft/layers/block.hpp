@@ -19,6 +19,7 @@ struct BlockOptions {
   AttentionOptions attention;
   MLPOptions mlp;
   f64 dropout = 0;                                       // of what attention and MLP add, in a training pass
+  f64 residual_scale = 1;                                // of what they add to a PreNormBlock
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 
@@ -65,7 +66,7 @@ X run_layers(const Layers& layers, X x, Context& context) {
 }
 
 /// The pre-norm block of Llama, GPT-2 and most decoders after them:
-///   h = x + attention(norm(x));  y = h + mlp(norm(h))
+///   h = x + s attention(norm(x));  y = h + s mlp(norm(h)),  s = 1 unless the options say otherwise
 /// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp.
 template <class Norm, class Attention, class Mlp>
 class PreNormBlock {
@@ -77,13 +78,18 @@ class PreNormBlock {
         self_attn(o.attention),
         post_attention_layernorm(o.norm),
         mlp(o.mlp),
-        dropout_(o.dropout) {}
+        dropout_(o.dropout),
+        scale_(o.residual_scale) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const X h = add(x, apply_dropout(self_attn(input_layernorm(x), context), dropout_, context));
-    return add(h, apply_dropout(detail::feed_forward(mlp, post_attention_layernorm(h), context), dropout_, context));
+    const auto added = [&](const X& to, X y) {
+      y = apply_dropout(y, dropout_, context);
+      return add(to, scale_ == 1 ? y : scale(y, scale_));
+    };
+    const X h = added(x, self_attn(input_layernorm(x), context));
+    return added(h, detail::feed_forward(mlp, post_attention_layernorm(h), context));
   }
 
   void visit(visitor& v) {
@@ -99,7 +105,7 @@ class PreNormBlock {
   Mlp mlp;
 
  private:
-  f64 dropout_;
+  f64 dropout_, scale_;
 };
 
 /// The pre-norm block of a decoder beside an encoder:

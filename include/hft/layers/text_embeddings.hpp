@@ -18,6 +18,7 @@ struct TextEmbeddingsOptions {
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
   std::optional<NormOptions> norm = {};
+  f64 scale = 1;  // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
@@ -58,6 +59,7 @@ class TextEmbeddings {
   auto operator()(const TextInputs& in, Context& context) const {
     const auto &ids = in.input_ids, &types = context.token_type_ids;
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
+    if (options_.scale != 1) x = scale(x, options_.scale);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));

@@ -48,4 +48,7 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForMultipleChoice =
     PreTrainedModel<BertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
+struct bert : architecture<BertConfig, BertModel, BertForMaskedLM, BertForSequenceClassification,
+                           BertForTokenClassification, BertForQuestionAnswering, BertForMultipleChoice> {};
+
 }  // namespace hft

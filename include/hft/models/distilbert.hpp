@@ -77,6 +77,10 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DistilBertForMultipleChoice =
     PreTrainedModel<DistilBertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, first_token_by_relu>>;
 
+struct distilbert
+    : architecture<DistilBertConfig, DistilBertModel, DistilBertForMaskedLM, DistilBertForSequenceClassification,
+                   DistilBertForTokenClassification, DistilBertForQuestionAnswering, DistilBertForMultipleChoice> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void DistilBertConfig::fields(field_visitor& v) {

@@ -17,6 +17,8 @@ inline constexpr name_rule gguf_decoder_names[] = {
     {"model.layers.*.self_attn.k_proj", "blk.*.attn_k", stored_as::rope_pairs},
     {"model.layers.*.self_attn.v_proj", "blk.*.attn_v"},
     {"model.layers.*.self_attn.o_proj", "blk.*.attn_output"},
+    {"model.layers.*.self_attn.q_norm", "blk.*.attn_q_norm"},
+    {"model.layers.*.self_attn.k_norm", "blk.*.attn_k_norm"},
     {"model.layers.*.post_attention_layernorm", "blk.*.ffn_norm"},
     {"model.layers.*.mlp.gate_proj", "blk.*.ffn_gate"},
     {"model.layers.*.mlp.up_proj", "blk.*.ffn_up"},

@@ -71,6 +71,8 @@ using GPT2Model = DecoderModel<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2LMHeadModel = CausalLM<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
 
+struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void GPT2Config::fields(field_visitor& v) {

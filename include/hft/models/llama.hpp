@@ -91,6 +91,8 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForSequenceClassification =
     DecoderForSequenceClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
+struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void LlamaConfig::fields(field_visitor& v) {

@@ -70,6 +70,8 @@ using MambaModel = DecoderModel<MambaConfig, MambaBlock, RMSNorm, build<W, D, L,
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MambaForCausalLM = CausalLM<MambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
 
+struct mamba : architecture<MambaConfig, MambaModel, MambaForCausalLM> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void MambaConfig::fields(field_visitor& v) {

@@ -29,6 +29,7 @@
 #include <hft/layers/build.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/any_config.hpp>
+#include <hft/models/architecture.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>

@@ -43,6 +43,9 @@ using Qwen2ForSequenceClassification =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForTokenClassification = DecoderForTokenClassification<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
+struct qwen2 : architecture<Qwen2Config, Qwen2Model, Qwen2ForCausalLM, Qwen2ForSequenceClassification,
+                            Qwen2ForTokenClassification> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE Qwen2Config::Qwen2Config() {

@@ -104,4 +104,13 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CamembertForMultipleChoice =
     PreTrainedModel<CamembertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
+struct roberta : architecture<RobertaConfig, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification,
+                              RobertaForTokenClassification, RobertaForQuestionAnswering, RobertaForMultipleChoice> {};
+struct xlm_roberta
+    : architecture<XLMRobertaConfig, XLMRobertaModel, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification,
+                   XLMRobertaForTokenClassification, XLMRobertaForQuestionAnswering, XLMRobertaForMultipleChoice> {};
+struct camembert
+    : architecture<CamembertConfig, CamembertModel, CamembertForMaskedLM, CamembertForSequenceClassification,
+                   CamembertForTokenClassification, CamembertForQuestionAnswering, CamembertForMultipleChoice> {};
+
 }  // namespace hft

@@ -107,6 +107,8 @@ using T5ForConditionalGeneration =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using T5EncoderModel = PreTrainedModel<T5Config, EncoderModel<detail::T5Encoder<build<W, D, L, S>>>>;
 
+struct t5 : architecture<T5Config, T5Model, T5ForConditionalGeneration, T5EncoderModel> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void T5Config::fields(field_visitor& v) {

@@ -81,6 +81,8 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ViTForImageClassification =
     PreTrainedModel<ViTConfig, ForImageClassification<detail::ViTBase<build<W, D, L, S>>, first_token>>;
 
+struct vit : architecture<ViTConfig, ViTModel, ViTForImageClassification> {};
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void ViTConfig::fields(field_visitor& v) {

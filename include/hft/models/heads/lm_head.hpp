@@ -11,7 +11,8 @@ namespace hft {
 
 struct LMHeadOptions {
   isize hidden_size, vocab_size;
-  bool tied = false;  // to the token embeddings
+  bool tied = false;    // to the token embeddings
+  f64 logit_scale = 1;  // of the logits: of what the head sees
 };
 
 /// Checkpoint names: model, lm_head.

@@ -1,0 +1,22 @@
+// architecture: what a list of architectures (auto.hpp) knows of one. A tag by hand has the same members.
+//
+//   struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification> {};
+#pragma once
+#include <hft/device.hpp>
+#include <hft/layers/build.hpp>
+#include <hft/type_list.hpp>
+
+namespace hft {
+
+/// Base: the class of a checkpoint that names none; Heads: all others.
+template <class Config, template <class, Device, class, class> class Base,
+          template <class, Device, class, class> class... Heads>
+struct architecture {
+  static constexpr const char* model_type = Config::model_type;  // in config.json, and GGUF's general.architecture
+  template <class W, class D>
+  using base_model = Base<W, D, plain, runtime>;
+  template <class W, class D>
+  using models = type_list<Base<W, D, plain, runtime>, Heads<W, D, plain, runtime>...>;
+};
+
+}  // namespace hft
