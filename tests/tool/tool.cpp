@@ -68,6 +68,18 @@ Tensor<f32, 3> as_tensor(const stored_tensor& t) {
                               {t.shape[0], t.shape[1], t.shape[2]});
 }
 
+f32 value_at(const stored_tensor& t, isize i) {
+  f32 x;
+  std::memcpy(&x, t.bytes.data() + i * 4, 4);
+  return x;
+}
+
+f32 largest_of(const stored_tensor& t) {
+  f32 largest = 0;
+  for (isize i = 0; i < t.numel(); ++i) largest = std::max(largest, std::abs(value_at(t, i)));
+  return largest;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
@@ -90,28 +102,25 @@ BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
       const auto result = safetensors_file::open(w.file("out.safetensors"));
       BOOST_TEST(result.find("loss")->shape.empty());
       std::size_t gradients = 0;
+      f32 largest_of_all = 0;
+      for (const auto& t : golden.tensors())
+        if (t.name.starts_with("grad.")) largest_of_all = std::max(largest_of_all, largest_of(t));
       for (const auto& t : golden.tensors()) {
         if (!t.name.starts_with("grad.")) continue;
         ++gradients;
         const auto* found = result.find(t.name);
         BOOST_TEST_REQUIRE(found != nullptr, t.name);
         BOOST_TEST(found->shape == t.shape, boost::test_tools::per_element());
-        f32 largest = 0, worst = 0;
-        for (isize i = 0; i < t.numel(); ++i) {
-          f32 expected, got;
-          std::memcpy(&expected, t.bytes.data() + i * 4, 4);
-          std::memcpy(&got, found->bytes.data() + i * 4, 4);
-          largest = std::max(largest, std::abs(expected));
-          worst = std::max(worst, std::abs(expected - got));
-        }
+        f32 worst = 0;
+        for (isize i = 0; i < t.numel(); ++i) worst = std::max(worst, std::abs(value_at(t, i) - value_at(*found, i)));
         // What softmax leaves of a key's bias is rounding alone.
-        BOOST_TEST(worst <= std::max(1e-3f * largest, 1e-8f), t.name);
+        BOOST_TEST(worst <= std::max(1e-3f * largest_of(t), 1e-6f * largest_of_all), t.name);
       }
       if (complete.contains(file.path().stem().string()))
         BOOST_TEST(result.tensors().size() == gradients + 1);  // a tied pair once
     }
   }
-  BOOST_TEST(files == 27);
+  BOOST_TEST(files == 26);
 }
 
 BOOST_AUTO_TEST_CASE(forward_gives_transformers_outputs) {
