@@ -5,7 +5,7 @@ if(TARGET hft_compiled OR NOT CMAKE_CXX_COMPILER)
   return()
 endif()
 set(hft_compiled_sources)
-foreach(part kernels models text train)  # a source file each: a program is linked with those it uses
+foreach(part text templates train kernels models)  # a source file each: a program is linked with those it uses
   set(source "${CMAKE_CURRENT_BINARY_DIR}/hft_compiled_${part}.cpp")
   file(CONFIGURE OUTPUT "${source}" CONTENT "#include <hft/compiled/${part}.hpp>\n" @ONLY)
   list(APPEND hft_compiled_sources "${source}")

@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../include"
 
-declare -A what=([kernels]="the kernels of the cpu" [models]="files, configs, models and generation" [text]="tokenizers and chat templates" [train]="training")
+declare -A what=([kernels]="the kernels of the cpu" [models]="files, configs, models and generation" [templates]="chat templates" [text]="tokenizers" [train]="training")
 failed=0
-for part in kernels models text train; do
+for part in kernels models templates text train; do
   list=hft/compiled/$part.hpp
   made=$(
     echo "// The compiled part of ${what[$part]}: written by scripts/list_compiled.sh; see linkage.hpp."

@@ -19,14 +19,10 @@ namespace tool {
 
 using namespace hft;
 
-namespace {
-
-f64 seconds() {
+double seconds() {
   using clock = std::chrono::steady_clock;
-  return std::chrono::duration<f64>(clock::now().time_since_epoch()).count();
+  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
 }
-
-}  // namespace
 
 double peak_rss_mb() {
   f64 kib = 0;

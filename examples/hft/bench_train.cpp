@@ -20,8 +20,6 @@ using namespace hft;
 
 namespace {
 
-f64 seconds() { return std::chrono::duration<f64>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 // Of all threads of this process.
 f64 processor_seconds() {
   rusage u{};

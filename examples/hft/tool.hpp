@@ -77,6 +77,8 @@ int bench_generate(const bench_options&);
 int bench_encode(const bench_options&);
 int bench_tokenize(const bench_options&);
 int bench_train(const bench_options&);
+/// Of a clock that only goes forward.
+double seconds();
 /// The process's largest resident set so far, in MB (10^6 bytes).
 double peak_rss_mb();
 

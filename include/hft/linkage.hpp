@@ -11,9 +11,10 @@
 #pragma once
 
 #define HFT_PART_MODELS 1  // files, configs, models, generation
-#define HFT_PART_TEXT 2    // tokenizers, chat templates
+#define HFT_PART_TEXT 2    // tokenizers
 #define HFT_PART_TRAIN 4
-#define HFT_PART_KERNELS 8  // of the cpu: those that ops call
+#define HFT_PART_KERNELS 8     // of the cpu: those that ops call
+#define HFT_PART_TEMPLATES 16  // chat templates
 
 #ifndef HFT_COMPILED
 #define HFT_DEFINES(PART) 1

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Compiles the code blocks of a page.
-#   check.sh PAGE.md FLAGS_FILE LINK_FLAGS_FILE COMPILER WORK_DIR
+#   check.sh PAGE.md FLAGS_FILE LINK_FLAGS_FILE COMPILER WORK_DIR LIBRARY [FLAG...]
 # A ```cpp block is taken after a line `<!-- compile -->` or, to be run as well, `<!-- run -->`. A block with no `main`
 # is given one, and may stand on what the blocks before it on the page declare; so may one with a `main` after
 # `<!-- run on the above -->`.
 set -euo pipefail
-page=$1 flags_file=$2 link_flags_file=$3 compiler=$4 work=$5
+page=$1 flags_file=$2 link_flags_file=$3 compiler=$4 work=$5 library=$6
+shift 6
 
 mapfile -t flags < "$flags_file"
 mapfile -t link_flags < "$link_flags_file"
@@ -37,7 +38,7 @@ for block in "$work"/block_*.cpp; do
     cat "$block" >> "$declarations"
     { cat "$declarations"; echo 'int main() {}'; } > "$program.cpp"
   fi
-  "$compiler" "${flags[@]}" -Wall -Wextra -O1 "$program.cpp" -o "$program" "${link_flags[@]}"
+  "$compiler" "${flags[@]}" "$@" -Wall -Wextra -O1 "$program.cpp" -o "$program" "$library" "${link_flags[@]}"
   case $block in
     *.run.cpp) "$program" ;;
   esac

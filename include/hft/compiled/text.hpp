@@ -1,10 +1,8 @@
-// The compiled part of tokenizers and chat templates: written by scripts/list_compiled.sh; see linkage.hpp.
+// The compiled part of tokenizers: written by scripts/list_compiled.sh; see linkage.hpp.
 #pragma once
 #ifndef HFT_COMPILING
 #define HFT_COMPILING HFT_PART_TEXT
 #endif
 
-#include <hft/tokenizers/apply_chat_template.hpp>
-#include <hft/tokenizers/chat_template.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 #include <hft/tokenizers/tokenizer.hpp>

@@ -37,7 +37,7 @@ json chat_template_variables(const PreTrainedTokenizerFast& tokenizer, json mess
 std::string apply_chat_template(const PreTrainedTokenizerFast& tokenizer, const json& messages,
                                 const ChatTemplateOptions& options = {});
 
-#if HFT_DEFINES(TEXT)
+#if HFT_DEFINES(TEMPLATES)
 
 namespace detail {
 

@@ -23,7 +23,7 @@
 #include <hft/jinja/limits.hpp>
 #include <hft/jinja/value.hpp>
 #include <hft/linkage.hpp>
-#if HFT_DEFINES(TEXT)
+#if HFT_DEFINES(TEMPLATES)
 #include <hft/jinja/interpreter.hpp>
 #include <hft/jinja/parser.hpp>
 #include <hft/jinja/symbols.hpp>
@@ -90,7 +90,7 @@ class chat_template {
   std::shared_ptr<const detail::jinja::template_tree> tree_;
 };
 
-#if HFT_DEFINES(TEXT)
+#if HFT_DEFINES(TEMPLATES)
 
 HFT_INLINE chat_template::chat_template(std::string source, std::string name, template_limits limits)
     : source_(std::move(source)), name_(std::move(name)), limits_(limits) {
