@@ -54,6 +54,59 @@ CASES = {
     "distilbert_sequence": ("distilbert/sequence_classification", {}, "class", ("classifier", "layer.1", "embeddings")),
     "distilbert_masked_lm": ("distilbert/masked_lm_untied", {}, "same", ("vocab", "embeddings")),
     "bert_token": ("bert/token_classification", {}, "tags", ("classifier", "layer.1", "embeddings")),
+    # of decoders.py
+    "gpt_neox": ("gpt_neox/base", {}, "next", ("layers.0", "norm")),
+    "gpt_neox_sequential": ("gpt_neox/sequential", {}, "next", ("norm", "query_key_value", "embed_in")),
+    "phi": ("phi/base", {}, "next", ("layers.0.self_attn", "layers.0.mlp.fc1", "norm", "lm_head.bias")),
+    "phi_grouped": ("phi/grouped", {}, "next", ("norm", "k_proj", "embed_tokens", "lm_head")),
+    "opt": ("opt/base", {}, "next", ("layers.0", "norm")),
+    "opt_post_norm": ("opt/post_norm", {}, "next", ("norm", "project", "embed")),
+    "gptj": ("gptj/base", {}, "next", ("h.0.attn", "h.0.ln", "ln_f", "fc_out.bias", "wte", "lm_head.bias")),
+    "gptj_tied": ("gptj/tied", {}, "next", ("h.0.mlp", "ln", "wte", "lm_head")),
+    "bloom": ("bloom/base", {}, "next", ("h.0.self_attention", "norm", "h_to_4h.bias", "word_embeddings")),
+    "bloom_twelve_heads": ("bloom/twelve_heads", {}, "next", ("norm", "h.1.mlp.dense_4h_to_h.weight", "bias")),
+    "gemma": ("gemma/base", {}, "next", ("layers.0", "norm", "embed_tokens")),
+    "gemma_biases": ("gemma/biases", {}, "next", ("norm", "bias", "v_proj")),
+    "gemma2": ("gemma2/base", {}, "next", ("layers.0", "norm")),
+    "gemma2_uncapped": ("gemma2/uncapped", {}, "next", ("norm", "bias", "q_proj")),
+    "gemma3_text": ("gemma3_text/base", {}, "next", ("layers.1", "norm")),
+    "gemma3_text_scaled": ("gemma3_text/scaled", {}, "next", ("norm", "bias", "q_proj")),
+    "cohere": ("cohere/base", {}, "next", ("layers.0", "norm", "embed_tokens")),
+    "cohere_qk_norm": ("cohere/qk_norm", {}, "next", ("norm", "bias", "lm_head")),
+    "cohere2": ("cohere2/base", {}, "next", ("layers.2", "norm", "embed_tokens")),
+    "olmo": ("olmo/base", {}, "next", ("layers.0", "embed_tokens")),
+    "olmo_clipped": ("olmo/clipped", {}, "next", ("self_attn", "embed_tokens")),
+    "olmo2": ("olmo2/base", {}, "next", ("layers.0", "norm")),
+    "stablelm": ("stablelm/base", {}, "next", ("layers.0", "norm")),
+    "stablelm_parallel": ("stablelm/parallel", {}, "next", ("norm", "bias", "k_proj", "embed_tokens")),
+    "phi3": ("phi3/base", {}, "next", ("layers.0", "norm")),
+    "phi3_longrope": ("phi3/partial_longrope", {}, "next", ("norm", "qkv_proj", "embed_tokens")),
+    "starcoder2": ("starcoder2/base", {}, "next", ("layers.0", "norm", "embed_tokens")),
+    "falcon": ("falcon/base", {}, "next", ("h.0.self_attention", "norm", "ln_f", "word_embeddings")),
+    "falcon_new_decoder": ("falcon/new_decoder", {}, "next", ("query_key_value", "ln_", "bias", "lm_head")),
+    "falcon_alibi": ("falcon/alibi", {}, "next", ("h.0.self_attention", "norm", "bias")),
+    "codegen": ("codegen/base", {}, "next", ("h.0.attn", "ln_", "bias")),
+    "gpt_neo": ("gpt_neo/base", {}, "next", ("h.1.attn", "ln_", "wpe", "bias")),
+    "mpt": ("mpt/base", {}, "next", ("blocks.0.attn", "norm", "wte")),
+    "mpt_clipped": ("mpt/clipped", {}, "next", ("Wqkv", "norm")),
+    "gpt_bigcode": ("gpt_bigcode/base", {}, "next", ("attn", "ln_", "wpe", "bias")),
+    "gpt_bigcode_multi_head": ("gpt_bigcode/multi_head", {}, "next", ("h.0", "ln_")),
+    "smollm3": ("smollm3/base", {}, "next", ("layers.1", "norm", "embed_tokens")),
+    "nemotron": ("nemotron/base", {}, "next", ("layers.0", "norm")),
+    "nemotron_biases": ("nemotron/biases", {}, "next", ("norm", "bias", "embed_tokens")),
+    "glm": ("glm/base", {}, "next", ("layers.0", "norm")),
+    "glm4": ("glm4/base", {}, "next", ("layers.0", "norm")),
+    "ernie4_5": ("ernie4_5/base", {}, "next", ("layers.0", "norm", "embed_tokens")),
+    "xglm": ("xglm/base", {}, "next", ("layers.0", "norm", "embed_tokens")),
+    "biogpt": ("biogpt/base", {}, "next", ("layers.0", "norm")),
+    "biogpt_unscaled": ("biogpt/unscaled", {}, "next", ("norm", "embed", "output_projection")),
+    "helium": ("helium/base", {}, "next", ("layers.0", "norm")),
+    "exaone4": ("exaone4/base", {}, "next", ("layers.1", "norm")),
+    "seed_oss": ("seed_oss/base", {}, "next", ("layers.0.self_attn", "norm", "down_proj")),
+    "apertus": ("apertus/base", {}, "next", ("layers.0", "norm", "act_fn")),
+    "arcee": ("arcee/base", {}, "next", ("layers.0", "norm")),
+    "hunyuan_v1_dense": ("hunyuan_v1_dense/base", {}, "next", ("layers.0", "norm")),
+    "olmo3": ("olmo3/base", {}, "next", ("layers.1", "norm")),
 }
 
 
@@ -83,11 +136,13 @@ def labels_of(kind, rng, model, batch):
     return labels
 
 
-def stored_name(path):
+def stored_name(path, model_type):
     """What a checkpoint calls a parameter that Transformers 5 has another name for in memory."""
     if path.startswith("vit.layers"):
         for stored, here in VIT:
             path = path.replace(here, stored)
+    if path == "lm_head.weight" and model_type == "gpt_neox":
+        return "embed_out.weight"
     return path
 
 
@@ -125,7 +180,7 @@ def main():
         loss.backward()
         tensors = {**batch, "loss": loss.detach().reshape(1)}
         for path, parameter in model.named_parameters():
-            path = stored_name(path)
+            path = stored_name(path, model.config.model_type)
             if parameter.grad is not None and (not kept or any(part in path for part in kept)):
                 tensors["grad." + path] = parameter.grad
         save(DATA / "gradients" / f"{name}.safetensors", tensors, checkpoint=folder, **overrides)

@@ -1,0 +1,871 @@
+"""Tiny random checkpoints of many decoder-only architectures and their goldens: tests/data/models/MODEL_TYPE/*.
+
+decoders.py [MODEL_TYPE...]    all without a name
+
+A new architecture is an entry of ARCHS: what its classes are called, sizes under the names that its config uses, and
+its cases: name, class (what follows the prefix, or in full), fields of the config over the sizes, and, where the
+intervals of seeded.py do not suit, arguments of `interval`. Cases of ForCausalLM differ in as much as they can, so that
+two or three go through every branch; an eps is large in one, or it would not be seen. Other classes are there for their
+names and shapes: they have one layer and few passes.
+"""
+
+import copy
+import inspect
+import sys
+
+import transformers
+
+from common import BOS, EOS, PAD, causal_generations, causal_passes, ids, padded_batch, positions_of, write_case
+from qwen2 import SIZES as FORMER_SIZES
+
+SIZES = dict(vocab_size=41, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS)
+
+# As most configs call them. Rotary positions go beyond what the config says; where there is a table, `long` fills it.
+LLAMA = dict(
+    SIZES,
+    hidden_size=32,
+    intermediate_size=44,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=16,
+)
+GPT2 = dict(SIZES, n_embd=32, n_layer=2, n_head=4, n_positions=20)
+
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+
+MODEL = ("model", "Model", {})
+SEQUENCE = ("sequence_classification", "ForSequenceClassification", dict(num_labels=3))
+TOKEN = ("token_classification", "ForTokenClassification", dict(num_labels=5))
+QUESTION = ("question_answering", "ForQuestionAnswering", {})
+
+# Norms whose weight is used as 1 + weight
+AROUND_ONE = dict(special=[(r"norm\.weight$", 0.0, 0.433)])
+
+# So too where embeddings are scaled up: tied ones would say each token again
+GEMMA = dict(AROUND_ONE, embedding=0.25, gain=2.0)
+SCALED = dict(embedding=0.25, gain=2.0)
+
+# Buffers of an activation that a checkpoint has
+XIELU = dict(special=[(r"act_fn\.beta$", 0.5, 0.1), (r"act_fn\.eps$", -1e-6, 0.0)])
+
+
+def causal(name, weights=None, **fields):
+    return (name, "ForCausalLM", fields, weights)
+
+
+def rope(theta=10000.0, kind="default", **fields):
+    return dict(rope_parameters=dict(rope_theta=theta, rope_type=kind, **fields))
+
+
+def layers(*kinds):
+    """Layer types by their first letters."""
+    return dict(layer_types=[{"s": "sliding_attention", "f": "full_attention"}[kind] for kind in kinds])
+
+
+GLOBAL = dict(attention_types=[[["global"], 1]])
+
+ARCHS = {
+    "gpt_neox": (
+        "GPTNeoX",
+        LLAMA,
+        [
+            causal("base", hidden_size=36, **rope(partial_rotary_factor=0.25)),
+            causal(
+                "sequential",
+                layer_norm_eps=0.02,
+                use_parallel_residual=False,
+                attention_bias=False,
+                tie_word_embeddings=True,
+                hidden_act="gelu_fast",
+                **rope(500.0, partial_rotary_factor=1.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "phi": (
+        "Phi",
+        LLAMA,
+        [
+            causal("base", hidden_size=40, **rope(partial_rotary_factor=0.4)),
+            causal(
+                "grouped",
+                layer_norm_eps=0.02,
+                num_key_value_heads=2,
+                qk_layernorm=True,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                **rope(500.0, partial_rotary_factor=0.5),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "opt": (
+        "OPT",
+        dict(SIZES, hidden_size=36, ffn_dim=44, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=20),
+        [
+            causal("base"),
+            causal("post_norm", do_layer_norm_before=False, word_embed_proj_dim=20, hidden_size=32),
+            causal(
+                "plain",
+                enable_bias=False,
+                layer_norm_elementwise_affine=False,
+                _remove_final_layer_norm=True,
+                tie_word_embeddings=False,
+                activation_function="gelu",
+            ),
+            MODEL,
+            ("sequence_classification", "ForSequenceClassification", dict(num_labels=3, word_embed_proj_dim=20)),
+            QUESTION,
+        ],
+    ),
+    "gptj": (
+        "GPTJ",
+        GPT2,
+        [
+            causal("base", n_embd=36, rotary_dim=4),
+            causal(
+                "tied",
+                layer_norm_epsilon=0.02,
+                rotary_dim=8,
+                n_inner=40,
+                activation_function="relu",
+                tie_word_embeddings=True,
+            ),
+            ("model", "Model", dict(rotary_dim=4)),
+            ("sequence_classification", "ForSequenceClassification", dict(num_labels=3, rotary_dim=4)),
+            ("question_answering", "ForQuestionAnswering", dict(rotary_dim=4)),
+        ],
+    ),
+    "bloom": (
+        "Bloom",
+        dict(SIZES, hidden_size=32, n_layer=2, n_head=4),
+        [
+            causal("base"),
+            causal(
+                "twelve_heads",
+                layer_norm_epsilon=0.02,
+                hidden_size=36,
+                n_head=12,
+                apply_residual_connection_post_layernorm=True,
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "gemma": (
+        "Gemma",
+        dict(LLAMA, head_dim=6, num_key_value_heads=1),
+        [
+            causal("base", GEMMA),
+            causal(
+                "biases",
+                GEMMA,
+                rms_norm_eps=0.02,
+                head_dim=10,
+                num_key_value_heads=2,
+                attention_bias=True,
+                tie_word_embeddings=False,
+                hidden_act="gelu",
+                **rope(500.0),
+            ),
+            (*MODEL, GEMMA),
+            (*SEQUENCE, GEMMA),
+            (*TOKEN, GEMMA),
+        ],
+    ),
+    "gemma2": (
+        "Gemma2",
+        dict(LLAMA, head_dim=10, num_key_value_heads=2, query_pre_attn_scalar=7, sliding_window=4),
+        [
+            causal("base", GEMMA, num_hidden_layers=3, attn_logit_softcapping=2.0, final_logit_softcapping=2.0),
+            causal(
+                "uncapped",
+                GEMMA,
+                rms_norm_eps=0.02,
+                **layers("f", "s"),
+                attn_logit_softcapping=None,
+                final_logit_softcapping=None,
+                num_key_value_heads=4,
+                attention_bias=True,
+                tie_word_embeddings=False,
+                hidden_activation="silu",
+            ),
+            (*MODEL, GEMMA),
+            (*SEQUENCE, GEMMA),
+            (*TOKEN, GEMMA),
+        ],
+    ),
+    "gemma3_text": (
+        "Gemma3Text",
+        dict(LLAMA, head_dim=10, num_key_value_heads=2, query_pre_attn_scalar=7, sliding_window=4),
+        [
+            ("base", "Gemma3ForCausalLM", dict(num_hidden_layers=3, **layers("s", "f", "s")), GEMMA),
+            (
+                "scaled",
+                "Gemma3ForCausalLM",
+                dict(
+                    **layers("f", "s"),
+                    rope_parameters=dict(
+                        full_attention=dict(rope_type="linear", factor=3.0, rope_theta=2000.0),
+                        sliding_attention=dict(rope_type="default", rope_theta=100.0),
+                    ),
+                    final_logit_softcapping=2.0,
+                    rms_norm_eps=0.02,
+                    attention_bias=True,
+                    num_key_value_heads=1,
+                    tie_word_embeddings=False,
+                ),
+                GEMMA,
+            ),
+            (*MODEL, GEMMA),
+            (
+                "bidirectional",
+                "Model",
+                dict(num_hidden_layers=2, **layers("s", "f"), use_bidirectional_attention=True, sliding_window=4),
+                GEMMA,
+            ),
+            (*SEQUENCE, GEMMA),
+        ],
+    ),
+    "cohere": (
+        "Cohere",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal("base", logit_scale=0.6),
+            causal(
+                "qk_norm",
+                dict(special=[(r"[qk]_norm\.weight$", 1.0, 0.433)]),  # a matrix: heads, dims
+                layer_norm_eps=0.02,
+                hidden_size=40,
+                use_qk_norm=True,
+                attention_bias=True,
+                tie_word_embeddings=False,
+                logit_scale=0.8,
+                **rope(100.0),
+            ),
+            MODEL,
+        ],
+    ),
+    "cohere2": (
+        "Cohere2",
+        dict(LLAMA, num_key_value_heads=2, sliding_window=4),
+        [
+            causal("base", num_hidden_layers=3, sliding_window_pattern=3, logit_scale=0.6),
+            causal(
+                "biases",
+                layer_norm_eps=0.02,
+                **layers("f", "s"),
+                hidden_size=40,
+                attention_bias=True,
+                tie_word_embeddings=False,
+                logit_scale=0.8,
+                **rope(100.0),
+            ),
+            MODEL,
+        ],
+    ),
+    "olmo": (
+        "Olmo",
+        LLAMA,
+        [
+            causal("base"),
+            causal("clipped", num_key_value_heads=2, clip_qkv=1.2, attention_bias=True, tie_word_embeddings=True),
+            MODEL,
+            SEQUENCE,
+        ],
+    ),
+    "olmo2": (
+        "Olmo2",
+        LLAMA,
+        [
+            causal("base", num_key_value_heads=2),
+            causal("biases", rms_norm_eps=0.02, attention_bias=True, tie_word_embeddings=True, **rope(100.0)),
+            MODEL,
+            SEQUENCE,
+        ],
+    ),
+    "stablelm": (
+        "StableLm",
+        dict(LLAMA, num_key_value_heads=4),
+        [
+            causal("base", hidden_size=36, num_key_value_heads=2, **rope(partial_rotary_factor=0.5)),
+            causal(
+                "parallel",
+                layer_norm_eps=0.02,
+                use_parallel_residual=True,
+                qk_layernorm=True,
+                use_qkv_bias=True,
+                num_key_value_heads=2,
+                tie_word_embeddings=True,
+                **rope(100.0, partial_rotary_factor=0.25),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "phi3": (
+        "Phi3",
+        dict(LLAMA, original_max_position_embeddings=16),
+        [
+            causal("base", num_key_value_heads=2, sliding_window=5),
+            causal(
+                "longrope",
+                rms_norm_eps=0.02,
+                max_position_embeddings=48,
+                original_max_position_embeddings=12,
+                **rope(
+                    kind="longrope",
+                    short_factor=[1.0, 1.1, 1.3, 1.6],
+                    long_factor=[1.2, 2.0, 3.0, 4.5],
+                ),
+            ),
+            causal(
+                "partial_longrope",
+                max_position_embeddings=48,
+                original_max_position_embeddings=12,
+                num_key_value_heads=2,
+                tie_word_embeddings=True,
+                **rope(
+                    kind="longrope",
+                    partial_rotary_factor=0.75,
+                    short_factor=[1.0, 1.2, 1.5],
+                    long_factor=[1.5, 2.5, 4.0],
+                ),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "starcoder2": (
+        "Starcoder2",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal("base", sliding_window=4),
+            causal(
+                "plain",
+                norm_epsilon=0.02,
+                use_bias=False,
+                num_key_value_heads=4,
+                tie_word_embeddings=False,
+                hidden_size=40,
+                **rope(100.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "falcon": (
+        "Falcon",
+        dict(SIZES, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=16),
+        [
+            causal("base"),
+            causal(
+                "new_decoder",
+                layer_norm_epsilon=0.02,
+                new_decoder_architecture=True,
+                num_kv_heads=2,
+                bias=True,
+                tie_word_embeddings=False,
+            ),
+            causal(
+                "one_norm",
+                new_decoder_architecture=True,
+                num_kv_heads=2,
+                num_ln_in_parallel_attn=1,
+                hidden_size=40,
+            ),
+            causal(
+                "alibi",
+                alibi=True,
+                multi_query=False,
+                parallel_attn=False,
+                bias=True,
+                hidden_size=36,
+                num_attention_heads=12,
+            ),
+            causal(
+                "sequential",
+                parallel_attn=False,
+                multi_query=False,
+                hidden_size=40,
+                ffn_hidden_size=44,
+                activation="gelu_new",
+                **rope(100.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "codegen": (
+        "CodeGen",
+        GPT2,
+        [
+            causal("base", n_embd=40, n_head=8, rotary_dim=4),
+            causal(
+                "tied",
+                layer_norm_epsilon=0.02,
+                rotary_dim=8,
+                n_inner=44,
+                activation_function="relu",
+                tie_word_embeddings=True,
+            ),
+            ("model", "Model", dict(rotary_dim=4)),
+        ],
+    ),
+    "gpt_neo": (
+        "GPTNeo",
+        dict(SIZES, hidden_size=36, num_layers=2, num_heads=4, max_position_embeddings=20, window_size=4),
+        [
+            causal("base", attention_types=[[["global", "local"], 1]]),
+            causal(
+                "local",
+                layer_norm_epsilon=0.02,
+                attention_types=[[["local"], 2]],
+                window_size=3,
+                intermediate_size=44,
+                activation_function="relu",
+                tie_word_embeddings=False,
+            ),
+            ("model", "Model", dict(attention_types=[[["local"], 1]], hidden_size=32)),
+            ("sequence_classification", "ForSequenceClassification", dict(num_labels=3, **GLOBAL)),
+            ("token_classification", "ForTokenClassification", dict(num_labels=5, **GLOBAL)),
+            ("question_answering", "ForQuestionAnswering", dict(attention_types=[[["local"], 1]])),
+        ],
+    ),
+    "mpt": (
+        "Mpt",
+        dict(SIZES, d_model=32, n_heads=4, n_layers=2, max_seq_len=20),
+        [
+            causal("base"),
+            causal(
+                "clipped",
+                layer_norm_epsilon=0.02,
+                d_model=36,
+                n_heads=6,
+                attn_config=dict(clip_qkv=1.2, softmax_scale=0.5),
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "gpt_bigcode": (
+        "GPTBigCode",
+        GPT2,
+        [
+            causal("base", n_embd=36),
+            causal(
+                "multi_head",
+                layer_norm_epsilon=0.02,
+                multi_query=False,
+                scale_attn_weights=False,
+                n_inner=44,
+                activation_function="gelu",
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "smollm3": (
+        "SmolLM3",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal("base", num_hidden_layers=3, no_rope_layer_interval=2),
+            causal(
+                "slides",
+                rms_norm_eps=0.02,
+                num_hidden_layers=3,
+                no_rope_layers=[0, 1, 0],
+                use_sliding_window=True,
+                sliding_window=4,
+                num_key_value_heads=4,
+                attention_bias=True,
+                mlp_bias=True,
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "nemotron": (
+        "Nemotron",
+        dict(LLAMA, num_key_value_heads=4),
+        [
+            causal("base", AROUND_ONE, head_dim=10, num_key_value_heads=2, **rope(partial_rotary_factor=0.4)),
+            causal(
+                "biases",
+                AROUND_ONE,
+                norm_eps=0.02,
+                attention_bias=True,
+                mlp_bias=True,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                **rope(100.0, partial_rotary_factor=1.0),
+            ),
+            (*MODEL, AROUND_ONE),
+            (*SEQUENCE, AROUND_ONE),
+            (*TOKEN, AROUND_ONE),
+            (*QUESTION, AROUND_ONE),
+        ],
+    ),
+    "glm": (
+        "Glm",
+        dict(LLAMA, head_dim=8, num_key_value_heads=2),
+        [
+            causal("base"),
+            causal(
+                "plain",
+                rms_norm_eps=0.02,
+                attention_bias=False,
+                head_dim=10,
+                num_key_value_heads=1,
+                tie_word_embeddings=True,
+                **rope(100.0, partial_rotary_factor=1.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "glm4": (
+        "Glm4",
+        dict(LLAMA, head_dim=8, num_key_value_heads=2),
+        [
+            causal("base"),
+            causal(
+                "plain",
+                rms_norm_eps=0.02,
+                attention_bias=False,
+                head_dim=10,
+                num_key_value_heads=1,
+                tie_word_embeddings=True,
+                **rope(100.0, partial_rotary_factor=1.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "ernie4_5": (
+        "Ernie4_5",
+        dict(LLAMA, head_dim=8, num_key_value_heads=2),
+        [
+            causal("base"),
+            causal(
+                "biases",
+                rms_norm_eps=0.02,
+                use_bias=True,
+                head_dim=10,
+                num_key_value_heads=1,
+                tie_word_embeddings=False,
+                **rope(100.0),
+            ),
+            MODEL,
+        ],
+    ),
+    "xglm": (
+        "XGLM",
+        dict(SIZES, d_model=32, ffn_dim=44, num_layers=2, attention_heads=4, max_position_embeddings=20),
+        [
+            causal("base", SCALED),
+            causal(
+                "unscaled",
+                d_model=33,
+                attention_heads=3,
+                scale_embedding=False,
+                activation_function="relu",
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+        ],
+    ),
+    "biogpt": (
+        "BioGpt",
+        dict(LLAMA, max_position_embeddings=20),
+        [
+            causal("base", SCALED),
+            causal(
+                "unscaled",
+                dict(special=[(r"^output_projection\.weight$", 0.0, 0.765)]),
+                hidden_size=36,
+                scale_embedding=False,
+                hidden_act="relu",
+                tie_word_embeddings=False,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "helium": (
+        "Helium",
+        dict(LLAMA, num_key_value_heads=4, head_dim=8),
+        [
+            causal("base", num_key_value_heads=2),
+            causal(
+                "biases",
+                rms_norm_eps=0.02,
+                hidden_size=40,
+                head_dim=10,
+                attention_bias=True,
+                mlp_bias=True,
+                tie_word_embeddings=True,
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
+    "exaone4": (
+        "Exaone4",
+        dict(LLAMA, num_key_value_heads=2, sliding_window=4),
+        [
+            causal("base", num_hidden_layers=3, sliding_window_pattern=2),
+            causal(
+                "full",
+                rms_norm_eps=0.02,
+                **layers("f", "f"),
+                sliding_window=None,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+                **rope(100.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "seed_oss": (
+        "SeedOss",
+        dict(LLAMA, num_key_value_heads=2, head_dim=10),
+        [
+            causal("base"),
+            causal(
+                "output_biases",
+                rms_norm_eps=0.02,
+                attention_bias=False,
+                attention_out_bias=True,
+                mlp_bias=True,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+                **rope(100.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "apertus": (
+        "Apertus",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal(
+                "base",
+                XIELU,
+                **rope(
+                    kind="llama3",
+                    factor=8.0,
+                    low_freq_factor=1.0,
+                    high_freq_factor=4.0,
+                    original_max_position_embeddings=8,
+                ),
+            ),
+            causal(
+                "biases",
+                XIELU,
+                rms_norm_eps=0.02,
+                hidden_size=40,
+                num_key_value_heads=4,
+                attention_bias=True,
+                tie_word_embeddings=True,
+                **rope(100.0),
+            ),
+            (*MODEL, XIELU),
+            (*TOKEN, XIELU),
+        ],
+    ),
+    "arcee": (
+        "Arcee",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal("base"),
+            causal(
+                "biases",
+                rms_norm_eps=0.02,
+                attention_bias=True,
+                mlp_bias=True,
+                head_dim=10,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+                **rope(kind="yarn", factor=4.0, original_max_position_embeddings=8),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "hunyuan_v1_dense": (
+        "HunYuanDenseV1",
+        dict(LLAMA, num_key_value_heads=2, head_dim=8),
+        [
+            causal("base"),
+            causal(
+                "alpha",
+                rms_norm_eps=0.02,
+                head_dim=10,
+                num_key_value_heads=4,
+                attention_bias=True,
+                tie_word_embeddings=True,
+                **rope(kind="dynamic", alpha=50.0, factor=1.0),
+            ),
+            MODEL,
+            SEQUENCE,
+        ],
+    ),
+    "olmo3": (
+        "Olmo3",
+        dict(LLAMA, num_key_value_heads=2, sliding_window=4),
+        [
+            causal(
+                "base",
+                num_hidden_layers=3,
+                **layers("s", "f", "s"),
+                rope_parameters=dict(
+                    full_attention=dict(
+                        rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=8
+                    ),
+                    sliding_attention=dict(rope_type="default", rope_theta=10000.0),
+                ),
+            ),
+            causal(
+                "biases",
+                rms_norm_eps=0.02,
+                num_hidden_layers=4,
+                attention_bias=True,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+            ),
+            MODEL,
+            SEQUENCE,
+        ],
+    ),
+}
+
+
+# Those whose cases have the passes that llama.py's have, of every class.
+FORMER = {
+    "mistral": (
+        "Mistral",
+        FORMER_SIZES,
+        [
+            causal("base", sliding_window=None),
+            causal("window", sliding_window=5, head_dim=12),
+            ("model", "Model", dict(sliding_window=3)),
+            SEQUENCE,
+        ],
+    ),
+    "qwen3": (
+        "Qwen3",
+        FORMER_SIZES,
+        [
+            causal("base", head_dim=12),
+            causal("biases", head_dim=8, attention_bias=True, tie_word_embeddings=True),
+            causal("slides", head_dim=10, use_sliding_window=True, sliding_window=4, max_window_layers=1),
+            ("model", "Model", dict(head_dim=12)),
+            ("token_classification", "ForTokenClassification", dict(head_dim=12, num_labels=5)),
+        ],
+    ),
+    "granite": (
+        "Granite",
+        dict(
+            FORMER_SIZES,
+            embedding_multiplier=3.5,
+            residual_multiplier=0.4,
+            attention_multiplier=0.2,
+            logits_scaling=0.7,
+        ),
+        [
+            causal("base"),
+            causal("biases", attention_bias=True, mlp_bias=True, logits_scaling=0.5),
+            MODEL,
+        ],
+    ),
+}
+
+
+def passes_of(cls):
+    """The passes of a class: few, as many cases have them."""
+    takes_positions = "position_ids" in inspect.signature(cls.forward).parameters
+
+    def few(rng, config):
+        return {
+            "batch": {"input_ids": ids(rng, config.vocab_size, 2, 5)},
+            "right_padded": padded_batch(rng, config.vocab_size, [6, 3], "right"),
+        }
+
+    def passes(rng, config):
+        left = padded_batch(rng, config.vocab_size, [6, 9, 2], "left")
+        positions = {"left_padded_positions": {**left, "position_ids": positions_of(left["attention_mask"])}}
+        return {
+            "single": {"input_ids": ids(rng, config.vocab_size, 1, 11)},
+            "batch": {"input_ids": ids(rng, config.vocab_size, 3, 7)},
+            "left_padded": left,
+            **(positions if takes_positions else {}),
+            "long": {"input_ids": ids(rng, config.vocab_size, 1, 20)},
+        }
+
+    return passes if cls.__name__.endswith("ForCausalLM") else few
+
+
+def generations(rng, config):
+    return causal_generations(rng, config.vocab_size)
+
+
+def make(arch):
+    prefix, sizes, cases = {**ARCHS, **FORMER}[arch]
+    config_class = getattr(transformers, prefix + "Config")
+    assert config_class.model_type == arch
+    for case, head, fields, *rest in cases:
+        cls = getattr(transformers, prefix + head, None) or getattr(transformers, head)
+        generates = head.endswith("ForCausalLM")
+        if arch in FORMER:
+            passes = lambda rng, config: causal_passes(rng, config.vocab_size, 38)
+        else:
+            passes = passes_of(cls)
+            if not generates:
+                fields = {**{name: 1 for name in LAYERS if name in sizes}, **fields}
+        fields = {**sizes, **fields}
+        model = lambda: cls(config_class(**copy.deepcopy(fields)))  # a config keeps the dtype of what was saved
+        weights = rest[0] if rest else None
+        write_case(arch, case, model, passes, generations if generates else None, weights=weights)
+
+
+def main():
+    for arch in sys.argv[1:] or {**ARCHS, **FORMER}:
+        make(arch)
+
+
+if __name__ == "__main__":
+    main()
