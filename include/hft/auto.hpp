@@ -26,6 +26,7 @@
 #include <hft/models/bert.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/gpt_neox.hpp>
 #include <hft/models/granite.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
@@ -43,8 +44,8 @@ namespace hft {
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt2, bert, roberta, xlm_roberta, camembert,
-                            distilbert, mamba, t5, vit>;
+using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt_neox, gpt2, bert, roberta, xlm_roberta,
+                            camembert, distilbert, mamba, t5, vit>;
 
 // Heads, by the ends of their classes' names.
 struct causal_lm {

@@ -29,12 +29,14 @@
 #include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
 #include <hft/models/config.hpp>
+#include <hft/models/decoder_config.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/encoder.hpp>
 #include <hft/models/fields.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_names.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/gpt_neox.hpp>
 #include <hft/models/granite.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
 #include <hft/models/initialise.hpp>

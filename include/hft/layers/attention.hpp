@@ -1,6 +1,7 @@
 // Self-attention: projections to queries, keys and values, positions, cache, attention, projection back.
 #pragma once
 #include <cmath>
+#include <optional>
 
 #include <hft/layers/attention_options.hpp>
 #include <hft/layers/context.hpp>
@@ -9,6 +10,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
+#include <hft/ops/clamp.hpp>
 
 namespace hft {
 
@@ -50,9 +52,15 @@ class AttentionCore {
   X operator()(const X& q, const X& k, const X& v, Context& context) const {
     const isize B_ = q.extent(0), T = q.extent(1), H = options_.num_heads, Hk = options_.num_kv_heads,
                 C = options_.head_dim;
-    auto [query, keys] =
-        positions_.apply(q.template reshape<4>({B_, T, H, C}), k.template reshape<4>({B_, T, Hk, C}), context);
-    auto values = v.template reshape<4>({B_, T, Hk, C});
+    return attend(q.template reshape<4>({B_, T, H, C}), k.template reshape<4>({B_, T, Hk, C}),
+                  v.template reshape<4>({B_, T, Hk, C}), context);
+  }
+
+  /// q (B,T,H,D), k and v (B,T,Hk,D) => (B,T,H*D)
+  template <class Heads, class Context>
+  auto attend(const Heads& q, const Heads& k, Heads values, Context& context) const {
+    const isize B_ = q.extent(0), T = q.extent(1);
+    auto [query, keys] = positions_.apply(q, k, context);
     isize first = 0;
     if constexpr (requires { context.cache; })
       if (context.cache) {
@@ -67,7 +75,8 @@ class AttentionCore {
     if (context.attentions)
       context.attentions->push_back(
           attention_weights(detail::untracked(query), detail::untracked(keys), args, detail::untracked(bias)));
-    return attention(query, keys, values, args, bias).template reshape<3>({B_, T, H * C});
+    return attention(query, keys, values, args, bias)
+        .template reshape<3>({B_, T, options_.num_heads * options_.head_dim});
   }
 
   const AttentionOptions& options() const { return options_; }
@@ -78,10 +87,44 @@ class AttentionCore {
   Tensor<f32, 1, typename B::base> slopes_;  // ALiBi's
 };
 
+/// The norm of a projection's heads, as QKNormOptions say. Checkpoint names: those of the norm, or a weight of all
+/// heads.
+template <template <class> class Norm, class B>
+class HeadNorm {
+ public:
+  HeadNorm(const QKNormOptions& o, isize heads, isize head_dim)
+      : norm({.size = o.per_head ? head_dim : heads * head_dim,
+              .eps = o.eps,
+              .bias = o.bias,
+              .weight = !o.weight_of_heads,
+              .weight_from_zero = o.weight_from_zero}),
+        heads_(o.per_head ? heads : 1) {
+    if (o.weight_of_heads) weight = decltype(weight)::unallocated({heads, head_dim});
+  }
+
+  /// (B,T,H*D) => (B,T,H*D)
+  template <class X>
+  X operator()(const X& x) const {
+    const isize N = x.extent(2) / heads_;
+    const X y = norm(x.template reshape<4>({x.extent(0), x.extent(1), heads_, N})).template reshape<3>(x.shape());
+    return weight ? mul_rows(y, weight.template reshape<1>({x.extent(2)})) : y;
+  }
+  void visit(visitor& v) {
+    norm.visit(v);
+    if (weight.extent(0)) v("weight", weight);
+  }
+
+  Norm<B> norm;
+  typename B::template parameter<typename B::activation, 2> weight;  // (H,D), or empty
+
+ private:
+  isize heads_;
+};
+
 /// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
 /// o_proj, and where queries and keys are normalised q_norm, k_norm. Positions: rope, alibi, no_positions, or a type
-/// like them (layers/positions.hpp).
-template <class B, class Positions>
+/// like them (layers/positions.hpp). QKNorm: of q_norm and k_norm.
+template <class B, class Positions, template <class> class QKNorm = RMSNorm>
 class SelfAttention {
  public:
   using linear_t = typename B::column_linear;
@@ -93,16 +136,18 @@ class SelfAttention {
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
         core_(o) {
     if (!o.qk_norm) return;
-    const isize D = o.head_dim;
-    q_norm.emplace(NormOptions{.size = o.qk_norm->per_head ? D : D * o.num_heads, .eps = o.qk_norm->eps});
-    k_norm.emplace(NormOptions{.size = o.qk_norm->per_head ? D : D * o.num_kv_heads, .eps = o.qk_norm->eps});
+    q_norm.emplace(*o.qk_norm, o.num_heads, o.head_dim);
+    k_norm.emplace(*o.qk_norm, o.num_kv_heads, o.head_dim);
   }
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
-    return o_proj(q_norm ? core_(normed(*q_norm, q), normed(*k_norm, k), v, context) : core_(q, k, v, context));
+    auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
+    if (q_norm) q = (*q_norm)(q), k = (*k_norm)(k);
+    if (const auto limit = core_.options().clip_qkv)
+      for (X* y : {&q, &k, &v}) *y = clamp(*y, -*limit, *limit);
+    return o_proj(core_(q, k, v, context));
   }
 
   void visit(visitor& v) {
@@ -116,16 +161,9 @@ class SelfAttention {
 
   linear_t q_proj, k_proj, v_proj;
   typename B::row_linear o_proj;
-  std::optional<RMSNorm<B>> q_norm, k_norm;
+  std::optional<HeadNorm<QKNorm, B>> q_norm, k_norm;
 
  private:
-  // Over the last N elements, N the norm's size: of (B,T,H*D) either a head's or all.
-  template <class X>
-  static X normed(const RMSNorm<B>& norm, const X& x) {
-    const isize N = norm.weight.extent(0), heads = x.extent(2) / N;
-    return norm(x.template reshape<4>({x.extent(0), x.extent(1), heads, N})).template reshape<3>(x.shape());
-  }
-
   AttentionCore<B, Positions> core_;
 };
 

@@ -8,10 +8,27 @@
 
 namespace hft {
 
-/// An RMSNorm of queries and of keys, before positions.
+/// A norm of queries and of keys, before positions.
 struct QKNormOptions {
   f64 eps = 1e-6;
-  bool per_head = true;  // over each head's elements (Qwen3), else over all heads together (OLMo 2)
+  bool per_head = true;           // over each head's elements (Qwen3), else over all heads together (OLMo 2)
+  bool weight_of_heads = false;   // whether each head has a weight of its own (Cohere): (heads, head_dim), and no bias
+  bool bias = false;              // LayerNorm only
+  bool weight_from_zero = false;  // see NormOptions
+};
+
+/// Linear biases as alibi adds them.
+struct AlibiOptions {
+  f64 bias_max = 8;              // the slopes of n heads are 2^(-bias_max/n), 2^(-2 bias_max/n), ...
+  bool from_next_power = false;  // of heads that are no power of two: every second slope of the next power first (MPT)
+  f64 factor = 1;                // of all slopes
+};
+
+/// How the rows of a fused projection lie: groups one behind the other, each the rows of its queries, keys and values.
+struct QKVLayout {
+  isize groups =
+      1;  // num_kv_heads: each key's head beside its queries (GPT-NeoX, Falcon); 1: all queries first (GPT-2)
+  bool values_before_keys = false;  // in each group (CodeGen)
 };
 
 struct AttentionOptions {
@@ -28,8 +45,12 @@ struct AttentionOptions {
   f64 dropout = 0;                       // of the weights, in a training pass
   std::optional<RopeScaling> rope = {};  // of rotary positions; turns the first dim() of each head's elements
   bool interleaved = false;              // whether neighbours are turned together (GPT-J), not halves (Llama)
+  bool rotary = true;                    // false: this layer knows no order, though others turn (SmolLM3)
+  AlibiOptions alibi = {};
   std::optional<QKNormOptions> qk_norm = {};
-  isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
+  std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
+  QKVLayout qkv = {};                // of a FusedSelfAttention
+  isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
 /// Throws config_error unless the heads fit each other. `where` names the config.

@@ -13,13 +13,20 @@
 
 namespace hft {
 
+/// Where a block normalises: what attention and MLP see, what they give, both, or the sum with the residual stream.
+enum class norms { before, after, both, of_the_sum };
+
 /// What a block is built from; stock blocks have a norm, an attention and an MLP.
 struct BlockOptions {
   NormOptions norm;
   AttentionOptions attention;
   MLPOptions mlp;
   f64 dropout = 0;                                       // of what attention and MLP add, in a training pass
-  f64 residual_scale = 1;                                // of what they add to a PreNormBlock
+  f64 residual_scale = 1;                                // of what they add to a TransformerBlock
+  hft::norms norms = norms::before;                      // of a TransformerBlock, and so the next
+  bool parallel = false;                                 // whether the MLP sees what attention sees
+  bool shared_norm = false;                              // by the same norm
+  bool from_normed = false;                              // whether the residual stream goes on from what is normed
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 
@@ -65,21 +72,36 @@ X run_layers(const Layers& layers, X x, Context& context) {
   return x;
 }
 
-/// The pre-norm block of Llama, GPT-2 and most decoders after them:
-///   h = x + s attention(norm(x));  y = h + s mlp(norm(h)),  s = 1 unless the options say otherwise
-/// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp.
+/// The block of Llama, GPT-2 and most decoders after them, with p and m norms before attention and MLP, s = 1:
+///   h = x + s attention(p(x));  y = h + s mlp(m(h))
+/// Where the options say so,
+///   parallel            y = x + attention(p(x)) + mlp(m(x))               GPT-NeoX; with shared_norm mlp(p(x)): GPT-J,
+///   Phi norms::after        h = x + p(attention(x));  y = h + m(mlp(h))       OLMo 2 norms::both         h = x +
+///   p'(attention(p(x))), and so the MLP       Gemma 2 norms::of_the_sum   h = p(x + attention(x));  y = m(h + mlp(h))
+///   the first Transformer, OPT-350M from_normed         the residual stream goes on from p(x), not x      BLOOM
+/// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp; of norms::both, those of what is added:
+/// post_self_attn_layernorm, post_mlp_layernorm.
 template <class Norm, class Attention, class Mlp>
-class PreNormBlock {
+class TransformerBlock {
  public:
   using options = BlockOptions;
 
-  explicit PreNormBlock(const BlockOptions& o)
+  /// Throws value_error for options that exclude each other.
+  explicit TransformerBlock(const BlockOptions& o)
       : input_layernorm(o.norm),
         self_attn(o.attention),
-        post_attention_layernorm(o.norm),
         mlp(o.mlp),
+        norms_(o.norms),
+        parallel_(o.parallel),
+        from_normed_(o.from_normed),
         dropout_(o.dropout),
-        scale_(o.residual_scale) {}
+        scale_(o.residual_scale) {
+    if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
+    if (o.norms == norms::both) post_self_attn_layernorm.emplace(o.norm), post_mlp_layernorm.emplace(o.norm);
+    if ((o.parallel && o.norms != norms::before) || (o.shared_norm && !o.parallel) ||
+        (o.from_normed && (o.parallel || o.norms != norms::before)))
+      throw value_error("TransformerBlock", "options", "a parallel block, or one that normalises elsewhere", "both");
+  }
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
@@ -88,25 +110,50 @@ class PreNormBlock {
       y = apply_dropout(y, dropout_, context);
       return add(to, scale_ == 1 ? y : scale(y, scale_));
     };
-    const X h = added(x, self_attn(input_layernorm(x), context));
-    return added(h, detail::feed_forward(mlp, post_attention_layernorm(h), context));
+    const auto feed = [&](const X& h) { return detail::feed_forward(mlp, h, context); };
+    const auto& second = post_attention_layernorm ? *post_attention_layernorm : input_layernorm;
+    if (norms_ == norms::after) {
+      const X h = added(x, input_layernorm(self_attn(x, context)));
+      return added(h, second(feed(h)));
+    }
+    if (norms_ == norms::of_the_sum) {
+      const X h = input_layernorm(added(x, self_attn(x, context)));
+      return second(added(h, feed(h)));
+    }
+    const X normed = input_layernorm(x);
+    X a = self_attn(normed, context);
+    if (parallel_) return added(added(x, a), feed(post_attention_layernorm ? second(x) : normed));
+    if (post_self_attn_layernorm) a = (*post_self_attn_layernorm)(a);
+    const X h = added(from_normed_ ? normed : x, a), normed_h = second(h);
+    X m = feed(normed_h);
+    if (post_mlp_layernorm) m = (*post_mlp_layernorm)(m);
+    return added(from_normed_ ? normed_h : h, m);
   }
 
   void visit(visitor& v) {
     v("input_layernorm", input_layernorm);
     v("self_attn", self_attn);
+    v("post_self_attn_layernorm", post_self_attn_layernorm);
     v("post_attention_layernorm", post_attention_layernorm);
     v("mlp", mlp);
+    v("post_mlp_layernorm", post_mlp_layernorm);
   }
 
   Norm input_layernorm;
   Attention self_attn;
-  Norm post_attention_layernorm;
+  std::optional<Norm> post_self_attn_layernorm, post_attention_layernorm;
   Mlp mlp;
+  std::optional<Norm> post_mlp_layernorm;
 
  private:
+  norms norms_;
+  bool parallel_, from_normed_;
   f64 dropout_, scale_;
 };
+
+/// As it is with no options said.
+template <class Norm, class Attention, class Mlp>
+using PreNormBlock = TransformerBlock<Norm, Attention, Mlp>;
 
 /// The pre-norm block of a decoder beside an encoder:
 ///   h = x + attention(norm(x));  c = h + cross_attention(norm(h), source);  y = c + mlp(norm(c))

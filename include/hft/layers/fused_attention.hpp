@@ -1,11 +1,12 @@
 // Self-attention whose queries, keys and values come from one projection.
 #pragma once
 #include <hft/layers/attention.hpp>
+#include <hft/ops/clamp.hpp>
 
 namespace hft {
 
-/// Grouped-query self-attention with the member names qkv_proj, whose rows are those of the queries, the keys and the
-/// values, one after the other (Phi-3, and GPT-2 by other names), and o_proj. Positions: as of SelfAttention.
+/// Grouped-query self-attention with the member names qkv_proj, whose rows lie as AttentionOptions::qkv says, and
+/// o_proj. Positions: as of SelfAttention.
 template <class B, class Positions>
 class FusedSelfAttention {
  public:
@@ -18,9 +19,17 @@ class FusedSelfAttention {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const auto& o = core_.options();
-    const isize Q = o.num_heads * o.head_dim, K = o.num_kv_heads * o.head_dim;
-    const X qkv = qkv_proj(x);  // (B,T,Q+2K)
-    return o_proj(core_(qkv.slice(2, 0, Q), qkv.slice(2, Q, Q + K), qkv.slice(2, Q + K, Q + 2 * K), context));
+    const isize B_ = x.extent(0), T = x.extent(1), C = o.head_dim, G = o.qkv.groups;
+    const isize q = o.num_heads / G, k = o.num_kv_heads / G, n = q + 2 * k;  // a group's heads
+    X qkv = qkv_proj(x);                                                     // (B,T,(H+2Hk)*D)
+    if (o.clip_qkv) qkv = clamp(qkv, -*o.clip_qkv, *o.clip_qkv);
+    // Where a group has several heads of a kind, and there are several groups, they lie at unequal distances.
+    const auto heads = [&, groups = qkv.template reshape<5>({B_, T, G, n, C})](isize from, isize count) {
+      const auto part = groups.slice(3, from, from + count);  // (B,T,G,count,D)
+      return (G == 1 || count == 1 ? part : part.dense()).template reshape<4>({B_, T, G * count, C});
+    };
+    const bool swapped = o.qkv.values_before_keys;
+    return o_proj(core_.attend(heads(0, q), heads(swapped ? q + k : q, k), heads(swapped ? q : q + k, k), context));
   }
 
   void visit(visitor& v) {

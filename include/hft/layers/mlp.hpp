@@ -1,4 +1,5 @@
-// The feed-forward layers: MLP, down(f(up(x))), GatedMLP, down(f(gate(x)) * up(x)), and FeedForward, either of them.
+// The feed-forward layers: MLP, down(f(up(x))), GatedMLP, down(f(gate(x)) * up(x)), FusedGatedMLP, the same with one
+// weight for both, and FeedForward, either of the first.
 #pragma once
 #include <optional>
 
@@ -81,6 +82,34 @@ class GatedMLP {
   }
 
   typename B::column_linear gate_proj, up_proj;
+  typename B::row_linear down_proj;
+
+ private:
+  Activation activation_;
+};
+
+/// A GatedMLP whose first layers are one projection, gates first. Checkpoint names: gate_up_proj, down_proj.
+template <class B, Activation... F>
+class FusedGatedMLP {
+ public:
+  explicit FusedGatedMLP(const MLPOptions& o)
+      : gate_up_proj(o.hidden_size, 2 * o.intermediate_size, o.bias),
+        down_proj(o.intermediate_size, o.hidden_size, o.bias),
+        activation_(detail::chosen<F...>(o.activation)) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X>
+  X operator()(const X& x) const {
+    const X y = gate_up_proj(x);
+    const isize I = y.extent(2) / 2;
+    return down_proj(gated(y.slice(2, 0, I), y.slice(2, I, 2 * I), activation_));
+  }
+  void visit(visitor& v) {
+    v("gate_up_proj", gate_up_proj);
+    v("down_proj", down_proj);
+  }
+
+  typename B::column_linear gate_up_proj;
   typename B::row_linear down_proj;
 
  private:

@@ -4,6 +4,7 @@
 //   Tensor<f32, 1, D> slopes<D>() const      ALiBi's, or empty
 #pragma once
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -31,11 +32,14 @@ struct no_positions {
 class rope {
  public:
   /// Throws value_error without frequencies, or where they turn more elements than a head has.
-  explicit rope(const AttentionOptions& o) : scaling_(checked(o)), interleaved_(o.interleaved) {}
+  explicit rope(const AttentionOptions& o) : interleaved_(o.interleaved) {
+    if (o.rotary) scaling_ = checked(o);
+  }
 
   template <class Q, class Context>
   std::pair<Q, Q> apply(const Q& q, const Q& k, const Context& context) const {
-    const auto& t = context.rotary->of(scaling_, context.position_ids);
+    if (!scaling_) return {q, k};
+    const auto& t = context.rotary->of(*scaling_, context.position_ids);
     return {apply_rotary(q, t.cos, t.sin, interleaved_), apply_rotary(k, t.cos, t.sin, interleaved_)};
   }
   template <BaseDevice D>
@@ -52,7 +56,7 @@ class rope {
     return *o.rope;
   }
 
-  RopeScaling scaling_;
+  std::optional<RopeScaling> scaling_;
   bool interleaved_;
 };
 
@@ -60,26 +64,34 @@ class rope {
 /// scores.
 class alibi {
  public:
-  explicit alibi(const AttentionOptions& o) : heads_(o.num_heads) {}
+  explicit alibi(const AttentionOptions& o) : heads_(o.num_heads), options_(o.alibi) {}
 
   template <class Q, class Context>
   std::pair<Q, Q> apply(const Q& q, const Q& k, const Context&) const {
     return {q, k};
   }
   /// 2^(-8/n), 2^(-16/n), ... for n heads, n a power of two; for other n the paper's interleaving of two such
-  /// sequences.
+  /// sequences, or what the options say.
   template <BaseDevice D>
   Tensor<f32, 1, D> slopes() const {
     isize n = 1;
     while (2 * n <= heads_) n *= 2;
+    const bool doubled = options_.from_next_power && n < heads_;
+    const auto slope = [&](isize i, isize of) {
+      return f32(options_.factor * std::exp2(-options_.bias_max * f64(i) / f64(of)));
+    };
     std::vector<f32> s;
-    for (isize i = 1; i <= n; ++i) s.push_back(f32(std::exp2(-8.0 * f64(i) / f64(n))));
-    for (isize i = 1; isize(s.size()) < heads_; i += 2) s.push_back(f32(std::exp2(-4.0 * f64(i) / f64(n))));
+    if (doubled)
+      for (isize i = 2; i <= 2 * n; i += 2) s.push_back(slope(i, 2 * n));
+    else
+      for (isize i = 1; i <= n; ++i) s.push_back(slope(i, n));
+    for (isize i = 1; isize(s.size()) < heads_; i += 2) s.push_back(slope(i, 2 * n));
     return Tensor<f32, 1, D>::from(s, {heads_});
   }
 
  private:
   isize heads_;
+  AlibiOptions options_;
 };
 
 }  // namespace hft

@@ -5,15 +5,19 @@
 #include <hft/layers/begin_pass.hpp>
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
+#include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
 
 struct TextEmbeddingsOptions {
-  isize vocab_size, hidden_size;
+  isize vocab_size, hidden_size;         // the tokens' table
+  isize projected_size = 0;              // to which a linear layer brings their rows (OPT); 0: there is none
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
+  isize first_position = 0;              // the row of position 0 (OPT)
+  bool positions_from_mask = false;      // OPT: they count what the attention mask shows
   bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
@@ -23,7 +27,7 @@ struct TextEmbeddingsOptions {
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, embed_positions, embed_token_types, embed_norm.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_norm.
 template <class B>
 class TextEmbeddings {
  public:
@@ -37,20 +41,26 @@ class TextEmbeddings {
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
+    const isize C = o.projected_size ? o.projected_size : o.hidden_size;
+    if (o.projected_size) project_in.emplace(o.hidden_size, C);
     if (o.max_positions)
-      embed_positions.emplace(o.max_positions, o.hidden_size, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
-    if (o.token_types) embed_token_types.emplace(o.token_types, o.hidden_size);
+      embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
+    if (o.token_types) embed_token_types.emplace(o.token_types, C);
     if (o.norm) embed_norm.emplace(*o.norm);
   }
 
   /// The context of a pass over `in`.
   template <Scalar A, Device D>
   ForwardContext<A, D> begin(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args) const {
-    if (!options_.positions_skip_padding || in.position_ids || args.position_ids)
-      return text_pass(where, in, args, options_.max_positions);
     TextInputs counted = in;
-    counted.position_ids = positions_past_padding(in.input_ids, options_.pad_token_id.value_or(0));
-    return text_pass(where, counted, args, options_.max_positions);
+    if (!in.position_ids && !args.position_ids) {
+      const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+      if (options_.positions_skip_padding)
+        counted.position_ids = positions_past_padding(in.input_ids, options_.pad_token_id.value_or(0));
+      else if (options_.positions_from_mask && mask)
+        counted.position_ids = positions_in_mask(mask, in.input_ids.extent(1));
+    }
+    return text_pass(where, counted, args, options_.max_positions, options_.first_position);
   }
 
   /// Tokens (B,T), positions and types as the context has them => (B,T,C). Throws value_error for ids outside the
@@ -60,6 +70,7 @@ class TextEmbeddings {
     const auto &ids = in.input_ids, &types = context.token_type_ids;
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (options_.scale != 1) x = scale(x, options_.scale);
+    if (project_in) x = (*project_in)(x);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
@@ -69,15 +80,17 @@ class TextEmbeddings {
 
   void visit(visitor& v) {
     if (!options_.shared) v("embed_tokens", embed_tokens);
+    v("project_in", project_in);
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
     v("embed_norm", embed_norm);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
-  isize max_positions() const { return options_.max_positions; }
+  isize max_positions() const { return options_.max_positions - options_.first_position; }
   isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
+  std::optional<typename B::linear> project_in;
   std::optional<Embedding<B>> embed_positions, embed_token_types;
   std::optional<LayerNorm<B>> embed_norm;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <hft/layers/block.hpp>
@@ -22,7 +23,8 @@ struct BackboneOptions {
   const char* where = "Backbone";  // who speaks in errors
   Embeddings embeddings;
   std::vector<Layer> layers = {};
-  std::optional<NormOptions> norm = {};  // after the last block
+  std::optional<NormOptions> norm = {};                     // after the last block
+  std::optional<std::pair<isize, isize>> project_out = {};  // channels, and to how many a last layer brings them (OPT)
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
   f64 dropout = 0;                                            // of what it gives, in a training pass
@@ -31,7 +33,7 @@ struct BackboneOptions {
   bool causal = true;                                         // else both directions are seen, and no cache is taken
 };
 
-/// Checkpoint names: those of the embeddings, layers, norm, pooler, position_bias.
+/// Checkpoint names: those of the embeddings, layers, norm, project_out, pooler, position_bias.
 template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
 class Backbone : public ModelParts {
  public:
@@ -59,6 +61,7 @@ class Backbone : public ModelParts {
         causal_(o.causal),
         cache_(cache_of(o.layers)) {
     if (o.norm) norm.emplace(*o.norm);
+    if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
     if (o.position_bias) position_bias.emplace(*o.position_bias);
   }
@@ -92,6 +95,7 @@ class Backbone : public ModelParts {
     }
     out.last_hidden_state = run_layers(layers, x, context);
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
+    if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
     if constexpr (D::tracked) context.dropout.begin_layer(isize(layers.size()) + 1);  // one before it is a head's
     out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
     context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
@@ -104,6 +108,7 @@ class Backbone : public ModelParts {
     embeddings.visit(v);
     v("layers", layers);
     v("norm", norm);
+    v("project_out", project_out);
     v("pooler", pooler);
     v("position_bias", position_bias);
   }
@@ -131,6 +136,7 @@ class Backbone : public ModelParts {
   Embeddings<B> embeddings;
   std::vector<Block<B>> layers;
   std::optional<Norm<B>> norm;
+  std::optional<typename B::linear> project_out;
   std::optional<Pooler<B>> pooler;
   std::optional<RelativePositionBias<B>> position_bias;
 

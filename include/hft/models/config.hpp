@@ -204,8 +204,8 @@ class field_writer final : public field_visitor {
   explicit field_writer(json& object) : object_(object) {}
 
  private:
-  void on_field(const char* name, field_place field, const field_rule&) override {
-    std::visit([&](auto place) { write(name, place); }, field);
+  void on_field(const char* name, field_place field, const field_rule& rule) override {
+    if (!rule.is_old) std::visit([&](auto place) { write(name, place); }, field);
   }
 
   template <class T>

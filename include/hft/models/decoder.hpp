@@ -9,6 +9,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/models/heads/causal_lm.hpp>
 #include <hft/models/heads/classification.hpp>
+#include <hft/models/heads/question_answering.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/text_model.hpp>
 
@@ -26,5 +27,8 @@ using DecoderForSequenceClassification =
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
 using DecoderForTokenClassification = PreTrainedModel<Config, ForTokenClassification<TextModel<Block, Norm, B>>>;
+
+template <class Config, template <class> class Block, template <class> class Norm, class B>
+using DecoderForQuestionAnswering = PreTrainedModel<Config, ForQuestionAnswering<TextModel<Block, Norm, B>>>;
 
 }  // namespace hft

@@ -66,6 +66,7 @@ struct field_rule {
   const char* expected = nullptr;   // the range in words; null: "LEAST to MOST"
   const char* gguf_key = nullptr;   // below the architecture's name
   const char* also_name = nullptr;  // the field's name in other architectures, read here, too (attribute_map)
+  bool is_old = false;              // a spelling of older files, read and not written; listed before today's
 
   bool bounded() const { return std::isfinite(least) || std::isfinite(most); }
   constexpr field_rule gguf(const char* key) const {
@@ -104,7 +105,7 @@ class field_visitor {
   // Layers are built before the file's tensors are compared with them, so their number is bounded by what any model
   // has.
   static constexpr field_rule anything{}, extent{1, largest_extent}, layers{0, 4096}, rate{0, 1, "0 to 1"},
-      not_negative{0, std::numeric_limits<f64>::infinity(), "a number of at least 0"};
+      not_negative{0, std::numeric_limits<f64>::infinity(), "a number of at least 0"}, old{.is_old = true};
 
   template <class T>
   void operator()(const char* name, T& field, const field_rule& rule = anything) {

@@ -2,8 +2,7 @@
 // Touvron et al. 2023, arXiv 2302.13971; arXiv 2307.09288; Dubey et al. 2024, arXiv 2407.21783.
 // transformers/models/llama/modeling_llama.py
 #pragma once
-#include <hft/models/decoder.hpp>
-#include <hft/models/gguf_names.hpp>
+#include <hft/models/decoder_config.hpp>
 
 namespace hft {
 
@@ -49,30 +48,17 @@ struct LlamaConfig {
   }
 
   AttentionOptions attention(isize layer) const {
-    return {.hidden_size = hidden_size,
-            .num_heads = num_attention_heads,
-            .num_kv_heads = key_value_heads(),
-            .head_dim = head_size(),
-            .layer = layer,
-            .bias = attention_bias,
-            .output_bias = attention_bias,
-            .dropout = attention_dropout,
-            .rope = rope()};
+    AttentionOptions o = decoder_attention(*this, layer);
+    o.bias = o.output_bias = attention_bias;
+    return o;
   }
   RopeScaling rope() const { return {rope_parameters, head_size(), max_position_embeddings}; }
   TextModelOptions<> text_model() const;
-  LMHeadOptions lm_head() const {
-    return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
-  }
-  ClassifierOptions classifier() const {
-    return {.hidden_size = hidden_size,
-            .num_labels = id2label.count(),
-            .pad_token_id = pad_token_id,
-            .problem_type = problem_type};
-  }
+  LMHeadOptions lm_head() const { return decoder_lm_head(*this); }
+  ClassifierOptions classifier() const { return decoder_classifier(*this); }
 
   // What the files call it: safetensors by the names of the stock blocks.
-  static constexpr name_rule rules[] = {{"classifier", "score"}};
+  static constexpr auto& rules = decoder_rules;
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "rope_freqs.weight"};
   static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
   void complete_from(const gguf_file&);
@@ -96,49 +82,18 @@ struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForS
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void LlamaConfig::fields(field_visitor& v) {
-  v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
-  v("intermediate_size", intermediate_size, v.extent.gguf("feed_forward_length"));
-  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
-  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
-  v("num_key_value_heads", num_key_value_heads, v.extent.gguf("attention.head_count_kv"));
-  v("hidden_act", hidden_act);
-  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
-  v("initializer_range", initializer_range);
+  decoder_fields(*this, v);
   v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
-  v("use_cache", use_cache);
-  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
-  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
-  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("pretraining_tp", pretraining_tp);
-  v("tie_word_embeddings", tie_word_embeddings);
-  v("rope_parameters", rope_parameters);
   v("attention_bias", attention_bias);
-  v("attention_dropout", attention_dropout, v.rate);
   v("mlp_bias", mlp_bias);
-  v("head_dim", head_dim, v.extent.gguf("attention.key_length"));
-  v("id2label", id2label);
-  v("problem_type", problem_type);
 }
 
-HFT_INLINE void LlamaConfig::check() const {
-  if (!head_dim) check_divides(model_type, "num_attention_heads", num_attention_heads, "hidden_size", hidden_size);
-  check_heads(attention(0), model_type);
-  find_activation(hidden_act, model_type);
-}
+HFT_INLINE void LlamaConfig::check() const { check_decoder(*this, model_type); }
 
 HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
-  const NormOptions norm{.size = hidden_size, .eps = rms_norm_eps};
-  const MLPOptions mlp{.hidden_size = hidden_size,
-                       .intermediate_size = intermediate_size,
-                       .activation = find_activation(hidden_act, model_type),
-                       .bias = mlp_bias};
-  TextModelOptions<> o{
-      .where = class_prefix,
-      .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size, .pad_token_id = pad_token_id},
-      .norm = norm};
-  for (isize i = 0; i < num_hidden_layers; ++i)
-    o.layers.push_back({.norm = norm, .attention = attention(i), .mlp = mlp});
+  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
+  for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;
 }
 

@@ -3,6 +3,7 @@
 #include <hft/ops/autodiff/activation.hpp>
 #include <hft/ops/autodiff/attention.hpp>
 #include <hft/ops/autodiff/causal_conv1d.hpp>
+#include <hft/ops/autodiff/clamp.hpp>
 #include <hft/ops/autodiff/concat_tokens.hpp>
 #include <hft/ops/autodiff/dora.hpp>
 #include <hft/ops/autodiff/dropout.hpp>

@@ -1,4 +1,4 @@
-// add, mul, scale: tensors of one shape, element by element.
+// add, mul, scale: tensors of one shape, element by element; mul_rows: every row by one vector.
 #pragma once
 #include <hft/ops/cpu/elementwise.hpp>
 #include <hft/tensor.hpp>
@@ -31,6 +31,18 @@ Tensor<A, R, D> mul(const Tensor<A, R, D>& a, const Tensor<A, R, D>& b) {
   const auto da = a.collapsible(), db = b.collapsible();
   Tensor<A, R, D> y(a.shape());
   mul_kernel(D{}, y.rows(), matrix<const A>(da.rows()), matrix<const A>(db.rows()));
+  return y;
+}
+
+/// x (..., C) times w (C), row by row; throws shape_error unless w has x's last extent.
+template <Scalar A, std::size_t R, BaseDevice D>
+requires(R > 1) Tensor<A, R, D> mul_rows(const Tensor<A, R, D>& x, const Tensor<A, 1, D>& w) {
+  if (w.extent(0) != x.extent(R - 1))
+    throw shape_error("mul_rows", "w", detail::joined("(", x.extent(R - 1), ")"), detail::shape_text(w.shape()));
+  const auto dx = x.collapsible(), dw = x.extent(R - 1) ? w.dense() : w;
+  Tensor<A, R, D> y(x.shape());
+  const auto rows = matrix<const A>(dx.rows());
+  mul_kernel(D{}, y.rows(), rows, matrix<const A>{dw.data(), rows.rows, rows.cols, 0});
   return y;
 }
 

@@ -24,6 +24,7 @@ struct ClassifierOptions {
 /// What a sequence is classified by: the base model's pooled output. Its classifier has a bias.
 struct pooled {
   static constexpr bool bias = true, pools = true;
+  static constexpr const char* classifier_name = "classifier";
 
   template <class Output, class Inputs>
   static auto of(const char*, const Output& y, const Inputs&, std::optional<i64>) {
@@ -34,6 +35,7 @@ struct pooled {
 /// The first token, which sees all others. Its classifier has a bias.
 struct first_token {
   static constexpr bool bias = true, pools = false;
+  static constexpr const char* classifier_name = "classifier";
 
   template <class Output, class Inputs>
   static auto of(const char*, const Output& y, const Inputs&, std::optional<i64>) {
@@ -56,9 +58,10 @@ struct first_token_by_relu : first_token {
   static constexpr bool drops_before = false;
 };
 
-/// The last token that is not the pad token. Its classifier has no bias.
+/// The last token that is not the pad token. Its classifier has no bias, and is called score.
 struct last_token {
   static constexpr bool bias = false, pools = false;
+  static constexpr const char* classifier_name = "score";
 
   /// Throws value_error for several rows without a pad token.
   template <class Output>
@@ -145,13 +148,9 @@ class classifying_sequences : public classifying<Base> {
   }
 
   void visit(visitor& v) override {
-    if constexpr (turns) {
-      Headed<Base>::visit(v);
-      v(Pooling::dense_name, *dense);
-      v(Pooling::classifier_name, this->classifier);
-    } else {
-      classifying<Base>::visit(v);
-    }
+    Headed<Base>::visit(v);
+    if constexpr (turns) v(Pooling::dense_name, *dense);
+    v(Pooling::classifier_name, this->classifier);
   }
 
   std::optional<typename classifying<Base>::build_type::linear> dense;

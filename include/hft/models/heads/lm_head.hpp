@@ -11,8 +11,10 @@ namespace hft {
 
 struct LMHeadOptions {
   isize hidden_size, vocab_size;
-  bool tied = false;    // to the token embeddings
-  f64 logit_scale = 1;  // of the logits: of what the head sees
+  bool tied = false;  // to the token embeddings
+  bool bias = false;
+  f64 logit_scale = 1;    // of the logits: of what the head sees
+  f64 logit_softcap = 0;  // logits become softcap * tanh(logit / softcap); 0: none
 };
 
 /// Checkpoint names: model, lm_head.
@@ -24,7 +26,7 @@ class LMHead : public Headed<Base> {
   static constexpr bool generates = true;  // its settings of generation begin with the config's special tokens
 
   LMHead(const typename Base::options& base, const LMHeadOptions& o)
-      : Headed<Base>(base), lm_head(o.hidden_size, o.vocab_size), tied_(o.tied) {}
+      : Headed<Base>(base), lm_head(o.hidden_size, o.vocab_size, o.bias), tied_(o.tied) {}
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
@@ -51,6 +53,7 @@ class LMHead : public Headed<Base> {
   void resize_token_embeddings(isize vocab_size) override {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(lm_head.weight, vocab_size);
+    if (lm_head.bias) detail::resize_rows(lm_head.bias, vocab_size);
     tie_weights();
   }
   std::string output_embeddings() const override { return "lm_head.weight"; }

@@ -1,6 +1,7 @@
-// add, mul, scale on a device that records; and cast, which lets half-precision products train f32 masters.
+// add, mul, mul_rows, scale on a device that records; and cast, which lets half-precision products train f32 masters.
 #pragma once
 #include <hft/autodiff.hpp>
+#include <hft/ops/cpu/linear_backward.hpp>
 #include <hft/ops/elementwise.hpp>
 #include <hft/quantization/convert.hpp>
 
@@ -33,6 +34,26 @@ auto mul(const X& a, const Y& b) {
         if (eb) detail::send(eb, mul(dy, av));
       },
       ea, eb);
+}
+
+template <class X, class W>
+requires AnyTracked<X, W>
+auto mul_rows(const X& x, const W& w) {
+  const auto ex = detail::edge(x);
+  const auto ew = detail::edge(w);
+  return detail::record(
+      "mul_rows", mul_rows(value(x), value(w)),
+      [ex, ew, xv = value(x), wv = value(w)](const auto& dy) {
+        using G = std::decay_t<decltype(dy)>;
+        if (ex) detail::send(ex, mul_rows(dy, wv));
+        if (ew)
+          ew->accumulate_by(wv.shape(), [&](const auto& dw, bool add) {
+            const auto products = mul(dy, xv);
+            column_sums_kernel(typename G::device{}, dw.data(), matrix<const typename G::dtype_t>(products.rows()),
+                               add);
+          });
+      },
+      ex, ew);
 }
 
 template <class X>
