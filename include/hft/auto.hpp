@@ -6,7 +6,8 @@
 //
 // An architecture is a tag type:
 //   struct llama {
-//     static constexpr const char* model_type = "llama";  // in config.json, and GGUF's general.architecture
+//     static constexpr const char* model_type = "llama";  // in config.json; GGUF's, where it is another:
+//     static constexpr const char* gguf_architecture = "llama";
 //     template <class W, class D>
 //     using base_model = LlamaModel<W, D>;  // of a checkpoint that names no class; where it has one
 //     template <class W, class D>
@@ -86,9 +87,10 @@ namespace detail {
 /// What a checkpoint says of itself: its model_type and the class that wrote it (none for GGUF files).
 struct checkpoint_kind {
   std::string where, model_type, architecture;
+  bool gguf = false;
 
-  explicit checkpoint_kind(const checkpoint& source) : where(source.path().string()) {
-    if (source.is_gguf()) {
+  explicit checkpoint_kind(const checkpoint& source) : where(source.path().string()), gguf(source.is_gguf()) {
+    if (gguf) {
       model_type = source.gguf().at("general.architecture").as_string();
       return;
     }
@@ -99,9 +101,16 @@ struct checkpoint_kind {
     if (!names.empty()) architecture = names[0];
   }
 
+  template <class Arch>
+  bool is() const {
+    if constexpr (requires { Arch::gguf_architecture; })
+      if (gguf) return model_type == Arch::gguf_architecture;
+    return model_type == Arch::model_type;
+  }
+
   template <class... Archs>
   [[noreturn]] void fail(archs<Archs...>, const char* what, const char* expected) const {
-    if (((model_type == Archs::model_type) || ...))
+    if ((is<Archs>() || ...))
       throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
                               architecture.empty() ? std::string("none") : architecture);
     std::string known;
@@ -156,7 +165,7 @@ template <class... Archs, class F>
 bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const F& f) {
   bool found = false;
   const auto attempt = [&]<class Arch>(std::type_identity<Arch> arch) {
-    if (!found && kind.model_type == Arch::model_type) found = f(arch);
+    if (!found && kind.template is<Arch>()) found = f(arch);
   };
   (attempt(std::type_identity<Archs>{}), ...);
   return found;

@@ -18,6 +18,7 @@ enum class stored_as {
   same,
   transposed,  // (in, out), as GPT-2's Conv1D stores a linear layer's
   rope_pairs,  // a head's rows are pairs (2i, 2i + 1), as llama.cpp stores what Transformers has as halves (i, i + D/2)
+  plus_one,    // as llama.cpp stores a norm's weight that Transformers has as the distance from 1
 };
 
 /// The first rule whose `ours` (of a name that is read: `theirs`) fits a path's beginning, up to a dot or its end,
@@ -54,12 +55,17 @@ struct name_tables {
   std::span<const name_rule> rules = {};         // of the base model's paths, and of heads'
   std::span<const name_rule> gguf = {};          // from checkpoint names to llama.cpp's
   bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
+  std::string_view gguf_architecture = {};       // what it calls the architecture, where that is not the model_type
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
   std::span<const std::string_view> may_be_left = {};  // paths that a checkpoint may have beyond the model's
   // Classes that Transformers does not call after the architecture and the head.
   std::span<const std::pair<std::string_view, std::string_view>> class_suffixes = {};
+
+  constexpr std::string_view gguf_name(std::string_view model_type) const {
+    return gguf_architecture.empty() ? model_type : gguf_architecture;
+  }
 };
 
 #if HFT_DEFINES(MODELS)

@@ -82,6 +82,32 @@ BOOST_AUTO_TEST_CASE(one_projection_is_three) {
   BOOST_TEST(difference(apart(x, c), fused(x, c)) <= tolerance);
 }
 
+// Rows of a fused projection by groups: what grouped heads and CodeGen's partitions store.
+BOOST_AUTO_TEST_CASE(rows_of_a_projection_in_groups) {
+  SelfAttention<B, rope> apart(options());
+  fill_all(apart);
+  const auto x = normal<3>({2, 5, 12}, 9);
+  auto c = context_of(2, 0, 5);
+  for (const bool values_first : {false, true}) {
+    auto o = options();
+    o.qkv = {.groups = 2, .values_before_keys = values_first};
+    FusedSelfAttention<B, rope> fused(o);
+    fused.qkv_proj.weight = Tensor<f32, 2>({32, 12});
+    fused.qkv_proj.bias = Tensor<f32, 1>({32});
+    isize at = 0;
+    for (isize group = 0; group < 2; ++group)
+      for (const auto* part : {&apart.q_proj, values_first ? &apart.v_proj : &apart.k_proj,
+                               values_first ? &apart.k_proj : &apart.v_proj}) {
+        const isize rows = part->weight.extent(0) / 2;
+        std::copy_n(part->weight.data() + group * rows * 12, rows * 12, fused.qkv_proj.weight.data() + at * 12);
+        std::copy_n(part->bias.data() + group * rows, rows, fused.qkv_proj.bias.data() + at);
+        at += rows;
+      }
+    fused.o_proj = apart.o_proj;
+    BOOST_TEST(difference(apart(x, c), fused(x, c)) <= tolerance);
+  }
+}
+
 // A layer turns by its own base, interleaved or not, and all of a head or a part; layers of one base share a table.
 BOOST_AUTO_TEST_CASE(each_layer_turns_by_its_own_base) {
   const auto x = normal<3>({2, 5, 12}, 9);

@@ -137,7 +137,7 @@ HFT_INLINE AnyConfig read_config(const architecture_info& info, const checkpoint
   if (source.is_gguf()) {
     if (info.names.gguf.empty()) throw unsupported_error(where, detail::joined(info.model_type, " from a GGUF file"));
     detail::naming_the_file(where, [&] {
-      detail::read_fields(config.ref(), source.gguf());
+      detail::read_fields(config.ref(), source.gguf(), info.names.gguf_name(info.model_type));
       info.complete_from(config.ref().config.config, source.gguf());
       check_config(config.ref());
     });

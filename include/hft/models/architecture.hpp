@@ -2,6 +2,8 @@
 //
 //   struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification> {};
 #pragma once
+#include <string_view>
+
 #include <hft/device.hpp>
 #include <hft/layers/build.hpp>
 #include <hft/type_list.hpp>
@@ -12,7 +14,8 @@ namespace hft {
 template <class Config, template <class, Device, class, class> class Base,
           template <class, Device, class, class> class... Heads>
 struct architecture {
-  static constexpr const char* model_type = Config::model_type;  // in config.json, and GGUF's general.architecture
+  static constexpr const char* model_type = Config::model_type;  // in config.json
+  static constexpr std::string_view gguf_architecture = Config::names.gguf_name(model_type);
   template <class W, class D>
   using base_model = Base<W, D, plain, runtime>;
   template <class W, class D>

@@ -80,8 +80,8 @@ void remove_unset(json& object);
 
 /// Fields from config.json: absent and null ones keep their default. Then check_config, whose errors name the file.
 void read_fields(config_ref config, const json& object, std::string_view where);
-/// Fields from the metadata of a GGUF file, those that have a key there.
-void read_fields(config_ref config, const gguf_file& file);
+/// Fields from the metadata of a GGUF file of that architecture, those that have a key there.
+void read_fields(config_ref config, const gguf_file& file, std::string_view architecture);
 json written_fields(config_ref config);
 
 }  // namespace detail
@@ -281,11 +281,9 @@ HFT_INLINE void read_fields(config_ref config, const json& object, std::string_v
   naming_the_file(where, [&] { check_config(config); });
 }
 
-HFT_INLINE void read_fields(config_ref config, const gguf_file& file) {
-  const auto architecture = file.at("general.architecture").as_string();
-  if (architecture != config.model_type)
-    throw unsupported_error(file.where(), "general.architecture", quote_text(config.model_type),
-                            quote_text(architecture));
+HFT_INLINE void read_fields(config_ref config, const gguf_file& file, std::string_view architecture) {
+  if (const auto found = file.at("general.architecture").as_string(); found != architecture)
+    throw unsupported_error(file.where(), "general.architecture", quote_text(architecture), quote_text(found));
   gguf_field_reader reader(file, std::string(architecture) + ".");
   config.fields(reader);
 }

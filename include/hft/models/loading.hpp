@@ -47,10 +47,18 @@ struct load_plan {
 // (rows, cols) => (cols, rows)
 void transpose(f32* to, const f32* from, isize rows, isize cols);
 
-/// Gives one parameter its stored values: the mapped bytes themselves where dtype and order agree, else a converted
+/// How the file has one parameter: at most one of these.
+struct stored_layout {
+  isize paired_heads = 0;   // whose rows are pairs (stored_as::rope_pairs)
+  bool transposed = false;  // (in, out)
+  bool plus_one = false;    // each value is 1 more
+
+  bool same() const { return !paired_heads && !transposed && !plus_one; }
+};
+
+/// Gives one parameter its stored values: the mapped bytes themselves where dtype and layout agree, else a converted
 /// copy.
-///   permuted_heads  whose rows the file has as pairs (stored_as::rope_pairs); 0: none
-void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads, bool transposed,
+void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
             std::optional<dtype_id> wanted);
 
 /// Loads every parameter that `visit` shows. Throws weight_error that lists what is missing or of another shape, and
@@ -77,8 +85,8 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
                   from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
 }
 
-HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, isize permuted_heads,
-                       bool transposed, std::optional<dtype_id> wanted) {
+HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
+                       std::optional<dtype_id> wanted) {
   const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
   if (!info(stored.dtype).floating)
     throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
@@ -90,7 +98,7 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
                        joined("rows of a multiple of ", info(format).block, " for ", name(format)),
                        shape_text(p.shape()));
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
-  if (format == stored.dtype && !transposed && !permuted_heads && p.host_memory() &&
+  if (format == stored.dtype && layout.same() && p.host_memory() &&
       reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
     p.bind(buffer::share(stored.owner, stored.bytes.data(), stored.bytes.size(), stored.mapped), stored.bytes.data(),
            format);
@@ -99,17 +107,21 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
   const std::byte* from = stored.bytes.data();
   dtype_id from_format = stored.dtype;
   std::vector<std::byte> reordered;
-  if (transposed) {
+  if (layout.transposed || layout.plus_one) {
     std::vector<f32> values(std::size_t(p.size()));
-    convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows)
+    convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows) where it is transposed
     reordered.resize(values.size() * sizeof(f32));
     auto* out = reinterpret_cast<f32*>(reordered.data());
-    transpose(out, values.data(), cols, rows);
+    if (layout.transposed)
+      transpose(out, values.data(), cols, rows);
+    else
+      std::transform(values.begin(), values.end(), out, [](f32 v) { return v - 1; });
     from = reordered.data(), from_format = dtype_id::f32;
-  } else if (permuted_heads) {
+  } else if (layout.paired_heads) {
     reordered.resize(stored.bytes.size());
     const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
-    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows), permuted_heads);
+    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows),
+                   layout.paired_heads);
     from = reordered.data();
   }
   p.allocate(format);
@@ -223,12 +235,12 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   const path_finder path_of(plan.names, source.is_gguf(), std::move(own));
 
   std::map<std::string, const stored_tensor*, std::less<>> available;  // by path
-  std::set<std::string, std::less<>> pairs;                            // paths of what is stored as rope_pairs
+  std::map<std::string, stored_as, std::less<>> stored_by_rule;        // of GGUF files, by path
   short_list problems, unexpected;
   const auto sort_in = [&](const std::string& name, const stored_tensor* t) {
     if (fits_any(plan.names.ignored, name)) return;
     const auto [path, stored] = path_of(name);
-    if (stored == stored_as::rope_pairs && plan.names.gguf_pairs) pairs.insert(path);
+    if (stored != stored_as::same) stored_by_rule.emplace(path, stored);
     if (!path_of.is_own(path)) {
       if (!fits_any(plan.names.may_be_left, path))
         unexpected.add(cat("unexpected ", quote_text(name), t ? " " + shape_text(t->shape) : ""));
@@ -260,19 +272,22 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
     }
     const stored_tensor& t = *found->second;
     // GGUF and methods of quantisation store all weights as (out, in).
-    const bool transposed =
+    stored_layout layout;
+    layout.transposed =
         p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
     std::vector<isize> expected = p.shape();
-    if (transposed) std::reverse(expected.begin(), expected.end());
+    if (layout.transposed) std::reverse(expected.begin(), expected.end());
     if (t.shape != expected && options.ignore_mismatched_sizes)
       return draw(path, p, cat(", which has the shape ", shape_text(t.shape)));
     if (t.shape != expected)
       return problems.add(
           cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
-    const isize permuted_heads = !pairs.contains(path)                ? 0
-                                 : path.find(".k_proj.") != path.npos ? plan.num_kv_heads
-                                                                      : plan.num_heads;
-    if (problems.empty()) assign(p, t, where, permuted_heads, transposed, options.dtype);
+    if (const auto rule = stored_by_rule.find(path); rule != stored_by_rule.end()) {
+      if (rule->second == stored_as::rope_pairs && plan.names.gguf_pairs)
+        layout.paired_heads = path.find(".k_proj.") != path.npos ? plan.num_kv_heads : plan.num_heads;
+      layout.plus_one = rule->second == stored_as::plus_one;
+    }
+    if (problems.empty()) assign(p, t, where, layout, options.dtype);
   });
   model.visit(v);
   if (problems.empty() && !drawn.empty())

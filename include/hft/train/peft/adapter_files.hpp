@@ -171,7 +171,7 @@ HFT_INLINE bool adapter_set::take_vocabulary(const adapted_model& model, LoraCon
       std::vector<f32> now(bytes), wanted(bytes);
       convert(dtype_id::f32, now.data(), p.format(), p.data(), p.size());
       convert(dtype_id::f32, wanted.data(), t->dtype, t->bytes.data(), p.size());
-      if (now != wanted) assign(p, *t, where, 0, false, {});
+      if (now != wanted) assign(p, *t, where, {}, {});
       if (!own) found = file.own.erase(copy) || found;
     }
   });
@@ -230,7 +230,7 @@ HFT_INLINE void adapter_set::load(const adapted_model& model, const std::filesys
       found = true;
       const stored_tensor& t = *at->second;
       if (t.shape == expected)
-        assign(p, t, file.where(), 0, p.transposed(), {});
+        assign(p, t, file.where(), {.transposed = p.transposed()}, {});
       else
         problem(cat("tensor ", quote_text(key), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
       available.erase(at);
