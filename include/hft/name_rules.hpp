@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <hft/linkage.hpp>
 
@@ -22,8 +23,8 @@ enum class stored_as {
 };
 
 /// The first rule whose `ours` (of a name that is read: `theirs`) fits a path's beginning, up to a dot or its end,
-/// rewrites it. `*` stands for a number, `@` for a word
-/// without a dot; both are kept. Rules are literals: they refer to their text.
+/// rewrites it. `*` stands for a number, `@` for a word without a dot; both are kept, several of a kind in their order.
+/// Rules are literals: they refer to their text.
 struct name_rule {
   std::string_view ours, theirs;
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
@@ -74,14 +75,14 @@ namespace detail {
 
 HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
                                           std::string_view name) {
-  std::string_view number, word;
+  std::vector<std::string_view> numbers, words;
   std::size_t at = 0;
   for (const char c : pattern) {
     if (c == '*' || c == '@') {
       const auto begin = at;
       while (at < name.size() && (c == '@' ? name[at] != '.' : name[at] >= '0' && name[at] <= '9')) ++at;
       if (at == begin) return {};
-      (c == '@' ? word : number) = name.substr(begin, at - begin);
+      (c == '@' ? words : numbers).push_back(name.substr(begin, at - begin));
     } else if (at < name.size() && name[at] == c) {
       ++at;
     } else {
@@ -90,9 +91,12 @@ HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_
   }
   if (at < name.size() && name[at] != '.') return {};
   renamed out;
+  std::size_t number = 0, word = 0;
   for (const char c : replacement) {
-    if (c == '*' || c == '@')
-      out.name += c == '@' ? word : number;
+    if (c == '*')
+      out.name += numbers.at(number++);
+    else if (c == '@')
+      out.name += words.at(word++);
     else
       out.name += c;
   }

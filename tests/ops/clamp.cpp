@@ -5,7 +5,7 @@
 #include "gradient_testing.hpp"
 
 using namespace hft;
-using namespace hft::testing;
+using namespace hft::test;
 
 BOOST_AUTO_TEST_SUITE(clamp_of_elements)
 

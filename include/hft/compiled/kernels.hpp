@@ -11,6 +11,7 @@
 #include <hft/ops/cpu/attention_weights.hpp>
 #include <hft/ops/cpu/causal_conv1d.hpp>
 #include <hft/ops/cpu/clamp.hpp>
+#include <hft/ops/cpu/combine_rows.hpp>
 #include <hft/ops/cpu/cross_entropy.hpp>
 #include <hft/ops/cpu/ctc_loss.hpp>
 #include <hft/ops/cpu/elementwise.hpp>

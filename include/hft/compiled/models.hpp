@@ -44,11 +44,16 @@
 #include <hft/models/loading.hpp>
 #include <hft/models/mamba.hpp>
 #include <hft/models/mistral.hpp>
+#include <hft/models/mixtral.hpp>
 #include <hft/models/named_inputs.hpp>
+#include <hft/models/olmoe.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_moe.hpp>
 #include <hft/models/saving.hpp>
+#include <hft/models/sparse_config.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
 #include <hft/module.hpp>

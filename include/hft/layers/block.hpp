@@ -55,6 +55,7 @@ X run_layers(const Layers& layers, X x, Context& context) {
       if (context.gradient_checkpointing) {
         Context again = context;  // what is computed again is not shown again
         again.hidden_states = nullptr, again.attentions = again.cross_attentions = nullptr;
+        again.router_logits = nullptr;
         const auto once = [&layer, context = again, pass = detail::current_pass()](const X& in, const auto& bias,
                                                                                    const X& source) mutable {
           detail::current_pass() = pass;

@@ -72,6 +72,7 @@ struct ForwardContext : detail::pass_state<A, D> {
   std::vector<Tensor<A, 3, D>>* hidden_states = nullptr;  // (B,T,C) each
   std::vector<Tensor<A, 4, base>>* attentions = nullptr;  // (B,H,T,S) each
   std::vector<Tensor<A, 4, base>>* cross_attentions = nullptr;
+  std::vector<Tensor<A, 2, D>>* router_logits = nullptr;  // (B T,E) each
 };
 
 }  // namespace hft

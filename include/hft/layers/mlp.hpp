@@ -9,6 +9,17 @@
 
 namespace hft {
 
+/// Of a MixtureOfExperts.
+struct ExpertsOptions {
+  isize count = 0;              // 0: there are none
+  isize per_token = 2;          // of which a token sees as many
+  isize intermediate_size = 0;  // of each
+  bool normalised = true;       // whether a token's weights sum to 1
+  f64 scale = 1;                // of the weights
+  isize shared_size = 0;        // the width of an expert that all tokens see; 0: there is none
+  bool shared_gate = false;     // whether each token takes a share of it
+};
+
 struct MLPOptions {
   isize hidden_size;
   isize intermediate_size;
@@ -16,6 +27,7 @@ struct MLPOptions {
   bool bias = false;
   bool gated = false;  // of a FeedForward
   f64 dropout = 0;     // of what a FeedForward's last layer sees, in a training pass
+  ExpertsOptions experts = {};
 };
 
 // Activations as template arguments: MLP<B, gelu>. Without one, the config's hidden_act decides at run time.

@@ -7,6 +7,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/models/output.hpp>
 #include <hft/ops/autodiff.hpp>
+#include <hft/ops/top_k.hpp>
 
 namespace hft {
 
@@ -57,6 +58,35 @@ Tensor<A, 1, autodiff<D>> language_model_loss(const Tensor<A, 3, autodiff<D>>& h
   if constexpr (requires { head.compute_weight(); })
     if (fused) return linear_cross_entropy(rows, head.compute_weight(), head.bias, labels, options);
   return cross_entropy(head(rows), labels, options);
+}
+
+/// The auxiliary loss of mixtures of experts, which is least where all experts are used alike: E times the sum over
+/// experts of the share of choices that fell on it and the mean probability that routers gave it, over all layers and
+/// all tokens that the mask shows. Fedus et al. 2021, arXiv 2101.03961, eq. (4) to (6). (load_balancing_loss_func)
+///   router_logits (B T,E) of each layer, mask (B,T) or empty => (1)
+template <class A, BaseDevice D>
+Tensor<A, 1, autodiff<D>> load_balancing_loss(const std::vector<Tensor<A, 2, autodiff<D>>>& router_logits,
+                                              isize per_token, const Tensor<u8, 2, D>& mask) {
+  const isize N = router_logits.at(0).extent(0), E = router_logits[0].extent(1);
+  std::vector<A> shown(static_cast<std::size_t>(N), A(1)), counts(static_cast<std::size_t>(E));
+  if (mask) std::transform(mask.data(), mask.data() + N, shown.begin(), [](u8 m) { return A(m != 0); });
+  A rows = 0;
+  for (const auto& logits : router_logits) {
+    const auto chosen = top_k(logits.value(), per_token);
+    for (isize p = 0; p < isize(chosen.size()); ++p)
+      counts[std::size_t(chosen[std::size_t(p)])] += shown[std::size_t(p / per_token)];
+    for (const A s : shown) rows += s;
+  }
+  // What each probability is multiplied by, before all are summed.
+  Tensor<A, 2, D> factors({1, N * E});
+  for (isize i = 0; i < N * E; ++i)
+    factors.data()[i] = shown[std::size_t(i / E)] * counts[std::size_t(i % E)] * A(E) / (rows * rows);
+  Tensor<A, 2, autodiff<D>> sum;
+  for (const auto& logits : router_logits) {
+    const Tensor<A, 2, autodiff<D>> one = linear(softmax(logits).template reshape<2>({1, N * E}), factors);
+    sum = sum ? add(sum, one) : one;
+  }
+  return sum.template reshape<1>({1});
 }
 
 /// Of a classifier of sequences, by config.problem_type where the config has one, else by what is given: with `labels`

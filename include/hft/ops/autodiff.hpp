@@ -19,3 +19,4 @@
 #include <hft/ops/autodiff/replace.hpp>
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
+#include <hft/ops/autodiff/take_rows.hpp>

@@ -1,20 +1,14 @@
 // select_tokens: one token of each row of a batch. (B,T,C) => (B,C)
 #pragma once
-#include <cstring>
 #include <vector>
 
-#include <hft/tensor.hpp>
+#include <hft/ops/take_rows.hpp>
 
 namespace hft {
 
-template <class T>
-void select_rows_kernel(cpu, matrix<T> y, matrix<const T> x, const isize* rows) {
-  for (isize i = 0; i < y.rows; ++i) std::memcpy(y.row(i), x.row(rows[i]), std::size_t(y.cols) * sizeof(T));
-}
-
 /// Token tokens[b] of row b: (B,T,C) => (B,C). Throws shape_error unless there is one for each row, inside T.
-template <Scalar A, BaseDevice D>
-Tensor<A, 2, D> select_tokens(const Tensor<A, 3, D>& x, const std::vector<isize>& tokens) {
+template <class X>
+requires(X::rank == 3) auto select_tokens(const X& x, const std::vector<isize>& tokens) {
   const isize B = x.extent(0), T = x.extent(1);
   if (isize(tokens.size()) != B)
     throw shape_error("select_tokens", "tokens", detail::joined(B, ", one for each row"),
@@ -26,10 +20,7 @@ Tensor<A, 2, D> select_tokens(const Tensor<A, 3, D>& x, const std::vector<isize>
                         detail::joined(tokens[std::size_t(b)]));
     rows.push_back(b * T + tokens[std::size_t(b)]);
   }
-  const auto from = x.collapsible();
-  Tensor<A, 2, D> y({B, x.extent(2)});
-  select_rows_kernel(D{}, y.rows(), matrix<const A>(from.rows()), rows.data());
-  return y;
+  return take_rows(x.dense().template reshape<2>({B * T, x.extent(2)}), rows);
 }
 
 }  // namespace hft

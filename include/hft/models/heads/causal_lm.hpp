@@ -1,5 +1,7 @@
 // ForCausalLM: a head over the vocabulary, whose logits are of the token that follows.
 #pragma once
+#include <vector>
+
 #include <hft/models/heads/lm_head.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/elementwise.hpp>
@@ -24,26 +26,38 @@ class ForCausalLM : public LMHead<Base> {
     return {Base::options_of(config), config.lm_head()};
   }
 
-  explicit ForCausalLM(const options& o)
-      : LMHead<Base>(o.base, o.head), scale_(o.head.logit_scale), softcap_(o.head.logit_softcap) {}
+  explicit ForCausalLM(const options& o) : LMHead<Base>(o.base, o.head), head_(o.head) {}
 
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   CausalLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
-    const auto base = this->model(in, args);
-    const auto x = scale_ == 1 ? base.last_hidden_state : scale(base.last_hidden_state, scale_);  // (B,T,C)
-    const auto capped = [this](const auto& h) {
+    auto context = this->model.begin(in, args);
+    std::vector<Tensor<A, 2, D>> router_logits;
+    if constexpr (D::tracked) {
+      if (args.labels && head_.router_aux_loss != 0) context.router_logits = &router_logits;
+      if (context.router_logits && context.gradient_checkpointing)
+        throw unsupported_error("training", "the loss of routers", "no gradient checkpointing",
+                                "gradient checkpointing");
+    }
+    const auto base = this->model.run(in, args, context);
+    const f64 factor = head_.logit_scale, cap = head_.logit_softcap;
+    const auto x = factor == 1 ? base.last_hidden_state : scale(base.last_hidden_state, factor);  // (B,T,C)
+    const auto capped = [this, cap](const auto& h) {
       const auto y = this->lm_head(h);
-      return softcap_ ? scale(activate(scale(y, 1 / softcap_), Activation::tanh), softcap_) : y;
+      return cap ? scale(activate(scale(y, 1 / cap), Activation::tanh), cap) : y;
     };
     using Output = CausalLMOutput<A, D>;
-    auto out = softcap_ ? language_model_output<Output>(x, capped, args)
-                        : language_model_output<Output>(x, this->lm_head, args);
+    auto out =
+        cap ? language_model_output<Output>(x, capped, args) : language_model_output<Output>(x, this->lm_head, args);
     show_states(base, out);
+    if constexpr (D::tracked)
+      if (!router_logits.empty())
+        out.loss = add(out.loss, scale(load_balancing_loss(router_logits, head_.experts_per_token, context.key_mask),
+                                       head_.router_aux_loss));
     return out;
   }
 
  private:
-  f64 scale_, softcap_;
+  LMHeadOptions head_;
 };
 
 }  // namespace hft

@@ -13,8 +13,10 @@ struct LMHeadOptions {
   isize hidden_size, vocab_size;
   bool tied = false;  // to the token embeddings
   bool bias = false;
-  f64 logit_scale = 1;    // of the logits: of what the head sees
-  f64 logit_softcap = 0;  // logits become softcap * tanh(logit / softcap); 0: none
+  f64 logit_scale = 1;          // of the logits: of what the head sees
+  f64 logit_softcap = 0;        // logits become softcap * tanh(logit / softcap); 0: none
+  f64 router_aux_loss = 0;      // the share of load_balancing_loss in the loss; 0: none
+  isize experts_per_token = 0;  // of which it is
 };
 
 /// Checkpoint names: model, lm_head.

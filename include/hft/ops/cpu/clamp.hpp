@@ -15,7 +15,7 @@ void clamp_backward_kernel(cpu, matrix<T> dx, matrix<const T> dy, matrix<const T
 }  // namespace hft
 
 #if HFT_DEFINES(KERNELS)
-#include <hft/parallel.hpp>
+#include <hft/ops/cpu/vector_math.hpp>
 
 namespace hft {
 
