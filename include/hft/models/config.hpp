@@ -205,7 +205,20 @@ class field_writer final : public field_visitor {
 
  private:
   void on_field(const char* name, field_place field, const field_rule& rule) override {
-    if (!rule.is_old) std::visit([&](auto place) { write(name, place); }, field);
+    if (rule.is_old) return;
+    const auto is_set = [](const auto* place) {
+      if constexpr (is_optional<std::remove_cvref_t<decltype(*place)>>)
+        return place->has_value();
+      else
+        return true;
+    };
+    std::visit(
+        [&](auto place) {
+          if constexpr (std::is_pointer_v<decltype(place)>)
+            if (rule.if_set && !is_set(place)) return;
+          write(name, place);
+        },
+        field);
   }
 
   template <class T>

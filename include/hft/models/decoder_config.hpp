@@ -29,7 +29,8 @@ void decoder_fields(Config& c, field_visitor& v) {
   v("tie_word_embeddings", c.tie_word_embeddings);
   v("rope_parameters", c.rope_parameters);
   v("attention_dropout", c.attention_dropout, v.rate);
-  v("head_dim", c.head_dim, v.extent.gguf("attention.key_length"));
+  // Some classes of Transformers take a null for the size itself.
+  v("head_dim", c.head_dim, v.extent.gguf("attention.key_length").written_if_set());
   v("id2label", c.id2label);
   v("problem_type", c.problem_type);
 }
