@@ -78,7 +78,7 @@ json config_json(const T& value) {
 // Removes nulls and empty lists: what is not set is not written.
 void remove_unset(json& object);
 
-/// Fields from config.json: absent and null ones keep their default. Then check_config, whose errors name the file.
+/// Fields from config.json: absent ones keep their default, and null ones that have to have a value. Then check_config, whose errors name the file.
 void read_fields(config_ref config, const json& object, std::string_view where);
 /// Fields from the metadata of a GGUF file of that architecture, those that have a key there.
 void read_fields(config_ref config, const gguf_file& file, std::string_view architecture);
@@ -148,6 +148,8 @@ class field_reader final : public field_visitor {
 
   template <class T>
   void read(const char* name, const json* value, T* field) const {
+    if constexpr (is_optional<T>)  // Transformers, too, takes a null for none, whatever the default is
+      if (!value && object_.contains(name)) return field->reset();
     if (!value) return;
     if constexpr (is_optional<T>) {
       if (*value == json("auto")) return;  // as what is left to be computed is written
