@@ -2,6 +2,8 @@
 #pragma once
 #include <array>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <hft/models/decoder.hpp>
 #include <hft/models/gguf_names.hpp>
@@ -10,16 +12,16 @@ namespace hft {
 
 // Of a config with the members of DecoderConfig below.
 
-/// The fields that all of them have.
+/// The fields that all of them have, the activation under this name.
 template <class Config>
-void decoder_fields(Config& c, field_visitor& v) {
+void decoder_fields(Config& c, field_visitor& v, const char* hidden_act = "hidden_act") {
   v("vocab_size", c.vocab_size, v.extent);
   v("hidden_size", c.hidden_size, v.extent.gguf("embedding_length"));
   v("intermediate_size", c.intermediate_size, v.extent.gguf("feed_forward_length"));
   v("num_hidden_layers", c.num_hidden_layers, v.layers.gguf("block_count"));
   v("num_attention_heads", c.num_attention_heads, v.extent.gguf("attention.head_count"));
   v("num_key_value_heads", c.num_key_value_heads, v.extent.gguf("attention.head_count_kv"));
-  v("hidden_act", c.hidden_act);
+  v(hidden_act, c.hidden_act);
   v("max_position_embeddings", c.max_position_embeddings, v.extent.gguf("context_length"));
   v("initializer_range", c.initializer_range);
   v("use_cache", c.use_cache);
@@ -87,6 +89,25 @@ ClassifierOptions decoder_classifier(const Config& c) {
 /// Files call the parts as the stock blocks do; of a classifier of tokens:
 inline constexpr name_rule decoder_rules[] = {{"classifier", "score"}};
 
+/// The values of a config's layer_types: what its layers see of the past.
+inline constexpr const char *full_attention = "full_attention", *sliding_attention = "sliding_attention";
+
+/// Throws config_error unless layer_types are empty, or one of the two for each layer.
+void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type);
+/// Whether a layer has a window: as layer_types say, or where they are empty all but every `pattern`-th.
+bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern);
+
+/// Rotary parameters of layers that see everything, and of those with a window.
+struct RopeParametersOfTypes {
+  RopeParameters full_attention{}, sliding_attention{};
+
+  const RopeParameters& of(bool slides) const { return slides ? sliding_attention : full_attention; }
+  void fields(field_visitor& v) {
+    v("full_attention", full_attention);
+    v("sliding_attention", sliding_attention);
+  }
+};
+
 /// The base of configs whose own fields, and defaults where they are others, stand in a struct derived from it.
 struct DecoderConfig {
   isize vocab_size = 32000;
@@ -116,9 +137,10 @@ struct DecoderConfig {
     return {hidden_size, intermediate_size, num_attention_heads * head_size(), head_size()};
   }
   /// Of the share of each head that rope_parameters say, else of this one.
-  RopeScaling rope(f64 share = 1) const {
-    const f64 turned = rope_parameters.partial_rotary_factor.value_or(share);
-    return {rope_parameters, isize(f64(head_size()) * turned), max_position_embeddings};
+  RopeScaling rope(f64 share = 1) const { return rope_of(rope_parameters, share); }
+  /// The same of other parameters.
+  RopeScaling rope_of(const RopeParameters& p, f64 share = 1) const {
+    return {p, isize(f64(head_size()) * p.partial_rotary_factor.value_or(share)), max_position_embeddings};
   }
 
   void fields(field_visitor& v);
@@ -131,6 +153,19 @@ struct DecoderConfig {
 };
 
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type) {
+  if (!types.empty() && isize(types.size()) != layers)
+    throw config_error(model_type, "layer_types", detail::joined("one for each of ", layers, " layers"),
+                       detail::joined(types.size()));
+  for (const std::string& type : types)
+    if (type != full_attention && type != sliding_attention)
+      throw config_error(model_type, "layer_types", "full_attention or sliding_attention", detail::quote_text(type));
+}
+
+HFT_INLINE bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern) {
+  return types.empty() ? (layer + 1) % pattern != 0 : types[std::size_t(layer)] == sliding_attention;
+}
 
 HFT_INLINE void DecoderConfig::fields(field_visitor& v) { decoder_fields(*this, v); }
 
