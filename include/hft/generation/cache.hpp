@@ -68,7 +68,7 @@ class LayeredCache : public Cache<A, D> {
     for (auto& l : layers_) l->crop(length);
   }
   /// Forgets everything; what has its room from the start keeps it.
-  void reset() {
+  void reset() override {
     for (auto& l : layers_) l->reset();
     cross_.clear();
   }

@@ -39,6 +39,7 @@ class model_step final : public generation_step {
     if (!cache_)
       throw value_error("generate", "past_key_values", "a cache of the model's activation type and device",
                         "one of another type");
+    cache_renewed_after = cache_options_of(model).renewed_after;
     if constexpr (requires { model.encode(mask_, mask_); }) {
       encodes = true;
       if constexpr (requires { model.is_encoder_decoder(); }) encodes = model.is_encoder_decoder();
@@ -71,6 +72,7 @@ class model_step final : public generation_step {
       for (isize b = 0; b < prompts.extent(0); ++b) prompts_.push_back(b);
     }
   }
+  void reset() override { cache_->reset(); }
   void reorder(std::span<const isize> rows, bool cached) override {
     if (cached) cache_->reorder(rows);
     if (encodes) reorder_prompts(rows);

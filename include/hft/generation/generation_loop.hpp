@@ -201,6 +201,11 @@ class generation_loop {
 
   matrix<f32> forward(isize cached) {
     if (!*config.use_cache) cached = 0;
+    const isize most = model_.cache_renewed_after;
+    if (most && cached > 0 && cached <= most && inputs.ids.length() > most) {
+      model_.reset();
+      cached = 0;
+    }
     return model_(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache);
   }
 

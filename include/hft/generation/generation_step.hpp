@@ -25,6 +25,11 @@ class generation_step {
   /// Makes row i what row rows[i] was, in all that is kept between calls.
   virtual void reorder(std::span<const isize> rows, bool cached) = 0;
 
+  /// Forgets what is kept of the tokens between calls.
+  virtual void reset() {}
+  /// See CacheOptions::renewed_after.
+  isize cache_renewed_after = 0;
+
   /// Positions at which the model ends: 0 where it has no such limit, as with rotary positions.
   isize max_positions = 0;
   /// The length it was trained for, where its config says it, else 0.

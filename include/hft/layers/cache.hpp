@@ -17,6 +17,9 @@ struct CacheOptions {
   std::vector<std::string> layer_types = {};
   isize sliding_window = 0;  // of sliding_attention
   isize max_cache_len = 0;   // of full_attention; 0: it grows
+  // Of a model whose keys are others once there are more tokens than this, as longrope's frequencies are: generation
+  // then computes all of them again, where Transformers does. 0: it never does
+  isize renewed_after = 0;
 };
 
 /// What of a cache depends neither on its element type nor on its device; what generate asks of it.
@@ -29,6 +32,9 @@ class CacheBase {
 
   /// How many tokens it can ever take in, or 0 where it grows.
   virtual isize get_max_cache_shape() const { return 0; }
+
+  /// Forgets everything. Throws unsupported_error unless the cache can.
+  virtual void reset() { throw unsupported_error("Cache::reset", "a new beginning", "a cache that can be emptied"); }
 
   /// Makes row i of the batch what row rows[i] was; the batch gets as many rows as `rows` has. For beam search and for
   /// several samples of one prompt. (transformers.Cache.reorder_cache)

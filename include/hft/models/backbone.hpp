@@ -30,7 +30,8 @@ struct BackboneOptions {
   f64 dropout = 0;                                            // of what it gives, in a training pass
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
-  bool causal = true;                                         // else both directions are seen, and no cache is taken
+  isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
+  bool causal = true;             // else both directions are seen, and no cache is taken
 };
 
 /// Checkpoint names: those of the embeddings, layers, norm, project_out, pooler, position_bias.
@@ -60,6 +61,7 @@ class Backbone : public ModelParts {
         shows_normed_(o.shows_normed),
         causal_(o.causal),
         cache_(cache_of(o.layers)) {
+    cache_.renewed_after = o.cache_renewed_after;
     if (o.norm) norm.emplace(*o.norm);
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
