@@ -78,7 +78,8 @@ json config_json(const T& value) {
 // Removes nulls and empty lists: what is not set is not written.
 void remove_unset(json& object);
 
-/// Fields from config.json: absent ones keep their default, and null ones that have to have a value. Then check_config, whose errors name the file.
+/// Fields from config.json: absent ones keep their default, as do null ones that have to have a value. Then
+/// check_config, whose errors name the file.
 void read_fields(config_ref config, const json& object, std::string_view where);
 /// Fields from the metadata of a GGUF file of that architecture, those that have a key there.
 void read_fields(config_ref config, const gguf_file& file, std::string_view architecture);

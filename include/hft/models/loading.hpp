@@ -37,6 +37,7 @@ using is_stored = std::function<bool(std::string_view path)>;
 // What a loader needs to know of a model beside its parameters.
 struct load_plan {
   const name_tables& names;
+  std::string_view base_model_prefix = names.base_model_prefix;
   tied_pairs tied = {};                                         // that the config ties, under checkpoint names
   std::function<void()> untie = {};                             // where a checkpoint has a copy of other values
   std::function<void(const is_stored&)> leave_out_absent = {};  // drops members that the checkpoint has not, if it may
@@ -169,10 +170,10 @@ inline void settle_ties(const load_plan& plan, std::string_view where,
 /// with the base model's prefix or without it, whichever the model has. (core_model_loading.rename_source_key)
 class path_finder {
  public:
-  path_finder(const name_tables& names, bool gguf, std::set<std::string, std::less<>> own)
-      : names_(names),
+  path_finder(const load_plan& plan, bool gguf, std::set<std::string, std::less<>> own)
+      : names_(plan.names),
         gguf_(gguf),
-        prefix_(names.base_model_prefix.empty() ? "" : std::string(names.base_model_prefix) + "."),
+        prefix_(plan.base_model_prefix.empty() ? "" : std::string(plan.base_model_prefix) + "."),
         own_(std::move(own)) {}
 
   renamed operator()(const std::string& name) const {
@@ -232,7 +233,7 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
   model.visit(own_paths);
   for (const auto& [copy, original] : plan.tied) own.insert(copy);
-  const path_finder path_of(plan.names, source.is_gguf(), std::move(own));
+  const path_finder path_of(plan, source.is_gguf(), std::move(own));
 
   std::map<std::string, const stored_tensor*, std::less<>> available;  // by path
   std::map<std::string, stored_as, std::less<>> stored_by_rule;        // of GGUF files, by path

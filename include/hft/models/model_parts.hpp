@@ -34,6 +34,9 @@ class ModelParts {
   /// (resize_token_embeddings)
   virtual void resize_token_embeddings(isize vocab_size) = 0;
 
+  /// What its base model is called in a checkpoint of it.
+  virtual std::string_view base_model_prefix() const { return "model"; }
+
   /// The path of the token embeddings' weight. (get_input_embeddings)
   virtual std::string input_embeddings() const = 0;
   /// That of the head over the vocabulary, where there is one. (get_output_embeddings)

@@ -122,6 +122,7 @@ class NamedModel : public Body {
     Body::resize_token_embeddings(vocab_size);
     set_field(config_.ref(), "vocab_size", vocab_size);
   }
+  std::string_view base_model_prefix() const override { return config_.info().names.prefix_in(Body::class_suffix); }
   std::string input_embeddings() const override { return stored_names()(Body::input_embeddings()).name; }
   std::string output_embeddings() const override {
     const std::string path = Body::output_embeddings();
@@ -177,7 +178,7 @@ class NamedModel : public Body {
       throw shape_error("embeddings", "table", detail::shape_text(at.shape()), detail::shape_text(table.shape()));
     at = table;
   }
-  checkpoint_names stored_names() const { return {config_.info().names.base_model_prefix, config_.info().names.rules}; }
+  checkpoint_names stored_names() const { return {base_model_prefix(), config_.info().names.rules}; }
 
  protected:
   AnyConfig config_;
@@ -304,7 +305,7 @@ HFT_INLINE void initialise_model(ModelParts& model, const AnyConfig& config, std
 
 HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source,
                            const LoadOptions& options) {
-  load_plan plan{.names = config.info().names};
+  load_plan plan{.names = config.info().names, .base_model_prefix = model.base_model_prefix()};
   plan.initial = initial_values_of(model, config, options.seed);
   plan.tied = model.tied_parameters();
   plan.untie = [&] {
