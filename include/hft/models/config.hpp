@@ -50,6 +50,10 @@ T config_value(const json& value, std::string_view where, const char* key) {
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     return value.is_array() ? TokenIds(json_as<std::vector<i64>>(value, where, key))
                             : TokenIds(json_as<i64>(value, where, key));
+  } else if constexpr (std::is_same_v<T, NumberOrText>) {
+    T read = value.is_string() ? 0 : json_as<isize>(value, where, key);
+    if (value.is_string()) read.text = config_value<short_string>(value, where, key);
+    return read;
   } else if constexpr (std::is_same_v<T, ImageSize>) {
     if (!value.is_array()) return json_as<isize>(value, where, key);
     if (value.size() != 2) json_mismatch(value, where, key, "a number, or a list of height and width");
@@ -66,6 +70,8 @@ json config_json(const T& value) {
   } else if constexpr (std::is_same_v<T, TokenIds>) {
     if (value.empty()) return nullptr;
     return value.ids.size() == 1 ? json(value.ids[0]) : json(value.ids);
+  } else if constexpr (std::is_same_v<T, NumberOrText>) {
+    return value.text.view().empty() ? json(value.number) : config_json(value.text);
   } else if constexpr (std::is_same_v<T, ImageSize>) {
     return value.height == value.width ? json(value.height) : json{value.height, value.width};
   } else if constexpr (is_optional<T>) {

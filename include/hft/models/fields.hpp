@@ -60,6 +60,14 @@ struct ImageSize {
   friend bool operator==(const ImageSize&, const ImageSize&) = default;
 };
 
+/// JSON's number, or text in its place.
+struct NumberOrText {
+  isize number = 0;
+  short_string text = {};  // empty: it is a number
+
+  constexpr NumberOrText(isize n) : number(n) {}  // NOLINT
+};
+
 /// What is known of a field beside its place.
 struct field_rule {
   f64 least = -std::numeric_limits<f64>::infinity(), most = std::numeric_limits<f64>::infinity();
@@ -96,10 +104,10 @@ struct nested_config {
 };
 
 /// Where a field lies.
-using field_place =
-    std::variant<isize*, f64*, bool*, short_string*, std::string*, std::optional<isize>*, std::optional<f64>*,
-                 std::optional<bool>*, std::optional<short_string>*, std::vector<isize>*, std::vector<f64>*,
-                 std::vector<std::string>*, TokenIds*, ImageSize*, ClassLabels*, RopeParameters*, nested_config>;
+using field_place = std::variant<isize*, f64*, bool*, short_string*, std::string*, std::optional<isize>*,
+                                 std::optional<f64>*, std::optional<bool>*, std::optional<short_string>*,
+                                 std::vector<isize>*, std::vector<f64>*, std::vector<std::string>*, TokenIds*,
+                                 ImageSize*, NumberOrText*, ClassLabels*, RopeParameters*, nested_config>;
 
 /// Walks the fields of a config in the order of its list.
 class field_visitor {
