@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include <hft/layers/attention_options.hpp>
 #include <hft/layers/context.hpp>
@@ -11,6 +12,7 @@
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
+#include <hft/ops/concat_tokens.hpp>
 
 namespace hft {
 
@@ -96,10 +98,12 @@ class HeadNorm {
       : norm({.size = o.per_head ? head_dim : heads * head_dim,
               .eps = o.eps,
               .bias = o.bias,
-              .weight = !o.weight_of_heads,
+              .weight = !o.weight_of_heads && !o.weights_apart,
               .weight_from_zero = o.weight_from_zero}),
         heads_(o.per_head ? heads : 1) {
     if (o.weight_of_heads) weight = decltype(weight)::unallocated({heads, head_dim});
+    for (isize h = 0; o.weights_apart && h < heads; ++h)
+      norms.push_back({decltype(one_head::weight)::unallocated({head_dim})});
   }
 
   /// (B,T,H*D) => (B,T,H*D)
@@ -107,15 +111,26 @@ class HeadNorm {
   X operator()(const X& x) const {
     const isize N = x.extent(2) / heads_;
     const X y = norm(x.template reshape<4>({x.extent(0), x.extent(1), heads_, N})).template reshape<3>(x.shape());
-    return weight ? mul_rows(y, weight.template reshape<1>({x.extent(2)})) : y;
+    if (norms.empty()) return weight ? mul_rows(y, weight.template reshape<1>({x.extent(2)})) : y;
+    auto all = norms[0].row();
+    for (std::size_t h = 1; h < norms.size(); ++h) all = concat_tokens(all, norms[h].row());  // (1,H,D)
+    return mul_rows(y, all.template reshape<1>({x.extent(2)}));
   }
   void visit(visitor& v) {
     norm.visit(v);
     if (weight.extent(0)) v("weight", weight);
+    v("norms", norms);
   }
+
+  struct one_head {
+    typename B::template parameter<typename B::activation, 1> weight;  // (D)
+    auto row() const { return weight.template reshape<3>({1, 1, weight.extent(0)}); }
+    void visit(visitor& v) { v("weight", weight); }
+  };
 
   Norm<B> norm;
   typename B::template parameter<typename B::activation, 2> weight;  // (H,D), or empty
+  std::vector<one_head> norms;                                       // a row of it each, or none
 
  private:
   isize heads_;

@@ -13,6 +13,7 @@ struct QKNormOptions {
   f64 eps = 1e-6;
   bool per_head = true;           // over each head's elements (Qwen3), else over all heads together (OLMo 2)
   bool weight_of_heads = false;   // whether each head has a weight of its own (Cohere): (heads, head_dim), and no bias
+  bool weights_apart = false;     // the same as parameters norms.0.weight, norms.1.weight, ... (StableLM)
   bool bias = false;              // LayerNorm only
   bool weight_from_zero = false;  // see NormOptions
 };
