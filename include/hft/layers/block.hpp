@@ -21,12 +21,15 @@ struct BlockOptions {
   NormOptions norm;
   AttentionOptions attention;
   MLPOptions mlp;
-  f64 dropout = 0;                                       // of what attention and MLP add, in a training pass
-  f64 residual_scale = 1;                                // of what they add to a TransformerBlock
-  hft::norms norms = norms::before;                      // of a TransformerBlock, and so the next
-  bool parallel = false;                                 // whether the MLP sees what attention sees
-  bool shared_norm = false;                              // by the same norm
-  bool from_normed = false;                              // whether the residual stream goes on from what is normed
+  f64 dropout = 0;                      // of what attention and MLP add, in a training pass
+  std::optional<f64> mlp_dropout = {};  // of what the MLP of a TransformerBlock adds, where it differs
+  f64 residual_scale = 1;               // of what they add to a TransformerBlock
+  hft::norms norms = norms::before;     // of a TransformerBlock, and so the next
+  bool parallel = false;                // whether the MLP sees what attention sees
+  bool shared_norm = false;             // by the same norm
+  bool from_normed = false;             // whether the residual stream goes on from what is normed
+  // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
+  const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 
@@ -96,7 +99,10 @@ class TransformerBlock {
         parallel_(o.parallel),
         from_normed_(o.from_normed),
         dropout_(o.dropout),
-        scale_(o.residual_scale) {
+        mlp_dropout_(o.mlp_dropout.value_or(o.dropout)),
+        scale_(o.residual_scale),
+        first_norm_(o.first_norm),
+        second_norm_(o.second_norm) {
     if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
     if (o.norms == norms::both) post_self_attn_layernorm.emplace(o.norm), post_mlp_layernorm.emplace(o.norm);
     if ((o.parallel && o.norms != norms::before) || (o.shared_norm && !o.parallel) ||
@@ -107,35 +113,34 @@ class TransformerBlock {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const auto added = [&](const X& to, X y) {
-      y = apply_dropout(y, dropout_, context);
-      return add(to, scale_ == 1 ? y : scale(y, scale_));
-    };
+    const auto added = [&](const X& to, const X& y) { return add(to, scale_ == 1 ? y : scale(y, scale_)); };
+    const auto with = [&](const X& to, const X& a) { return added(to, apply_dropout(a, dropout_, context)); };
+    const auto fed = [&](const X& to, const X& m) { return added(to, apply_dropout(m, mlp_dropout_, context)); };
     const auto feed = [&](const X& h) { return detail::feed_forward(mlp, h, context); };
     const auto& second = post_attention_layernorm ? *post_attention_layernorm : input_layernorm;
     if (norms_ == norms::after) {
-      const X h = added(x, input_layernorm(self_attn(x, context)));
-      return added(h, second(feed(h)));
+      const X h = with(x, input_layernorm(self_attn(x, context)));
+      return fed(h, second(feed(h)));
     }
     if (norms_ == norms::of_the_sum) {
-      const X h = input_layernorm(added(x, self_attn(x, context)));
-      return second(added(h, feed(h)));
+      const X h = input_layernorm(with(x, self_attn(x, context)));
+      return second(fed(h, feed(h)));
     }
     const X normed = input_layernorm(x);
     X a = self_attn(normed, context);
-    if (parallel_) return added(added(x, a), feed(post_attention_layernorm ? second(x) : normed));
+    if (parallel_) return fed(with(x, a), feed(post_attention_layernorm ? second(x) : normed));
     if (post_self_attn_layernorm) a = (*post_self_attn_layernorm)(a);
-    const X h = added(from_normed_ ? normed : x, a), normed_h = second(h);
+    const X h = with(from_normed_ ? normed : x, a), normed_h = second(h);
     X m = feed(normed_h);
     if (post_mlp_layernorm) m = (*post_mlp_layernorm)(m);
-    return added(from_normed_ ? normed_h : h, m);
+    return fed(from_normed_ ? normed_h : h, m);
   }
 
   void visit(visitor& v) {
-    v("input_layernorm", input_layernorm);
+    v(first_norm_, input_layernorm);
     v("self_attn", self_attn);
     v("post_self_attn_layernorm", post_self_attn_layernorm);
-    v("post_attention_layernorm", post_attention_layernorm);
+    v(second_norm_, post_attention_layernorm);
     v("mlp", mlp);
     v("post_mlp_layernorm", post_mlp_layernorm);
   }
@@ -149,7 +154,8 @@ class TransformerBlock {
  private:
   norms norms_;
   bool parallel_, from_normed_;
-  f64 dropout_, scale_;
+  f64 dropout_, mlp_dropout_, scale_;
+  const char *first_norm_, *second_norm_;
 };
 
 /// As it is with no options said.
