@@ -32,10 +32,9 @@ class LMHead : public Headed<Base> {
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
-    if (tied_)
-      v.tied("lm_head", lm_head);
-    else
-      v("lm_head", lm_head);
+    if (!tied_) return v("lm_head", lm_head);
+    v.tied("lm_head", lm_head);
+    if (lm_head.bias.extent(0)) v("lm_head.bias", lm_head.bias);  // which no table of tokens has
   }
   void tie_weights() override {
     Headed<Base>::tie_weights();
