@@ -237,6 +237,17 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
     return t;
   }
 
+  /// A dimension of extent 1 but the last as one of n, all of the same memory: for reading.
+  Tensor repeated(std::size_t dim, isize n) const {
+    if (dim + 1 >= Rank || shape_[dim] != 1)
+      throw shape_error("repeated", detail::joined("dimension ", dim), "one of extent 1 but the last",
+                        detail::shape_text(shape_));
+    Tensor t = *this;
+    t.shape_[dim] = n;
+    t.stride_[dim] = 0;
+    return t;
+  }
+
   /// The sub-tensor at index i of the first dimension.
   Tensor<T, Rank - 1, D> operator[](isize i) const requires(Rank > 1) {
     if (i < 0 || i >= shape_[0])

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/layers/alibi_bias.hpp>
 #include <hft/layers/block.hpp>
 #include <hft/layers/pooler.hpp>
 #include <hft/layers/relative_position_bias.hpp>
@@ -27,6 +28,7 @@ struct BackboneOptions {
   std::optional<std::pair<isize, isize>> project_out = {};  // channels, and to how many a last layer brings them (OPT)
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
+  std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   f64 dropout = 0;                                            // of what it gives, in a training pass
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
@@ -56,6 +58,7 @@ class Backbone : public ModelParts {
       : embeddings(o.embeddings),
         layers(o.layers.begin(), o.layers.end()),
         where_(o.where),
+        alibi_(o.alibi),
         dropout_(o.dropout),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
@@ -95,6 +98,8 @@ class Backbone : public ModelParts {
       const isize T = x.extent(1);
       context.attention_bias = (*position_bias)(context.key_length - T, T, context.key_length);
     }
+    if constexpr (text)
+      if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
     out.last_hidden_state = run_layers(layers, x, context);
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
@@ -167,6 +172,7 @@ class Backbone : public ModelParts {
   }
 
   const char* where_;
+  std::optional<AlibiBiasOptions> alibi_;
   f64 dropout_;
   bool shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
