@@ -58,6 +58,13 @@ T config_value(const json& value, std::string_view where, const char* key) {
     if (!value.is_array()) return json_as<isize>(value, where, key);
     if (value.size() != 2) json_mismatch(value, where, key, "a number, or a list of height and width");
     return {json_as<isize>(value[0], where, key), json_as<isize>(value[1], where, key)};
+  } else if constexpr (std::is_same_v<T, LayerRuns>) {
+    LayerRuns out;
+    for (const json& run : json_as<std::vector<json>>(value, where, key)) {
+      if (!run.is_array() || run.size() != 2) json_mismatch(value, where, key, "lists of kinds and a number");
+      out.runs.emplace_back(json_as<std::vector<std::string>>(run[0], where, key), json_as<isize>(run[1], where, key));
+    }
+    return out;
   } else {
     return json_as<T>(value, where, key);
   }
@@ -74,6 +81,10 @@ json config_json(const T& value) {
     return value.text.view().empty() ? json(value.number) : config_json(value.text);
   } else if constexpr (std::is_same_v<T, ImageSize>) {
     return value.height == value.width ? json(value.height) : json{value.height, value.width};
+  } else if constexpr (std::is_same_v<T, LayerRuns>) {
+    json out = json::array();
+    for (const auto& [kinds, times] : value.runs) out.push_back(json::array({kinds, times}));
+    return out;
   } else if constexpr (is_optional<T>) {
     return value ? config_json(*value) : json(nullptr);
   } else {

@@ -68,6 +68,14 @@ struct NumberOrText {
   constexpr NumberOrText(isize n) : number(n) {}  // NOLINT
 };
 
+/// Kinds of layers, in lists that are repeated: [[["global", "local"], 12]] (GPT-Neo).
+struct LayerRuns {
+  std::vector<std::pair<std::vector<std::string>, isize>> runs;
+
+  /// The kind of each layer; no more of them than any model has.
+  std::vector<std::string> layers() const;
+};
+
 /// What is known of a field beside its place.
 struct field_rule {
   f64 least = -std::numeric_limits<f64>::infinity(), most = std::numeric_limits<f64>::infinity();
@@ -107,7 +115,7 @@ struct nested_config {
 using field_place = std::variant<isize*, f64*, bool*, short_string*, std::string*, std::optional<isize>*,
                                  std::optional<f64>*, std::optional<bool>*, std::optional<short_string>*,
                                  std::vector<isize>*, std::vector<f64>*, std::vector<std::string>*, TokenIds*,
-                                 ImageSize*, NumberOrText*, ClassLabels*, RopeParameters*, nested_config>;
+                                 ImageSize*, NumberOrText*, ClassLabels*, RopeParameters*, LayerRuns*, nested_config>;
 
 /// Walks the fields of a config in the order of its list.
 class field_visitor {
@@ -233,6 +241,14 @@ class field_finder final : public field_visitor {
 };
 
 }  // namespace detail
+
+HFT_INLINE std::vector<std::string> LayerRuns::layers() const {
+  std::vector<std::string> all;
+  for (const auto& [kinds, times] : runs)
+    for (isize i = 0; i < times && f64(all.size()) <= field_visitor::layers.most && !kinds.empty(); ++i)
+      all.insert(all.end(), kinds.begin(), kinds.end());
+  return all;
+}
 
 HFT_INLINE void check_config(config_ref config) {
   detail::range_check ranges(config.model_type);
