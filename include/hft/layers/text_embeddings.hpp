@@ -1,5 +1,6 @@
 // TextEmbeddings: tokens, and where an architecture has them positions, token types and a norm, added up.
 #pragma once
+#include <algorithm>
 #include <optional>
 
 #include <hft/layers/begin_pass.hpp>
@@ -7,6 +8,7 @@
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
+#include <hft/layers/sinusoids.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
@@ -17,6 +19,7 @@ struct TextEmbeddingsOptions {
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
   isize first_position = 0;              // the row of position 0 (OPT)
+  bool sinusoids = false;                // rows are computed, that of pad_token_id as zeros, and have no end (XGLM)
   bool positions_from_mask = false;      // OPT: they count what the attention mask shows
   bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
@@ -73,6 +76,7 @@ class TextEmbeddings {
     if (project_in) x = (*project_in)(x);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
+    if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
     if (embed_norm) x = (*embed_norm)(x);
     return apply_dropout(x, options_.dropout, context);
@@ -86,7 +90,7 @@ class TextEmbeddings {
     v("embed_norm", embed_norm);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
-  isize max_positions() const { return options_.max_positions - options_.first_position; }
+  isize max_positions() const { return options_.max_positions ? options_.max_positions - options_.first_position : 0; }
   isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
@@ -95,6 +99,15 @@ class TextEmbeddings {
   std::optional<LayerNorm<B>> embed_norm;
 
  private:
+  /// Sinusoids of positions (B,T) => (B,T,C)
+  auto positions(const Tensor<i64, 2>& ids, isize channels) const {
+    using A = typename B::activation;
+    const auto rows = sinusoids(ids, channels, options_.pad_token_id);
+    Tensor<A, 3> y(rows.shape());
+    std::copy_n(rows.data(), rows.size(), y.data());
+    return to_device<typename B::base>(y);
+  }
+
   TextEmbeddingsOptions options_;
 };
 
