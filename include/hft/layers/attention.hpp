@@ -46,23 +46,30 @@ AttentionArgs<typename Context::base> attention_args(const AttentionOptions& o, 
 template <class B, class Positions>
 class AttentionCore {
  public:
+  struct as_it_is {
+    template <class Heads>
+    void operator()(Heads&, Heads&) const {}
+  };
+
   explicit AttentionCore(const AttentionOptions& o)
       : options_(o), positions_(o), slopes_(positions_.template slopes<typename B::base>()) {}
 
-  /// q (B,T,H*D), k and v (B,T,Hk*D) => (B,T,H*D)
-  template <class X, class Context>
-  X operator()(const X& q, const X& k, const X& v, Context& context) const {
+  /// q (B,T,H*D), k and v (B,T,Hk*D) => (B,T,H*D). `placed` may change queries and keys (B,T,H|Hk,D) that have their
+  /// positions.
+  template <class X, class Context, class Placed>
+  X operator()(const X& q, const X& k, const X& v, Context& context, const Placed& placed) const {
     const isize B_ = q.extent(0), T = q.extent(1), H = options_.num_heads, Hk = options_.num_kv_heads,
                 C = options_.head_dim;
     return attend(q.template reshape<4>({B_, T, H, C}), k.template reshape<4>({B_, T, Hk, C}),
-                  v.template reshape<4>({B_, T, Hk, C}), context);
+                  v.template reshape<4>({B_, T, Hk, C}), context, placed);
   }
 
   /// q (B,T,H,D), k and v (B,T,Hk,D) => (B,T,H*D)
-  template <class Heads, class Context>
-  auto attend(const Heads& q, const Heads& k, Heads values, Context& context) const {
+  template <class Heads, class Context, class Placed = as_it_is>
+  auto attend(const Heads& q, const Heads& k, Heads values, Context& context, const Placed& placed = {}) const {
     const isize B_ = q.extent(0), T = q.extent(1);
     auto [query, keys] = positions_.apply(q, k, context);
+    placed(query, keys);
     isize first = 0;
     if constexpr (requires { context.cache; })
       if (context.cache) {
@@ -116,6 +123,12 @@ class HeadNorm {
     for (std::size_t h = 1; h < norms.size(); ++h) all = concat_tokens(all, norms[h].row());  // (1,H,D)
     return mul_rows(y, all.template reshape<1>({x.extent(2)}));
   }
+  /// (B,T,H,D) => (B,T,H,D)
+  template <class Heads>
+  Heads of_heads(const Heads& x) const {
+    return (*this)(x.template reshape<3>({x.extent(0), x.extent(1), x.extent(2) * x.extent(3)}))
+        .template reshape<4>(x.shape());
+  }
   void visit(visitor& v) {
     norm.visit(v);
     if (weight.extent(0)) v("weight", weight);
@@ -159,10 +172,13 @@ class SelfAttention {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
-    if (q_norm) q = (*q_norm)(q), k = (*k_norm)(k);
+    const bool late = q_norm && core_.options().qk_norm->after_positions;
+    if (q_norm && !late) q = (*q_norm)(q), k = (*k_norm)(k);
     if (const auto limit = core_.options().clip_qkv)
       for (X* y : {&q, &k, &v}) *y = clamp(*y, -*limit, *limit);
-    return o_proj(core_(q, k, v, context));
+    return o_proj(core_(q, k, v, context, [&](auto& query, auto& keys) {
+      if (late) query = q_norm->of_heads(query), keys = k_norm->of_heads(keys);
+    }));
   }
 
   void visit(visitor& v) {

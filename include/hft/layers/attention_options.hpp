@@ -8,7 +8,7 @@
 
 namespace hft {
 
-/// A norm of queries and of keys, before positions.
+/// A norm of queries and of keys.
 struct QKNormOptions {
   f64 eps = 1e-6;
   bool per_head = true;           // over each head's elements (Qwen3), else over all heads together (OLMo 2)
@@ -16,6 +16,7 @@ struct QKNormOptions {
   bool weights_apart = false;     // the same as parameters norms.0.weight, norms.1.weight, ... (StableLM)
   bool bias = false;              // LayerNorm only
   bool weight_from_zero = false;  // see NormOptions
+  bool after_positions = false;   // whether what is normed has been turned (HunYuan), else it is before
 };
 
 /// Linear biases as alibi adds them.

@@ -29,6 +29,7 @@ struct RopeParameters {
   std::vector<f64> short_factor = {}, long_factor = {};
   // llama3 (Dubey et al. 2024, arXiv 2407.21783)
   std::optional<f64> low_freq_factor = {}, high_freq_factor = {};
+  std::optional<f64> alpha = {};  // of HunYuan's kind of dynamic, which its config turns into another rope_theta
 
   bool operator==(const RopeParameters&) const = default;
 };

@@ -141,7 +141,8 @@ inline constexpr std::pair<const char*, std::optional<f64> RopeParameters::*> ro
     {"mscale", &RopeParameters::mscale},
     {"mscale_all_dim", &RopeParameters::mscale_all_dim},
     {"low_freq_factor", &RopeParameters::low_freq_factor},
-    {"high_freq_factor", &RopeParameters::high_freq_factor}};
+    {"high_freq_factor", &RopeParameters::high_freq_factor},
+    {"alpha", &RopeParameters::alpha}};
 
 inline void rope_fields(RopeParameters& r, field_visitor& v) {
   v("rope_theta", r.rope_theta);
