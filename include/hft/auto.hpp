@@ -24,19 +24,55 @@
 #include <vector>
 
 #include <hft/models/any_model.hpp>
+#include <hft/models/arcee.hpp>
 #include <hft/models/bert.hpp>
+#include <hft/models/biogpt.hpp>
+#include <hft/models/bloom.hpp>
+#include <hft/models/codegen.hpp>
+#include <hft/models/cohere.hpp>
+#include <hft/models/cohere2.hpp>
 #include <hft/models/distilbert.hpp>
+#include <hft/models/ernie4_5.hpp>
+#include <hft/models/exaone4.hpp>
+#include <hft/models/falcon.hpp>
+#include <hft/models/gemma.hpp>
+#include <hft/models/gemma2.hpp>
+#include <hft/models/gemma3.hpp>
+#include <hft/models/glm.hpp>
+#include <hft/models/glm4.hpp>
 #include <hft/models/gpt2.hpp>
+#include <hft/models/gpt_bigcode.hpp>
+#include <hft/models/gpt_neo.hpp>
 #include <hft/models/gpt_neox.hpp>
+#include <hft/models/gptj.hpp>
 #include <hft/models/granite.hpp>
+#include <hft/models/helium.hpp>
+#include <hft/models/hunyuan_v1_dense.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
 #include <hft/models/mistral.hpp>
+#include <hft/models/mixtral.hpp>
+#include <hft/models/mpt.hpp>
+#include <hft/models/nemotron.hpp>
+#include <hft/models/olmo.hpp>
+#include <hft/models/olmo2.hpp>
+#include <hft/models/olmo3.hpp>
+#include <hft/models/olmoe.hpp>
+#include <hft/models/opt.hpp>
+#include <hft/models/phi.hpp>
+#include <hft/models/phi3.hpp>
 #include <hft/models/qwen2.hpp>
+#include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_moe.hpp>
 #include <hft/models/roberta.hpp>
+#include <hft/models/seed_oss.hpp>
+#include <hft/models/smollm3.hpp>
+#include <hft/models/stablelm.hpp>
+#include <hft/models/starcoder2.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
+#include <hft/models/xglm.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
@@ -45,8 +81,11 @@ namespace hft {
 template <class... Archs>
 struct archs {};
 
-using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt_neox, gpt2, bert, roberta, xlm_roberta,
-                            camembert, distilbert, mamba, t5, vit>;
+using default_archs =
+    archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt,
+          falcon, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4, helium,
+          hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, phi, phi3, qwen2_moe, qwen3_moe, seed_oss,
+          smollm3, stablelm, starcoder2, xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
 
 // Heads, by the ends of their classes' names.
 struct causal_lm {
