@@ -246,7 +246,8 @@ class field_writer final : public field_visitor {
   void write(const char* name, const T* field) {
     object_[name] = config_json(*field);
   }
-  void write(const char* name, const std::vector<std::string>* field) {  // an empty list says nothing
+  template <class T>
+  void write(const char* name, const std::vector<T>* field) {  // an empty list says nothing
     if (!field->empty()) object_[name] = config_json(*field);
   }
   void write(const char* name, const ClassLabels* labels) {

@@ -145,6 +145,8 @@ struct DecoderConfig {
 
   void fields(field_visitor& v);
   LMHeadOptions lm_head() const { return decoder_lm_head(*this); }
+  /// Of what a classifier of tokens sees. (transformers.GenericForTokenClassification)
+  f64 token_dropout() const { return 0.1; }
   ClassifierOptions classifier() const { return decoder_classifier(*this); }
   static constexpr auto& rules = decoder_rules;
   void complete_from(const gguf_file& file) {

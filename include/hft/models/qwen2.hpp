@@ -66,12 +66,7 @@ HFT_INLINE void Qwen2Config::fields(field_visitor& v) {
 
 HFT_INLINE void Qwen2Config::check() const {
   LlamaConfig::check();
-  if (!layer_types.empty() && isize(layer_types.size()) != num_hidden_layers)
-    throw config_error(model_type, "layer_types", detail::joined("one for each of ", num_hidden_layers, " layers"),
-                       detail::joined(layer_types.size()));
-  for (const std::string& type : layer_types)
-    if (type != "full_attention" && type != "sliding_attention")
-      throw config_error(model_type, "layer_types", "full_attention or sliding_attention", detail::quote_text(type));
+  check_layer_types(layer_types, num_hidden_layers, model_type);
 }
 
 HFT_INLINE AttentionOptions Qwen2Config::attention(isize layer) const {
@@ -79,7 +74,7 @@ HFT_INLINE AttentionOptions Qwen2Config::attention(isize layer) const {
   o.bias = true;
   o.output_bias = false;
   const bool slides =
-      layer_types.empty() ? layer >= max_window_layers : layer_types[std::size_t(layer)] == "sliding_attention";
+      layer_types.empty() ? layer >= max_window_layers : layer_types[std::size_t(layer)] == sliding_attention;
   if (use_sliding_window && slides && sliding_window) o.visible = visibility::window(*sliding_window);
   return o;
 }

@@ -18,6 +18,7 @@ struct SeedOssConfig : LlamaConfig {
   SeedOssConfig();
   void fields(field_visitor& v);
   TextModelOptions<> text_model() const;
+  f64 token_dropout() const { return 0.1; }
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
