@@ -55,12 +55,15 @@ struct AttentionOptions {
   isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
-/// Throws config_error unless the heads fit each other. `where` names the config.
+/// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.
 inline void check_heads(const AttentionOptions& o, const char* where) {
   if (o.num_heads < 1 || o.num_kv_heads < 1 || o.num_heads % o.num_kv_heads)
     throw config_error(where, "attention heads", "num_key_value_heads to divide num_attention_heads",
                        detail::joined(o.num_kv_heads, " and ", o.num_heads));
   if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::joined(o.head_dim));
+  if (o.rope && o.rope->dim() > o.head_dim)
+    throw config_error(where, "partial_rotary_factor", detail::joined("at most head_dim = ", o.head_dim, " elements"),
+                       detail::joined(o.rope->dim()));
 }
 
 }  // namespace hft

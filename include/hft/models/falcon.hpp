@@ -151,7 +151,7 @@ HFT_INLINE TextModelOptions<> FalconConfig::text_model() const {
                        .activation = find_activation(activation, model_type),
                        .bias = bias};
   BlockOptions layer{.norm = norm, .attention = attention(0), .mlp = mlp};
-  layer.dropout = parallel_attn ? hidden_dropout : attention_dropout;
+  layer.dropout = parallel_attn ? hidden_dropout : attention_dropout;  // Transformers drops the sum of a parallel one
   layer.mlp_dropout = hidden_dropout;
   layer.parallel = parallel_attn;
   layer.shared_norm = parallel_attn && !two_norms();
