@@ -28,6 +28,8 @@ class parameter {
   const std::vector<isize>& shape() const { return shape_; }
   bool transposed() const { return transposed_; }
   isize size() const { return count(shape_); }
+  /// The elements of a row; a number without extents is a row of one.
+  isize cols() const { return shape_.empty() ? 1 : shape_.back(); }
 
   /// The dtype that the module's type demands; nothing where it takes any format (any_q).
   virtual std::optional<dtype_id> required_format() const = 0;

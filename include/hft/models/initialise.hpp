@@ -32,8 +32,8 @@ void initialise(parameter& p, const std::string& path, const initial_values& fro
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void initialise(parameter& p, const std::string& path, const initial_values& from, dtype_id dtype) {
-  const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
-  const bool vector = p.shape().size() == 1;
+  const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
+  const bool vector = p.shape().size() <= 1;
   std::vector<f32> values(std::size_t(p.size()), vector && path.ends_with("weight") ? 1.0f : 0.0f);
   std::uint64_t name = 0xcbf29ce484222325;  // FNV-1a
   for (const char c : path) name = (name ^ std::uint64_t(static_cast<unsigned char>(c))) * 0x100000001b3;

@@ -88,7 +88,7 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
 
 HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
                        std::optional<dtype_id> wanted) {
-  const isize cols = p.shape().back(), rows = cols ? p.size() / cols : 0;
+  const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
   if (!info(stored.dtype).floating)
     throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
                        std::string(name(stored.dtype)));

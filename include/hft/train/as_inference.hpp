@@ -44,7 +44,7 @@ auto as_inference(const Model& model) {
     } else {
       static_assert(D::host_memory, "hft: as_inference converts weights on the host");
       p.allocate(format);
-      const isize cols = p.shape().back();
+      const isize cols = p.cols();
       convert_rows(format, p.data(), w.format, w.data, cols ? p.size() / cols : 0, cols);
     }
     weights.erase(found);
