@@ -202,6 +202,8 @@ class field_reader final : public field_visitor {
     if (parameters) {
       if (!parameters->is_object()) json_mismatch(*parameters, where_, name, "an object");
       field_reader inner(*parameters, where_);
+      // What a class has by default is replaced as a whole.
+      *rope = {.rope_theta = rope->rope_theta, .partial_rotary_factor = rope->partial_rotary_factor};
       inner("type", rope->rope_type);
       inner("rope_type", rope->rope_type);
       rope_fields(*rope, inner);
@@ -227,19 +229,8 @@ class field_writer final : public field_visitor {
  private:
   void on_field(const char* name, field_place field, const field_rule& rule) override {
     if (rule.is_old) return;
-    const auto is_set = [](const auto* place) {
-      if constexpr (is_optional<std::remove_cvref_t<decltype(*place)>>)
-        return place->has_value();
-      else
-        return true;
-    };
-    std::visit(
-        [&](auto place) {
-          if constexpr (std::is_pointer_v<decltype(place)>)
-            if (rule.if_set && !is_set(place)) return;
-          write(name, place);
-        },
-        field);
+    std::visit([&](auto place) { write(name, place); }, field);
+    if (rule.if_set && object_[name].is_null()) object_.erase(name);
   }
 
   template <class T>
