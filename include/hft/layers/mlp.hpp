@@ -26,6 +26,7 @@ struct MLPOptions {
   Activation activation = Activation::silu;
   bool bias = false;
   bool gated = false;  // of a FeedForward
+  bool xielu = false;  // of a TrainedMLP: in the place of `activation`
   f64 dropout = 0;     // of what a FeedForward's last layer sees, in a training pass
   ExpertsOptions experts = {};
 };

@@ -20,3 +20,4 @@
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
 #include <hft/ops/autodiff/take_rows.hpp>
+#include <hft/ops/autodiff/xielu.hpp>
