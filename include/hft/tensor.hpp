@@ -374,7 +374,7 @@ HFT_INLINE void detail::write_dense_strides(isize* stride, const isize* shape, s
 
 HFT_INLINE std::size_t detail::layout::bytes(dtype_id format) const {
   const auto& unit = info(format);
-  if (shape[rank - 1] % unit.block)
+  if ((rank ? shape[rank - 1] : 1) % unit.block)
     throw shape_error("Tensor", "last extent", joined("a multiple of ", unit.block, " for ", name(format)),
                       shape_text(std::span<const isize>(shape, rank)));
   return std::size_t(size() / unit.block * unit.bytes);
