@@ -11,11 +11,12 @@ names and shapes: they have one layer and few passes.
 
 import copy
 import inspect
+import re
 import sys
 
 import transformers
 
-from common import BOS, EOS, PAD, causal_generations, causal_passes, ids, padded_batch, positions_of, write_case
+from common import BOS, DECAYS, EOS, PAD, causal_generations, causal_passes, ids, padded_batch, positions_of, write_case
 from qwen2 import SIZES as FORMER_SIZES
 
 SIZES = dict(vocab_size=41, pad_token_id=PAD, bos_token_id=BOS, eos_token_id=EOS)
@@ -45,6 +46,12 @@ AROUND_ONE = dict(special=[(r"norm\.weight$", 0.0, 0.433)])
 GEMMA = dict(AROUND_ONE, embedding=0.25, gain=2.0)
 SCALED = dict(embedding=0.25, gain=2.0)
 
+# Experts that are stored in one tensor, by their own fan-in
+STACKED = [
+    (r"(input_linear\.weight|gate_up_proj)$", 0.0, 0.398),
+    (r"(output_linear\.weight|experts\.down_proj)$", 0.0, 0.503),
+]
+
 # Buffers of an activation that a checkpoint has
 XIELU = dict(special=[(r"act_fn\.beta$", 0.5, 0.1), (r"act_fn\.eps$", -1e-6, 0.0)])
 
@@ -53,16 +60,45 @@ def causal(name, weights=None, **fields):
     return (name, "ForCausalLM", fields, weights)
 
 
+def aux(coefficient=0.4):
+    """Settings by which a loss has that of unbalanced routers, too."""
+    return dict(output_router_logits=True, router_aux_loss_coef=coefficient)
+
+
 def rope(theta=10000.0, kind="default", **fields):
     return dict(rope_parameters=dict(rope_theta=theta, rope_type=kind, **fields))
 
 
+KINDS = {"s": "sliding_attention", "f": "full_attention", "l": "linear_attention"}
+
+
 def layers(*kinds):
     """Layer types by their first letters."""
-    return dict(layer_types=[{"s": "sliding_attention", "f": "full_attention"}[kind] for kind in kinds])
+    return dict(layer_types=[KINDS[kind] for kind in kinds])
 
 
 GLOBAL = dict(attention_types=[[["global"], 1]])
+
+# Few tokens, as there are many tensors
+MOE = dict(LLAMA, vocab_size=33, num_key_value_heads=2)
+MIXTRAL = dict(MOE, intermediate_size=20, num_local_experts=3)
+QWEN_MOE = dict(MOE, intermediate_size=28, moe_intermediate_size=20, num_experts=3, num_experts_per_tok=2)
+DEEPSEEK = dict(
+    MOE,
+    num_key_value_heads=4,
+    intermediate_size=28,
+    moe_intermediate_size=20,
+    n_routed_experts=6,
+    num_experts_per_tok=2,
+    n_shared_experts=1,
+    first_k_dense_replace=0,
+    q_lora_rank=12,
+    kv_lora_rank=10,
+    qk_nope_head_dim=6,
+    qk_rope_head_dim=4,
+    v_head_dim=8,
+)
+YARN = rope(kind="yarn", factor=4.0, original_max_position_embeddings=8, mscale=0.8, mscale_all_dim=1.2)
 
 ARCHS = {
     "gpt_neox": (
@@ -771,6 +807,273 @@ ARCHS = {
             SEQUENCE,
         ],
     ),
+    "mixtral": (
+        "Mixtral",
+        MIXTRAL,
+        [
+            causal("base", num_local_experts=5),
+            causal(
+                "top_1",
+                rms_norm_eps=0.02,
+                num_experts_per_tok=1,
+                sliding_window=4,
+                head_dim=10,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            ("model", "Model", dict(sliding_window=3)),
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "qwen3_moe": (
+        "Qwen3Moe",
+        QWEN_MOE,
+        [
+            causal("base", num_hidden_layers=3, num_experts=5, mlp_only_layers=[1], norm_topk_prob=True, head_dim=12),
+            causal(
+                "top_1",
+                rms_norm_eps=0.02,
+                decoder_sparse_step=2,
+                num_experts_per_tok=1,
+                attention_bias=True,
+                use_sliding_window=True,
+                sliding_window=4,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            MODEL,
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "qwen2_moe": (
+        "Qwen2Moe",
+        dict(QWEN_MOE, shared_expert_intermediate_size=24),
+        [
+            causal("base", num_experts=5, mlp_only_layers=[0]),
+            causal(
+                "normalized",
+                rms_norm_eps=0.02,
+                decoder_sparse_step=2,
+                norm_topk_prob=True,
+                num_experts=4,
+                num_experts_per_tok=3,
+                qkv_bias=False,
+                use_sliding_window=True,
+                sliding_window=4,
+                max_window_layers=1,
+                num_key_value_heads=4,
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            ("model", "Model", dict(num_experts_per_tok=1)),
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "olmoe": (
+        "Olmoe",
+        dict(MIXTRAL, num_key_value_heads=4, num_experts_per_tok=2),
+        [
+            causal("base", num_local_experts=5),
+            causal(
+                "clipped",
+                dict(special=[(r"mlp\.gate\.weight$", 0.0, 0.25)]),  # no score near zero
+                rms_norm_eps=0.02,
+                clip_qkv=1.2,
+                num_key_value_heads=2,
+                norm_topk_prob=True,
+                num_local_experts=4,
+                num_experts_per_tok=3,
+                attention_bias=True,
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            ("model", "Model", dict(num_experts_per_tok=1)),
+        ],
+    ),
+    "granitemoe": (
+        "GraniteMoe",
+        dict(
+            MIXTRAL,
+            embedding_multiplier=3.5,
+            residual_multiplier=0.4,
+            attention_multiplier=0.2,
+            logits_scaling=0.7,
+        ),
+        [
+            causal("base", dict(special=STACKED), num_local_experts=5),
+            causal(
+                "top_1",
+                dict(special=STACKED),
+                rms_norm_eps=0.02,
+                num_experts_per_tok=1,
+                attention_bias=True,
+                num_key_value_heads=4,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                embedding_multiplier=1.5,
+                logits_scaling=1.4,
+                **aux(),
+                **rope(100.0),
+            ),
+            (*MODEL, dict(special=STACKED)),
+        ],
+    ),
+    "gpt_oss": (
+        "GptOss",
+        dict(MIXTRAL, num_experts_per_tok=2, head_dim=8, sliding_window=4, swiglu_limit=1.5),
+        [
+            causal("base", dict(special=STACKED), num_local_experts=5),
+            causal(
+                "top_1",
+                dict(special=STACKED),
+                rms_norm_eps=0.02,
+                **layers("f", "s"),
+                num_experts_per_tok=1,
+                attention_bias=False,
+                head_dim=10,
+                num_key_value_heads=4,
+                swiglu_alpha=1.2,
+                swiglu_limit=0.7,
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            (*MODEL, dict(special=STACKED)),
+            (*SEQUENCE, dict(special=STACKED)),
+            (*TOKEN, dict(special=STACKED)),
+        ],
+    ),
+    "ernie4_5_moe": (
+        "Ernie4_5_Moe",
+        dict(
+            MOE,
+            intermediate_size=28,
+            moe_intermediate_size=12,
+            moe_num_experts=3,
+            moe_k=2,
+            moe_layer_start_index=0,
+        ),
+        [
+            causal("base", moe_num_experts=5, moe_layer_start_index=1, head_dim=10),
+            causal(
+                "top_1",
+                rms_norm_eps=0.02,
+                num_hidden_layers=3,
+                moe_layer_end_index=1,
+                moe_num_shared_experts=0,
+                moe_k=1,
+                moe_norm_min=0.6,
+                use_bias=True,
+                num_key_value_heads=1,
+                tie_word_embeddings=False,
+                **aux(),
+                **rope(100.0),
+            ),
+            ("model", "Model", dict(num_hidden_layers=4, moe_layer_interval=2, moe_layer_end_index=2)),
+        ],
+    ),
+    "minimax": (
+        "MiniMax",
+        dict(
+            MIXTRAL,
+            block_size=4,
+            full_attn_alpha_factor=1.2,
+            full_attn_beta_factor=0.8,
+            linear_attn_alpha_factor=0.9,
+            linear_attn_beta_factor=1.3,
+            mlp_alpha_factor=1.1,
+            mlp_beta_factor=0.7,
+        ),
+        [
+            causal("base", num_local_experts=5),
+            causal(
+                "top_1",
+                rms_norm_eps=0.02,
+                num_hidden_layers=3,
+                **layers("l", "f", "l"),
+                block_size=256,
+                sliding_window=4,
+                num_experts_per_tok=1,
+                head_dim=10,
+                num_key_value_heads=4,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0),
+            ),
+            ("model", "Model", dict(num_hidden_layers=2, **layers("l", "f"))),
+            SEQUENCE,
+            TOKEN,
+            QUESTION,
+        ],
+    ),
+    "deepseek_v2": (
+        "DeepseekV2",
+        DEEPSEEK,
+        [
+            causal(
+                "base",
+                n_routed_experts=5,
+                n_shared_experts=2,
+                moe_intermediate_size=12,
+                first_k_dense_replace=1,
+                routed_scaling_factor=1.5,
+            ),
+            causal(
+                "groups",
+                rms_norm_eps=0.02,
+                q_lora_rank=None,
+                topk_method="group_limited_greedy",
+                n_group=3,
+                topk_group=2,
+                num_experts_per_tok=3,
+                attention_bias=True,
+                mlp_bias=True,
+                tie_word_embeddings=True,
+                **YARN,
+            ),
+            ("model", "Model", dict(num_experts_per_tok=1)),
+            SEQUENCE,
+        ],
+    ),
+    "deepseek_v3": (
+        "DeepseekV3",
+        dict(DEEPSEEK, n_group=2, topk_group=1),
+        [
+            causal("base", first_k_dense_replace=1),
+            causal(
+                "one_group",
+                rms_norm_eps=0.02,
+                q_lora_rank=None,
+                n_group=1,
+                n_routed_experts=5,
+                num_experts_per_tok=3,
+                n_shared_experts=2,
+                moe_intermediate_size=12,
+                norm_topk_prob=False,
+                routed_scaling_factor=0.8,
+                rope_interleave=False,
+                attention_bias=True,
+                tie_word_embeddings=True,
+                **YARN,
+            ),
+            ("model", "Model", dict(num_experts_per_tok=1)),
+            SEQUENCE,
+            TOKEN,
+        ],
+    ),
 }
 
 
@@ -840,7 +1143,15 @@ def passes_of(cls):
 
 
 def generations(rng, config):
-    return causal_generations(rng, config.vocab_size)
+    inputs = causal_generations(rng, config.vocab_size)
+    if getattr(config, "output_router_logits", False):  # Transformers' auxiliary loss fails where a cache is used
+        inputs = {name: {**given, "options": dict(output_router_logits=False)} for name, given in inputs.items()}
+    return inputs
+
+
+def without_decays(tensors):
+    """MiniMax stores what it computes of its config; it computes it, too, where a checkpoint has none."""
+    return {name: tensor for name, tensor in tensors.items() if not re.search(DECAYS, name)}
 
 
 def make(arch):
@@ -857,9 +1168,11 @@ def make(arch):
             if not generates:
                 fields = {**{name: 1 for name in LAYERS if name in sizes}, **fields}
         fields = {**sizes, **fields}
+        edit = without_decays if arch == "minimax" else None
         model = lambda: cls(config_class(**copy.deepcopy(fields)))  # a config keeps the dtype of what was saved
         weights = rest[0] if rest else None
-        write_case(arch, case, model, passes, generations if generates else None, weights=weights)
+        generated = generations if generates else None
+        write_case(arch, case, model, passes, generated, weights=weights, tensors_edit=edit)
 
 
 def main():

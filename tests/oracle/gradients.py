@@ -6,13 +6,16 @@ stores, in its layout; `checkpoint` in the metadata names the folder. Where a ca
 gradients.py [NAME...]    all without a name
 """
 
+import pathlib
 import sys
+import tempfile
 
+import safetensors.torch
 import torch
 
 import common
 from vit import NAMES_IN_MEMORY as VIT
-from common import DATA, generator, load, padded_batch, save
+from common import DATA, MIN_MARGIN, Routing, generator, load, padded_batch, save
 
 # name: folder, config overrides, kind of labels, parameters kept (all if empty)
 CASES = {
@@ -107,6 +110,26 @@ CASES = {
     "arcee": ("arcee/base", {}, "next", ("layers.0", "norm")),
     "hunyuan_v1_dense": ("hunyuan_v1_dense/base", {}, "next", ("layers.0", "norm")),
     "olmo3": ("olmo3/base", {}, "next", ("layers.1", "norm")),
+    "mixtral": ("mixtral/base", {}, "next", ("layers.0.block_sparse_moe.experts.2", "gate.weight", "norm")),
+    "mixtral_aux": ("mixtral/top_1", {}, "next", ("layers.0.block_sparse_moe.experts", "gate.weight", "norm")),
+    "qwen3_moe": ("qwen3_moe/base", {}, "next", ("layers.2.mlp.experts.3", "mlp.gate.weight", "norm")),
+    "qwen3_moe_aux": ("qwen3_moe/top_1", {}, "next", ("layers.1.mlp", "norm")),
+    "qwen2_moe": ("qwen2_moe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "mlp.shared", "norm")),
+    "qwen2_moe_aux": ("qwen2_moe/normalized", {}, "next", ("experts.0", "mlp.shared", "gate.weight", "norm")),
+    "olmoe": ("olmoe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "norm")),
+    "olmoe_aux": ("olmoe/clipped", {}, "next", ("layers.0.mlp.experts.1", "layers.0.self_attn", "gate.weight", "norm")),
+    "granitemoe": ("granitemoe/base", {}, "next", ("layers.1.block_sparse_moe.output", "router", "norm")),
+    "granitemoe_aux": ("granitemoe/top_1", {}, "next", ("layers.0.block_sparse_moe", "router", "norm")),
+    "gpt_oss": ("gpt_oss/base", {}, "next", ("layers.1.mlp.experts.down", "experts.gate_up_proj_bias", "router", "norm", "sinks")),
+    "gpt_oss_aux": ("gpt_oss/top_1", {}, "next", ("layers.0.mlp", "norm", "sinks", "router")),
+    "ernie4_5_moe": ("ernie4_5_moe/base", {}, "next", ("layers.1.mlp.experts.3", "mlp.shared", "gate.weight", "norm")),
+    "ernie4_5_moe_aux": ("ernie4_5_moe/top_1", {}, "next", ("layers.0.mlp", "gate.weight", "norm")),
+    "minimax": ("minimax/base", {}, "next", ("layers.1.self_attn", "norm", "gate.weight")),
+    "minimax_aux": ("minimax/top_1", {}, "next", ("layers.2.self_attn", "norm", "gate.weight")),
+    "deepseek_v2": ("deepseek_v2/base", {}, "next", ("layers.1.self_attn", "layers.1.mlp.experts.3", "gate.weight", "norm")),
+    "deepseek_v2_groups": ("deepseek_v2/groups", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
+    "deepseek_v3": ("deepseek_v3/base", {}, "next", ("layers.1.self_attn", "layers.1.mlp.experts.3", "gate.weight", "norm")),
+    "deepseek_v3_one_group": ("deepseek_v3/one_group", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
 }
 
 
@@ -146,44 +169,68 @@ def stored_name(path, model_type):
     return path
 
 
+def gradients_of(model):
+    """By the names and in the shapes that a checkpoint has."""
+    if not any(".experts." in path for path, _ in model.named_parameters()):
+        kind = model.config.model_type
+        return {stored_name(path, kind): p.grad for path, p in model.named_parameters() if p.grad is not None}
+    with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one
+        for tensor in [*model.parameters(), *model.buffers()]:
+            gradient = getattr(tensor, "grad", None)
+            tensor.copy_(gradient) if gradient is not None else tensor.fill_(float("nan"))
+        model.save_pretrained(place)
+        stored = safetensors.torch.load_file(pathlib.Path(place) / "model.safetensors")
+    return {path: tensor for path, tensor in stored.items() if not tensor.isnan().any()}
+
+
 def main():
-    for name, (folder, overrides, kind, kept) in CASES.items():
-        rng = generator("gradients", name)
-        if sys.argv[1:] and name not in sys.argv[1:]:
-            continue
-        model = load(DATA / "models" / folder, attn_implementation="eager")
-        for key, value in overrides.items():
-            setattr(model.config, key, value)
-        model.eval()  # no dropout
-        if folder.startswith("vit"):
-            size = model.config.image_size
-            shape = size if isinstance(size, list) else [size, size]
-            batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
+    for name in sys.argv[1:] or CASES:
+        for attempt in range(16):
+            if write(name, generator("gradients", name, *[attempt][:attempt])):
+                break
         else:
-            batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
-        if folder.startswith("roberta"):
-            batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, model.config.pad_token_id)
-        if folder.startswith("bert"):
-            batch["token_type_ids"] = torch.randint(
-                0, model.config.type_vocab_size, batch["input_ids"].shape, generator=rng
-            )
-        if not folder.startswith(("t5", "vit")) and model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
-            batch["input_ids"][1, 2] = model.config.pad_token_id
-        if kind == "choice":
-            batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
-        if kind == "span":  # of the last row the end lies outside, and does not count
-            batch["start_positions"] = torch.tensor([2, 0, 1])
-            batch["end_positions"] = torch.tensor([4, 3, 50])
-        else:
-            batch["labels"] = labels_of(kind, rng, model, batch)
+            raise RuntimeError(f"{name}: no batch gives clear choices of experts")
+
+
+def write(name, rng):
+    """Writes the file of a case, unless experts were chosen by a hair's breadth."""
+    folder, overrides, kind, kept = CASES[name]
+    model = load(DATA / "models" / folder, attn_implementation="eager")
+    for key, value in overrides.items():
+        setattr(model.config, key, value)
+    model.eval()  # no dropout
+    if folder.startswith("vit"):
+        size = model.config.image_size
+        shape = size if isinstance(size, list) else [size, size]
+        batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
+    else:
+        batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+    if folder.startswith("roberta"):
+        batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, model.config.pad_token_id)
+    if folder.startswith("bert"):
+        batch["token_type_ids"] = torch.randint(
+            0, model.config.type_vocab_size, batch["input_ids"].shape, generator=rng
+        )
+    if not folder.startswith(("t5", "vit")) and model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
+        batch["input_ids"][1, 2] = model.config.pad_token_id
+    if kind == "choice":
+        batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
+    if kind == "span":  # of the last row the end lies outside, and does not count
+        batch["start_positions"] = torch.tensor([2, 0, 1])
+        batch["end_positions"] = torch.tensor([4, 3, 50])
+    else:
+        batch["labels"] = labels_of(kind, rng, model, batch)
+    with Routing() as routing:
         loss = model(**batch).loss
-        loss.backward()
-        tensors = {**batch, "loss": loss.detach().reshape(1)}
-        for path, parameter in model.named_parameters():
-            path = stored_name(path, model.config.model_type)
-            if parameter.grad is not None and (not kept or any(part in path for part in kept)):
-                tensors["grad." + path] = parameter.grad
-        save(DATA / "gradients" / f"{name}.safetensors", tensors, checkpoint=folder, **overrides)
+    if routing.gap < MIN_MARGIN:
+        return False
+    loss.backward()
+    tensors = {**batch, "loss": loss.detach().reshape(1)}
+    for path, gradient in gradients_of(model).items():
+        if not kept or any(part in path for part in kept):
+            tensors["grad." + path] = gradient
+    save(DATA / "gradients" / f"{name}.safetensors", tensors, checkpoint=folder, **overrides)
+    return True
 
 
 if __name__ == "__main__":
