@@ -52,6 +52,9 @@ STACKED = [
     (r"(output_linear\.weight|experts\.down_proj)$", 0.0, 0.503),
 ]
 
+# Routers with no score near zero, where the next would be near, too
+FLAT = dict(special=[(r"mlp\.gate\.weight$", 0.0, 0.25)])
+
 # Buffers of an activation that a checkpoint has
 XIELU = dict(special=[(r"act_fn\.beta$", 0.5, 0.1), (r"act_fn\.eps$", -1e-6, 0.0)])
 
@@ -887,7 +890,7 @@ ARCHS = {
             causal("base", num_local_experts=5),
             causal(
                 "clipped",
-                dict(special=[(r"mlp\.gate\.weight$", 0.0, 0.25)]),  # no score near zero
+                FLAT,
                 rms_norm_eps=0.02,
                 clip_qkv=1.2,
                 num_key_value_heads=2,
@@ -915,7 +918,7 @@ ARCHS = {
             causal("base", dict(special=STACKED), num_local_experts=5),
             causal(
                 "top_1",
-                dict(special=STACKED),
+                dict(special=STACKED, embedding=0.25, gain=2.0),
                 rms_norm_eps=0.02,
                 num_experts_per_tok=1,
                 attention_bias=True,
@@ -1033,12 +1036,12 @@ ARCHS = {
             ),
             causal(
                 "groups",
+                FLAT,
                 rms_norm_eps=0.02,
                 q_lora_rank=None,
                 topk_method="group_limited_greedy",
                 n_group=3,
                 topk_group=2,
-                num_experts_per_tok=3,
                 attention_bias=True,
                 mlp_bias=True,
                 tie_word_embeddings=True,
