@@ -24,6 +24,7 @@
 #include <vector>
 
 #include <hft/models/any_model.hpp>
+#include <hft/models/apertus.hpp>
 #include <hft/models/arcee.hpp>
 #include <hft/models/bert.hpp>
 #include <hft/models/biogpt.hpp>
@@ -81,11 +82,11 @@ namespace hft {
 template <class... Archs>
 struct archs {};
 
-using default_archs =
-    archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt,
-          falcon, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4, helium,
-          hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, phi, phi3, qwen2_moe, qwen3_moe, seed_oss,
-          smollm3, stablelm, starcoder2, xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
+using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode,
+                            opt, bloom, mpt, falcon, apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma,
+                            gemma2, gemma3_text, glm, glm4, helium, hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2,
+                            olmo3, olmoe, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
+                            xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
 
 // Heads, by the ends of their classes' names.
 struct causal_lm {

@@ -195,7 +195,9 @@ def main():
 def write(name, rng):
     """Writes the file of a case, unless experts were chosen by a hair's breadth."""
     folder, overrides, kind, kept = CASES[name]
-    model = load(DATA / "models" / folder, attn_implementation="eager")
+    # Eager, as in training; Falcon adds its biases twice there.
+        attention = "sdpa" if folder.startswith("falcon") else "eager"
+        model = load(DATA / "models" / folder, attn_implementation=attention)
     for key, value in overrides.items():
         setattr(model.config, key, value)
     model.eval()  # no dropout

@@ -33,3 +33,4 @@
 #include <hft/ops/cpu/softmax.hpp>
 #include <hft/ops/cpu/softmax_backward.hpp>
 #include <hft/ops/cpu/softplus.hpp>
+#include <hft/ops/cpu/xielu.hpp>

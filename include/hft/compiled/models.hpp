@@ -29,6 +29,7 @@
 #include <hft/layers/sinusoids.hpp>
 #include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
+#include <hft/models/apertus.hpp>
 #include <hft/models/arcee.hpp>
 #include <hft/models/biogpt.hpp>
 #include <hft/models/bloom.hpp>
