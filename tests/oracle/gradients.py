@@ -196,8 +196,8 @@ def write(name, rng):
     """Writes the file of a case, unless experts were chosen by a hair's breadth."""
     folder, overrides, kind, kept = CASES[name]
     # Eager, as in training; Falcon adds its biases twice there.
-        attention = "sdpa" if folder.startswith("falcon") else "eager"
-        model = load(DATA / "models" / folder, attn_implementation=attention)
+    attention = "sdpa" if folder.startswith("falcon") else "eager"
+    model = load(DATA / "models" / folder, attn_implementation=attention)
     for key, value in overrides.items():
         setattr(model.config, key, value)
     model.eval()  # no dropout

@@ -53,8 +53,11 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralForTokenClassification =
     DecoderForTokenClassification<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MixtralForQuestionAnswering = DecoderForQuestionAnswering<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
+
 struct mixtral : architecture<MixtralConfig, MixtralModel, MixtralForCausalLM, MixtralForSequenceClassification,
-                              MixtralForTokenClassification> {};
+                              MixtralForTokenClassification, MixtralForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -46,8 +46,12 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeForTokenClassification =
     DecoderForTokenClassification<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen2MoeForQuestionAnswering =
+    DecoderForQuestionAnswering<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
+
 struct qwen2_moe : architecture<Qwen2MoeConfig, Qwen2MoeModel, Qwen2MoeForCausalLM, Qwen2MoeForSequenceClassification,
-                                Qwen2MoeForTokenClassification> {};
+                                Qwen2MoeForTokenClassification, Qwen2MoeForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -15,7 +15,7 @@ struct Qwen3MoeConfig : SparseConfig {
 
   static constexpr const char* model_type = "qwen3_moe";
   static constexpr const char* class_prefix = "Qwen3Moe";
-  static constexpr name_tables names{.rules = rules};
+  static constexpr name_tables names{.question_answering_prefix = "transformer", .rules = rules};
 
   Qwen3MoeConfig();
   void fields(field_visitor& v);
@@ -40,8 +40,12 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeForTokenClassification =
     DecoderForTokenClassification<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen3MoeForQuestionAnswering =
+    DecoderForQuestionAnswering<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
+
 struct qwen3_moe : architecture<Qwen3MoeConfig, Qwen3MoeModel, Qwen3MoeForCausalLM, Qwen3MoeForSequenceClassification,
-                                Qwen3MoeForTokenClassification> {};
+                                Qwen3MoeForTokenClassification, Qwen3MoeForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
