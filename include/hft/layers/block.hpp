@@ -79,10 +79,12 @@ X run_layers(const Layers& layers, X x, Context& context) {
 /// The block of Llama, GPT-2 and most decoders after them, with p and m norms before attention and MLP, s = 1:
 ///   h = x + s attention(p(x));  y = h + s mlp(m(h))
 /// Where the options say so,
-///   parallel            y = x + attention(p(x)) + mlp(m(x))               GPT-NeoX; with shared_norm mlp(p(x)): GPT-J,
-///   Phi norms::after        h = x + p(attention(x));  y = h + m(mlp(h))       OLMo 2 norms::both         h = x +
-///   p'(attention(p(x))), and so the MLP       Gemma 2 norms::of_the_sum   h = p(x + attention(x));  y = m(h + mlp(h))
-///   the first Transformer, OPT-350M from_normed         the residual stream goes on from p(x), not x      BLOOM
+///   parallel            y = x + attention(p(x)) + mlp(m(x))             GPT-NeoX
+///   and shared_norm     y = x + attention(p(x)) + mlp(p(x))             GPT-J, Phi
+///   norms::after        h = x + p(attention(x));  y = h + m(mlp(h))     OLMo 2
+///   norms::both         h = x + q(attention(p(x))), and so the MLP      Gemma 2
+///   norms::of_the_sum   h = p(x + attention(x));  y = m(h + mlp(h))     the first Transformer, OPT-350M
+///   from_normed         the residual stream goes on from p(x), not x    BLOOM
 /// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp; of norms::both, those of what is added:
 /// post_self_attn_layernorm, post_mlp_layernorm.
 template <class Norm, class Attention, class Mlp>
