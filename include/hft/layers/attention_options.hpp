@@ -62,7 +62,8 @@ inline void check_heads(const AttentionOptions& o, const char* where) {
                        detail::joined(o.num_kv_heads, " and ", o.num_heads));
   if (o.head_dim < 1) throw config_error(where, "head_dim", "at least 1", detail::joined(o.head_dim));
   if (o.rope && o.rope->dim() > o.head_dim)
-    throw config_error(where, "partial_rotary_factor", detail::joined("at most head_dim = ", o.head_dim, " elements"),
+    throw config_error(where, "partial_rotary_factor",
+                       detail::joined("at most head_dim = ", o.head_dim, " elements, an even number of them"),
                        detail::joined(o.rope->dim()));
 }
 

@@ -37,14 +37,15 @@ struct RopeParameters {
 /// Computes inverse frequencies in f32, step by step as Transformers does, so that angles agree at far positions.
 class RopeScaling {
  public:
-  /// `dim` elements of each head are rotated; `max_positions` is the config's max_position_embeddings.
+  /// `dim` elements of each head are rotated, one more where it is odd; `max_positions` is the config's
+  /// max_position_embeddings.
   /// Throws config_error for an unknown rope_type or a field that it needs and does not have.
   RopeScaling(RopeParameters p, isize dim, isize max_positions);
 
-  isize dim() const { return dim_; }
+  isize dim() const { return 2 * pairs(); }
   bool operator==(const RopeScaling&) const = default;
 
-  /// Inverse frequencies (dim / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.
+  /// Inverse frequencies (dim() / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.
   std::pair<std::vector<f32>, f64> frequencies(isize length) const;
 
  private:
@@ -59,9 +60,11 @@ class RopeScaling {
     if (!field) fail(name, detail::joined("a value for rope_type ", p_.rope_type.view()), "none");
   }
 
+  isize pairs() const { return (dim_ + 1) / 2; }
+
   // 1 / theta^(2i / dim)
   std::vector<f32> base(f64 theta) const {
-    std::vector<f32> f(std::size_t(dim_ / 2));
+    std::vector<f32> f(static_cast<std::size_t>(pairs()));
     for (std::size_t i = 0; i < f.size(); ++i) f[i] = 1.0f / f32(std::pow(theta, f64(f32(2 * i) / f32(dim_))));
     return f;
   }
@@ -114,7 +117,7 @@ class RopeScaling {
                           : factor <= 1       ? 1.0
                                               : std::sqrt(1 + std::log(factor) / std::log(f64(original)));
     const auto& factors = length > original ? p_.long_factor : p_.short_factor;
-    std::vector<f32> f(std::size_t(dim_ / 2));
+    std::vector<f32> f(static_cast<std::size_t>(pairs()));
     for (std::size_t i = 0; i < f.size(); ++i)
       f[i] = 1.0f / (f32(factors[i]) * f32(std::pow(p_.rope_theta, f64(f32(2 * i) / f32(dim_)))));
     return {f, attention};
@@ -139,7 +142,7 @@ class RopeScaling {
   // The frequencies of all elements, of which only the first partial_rotary_factor turn.
   std::vector<f32> proportional() const {
     auto f = divided(base(p_.rope_theta), p_.factor.value_or(1));
-    const f64 turning = p_.partial_rotary_factor.value_or(1) * f64(dim_ / 2);
+    const f64 turning = p_.partial_rotary_factor.value_or(1) * f64(pairs());
     for (std::size_t i = 0; i < f.size(); ++i)
       if (f64(i + 1) > turning) f[i] = 0;
     return f;
@@ -153,7 +156,7 @@ class RopeScaling {
 
 HFT_INLINE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_positions)
     : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
-  if (dim < 2 || dim % 2) fail("rotary dimension", "an even number of at least 2", detail::joined(dim));
+  if (dim < 1) fail("rotary dimension", "at least 1", detail::joined(dim));
   const auto kind = p_.rope_type.view();
   if (kind != "default" && kind != "linear" && kind != "dynamic" && kind != "yarn" && kind != "longrope" &&
       kind != "llama3" && kind != "proportional")
@@ -169,10 +172,10 @@ HFT_INLINE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_posit
   }
   if (kind == "longrope")
     for (const auto* factors : {&p_.short_factor, &p_.long_factor})
-      if (isize(factors->size()) != dim_ / 2)
-        fail(factors == &p_.short_factor ? "short_factor" : "long_factor", detail::joined(dim_ / 2, " factors"),
+      if (isize(factors->size()) != pairs())
+        fail(factors == &p_.short_factor ? "short_factor" : "long_factor", detail::joined(pairs(), " factors"),
              detail::joined(factors->size()));
-  if (kind == "dynamic" && dim == 2) fail("rotary dimension", "more than 2 for rope_type dynamic", "2");
+  if (kind == "dynamic" && dim <= 2) fail("rotary dimension", "more than 2 for rope_type dynamic", detail::joined(dim));
   if (const auto n = p_.original_max_position_embeddings; n && *n < 1)
     fail("original_max_position_embeddings", "at least 1", detail::joined(*n));
   above_zero("rope_theta", p_.rope_theta);
