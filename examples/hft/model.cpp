@@ -2,9 +2,10 @@
 
 #include <cstdio>
 
-#include <hft/auto_peft.hpp>
 #include <hft/models/smollm2.hpp>
 #include <hft/parallel.hpp>
+
+#include "archs.hpp"
 
 namespace tool {
 
@@ -38,15 +39,15 @@ static AnyModel<> with_adapter_of(const common_options& o, AnyModel<> model) {
 
 AnyModel<> load_model(const common_options& o) {
   set_up(o);
-  return with_adapter_of(o, AutoModel<any_q, cpu, lora_archs>::from_pretrained(o.model, load_options(o)));
+  return with_adapter_of(o, AutoModel<any_q, cpu, tool_archs>::from_pretrained(o.model, load_options(o)));
 }
 
 AnyModel<> load_generating_model(const common_options& o) {
   set_up(o);
   const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-  const bool answers = with_head<seq2seq_lm, any_q, cpu>(lora_archs(), source, [](auto) {});
-  return with_adapter_of(o, answers ? AutoModelForSeq2SeqLM<any_q, cpu, lora_archs>::load(source, load_options(o))
-                                    : AutoModelForCausalLM<any_q, cpu, lora_archs>::load(source, load_options(o)));
+  const bool answers = with_head<seq2seq_lm, any_q, cpu>(tool_archs(), source, [](auto) {});
+  return with_adapter_of(o, answers ? AutoModelForSeq2SeqLM<any_q, cpu, tool_archs>::load(source, load_options(o))
+                                    : AutoModelForCausalLM<any_q, cpu, tool_archs>::load(source, load_options(o)));
 }
 
 std::optional<AnyModel<>> load_fixed_model(const common_options& o) {

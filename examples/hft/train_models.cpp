@@ -3,9 +3,10 @@
 #include "train_models.hpp"
 
 #include <algorithm>
-#include <hft/auto_peft.hpp>
 #include <hft/train/peft/peft_model.hpp>
 #include <utility>
+
+#include "archs.hpp"
 
 namespace tool {
 
@@ -68,7 +69,7 @@ trained_model make_trained(Model model, training_task task) {
 /// Calls f(type) with the class that the checkpoint names, of those with a loss.
 template <class F>
 void with_trained_class(const checkpoint& source, const F& f) {
-  const bool found = with_named_class<any_q, autodiff<cpu>>(lora_archs(), source,
+  const bool found = with_named_class<any_q, autodiff<cpu>>(tool_archs(), source,
                                                             [&]<HasLoss M>(std::type_identity<M> model) { f(model); });
   if (found) return;
   const detail::checkpoint_kind kind(source);
