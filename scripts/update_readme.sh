@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes README's tables anew, each between its `<!-- table: NAME -->` and `<!-- end -->`:
-#   models         parity with Transformers, by build/examples/parity
+#   models         parity with Transformers, by build/examples/parity, and how long each page is
 #   compile        what one program costs the compiler, by tests/compile_budget
 #   further        what a further architecture of parts that are there costs the compiler, by tests/compile_budget
 #   specialised    run-time and specialised build side by side, by build/hft bench generate
@@ -17,7 +17,15 @@ median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}
 cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) threads"
 
 build/tests/write_seeded tests/data/models "$tables/seeded"
-build/examples/parity "$tables/seeded" > "$tables/models"
+# With the lines of the header that has the architecture.
+build/examples/parity "$tables/seeded" | while IFS= read -r row; do
+  name=$(cut -d '|' -f 2 <<< "$row" | tr -d ' ')
+  case $name in
+    Architecture) echo "$row Lines of its page |" ;;
+    -*) echo "$row---|" ;;
+    *) echo "$row $(wc -l < "$(grep -l "class_prefix = \"$name\"" include/hft/models/*.hpp)") |" ;;
+  esac
+done > "$tables/models"
 
 {
   echo '| Program | with `hft::hft` | with `hft::compiled` | Budget |'

@@ -1,6 +1,8 @@
 // Gradients of the norms, activations, softmax, embedding, rotary, dropout and the losses.
 #include <boost/test/unit_test.hpp>
 
+#include <hft/ops/select_tokens.hpp>
+
 #include "gradient_testing.hpp"
 
 using namespace hft;
