@@ -223,8 +223,8 @@ def write_case(
     """Writes tests/data/models/<arch>/<case>.
 
     make() builds the model, whose values are replaced (weights: arguments of seeded.interval); passes(rng, config) and
-    generations(rng, config) give the inputs by name. The seed advances until every greedy choice, and every choice of experts, has a clear
-    margin.
+    generations(rng, config) give the inputs by name. The seed advances until every greedy choice and every
+    choice of experts has a clear margin.
     """
     folder = DATA / "models" / arch / case
     for attempt in range(64):
