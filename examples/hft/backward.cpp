@@ -39,8 +39,8 @@ Batch read_batch(const std::string& path) {
 
 }  // namespace
 
-/// loss, and grad.NAME of each parameter in the checkpoint's layout, a tied pair once; of a model with an adapter those
-/// of the adapter alone, under the names of its file.
+/// loss, and grad.NAME of each parameter in the checkpoint's layout, a tied pair once, of a tensor that is several
+/// parameters as one; of a model with an adapter those of the adapter alone, under the names of its file.
 int backward(const forward_options& o) {
   set_up(o);
   const Batch batch = read_batch(o.inputs);
@@ -50,10 +50,11 @@ int backward(const forward_options& o) {
   warn(model.warnings);
   const f64 loss =
       model.training->training_step(batch, {.nothing_counts = true, .dropout = false, .others = other_inputs::refused});
-  std::vector<stored_tensor> out{named("loss", {}, {f32(loss)})};
+  std::vector<stored_tensor> of_parameters;
   std::set<const void*> seen;
   visiting gradients([&](const std::string& path, parameter& p) {
-    if (!p.has_grad() || !seen.insert(p.identity()).second) return;
+    if (!p.trainable() || !seen.insert(p.identity()).second) return;
+    if (!p.has_grad()) return of_parameters.push_back(named(model.training->stored_name(path), p.shape(), {}));
     const auto* g = static_cast<const f32*>(p.grad());
     std::vector<f32> values(g, g + p.size());
     auto shape = p.shape();
@@ -63,9 +64,15 @@ int backward(const forward_options& o) {
         for (isize c = 0; c < cols; ++c) values[std::size_t(c * rows + r)] = g[r * cols + c];
       std::swap(shape[0], shape[1]);
     }
-    out.push_back(named("grad." + model.training->stored_name(path), std::move(shape), std::move(values)));
+    of_parameters.push_back(named(model.training->stored_name(path), std::move(shape), std::move(values)));
   });
   model.training->visit(gradients);
+  std::vector<stored_tensor> out{named("loss", {}, {f32(loss)})};
+  for (auto& t : model.training->as_stored(std::move(of_parameters))) {
+    if (t.bytes.empty()) continue;  // an expert that no token saw
+    t.name.insert(0, "grad.");
+    out.push_back(std::move(t));
+  }
   write_safetensors(o.outputs, out, {});
   return 0;
 }

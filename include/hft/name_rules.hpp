@@ -3,6 +3,8 @@
 //   {"layers.*.self_attn.q_proj", "encoder.layer.*.attention.self.query"}
 //   {"layers.*.mlp.up_proj", "h.*.mlp.c_fc", stored_as::transposed}
 #pragma once
+#include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/dtype.hpp>
 #include <hft/linkage.hpp>
 
 namespace hft {
@@ -38,6 +41,39 @@ struct renamed {
 std::optional<renamed> to_theirs(std::span<const name_rule> rules, std::string_view path);
 std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name);
 
+/// How parameters of several modules are one tensor of a file, a slice for each along its first dimension:
+///
+///   {"layers.*.mlp.experts.*.up_proj.weight", "layers.*.mlp.experts.gate_up_proj", {.part = 1, .parts = 2}}
+///
+/// `piece` is a parameter's name in the rules' own tongue, whose last `*` is the place of its slice in `whole`. Without
+/// one there the file has a first dimension of 1 that the parameter has not.
+struct stack_rule {
+  std::string_view piece, whole;
+  struct layout {
+    isize part = 0, parts = 1;  // which of so many parameters the rows of a slice are
+    bool alternating = false;   // whether they take turns there, else they lie one behind the other
+    bool transposed = false;    // whether a slice of a weight is (in, out)
+
+    /// Whether a parameter's elements lie together.
+    bool together() const { return !transposed && (!alternating || parts == 1); }
+    /// Where element (row, col) of a parameter (rows, cols) lies in its slice.
+    isize place(isize row, isize col, isize rows, isize cols) const {
+      const isize r = alternating ? row * parts + part : part * rows + row;
+      return transposed ? col * rows * parts + r : r * cols + col;
+    }
+  } stored = {};
+};
+
+/// The parameter in slice `at` of `whole` by a rule, or nothing where it does not fit.
+std::optional<std::string> piece_of(const stack_rule& rule, std::string_view whole, isize at);
+/// The tensor that a parameter lies in, where there is one.
+struct stack_place {
+  std::string whole;
+  isize at;
+  stack_rule::layout stored;
+};
+std::optional<stack_place> whole_of(std::span<const stack_rule> rules, std::string_view piece);
+
 /// What a model's paths are in its checkpoint. The rules are of the base model's paths, and of a head's; the base model
 /// stands in a headed one as `model`, under the name that `base_model_prefix` says.
 struct checkpoint_names {
@@ -55,7 +91,9 @@ struct name_tables {
   std::string_view base_model_prefix = "model";     // the base model's name inside the headed one
   std::string_view question_answering_prefix = {};  // the same where the head is for that, if it differs (Llama's like)
   std::span<const name_rule> rules = {};            // of the base model's paths, and of heads'
+  std::span<const stack_rule> stacks = {};          // from the names that rules give to tensors of several parameters
   std::span<const name_rule> gguf = {};             // from checkpoint names to llama.cpp's
+  std::span<const stack_rule> gguf_stacks = {};     // the same of its tensors of several parameters
   bool gguf_pairs = true;                           // whether its files of this architecture reorder rotary rows
   std::string_view gguf_architecture = {};          // what it calls the architecture, where that is not the model_type
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
@@ -79,16 +117,21 @@ struct name_tables {
 
 namespace detail {
 
-HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
-                                          std::string_view name) {
-  std::vector<std::string_view> numbers, words;
+// What a pattern's signs stand for in a name that fits it.
+struct fitting {
+  std::vector<std::string_view> numbers = {}, words = {};
+  std::string_view rest = {};
+};
+
+HFT_INLINE std::optional<fitting> fit(std::string_view pattern, std::string_view name) {
+  fitting found;
   std::size_t at = 0;
   for (const char c : pattern) {
     if (c == '*' || c == '@') {
       const auto begin = at;
       while (at < name.size() && (c == '@' ? name[at] != '.' : name[at] >= '0' && name[at] <= '9')) ++at;
       if (at == begin) return {};
-      (c == '@' ? words : numbers).push_back(name.substr(begin, at - begin));
+      (c == '@' ? found.words : found.numbers).push_back(name.substr(begin, at - begin));
     } else if (at < name.size() && name[at] == c) {
       ++at;
     } else {
@@ -96,20 +139,30 @@ HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_
     }
   }
   if (at < name.size() && name[at] != '.') return {};
-  renamed out;
+  found.rest = name.substr(at);
+  return found;
+}
+
+HFT_INLINE std::string filled(std::string_view pattern, const fitting& with) {
+  std::string out;
   std::size_t number = 0, word = 0;
-  for (const char c : replacement) {
+  for (const char c : pattern) {
     if (c == '*')
-      out.name += numbers.at(number++);
+      out += with.numbers.at(number++);
     else if (c == '@')
-      out.name += words.at(word++);
+      out += with.words.at(word++);
     else
-      out.name += c;
+      out += c;
   }
-  const auto rest = name.substr(at);
-  out.name += rest;
-  if (rest == ".weight" || (rest == ".bias" && stored == stored_as::rope_pairs)) out.stored = stored;
-  return out;
+  return out.append(with.rest);
+}
+
+HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
+                                          std::string_view name) {
+  const auto found = fit(pattern, name);
+  if (!found) return {};
+  const bool rules = found->rest == ".weight" || (found->rest == ".bias" && stored == stored_as::rope_pairs);
+  return renamed{filled(replacement, *found), rules ? stored : stored_as::same};
 }
 
 inline bool fits(std::string_view pattern, std::string_view name) {
@@ -132,6 +185,25 @@ HFT_INLINE std::optional<renamed> to_theirs(std::span<const name_rule> rules, st
 HFT_INLINE std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name) {
   for (const name_rule& r : rules)
     if (auto found = detail::rewrite(r.theirs, r.ours, r.stored, name)) return found;
+  return {};
+}
+
+HFT_INLINE std::optional<std::string> piece_of(const stack_rule& rule, std::string_view whole, isize at) {
+  auto found = detail::fit(rule.whole, whole);
+  if (!found) return {};
+  const std::string number = std::to_string(at);
+  found->numbers.push_back(number);
+  return detail::filled(rule.piece, *found);
+}
+
+HFT_INLINE std::optional<stack_place> whole_of(std::span<const stack_rule> rules, std::string_view piece) {
+  for (const stack_rule& r : rules) {
+    const auto found = detail::fit(r.piece, piece);
+    if (!found) continue;
+    const bool counted = isize(found->numbers.size()) > std::count(r.whole.begin(), r.whole.end(), '*');
+    const auto at = counted ? std::strtoll(std::string(found->numbers.back()).c_str(), nullptr, 10) : 0;
+    return stack_place{detail::filled(r.whole, *found), isize(at), r.stored};
+  }
   return {};
 }
 

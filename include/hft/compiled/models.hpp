@@ -86,6 +86,7 @@
 #include <hft/models/smollm3.hpp>
 #include <hft/models/sparse_config.hpp>
 #include <hft/models/stablelm.hpp>
+#include <hft/models/stacks.hpp>
 #include <hft/models/starcoder2.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>

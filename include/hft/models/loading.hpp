@@ -22,6 +22,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/models/model_parts.hpp>
+#include <hft/models/stacks.hpp>
 #include <hft/module.hpp>
 #include <hft/name_rules.hpp>
 #include <hft/quantization/convert.hpp>
@@ -50,11 +51,12 @@ void transpose(f32* to, const f32* from, isize rows, isize cols);
 
 /// How the file has one parameter: at most one of these.
 struct stored_layout {
-  isize paired_heads = 0;   // whose rows are pairs (stored_as::rope_pairs)
-  bool transposed = false;  // (in, out)
-  bool plus_one = false;    // each value is 1 more
+  isize paired_heads = 0;                        // whose rows are pairs (stored_as::rope_pairs)
+  bool transposed = false;                       // (in, out)
+  bool plus_one = false;                         // each value is 1 more
+  std::optional<stack_rule::layout> slice = {};  // it is scattered in this
 
-  bool same() const { return !paired_heads && !transposed && !plus_one; }
+  bool same() const { return !paired_heads && !transposed && !plus_one && !slice; }
 };
 
 /// Gives one parameter its stored values: the mapped bytes themselves where dtype and layout agree, else a converted
@@ -86,18 +88,64 @@ inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std
                   from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
 }
 
-HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
-                       std::optional<dtype_id> wanted) {
-  const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
+/// The format that a parameter gets. Throws weight_error for a tensor that has no such.
+inline dtype_id format_for(const parameter& p, const stored_tensor& stored, const std::string& where,
+                           std::optional<dtype_id> wanted) {
   if (!info(stored.dtype).floating)
     throw weight_error(where, "tensor " + quote_text(stored.name), "a floating or block dtype",
                        std::string(name(stored.dtype)));
   const dtype_id as_stored = stored.dtype == dtype_id::f64 ? dtype_id::f32 : stored.dtype;  // no kernel takes f64
   const dtype_id format = p.required_format().value_or(p.shape().size() > 1 ? wanted.value_or(as_stored) : as_stored);
-  if (cols % info(format).block)
+  if (p.cols() % info(format).block)
     throw weight_error(where, "tensor " + quote_text(stored.name),
                        joined("rows of a multiple of ", info(format).block, " for ", name(format)),
                        shape_text(p.shape()));
+  return format;
+}
+
+/// Values (rows, cols) in a parameter's own order, and their dtype; without bytes, those of the file are in it.
+struct in_order {
+  std::vector<std::byte> bytes = {};
+  dtype_id dtype;
+};
+inline in_order put_in_order(const parameter& p, const stored_tensor& stored, const std::string& where,
+                             const stored_layout& layout, isize rows, isize cols) {
+  if (layout.transposed || layout.plus_one) {
+    std::vector<f32> values(std::size_t(p.size()));
+    convert(dtype_id::f32, values.data(), stored.dtype, stored.bytes.data(), p.size());  // (cols, rows) if transposed
+    std::vector<std::byte> bytes(values.size() * sizeof(f32));
+    auto* out = reinterpret_cast<f32*>(bytes.data());
+    if (layout.transposed)
+      transpose(out, values.data(), cols, rows);
+    else
+      std::transform(values.begin(), values.end(), out, [](f32 v) { return v - 1; });
+    return {std::move(bytes), dtype_id::f32};
+  }
+  if (layout.paired_heads) {
+    std::vector<std::byte> bytes(stored.bytes.size());
+    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
+    unpermute_rows(bytes.data(), stored.bytes.data(), stored_rows, bytes.size() / std::size_t(stored_rows),
+                   layout.paired_heads);
+    return {std::move(bytes), stored.dtype};
+  }
+  if (layout.slice) {
+    const auto& element = info(stored.dtype);
+    if (element.block > 1)
+      throw weight_error(where, "tensor " + quote_text(stored.name), "a floating dtype, which can be reordered",
+                         std::string(name(stored.dtype)));
+    std::vector<std::byte> bytes(std::size_t(p.size() * element.bytes));
+    const bool vector = p.shape().size() == 1;
+    take_from_slice(bytes.data(), stored.bytes.data(), *layout.slice, vector ? cols : rows, vector ? 1 : cols,
+                    std::size_t(element.bytes));
+    return {std::move(bytes), stored.dtype};
+  }
+  return {.dtype = stored.dtype};
+}
+
+HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
+                       std::optional<dtype_id> wanted) {
+  const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
+  const dtype_id format = format_for(p, stored, where, wanted);
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
   if (format == stored.dtype && layout.same() && p.host_memory() &&
       reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
@@ -105,35 +153,18 @@ HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::str
            format);
     return;
   }
-  const std::byte* from = stored.bytes.data();
-  dtype_id from_format = stored.dtype;
-  std::vector<std::byte> reordered;
-  if (layout.transposed || layout.plus_one) {
-    std::vector<f32> values(std::size_t(p.size()));
-    convert(dtype_id::f32, values.data(), stored.dtype, from, p.size());  // (cols, rows) where it is transposed
-    reordered.resize(values.size() * sizeof(f32));
-    auto* out = reinterpret_cast<f32*>(reordered.data());
-    if (layout.transposed)
-      transpose(out, values.data(), cols, rows);
-    else
-      std::transform(values.begin(), values.end(), out, [](f32 v) { return v - 1; });
-    from = reordered.data(), from_format = dtype_id::f32;
-  } else if (layout.paired_heads) {
-    reordered.resize(stored.bytes.size());
-    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
-    unpermute_rows(reordered.data(), from, stored_rows, stored.bytes.size() / std::size_t(stored_rows),
-                   layout.paired_heads);
-    from = reordered.data();
-  }
+  const auto [bytes, dtype] = put_in_order(p, stored, where, layout, rows, cols);
+  const std::byte* from = bytes.empty() ? stored.bytes.data() : bytes.data();
   p.allocate(format);
   if (p.host_memory()) {
-    convert_rows(format, p.data(), from_format, from, rows, cols);
+    convert_rows(format, p.data(), dtype, from, rows, cols);
   } else {
     std::vector<std::byte> staged(std::size_t(p.bytes()));
-    convert_rows(format, staged.data(), from_format, from, rows, cols);
+    convert_rows(format, staged.data(), dtype, from, rows, cols);
     p.copy_from_host(staged.data(), staged.size());
   }
-  if (stored.mapped) buffer::let_pages_go(stored.bytes.data(), stored.bytes.size());  // they have been read
+  // They have been read; where others are in the same slice, these are read again.
+  if (stored.mapped && !layout.slice) buffer::let_pages_go(stored.bytes.data(), stored.bytes.size());
 }
 
 /// Where both parameters of a tied pair are stored with different values, the config is wrong: they are two. Else one
@@ -228,6 +259,10 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   std::vector<std::string> unpacked;  // names of those that a method had quantised
   if (const auto* method = source.is_gguf() ? nullptr : find_quantization_method(tensors, where))
     tensors = put_together = method->unpack(tensors, where, unpacked);
+  const bool gguf = source.is_gguf();
+  const std::string prefix = plan.base_model_prefix.empty() ? "" : cat(plan.base_model_prefix, ".");
+  const auto slices = gguf ? unstack(tensors, plan.names.gguf_stacks, "") : unstack(tensors, plan.names.stacks, prefix);
+  tensors = slices.tensors;
 
   std::set<std::string, std::less<>> own;
   visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
@@ -265,11 +300,16 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
     if (problems.empty()) initialise(p, path, plan.initial, options.dtype.value_or(dtype_id::f32));
     drawn.add(cat(quote_text(path), why));
   };
+  const auto place_of = [&](std::string_view path) {  // of a parameter that files have in a stack
+    const auto whole =
+        gguf || !path.starts_with(prefix) ? std::nullopt : whole_of(plan.names.stacks, path.substr(prefix.size()));
+    return whole ? cat(", of ", quote_text(cat(prefix, whole->whole))) : "";
+  };
   visiting v([&](const std::string& path, parameter& p) {
     const auto found = available.find(path);
     if (found == available.end()) {
       if (options.init_missing) return draw(path, p, "");
-      return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape())));
+      return problems.add(cat("missing ", quote_text(path), " ", shape_text(p.shape()), place_of(path)));
     }
     const stored_tensor& t = *found->second;
     // GGUF and methods of quantisation store all weights as (out, in).
@@ -288,6 +328,7 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
         layout.paired_heads = path.find(".k_proj.") != path.npos ? plan.num_kv_heads : plan.num_heads;
       layout.plus_one = rule->second == stored_as::plus_one;
     }
+    if (const auto slice = slices.apart.find(t.name); slice != slices.apart.end()) layout.slice = slice->second;
     if (problems.empty()) assign(p, t, where, layout, options.dtype);
   });
   model.visit(v);

@@ -168,6 +168,12 @@ class NamedModel : public Body {
                        generates ? &generation_config : nullptr, folder, options);
   }
 
+  /// Tensors under the names of its parameters, as its file has them: pieces of one stored tensor put together, of
+  /// which those without bytes are zeros.
+  std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const {
+    return detail::stacked(std::move(tensors), config_.info().names, *this);
+  }
+
   /// The settings that generate starts from; from_pretrained reads them from generation_config.json.
   GenerationConfig generation_config;
 

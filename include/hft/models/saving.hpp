@@ -27,8 +27,13 @@ struct SaveOptions {
 
 namespace detail {
 
-/// Writes every parameter of a model as safetensors into `folder`.
-void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size, ModelParts& model);
+/// Writes every parameter of a model as safetensors into `folder`, stacks as `names` say.
+void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
+                  const name_tables& names, ModelParts& model);
+
+/// Tensors of a model, a stack's pieces put together.
+std::vector<stored_tensor> stacked(std::vector<stored_tensor> tensors, const name_tables& names,
+                                   const ModelParts& model);
 
 std::string_view torch_dtype_name(dtype_id id);
 
@@ -44,8 +49,15 @@ void save_model(ModelParts& model, const AnyConfig& config, const std::string& a
 
 namespace detail {
 
+HFT_INLINE std::vector<stored_tensor> stacked(std::vector<stored_tensor> tensors, const name_tables& names,
+                                              const ModelParts& model) {
+  const auto prefix = model.base_model_prefix();
+  return names.stacks.empty() ? std::move(tensors)
+                              : stack(std::move(tensors), names.stacks, prefix.empty() ? "" : cat(prefix, "."));
+}
+
 HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                             ModelParts& model) {
+                             const name_tables& names, ModelParts& model) {
   std::vector<stored_tensor> tensors;
   visiting v([&](const std::string& path, parameter& p) {
     stored_tensor t;
@@ -84,7 +96,7 @@ HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype
     tensors.push_back(std::move(t));
   });
   model.visit(v);
-  save_checkpoint(folder, tensors, max_shard_size);
+  save_checkpoint(folder, stacked(std::move(tensors), names, model), max_shard_size);
 }
 
 HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
@@ -101,7 +113,7 @@ HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std
   const dtype_id dtype = options.dtype.value_or(*own);
   if (info(dtype).block > 1 || !info(dtype).floating)
     throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
-  save_weights(folder, dtype, options.max_shard_size, model);
+  save_weights(folder, dtype, options.max_shard_size, config.info().names, model);
   json object = written_fields(config.ref());
   for (const auto& [name, value] : config.other_fields.get_ref<const json::object_t&>())
     if (!object.contains(name)) object[name] = value;

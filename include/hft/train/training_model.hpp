@@ -50,6 +50,8 @@ class TrainingModel {
   virtual void visit(visitor&) = 0;
   /// What the file of what is trained, a checkpoint or an adapter, calls the parameter at a path.
   virtual std::string stored_name(const std::string& path) const = 0;
+  /// Tensors under such names, as that file has them: see NamedModel::as_stored.
+  virtual std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const { return tensors; }
 
   /// Adds the gradients of a batch's loss to those of the parameters; returns the loss as it counts in the step's.
   /// Where that is not finite there is no backward pass, unless nothing counts. Throws value_error for a batch without
@@ -99,6 +101,13 @@ class training_model_of final : public TrainingModel {
       return model_.stored_name(path).value_or(path);
     else
       return path;
+  }
+
+  std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const override {
+    if constexpr (requires { model_.as_stored(tensors); })
+      return model_.as_stored(std::move(tensors));
+    else
+      return tensors;
   }
 
   f64 training_step(const Batch& batch, const TrainingStepOptions& o) override {
