@@ -27,6 +27,7 @@
 #include <hft/ops/cpu/negative_exp.hpp>
 #include <hft/ops/cpu/norm.hpp>
 #include <hft/ops/cpu/norm_backward.hpp>
+#include <hft/ops/cpu/normalise_rows.hpp>
 #include <hft/ops/cpu/patches.hpp>
 #include <hft/ops/cpu/rope.hpp>
 #include <hft/ops/cpu/selective_scan.hpp>

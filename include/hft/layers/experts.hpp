@@ -1,13 +1,18 @@
 // Mixtures of experts: MLPs of which each token sees a few, those that a router says.
 #pragma once
+#include <algorithm>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <hft/layers/attention.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/ops/combine_rows.hpp>
+#include <hft/ops/normalise_rows.hpp>
 #include <hft/ops/softmax.hpp>
 #include <hft/ops/take_rows.hpp>
 #include <hft/ops/top_k.hpp>
@@ -21,23 +26,75 @@ inline void check_experts(isize count, isize per_token, const char* where) {
                        detail::joined(per_token));
 }
 
+/// Throws config_error unless groups are equal parts of the experts, and the chosen ones have enough of them.
+inline void check_groups(const ExpertsOptions& o, const char* where, const char* groups, const char* group_count) {
+  const auto fail = [where](const char* field, detail::message expected, isize got) {
+    throw config_error(where, field, expected, detail::joined(got));
+  };
+  if (o.groups < 1 || o.count % o.groups)
+    fail(groups, detail::joined("a number that divides ", o.count, " experts"), o.groups);
+  const isize each = o.count / o.groups;
+  if (each < o.group_best) fail(groups, detail::joined("groups of at least ", o.group_best, " experts"), o.groups);
+  if (o.group_count < 1 || o.group_count > o.groups)
+    fail(group_count, detail::joined("1 to ", o.groups, " groups"), o.group_count);
+  if (o.group_count * each < o.per_token)
+    fail(group_count, detail::joined("groups that have ", o.per_token, " experts for a token"), o.group_count);
+}
+
+namespace detail {
+
+/// The experts of each token, by scores (N,E) and, where there is one, a bias (E) on them: N k of them.
+template <Scalar A, BaseDevice D, class Bias>
+std::vector<isize> choose_experts(const Tensor<A, 2, D>& scores, const Bias& bias, const ExpertsOptions& o) {
+  if (o.groups == 1 && !bias) return top_k(scores, o.per_token);
+  const isize N = scores.extent(0), E = o.count, each = E / o.groups;
+  const auto given = scores.dense();
+  Tensor<A, 2, D> ranked({N, E}), of_groups({N, o.groups});
+  std::vector<A> best(static_cast<std::size_t>(each));
+  for (isize n = 0; n < N; ++n) {
+    A* row = ranked.data() + n * E;
+    for (isize e = 0; e < E; ++e) row[e] = given.data()[n * E + e] + (bias ? A(bias.data()[e]) : A(0));
+    for (isize g = 0; g < o.groups; ++g) {
+      std::partial_sort_copy(row + g * each, row + (g + 1) * each, best.begin(), best.begin() + o.group_best,
+                             std::greater<A>());
+      of_groups.data()[n * o.groups + g] = std::accumulate(best.begin(), best.begin() + o.group_best, A(0));
+    }
+  }
+  if (o.group_count < o.groups) {
+    std::vector<char> kept(std::size_t(N * o.groups), 0);
+    const auto groups = top_k(of_groups, o.group_count);
+    for (std::size_t i = 0; i < groups.size(); ++i)
+      kept[std::size_t(isize(i) / o.group_count * o.groups + groups[i])] = 1;
+    for (isize i = 0; i < N * E; ++i)
+      if (!kept[std::size_t(i / each)]) ranked.data()[i] = -std::numeric_limits<A>::infinity();
+  }
+  return top_k(ranked, o.per_token);
+}
+
+}  // namespace detail
+
 /// A router and its experts; tokens are sorted by expert, so that each expert's weights are read once a pass. Shazeer
 /// et al. 2017, arXiv 1701.06538; with softmax over the chosen alone, Jiang et al. 2024, arXiv 2401.04088. Checkpoint
-/// names: gate, experts, and of an expert that all tokens see shared_expert, shared_expert_gate.
+/// names: gate, experts, e_score_correction_bias, and of an expert that all tokens see shared_expert,
+/// shared_expert_gate.
 template <class B, class Expert = GatedMLP<B>>
 class MixtureOfExperts {
  public:
   /// Throws config_error unless a token's experts are among those that there are.
-  explicit MixtureOfExperts(const MLPOptions& o) : gate(o.hidden_size, o.experts.count), options_(o.experts) {
+  explicit MixtureOfExperts(const MLPOptions& o)
+      : gate(o.hidden_size, o.experts.count, o.experts.router_bias), options_(o.experts) {
     const ExpertsOptions& e = o.experts;
     check_experts(e.count, e.per_token, "experts");
     MLPOptions one = o;
     one.experts = {};
     one.intermediate_size = e.intermediate_size;
+    one.bias = e.bias.value_or(o.bias);
+    if (e.correction) correction.emplace(decltype(correction)::value_type::unallocated({e.count}));
     experts.reserve(std::size_t(e.count));
     for (isize i = 0; i < e.count; ++i) experts.emplace_back(one);
     if (!e.shared_size) return;
     one.intermediate_size = e.shared_size;
+    one.bias = o.bias;
     shared_expert.emplace(one);
     if (e.shared_gate) shared_expert_gate.emplace(o.hidden_size, 1);
   }
@@ -49,7 +106,13 @@ class MixtureOfExperts {
     const auto rows = x.dense().template reshape<2>({N, C});
     const auto logits = gate(rows);  // (N,E)
     if (context.router_logits) context.router_logits->push_back(logits);
-    const auto chosen = top_k(detail::untracked(logits), k);
+    const bool by_logits = !options_.sigmoid && !correction;  // which are in the order of their softmax
+    const bool all_weighed = !by_logits || !options_.normalised || options_.least_sum > 0;
+    std::decay_t<decltype(logits)> all;  // scores (N,E), unless those of the chosen are enough
+    if (all_weighed) all = options_.sigmoid ? activate(logits, Activation::sigmoid) : softmax(logits);
+    const auto chosen =
+        detail::choose_experts(detail::untracked(by_logits ? logits : all),
+                               correction ? *correction : typename decltype(correction)::value_type(), options_);
 
     std::vector<isize> scores;                                                       // places of the chosen in (N,E)
     std::vector<std::vector<isize>> tokens(experts.size()), places(experts.size());  // of each expert
@@ -59,10 +122,11 @@ class MixtureOfExperts {
       tokens[std::size_t(e)].push_back(n);
       places[std::size_t(e)].push_back(p);
     }
-    const auto of_chosen = [&](const auto& all) {
-      return take_rows(all.template reshape<2>({N * E, 1}), scores).template reshape<2>({N, k});
+    const auto of_chosen = [&](const auto& x) {
+      return take_rows(x.template reshape<2>({N * E, 1}), scores).template reshape<2>({N, k});
     };
-    auto weights = options_.normalised ? softmax(of_chosen(logits)) : of_chosen(softmax(logits));  // (N,k)
+    auto weights = all_weighed ? of_chosen(all) : softmax(of_chosen(logits));  // (N,k)
+    if (all_weighed && options_.normalised) weights = normalise_rows(weights, options_.least_sum);
     if (options_.scale != 1) weights = scale(weights, options_.scale);
 
     std::vector<std::decay_t<decltype(rows)>> parts;
@@ -81,12 +145,14 @@ class MixtureOfExperts {
   void visit(visitor& v) {
     v("gate", gate);
     v("experts", experts);
+    v("e_score_correction_bias", correction);
     v("shared_expert", shared_expert);
     v("shared_expert_gate", shared_expert_gate);
   }
 
   typename B::linear gate;
   std::vector<Expert> experts;
+  std::optional<Tensor<typename B::activation, 1, typename B::base>> correction;  // (E), added to scores for the choice
   std::optional<Expert> shared_expert;
   std::optional<typename B::linear> shared_expert_gate;
 

@@ -1,23 +1,39 @@
 // The feed-forward layers: MLP, down(f(up(x))), GatedMLP, down(f(gate(x)) * up(x)), FusedGatedMLP, the same with one
 // weight for both, and FeedForward, either of the first.
 #pragma once
+#include <limits>
 #include <optional>
 
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/ops/activation.hpp>
+#include <hft/ops/clamp.hpp>
+#include <hft/ops/elementwise.hpp>
 
 namespace hft {
 
 /// Of a MixtureOfExperts.
 struct ExpertsOptions {
-  isize count = 0;              // 0: there are none
-  isize per_token = 2;          // of which a token sees as many
-  isize intermediate_size = 0;  // of each
-  bool normalised = true;       // whether a token's weights sum to 1
-  f64 scale = 1;                // of the weights
-  isize shared_size = 0;        // the width of an expert that all tokens see; 0: there is none
-  bool shared_gate = false;     // whether each token takes a share of it
+  isize count = 0;                // 0: there are none
+  isize per_token = 2;            // of which a token sees as many
+  isize intermediate_size = 0;    // of each
+  std::optional<bool> bias = {};  // of each, where it is not the MLP's own
+  // Its router: scores are the softmax of all logits, and the best are a token's.
+  bool router_bias = false;
+  bool sigmoid = false;     // scores are the logits' sigmoids instead
+  bool correction = false;  // whether a bias that is not trained is added to them for the choice (DeepSeek-V3)
+  isize groups = 1, group_count = 1;  // of so many groups of neighbours only the best few have a token's experts, ...
+  isize group_best = 1;               // ... those where the sum of so many best is the largest
+  bool normalised = true;             // whether a token's weights sum to 1
+  f64 least_sum = 0;                  // unless they summed to less than this
+  f64 scale = 1;                      // of the weights
+  isize shared_size = 0;              // the width of an expert that all tokens see; 0: there is none
+  bool shared_gate = false;           // whether each token takes a share of it
+};
+
+/// Of a gate g and its rows u, cut off: (u + 1) g sigmoid(alpha g), where g <= limit and |u| <= limit. (GPT-OSS)
+struct ClampedGate {
+  f64 alpha = 1.702, limit = 7;
 };
 
 struct MLPOptions {
@@ -25,9 +41,10 @@ struct MLPOptions {
   isize intermediate_size;
   Activation activation = Activation::silu;
   bool bias = false;
-  bool gated = false;  // of a FeedForward
-  bool xielu = false;  // of a TrainedMLP: in the place of `activation`
-  f64 dropout = 0;     // of what a FeedForward's last layer sees, in a training pass
+  bool gated = false;                       // of a FeedForward
+  bool xielu = false;                       // of a TrainedMLP: in the place of `activation`
+  f64 dropout = 0;                          // of what a FeedForward's last layer sees, in a training pass
+  std::optional<ClampedGate> clamped = {};  // of a GatedMLP: in the place of `activation`
   ExpertsOptions experts = {};
 };
 
@@ -80,13 +97,14 @@ class GatedMLP {
       : gate_proj(o.hidden_size, o.intermediate_size, o.bias),
         up_proj(o.hidden_size, o.intermediate_size, o.bias),
         down_proj(o.intermediate_size, o.hidden_size, o.bias),
-        activation_(detail::chosen<F...>(o.activation)) {}
+        activation_(detail::chosen<F...>(o.activation)),
+        clamped_(o.clamped) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X>
   X operator()(const X& x) const {
     const auto [gate, up] = project(x, gate_proj, up_proj);
-    return down_proj(gated(gate, up, activation_));
+    return down_proj(clamped_ ? clamped_gated(gate, up, *clamped_) : gated(gate, up, activation_));
   }
   void visit(visitor& v) {
     v("gate_proj", gate_proj);
@@ -98,7 +116,16 @@ class GatedMLP {
   typename B::row_linear down_proj;
 
  private:
+  // g sigmoid(alpha g) = silu(alpha g) / alpha
+  template <class X>
+  static X clamped_gated(const X& gate, const X& up, const ClampedGate& o) {
+    const X g = scale(clamp(gate, -std::numeric_limits<f64>::infinity(), o.limit), o.alpha);
+    const X u = clamp(up, -o.limit, o.limit);
+    return scale(add(gated(g, u, Activation::silu), activate(g, Activation::silu)), 1 / o.alpha);
+  }
+
   Activation activation_;
+  std::optional<ClampedGate> clamped_;
 };
 
 /// A GatedMLP whose first layers are one projection, gates first. Checkpoint names: gate_up_proj, down_proj.

@@ -15,6 +15,7 @@
 #include <hft/ops/autodiff/mask_tokens.hpp>
 #include <hft/ops/autodiff/negative_exp.hpp>
 #include <hft/ops/autodiff/norm.hpp>
+#include <hft/ops/autodiff/normalise_rows.hpp>
 #include <hft/ops/autodiff/patches.hpp>
 #include <hft/ops/autodiff/replace.hpp>
 #include <hft/ops/autodiff/selective_scan.hpp>
