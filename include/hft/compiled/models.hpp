@@ -57,6 +57,7 @@
 #include <hft/models/gpt_neox.hpp>
 #include <hft/models/gptj.hpp>
 #include <hft/models/granite.hpp>
+#include <hft/models/granitemoe.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>

@@ -1,5 +1,8 @@
 // What llama.cpp calls the tensors of a decoder, and what its files say of one beside the fields of a config.
 #pragma once
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <vector>
 
 #include <hft/io/gguf.hpp>
@@ -25,6 +28,14 @@ inline constexpr name_rule gguf_decoder_names[] = {
     {"model.layers.*.mlp.down_proj", "blk.*.ffn_down"},
     {"model.norm", "output_norm"},
     {"lm_head", "output"}};
+
+/// The same and others before them.
+template <std::size_t N>
+constexpr auto gguf_decoder_names_and(const name_rule (&others)[N]) {
+  std::array<name_rule, N + std::size(gguf_decoder_names)> all{};
+  std::copy(std::begin(gguf_decoder_names), std::end(gguf_decoder_names), std::copy(others, others + N, all.begin()));
+  return all;
+}
 
 /// The size of the vocabulary, ties and rotary frequencies, which the metadata does not say, or says in llama.cpp's own
 /// way. Throws weight_error for a file without token embeddings.
