@@ -41,6 +41,7 @@
 #include <hft/models/distilbert.hpp>
 #include <hft/models/encoder.hpp>
 #include <hft/models/ernie4_5.hpp>
+#include <hft/models/ernie4_5_moe.hpp>
 #include <hft/models/exaone4.hpp>
 #include <hft/models/falcon.hpp>
 #include <hft/models/fields.hpp>
