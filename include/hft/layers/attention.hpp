@@ -42,10 +42,12 @@ AttentionArgs<typename Context::base> attention_args(const AttentionOptions& o, 
 }  // namespace detail
 
 /// The middle of self-attention, which every architecture shares: splits heads, applies positions, takes keys and
-/// values through the cache, attends, and merges heads again. It holds no weights.
+/// values through the cache, attends, and merges heads again. It holds no weights; a layer that has sinks (H) gives
+/// them.
 template <class B, class Positions>
 class AttentionCore {
  public:
+  using sinks_t = typename B::template parameter<typename B::activation, 1>;
   struct as_it_is {
     template <class Heads>
     void operator()(Heads&, Heads&) const {}
@@ -57,16 +59,18 @@ class AttentionCore {
   /// q (B,T,H*D), k and v (B,T,Hk*D) => (B,T,H*D). `placed` may change queries and keys (B,T,H|Hk,D) that have their
   /// positions.
   template <class X, class Context, class Placed>
-  X operator()(const X& q, const X& k, const X& v, Context& context, const Placed& placed) const {
+  X operator()(const X& q, const X& k, const X& v, Context& context, const Placed& placed,
+               const sinks_t& sinks = {}) const {
     const isize B_ = q.extent(0), T = q.extent(1), H = options_.num_heads, Hk = options_.num_kv_heads,
                 C = options_.head_dim;
     return attend(q.template reshape<4>({B_, T, H, C}), k.template reshape<4>({B_, T, Hk, C}),
-                  v.template reshape<4>({B_, T, Hk, C}), context, placed);
+                  v.template reshape<4>({B_, T, Hk, C}), context, placed, sinks);
   }
 
-  /// q (B,T,H,D), k and v (B,T,Hk,D) => (B,T,H*D)
+  /// q (B,T,H,D), k (B,T,Hk,D), v (B,T,Hk,Dv) => (B,T,H*Dv)
   template <class Heads, class Context, class Placed = as_it_is>
-  auto attend(const Heads& q, const Heads& k, Heads values, Context& context, const Placed& placed = {}) const {
+  auto attend(const Heads& q, const Heads& k, Heads values, Context& context, const Placed& placed = {},
+              const sinks_t& sinks = {}) const {
     const isize B_ = q.extent(0), T = q.extent(1);
     auto [query, keys] = positions_.apply(q, k, context);
     placed(query, keys);
@@ -82,10 +86,10 @@ class AttentionCore {
     auto bias = context.attention_bias;
     if (bias && bias.extent(3) > keys.extent(1)) bias = bias.slice(3, first, first + keys.extent(1));
     if (context.attentions)
-      context.attentions->push_back(
-          attention_weights(detail::untracked(query), detail::untracked(keys), args, detail::untracked(bias)));
-    return attention(query, keys, values, args, bias)
-        .template reshape<3>({B_, T, options_.num_heads * options_.head_dim});
+      context.attentions->push_back(attention_weights(detail::untracked(query), detail::untracked(keys), args,
+                                                      detail::untracked(bias), detail::untracked(sinks)));
+    return attention(query, keys, values, args, bias, sinks)
+        .template reshape<3>({B_, T, options_.num_heads * values.extent(3)});
   }
 
   const AttentionOptions& options() const { return options_; }
@@ -150,8 +154,8 @@ class HeadNorm {
 };
 
 /// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
-/// o_proj, and where queries and keys are normalised q_norm, k_norm. Positions: rope, alibi, no_positions, or a type
-/// like them (layers/positions.hpp). QKNorm: of q_norm and k_norm.
+/// o_proj, where queries and keys are normalised q_norm, k_norm, and where there are some sinks. Positions: rope,
+/// alibi, no_positions, or a type like them (layers/positions.hpp). QKNorm: of q_norm and k_norm.
 template <class B, class Positions, template <class> class QKNorm = RMSNorm>
 class SelfAttention {
  public:
@@ -163,6 +167,7 @@ class SelfAttention {
         v_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
         core_(o) {
+    if (o.sinks) sinks = decltype(sinks)::unallocated({o.num_heads});
     if (!o.qk_norm) return;
     q_norm.emplace(*o.qk_norm, o.num_heads, o.head_dim);
     k_norm.emplace(*o.qk_norm, o.num_kv_heads, o.head_dim);
@@ -176,9 +181,10 @@ class SelfAttention {
     if (q_norm && !late) q = (*q_norm)(q), k = (*k_norm)(k);
     if (const auto limit = core_.options().clip_qkv)
       for (X* y : {&q, &k, &v}) *y = clamp(*y, -*limit, *limit);
-    return o_proj(core_(q, k, v, context, [&](auto& query, auto& keys) {
+    const auto placed = [&](auto& query, auto& keys) {
       if (late) query = q_norm->of_heads(query), keys = k_norm->of_heads(keys);
-    }));
+    };
+    return o_proj(core_(q, k, v, context, placed, sinks));
   }
 
   void visit(visitor& v) {
@@ -188,11 +194,13 @@ class SelfAttention {
     v("o_proj", o_proj);
     v("q_norm", q_norm);
     v("k_norm", k_norm);
+    if (sinks.extent(0)) v("sinks", sinks);
   }
 
   linear_t q_proj, k_proj, v_proj;
   typename B::row_linear o_proj;
   std::optional<HeadNorm<QKNorm, B>> q_norm, k_norm;
+  typename B::template parameter<typename B::activation, 1> sinks;  // (H), or empty
 
  private:
   AttentionCore<B, Positions> core_;

@@ -52,7 +52,8 @@ struct AttentionOptions {
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
   QKVLayout qkv = {};                // of a FusedSelfAttention
-  isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
+  bool sinks = false;                // whether each head has a score of its own that no value has (GPT-OSS)
+  isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.
