@@ -56,6 +56,7 @@
 #include <hft/models/gpt_bigcode.hpp>
 #include <hft/models/gpt_neo.hpp>
 #include <hft/models/gpt_neox.hpp>
+#include <hft/models/gpt_oss.hpp>
 #include <hft/models/gptj.hpp>
 #include <hft/models/granite.hpp>
 #include <hft/models/granitemoe.hpp>
