@@ -33,6 +33,17 @@ struct QKVLayout {
   bool values_before_keys = false;  // in each group (CodeGen)
 };
 
+/// Of a LatentAttention: queries, keys and values come of narrow projections (DeepSeek-V2). A head's queries and keys
+/// have elements without positions and behind them `rope_size` that are turned, which of keys are the same in all
+/// heads.
+struct LatentOptions {
+  isize query_rank = 0;  // channels that queries come of; 0: of the layer's own
+  isize key_value_rank = 0;
+  isize rope_size = 0;
+  isize value_size = 0;  // of a head
+  f64 eps = 1e-6;        // of the norms of both
+};
+
 struct AttentionOptions {
   isize hidden_size;
   isize num_heads;
@@ -53,6 +64,7 @@ struct AttentionOptions {
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
   QKVLayout qkv = {};                // of a FusedSelfAttention
   bool sinks = false;                // whether each head has a score of its own that no value has (GPT-OSS)
+  std::optional<LatentOptions> latent = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
