@@ -38,6 +38,7 @@
 #include <hft/models/cohere2.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/decoder_config.hpp>
+#include <hft/models/deepseek_v3.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/encoder.hpp>
 #include <hft/models/ernie4_5.hpp>
@@ -64,6 +65,7 @@
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
 #include <hft/models/initialise.hpp>
+#include <hft/models/latent_config.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/mamba.hpp>
