@@ -38,6 +38,7 @@
 #include <hft/models/cohere2.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/decoder_config.hpp>
+#include <hft/models/deepseek_v2.hpp>
 #include <hft/models/deepseek_v3.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/encoder.hpp>
