@@ -14,6 +14,7 @@
 #include <hft/ops/cpu/combine_rows.hpp>
 #include <hft/ops/cpu/cross_entropy.hpp>
 #include <hft/ops/cpu/ctc_loss.hpp>
+#include <hft/ops/cpu/decay_attention.hpp>
 #include <hft/ops/cpu/elementwise.hpp>
 #include <hft/ops/cpu/embedding.hpp>
 #include <hft/ops/cpu/embedding_backward.hpp>

@@ -5,6 +5,7 @@
 #include <hft/ops/autodiff/causal_conv1d.hpp>
 #include <hft/ops/autodiff/clamp.hpp>
 #include <hft/ops/autodiff/concat_tokens.hpp>
+#include <hft/ops/autodiff/decay_attention.hpp>
 #include <hft/ops/autodiff/dora.hpp>
 #include <hft/ops/autodiff/dropout.hpp>
 #include <hft/ops/autodiff/elementwise.hpp>

@@ -1,0 +1,131 @@
+// Attention by a decaying sum on the CPU, and its gradients; heads over threads. Tokens follow one another: of a head a
+// step reads and writes its state once, which no way of computing several at once does with fewer operations.
+#pragma once
+#include <hft/linkage.hpp>
+#include <hft/ops/heads.hpp>
+#include <hft/tensor.hpp>
+
+namespace hft {
+
+/// Queries, keys and values (B,T,H,D), the decay of each head (H), and the state (B,H,D,D) before the first token, or
+/// null for zeros.
+template <class T>
+struct decay_inputs {
+  heads_view<const T> q, k, v;
+  const T* decay;
+  const T* state;
+};
+
+/// y (B,T,H,D), and the state after the last token (B,H,D,D).
+template <class T>
+void decay_attention_kernel(cpu, heads_view<T> y, T* last, const decay_inputs<T>& in);
+
+/// Gradients (B,T,H,D) of queries, keys and values; `scratch` has room for (B,H,D,D).
+template <class T>
+void decay_attention_backward_kernel(cpu, heads_view<T> dq, heads_view<T> dk, heads_view<T> dv, T* scratch,
+                                     heads_view<const T> dy, const decay_inputs<T>& in);
+
+}  // namespace hft
+
+#if HFT_DEFINES(KERNELS)
+#include <algorithm>
+
+#include <hft/ops/cpu/lanes.hpp>
+#include <hft/ops/cpu/vector_math.hpp>
+#include <hft/parallel.hpp>
+
+HFT_INTRINSICS_BEGIN
+
+namespace hft {
+
+namespace detail {
+
+// Calls f(batch row, head, its state's place) for all heads, on several threads.
+template <class T, class F>
+void for_each_state(const decay_inputs<T>& in, F f) {
+  const isize D = in.q.dim, H = in.q.heads;
+  parallel_rows(in.q.batch * H, in.q.tokens * D * D, 16384, [&](isize begin, isize end) {
+    for (isize r = begin; r < end; ++r) f(r / H, r % H, r * D * D);
+  });
+}
+
+// s (D,D) = decay s + a b, of a (D) and b (D); and out (D) = c s.
+template <class T>
+void decay_step(T* s, T decay, const T* a, const T* b, T* out, const T* c, isize D) {
+  using V = isa::lanes<T>;
+  isa::for_lanes<V>(D, [&](isize j, auto part) {
+    const V bj = part.template load<V>(b + j), kept = V::set(decay);
+    V sum = V::zero();
+    for (isize i = 0; i < D; ++i) {
+      T* at = s + i * D + j;
+      const V now = fma(V::set(a[i]), bj, kept * part.template load<V>(at));
+      part.store(now, at);
+      sum = fma(V::set(c[i]), now, sum);
+    }
+    part.store(sum, out + j);
+  });
+}
+
+// out (D) = s b
+template <class T>
+void rows_times(T* out, const T* s, const T* b, isize D) {
+  using V = isa::lanes<T>;
+  for (isize i = 0; i < D; ++i)
+    out[i] = isa::sum_lanes<V>(
+        D, [&](isize j, auto part) { return part.template load<V>(s + i * D + j) * part.template load<V>(b + j); });
+}
+
+template <class T>
+void begin_state(T* s, const T* given, isize size) {
+  if (given)
+    std::copy_n(given, size, s);
+  else
+    std::fill_n(s, size, T(0));
+}
+
+}  // namespace detail
+
+template <class T>
+void decay_attention_kernel(cpu, heads_view<T> y, T* last, const decay_inputs<T>& in) {
+  const isize D = in.q.dim;
+  detail::for_each_state(in, [&](isize b, isize h, isize at) {
+    T* s = last + at;
+    detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
+    for (isize t = 0; t < in.q.tokens; ++t)
+      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), y.at(b, t, h), in.q.at(b, t, h), D);
+  });
+}
+
+// With S the state and G its gradient: dq = S dy as S goes on; back from the end G = decay G + q dy, dk = G v, dv = k
+// G.
+template <class T>
+void decay_attention_backward_kernel(cpu, heads_view<T> dq, heads_view<T> dk, heads_view<T> dv, T* scratch,
+                                     heads_view<const T> dy, const decay_inputs<T>& in) {
+  const isize D = in.q.dim;
+  detail::for_each_state(in, [&](isize b, isize h, isize at) {
+    T* s = scratch + at;
+    detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
+    for (isize t = 0; t < in.q.tokens; ++t) {
+      // What the step gives beside is written to dv, which is not yet in use.
+      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), dv.at(b, t, h), in.q.at(b, t, h), D);
+      detail::rows_times(dq.at(b, t, h), s, dy.at(b, t, h), D);
+    }
+    detail::begin_state(s, static_cast<const T*>(nullptr), D * D);
+    for (isize t = in.q.tokens; t-- > 0;) {
+      detail::decay_step(s, in.decay[h], in.q.at(b, t, h), dy.at(b, t, h), dv.at(b, t, h), in.k.at(b, t, h), D);
+      detail::rows_times(dk.at(b, t, h), s, in.v.at(b, t, h), D);
+    }
+  });
+}
+
+HFT_INSTANTIATE(void decay_attention_kernel(cpu, heads_view<f32>, f32*, const decay_inputs<f32>&))
+HFT_INSTANTIATE(void decay_attention_kernel(cpu, heads_view<f64>, f64*, const decay_inputs<f64>&))
+HFT_INSTANTIATE(void decay_attention_backward_kernel(cpu, heads_view<f32>, heads_view<f32>, heads_view<f32>, f32*,
+                                                     heads_view<const f32>, const decay_inputs<f32>&))
+HFT_INSTANTIATE(void decay_attention_backward_kernel(cpu, heads_view<f64>, heads_view<f64>, heads_view<f64>, f64*,
+                                                     heads_view<const f64>, const decay_inputs<f64>&))
+
+}  // namespace hft
+
+HFT_INTRINSICS_END
+#endif  // HFT_DEFINES
