@@ -4,6 +4,7 @@
 
 #include <hft/error.hpp>
 #include <hft/layers/rope_scaling.hpp>
+#include <hft/ops/activation_kind.hpp>
 #include <hft/ops/heads.hpp>
 
 namespace hft {
@@ -44,6 +45,13 @@ struct LatentOptions {
   f64 eps = 1e-6;        // of the norms of both
 };
 
+/// Of a DecayAttention: a sum over the past in the place of a softmax (MiniMax).
+struct DecayOptions {
+  Activation activation = Activation::silu;  // of queries, keys and values
+  f64 factor = 1;                            // of the heads' rates of decay, 2^(-8/n), 2^(-16/n), ...
+  f64 eps = 1e-6;                            // of its norm
+};
+
 struct AttentionOptions {
   isize hidden_size;
   isize num_heads;
@@ -65,6 +73,7 @@ struct AttentionOptions {
   QKVLayout qkv = {};                // of a FusedSelfAttention
   bool sinks = false;                // whether each head has a score of its own that no value has (GPT-OSS)
   std::optional<LatentOptions> latent = {};
+  std::optional<DecayOptions> decay = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 

@@ -23,11 +23,13 @@ struct BlockOptions {
   MLPOptions mlp;
   f64 dropout = 0;                      // of what attention and MLP add, in a training pass
   std::optional<f64> mlp_dropout = {};  // of what the MLP of a TransformerBlock adds, where it differs
-  f64 residual_scale = 1;               // of what they add to a TransformerBlock
-  hft::norms norms = norms::before;     // of a TransformerBlock, and so the next
-  bool parallel = false;                // whether the MLP sees what attention sees
-  bool shared_norm = false;             // by the same norm
-  bool from_normed = false;             // whether the residual stream goes on from what is normed
+  f64 residual_scale = 1;               // of what they add to a TransformerBlock, ...
+  f64 stream_scale = 1;                 // ... and of what attention adds it to
+  std::optional<f64> mlp_residual_scale = {}, mlp_stream_scale = {};  // the same of the MLP, where they differ
+  hft::norms norms = norms::before;                                   // of a TransformerBlock, and so the next
+  bool parallel = false;                                              // whether the MLP sees what attention sees
+  bool shared_norm = false;                                           // by the same norm
+  bool from_normed = false;  // whether the residual stream goes on from what is normed
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
@@ -84,7 +86,7 @@ X run_layers(const Layers& layers, X x, Context& context) {
 ///   norms::after        h = x + p(attention(x));  y = h + m(mlp(h))     OLMo 2
 ///   norms::both         h = x + q(attention(p(x))), and so the MLP      Gemma 2
 ///   norms::of_the_sum   h = p(x + attention(x));  y = m(h + mlp(h))     the first Transformer, OPT-350M
-///   from_normed         the residual stream goes on from p(x), not x    BLOOM
+///   from_normed         the residual stream goes on from p(x), not x    BLOOM, MiniMax
 /// Checkpoint names: input_layernorm, self_attn, post_attention_layernorm, mlp; of norms::both, those of what is added:
 /// post_self_attn_layernorm, post_mlp_layernorm.
 template <class Norm, class Attention, class Mlp>
@@ -103,6 +105,9 @@ class TransformerBlock {
         dropout_(o.dropout),
         mlp_dropout_(o.mlp_dropout.value_or(o.dropout)),
         scale_(o.residual_scale),
+        stream_scale_(o.stream_scale),
+        mlp_scale_(o.mlp_residual_scale.value_or(o.residual_scale)),
+        mlp_stream_scale_(o.mlp_stream_scale.value_or(o.stream_scale)),
         first_norm_(o.first_norm),
         second_norm_(o.second_norm) {
     if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
@@ -115,9 +120,13 @@ class TransformerBlock {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const auto added = [&](const X& to, const X& y) { return add(to, scale_ == 1 ? y : scale(y, scale_)); };
-    const auto with = [&](const X& to, const X& a) { return added(to, apply_dropout(a, dropout_, context)); };
-    const auto fed = [&](const X& to, const X& m) { return added(to, apply_dropout(m, mlp_dropout_, context)); };
+    const auto times = [](const X& y, f64 factor) { return factor == 1 ? y : scale(y, factor); };
+    const auto with = [&](const X& to, const X& a) {
+      return add(times(to, stream_scale_), times(apply_dropout(a, dropout_, context), scale_));
+    };
+    const auto fed = [&](const X& to, const X& m) {
+      return add(times(to, mlp_stream_scale_), times(apply_dropout(m, mlp_dropout_, context), mlp_scale_));
+    };
     const auto feed = [&](const X& h) { return detail::feed_forward(mlp, h, context); };
     const auto& second = post_attention_layernorm ? *post_attention_layernorm : input_layernorm;
     if (norms_ == norms::after) {
@@ -156,7 +165,7 @@ class TransformerBlock {
  private:
   norms norms_;
   bool parallel_, from_normed_;
-  f64 dropout_, mlp_dropout_, scale_;
+  f64 dropout_, mlp_dropout_, scale_, stream_scale_, mlp_scale_, mlp_stream_scale_;
   const char *first_norm_, *second_norm_;
 };
 

@@ -152,12 +152,17 @@ class Backbone : public ModelParts {
   static CacheOptions cache_of(const std::vector<Layer>& layers) {
     CacheOptions cache;
     if constexpr (requires(const Layer& l) { l.attention.visible; }) {
+      bool states = false;
       for (const Layer& l : layers) {
         const isize left = l.attention.visible.left;
-        cache.layer_types.push_back(left < visibility::unlimited ? "sliding_attention" : "full_attention");
+        const bool recurrent = l.attention.decay.has_value();
+        states = states || recurrent;
+        cache.layer_types.push_back(recurrent                      ? "linear_attention"
+                                    : left < visibility::unlimited ? "sliding_attention"
+                                                                   : "full_attention");
         if (left < visibility::unlimited) cache.sliding_window = std::max(cache.sliding_window, left + 1);
       }
-      if (!cache.sliding_window) cache = {};
+      if (!cache.sliding_window && !states) cache = {};
     }
     return cache;
   }

@@ -1,0 +1,107 @@
+// Linear attention with a decay, and a layer that is it or self-attention, as MiniMax has them by turns.
+#pragma once
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include <hft/layers/attention.hpp>
+#include <hft/ops/activation.hpp>
+#include <hft/ops/decay_attention.hpp>
+#include <hft/ops/mask_tokens.hpp>
+
+namespace hft {
+
+/// A gated sum over the past in the place of a softmax, as AttentionOptions::decay says; a cache keeps its state.
+/// MiniMax 2025, arXiv 2501.08313. Checkpoint names: qkv_proj, whose rows are each head's query, key and value,
+/// output_gate, norm, out_proj.
+template <class B>
+class DecayAttention {
+ public:
+  /// Throws value_error without options of it.
+  explicit DecayAttention(const AttentionOptions& o)
+      : qkv_proj(o.hidden_size, 3 * o.num_heads * o.head_dim, o.bias),
+        output_gate(o.hidden_size, o.num_heads * o.head_dim, o.bias),
+        norm({.size = o.num_heads * o.head_dim, .eps = decay(o).eps}),
+        out_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
+        options_(o) {
+    std::vector<A> decays;
+    for (isize h = 1; h <= o.num_heads; ++h)
+      decays.push_back(A(std::exp(-std::exp2(-8 * f64(h) / f64(o.num_heads)) * decay(o).factor)));
+    decays_ = decltype(decays_)::from(decays, {o.num_heads});
+  }
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    const isize B_ = x.extent(0), T = x.extent(1), H = options_.num_heads, D = options_.head_dim;
+    X qkv = activate(qkv_proj(x), options_.decay->activation);
+    if (const auto& mask = context.key_mask; mask && T > 1)  // padding adds nothing to the sum
+      qkv = mask_tokens(qkv, mask.slice(1, mask.extent(1) - T, mask.extent(1)).dense());
+    const auto heads = qkv.template reshape<4>({B_, T, H, 3 * D});
+    const auto q = heads.slice(3, 0, D), k = heads.slice(3, D, 2 * D), v = heads.slice(3, 2 * D, 3 * D);
+    const auto given = [&](const auto& y) {
+      return out_proj(gated(output_gate(x), norm(y.template reshape<3>({B_, T, H * D})), Activation::sigmoid));
+    };
+    if constexpr (requires { context.cache; }) {
+      if (context.cache) {
+        auto& kept = context.cache->state(options_.layer);
+        const auto past = kept["state"];
+        const auto [y, last] = decay_attention(q, k, v, decays_, past ? past.dense() : past);
+        kept["state"] = last;
+        kept.tokens += T;
+        return given(y);
+      }
+    }
+    return given(decay_attention(q, k, v, decays_).first);
+  }
+
+  void visit(visitor& v) {
+    v("qkv_proj", qkv_proj);
+    v("output_gate", output_gate);
+    v("norm", norm);
+    v("out_proj", out_proj);
+  }
+
+  typename B::column_linear qkv_proj, output_gate;
+  RMSNorm<B> norm;
+  typename B::row_linear out_proj;
+
+ private:
+  using A = typename B::activation;
+  static const DecayOptions& decay(const AttentionOptions& o) {
+    if (!o.decay) throw value_error("DecayAttention", "AttentionOptions::decay", "its options", "none");
+    return *o.decay;
+  }
+
+  AttentionOptions options_;
+  Tensor<A, 1, typename B::base> decays_;  // (H)
+};
+
+/// Self-attention, or where the options have some a DecayAttention: one type for layers of either kind.
+template <class B, class Positions>
+class HybridAttention {
+ public:
+  explicit HybridAttention(const AttentionOptions& o) {
+    if (o.decay)
+      decay.emplace(o);
+    else
+      full.emplace(o);
+  }
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    return decay ? (*decay)(x, context) : (*full)(x, context);
+  }
+  void visit(visitor& v) {
+    if (decay)
+      decay->visit(v);
+    else
+      full->visit(v);
+  }
+
+  std::optional<SelfAttention<B, Positions>> full;
+  std::optional<DecayAttention<B>> decay;
+};
+
+}  // namespace hft
