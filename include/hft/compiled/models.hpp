@@ -70,6 +70,7 @@
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/minimax.hpp>
 #include <hft/models/mistral.hpp>
 #include <hft/models/mixtral.hpp>
 #include <hft/models/mpt.hpp>
