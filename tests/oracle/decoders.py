@@ -1151,6 +1151,9 @@ def generations(rng, config):
     inputs = causal_generations(rng, config.vocab_size)
     if getattr(config, "output_router_logits", False):  # Transformers' auxiliary loss fails where a cache is used
         inputs = {name: {**given, "options": dict(output_router_logits=False)} for name, given in inputs.items()}
+    if config.model_type == "minimax":  # its state, once kept, has padding in it, and its full layers see no window
+        for given in inputs.values():
+            given["options"] = {**given.get("options", {}), "use_cache": False}
     return inputs
 
 
