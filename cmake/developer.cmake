@@ -27,9 +27,14 @@ function(hft_march target march)
   endif()
 endfunction()
 
-# The compiled part is this repository's, too.
-target_compile_options(hft_compiled PRIVATE $<TARGET_PROPERTY:hft_developer,INTERFACE_COMPILE_OPTIONS>)
-hft_march(hft_compiled "")
+# The compiled parts are this repository's, too.
+foreach(target hft_compiled hft_auto)
+  target_compile_options(${target} PRIVATE $<TARGET_PROPERTY:hft_developer,INTERFACE_COMPILE_OPTIONS>)
+  hft_march(${target} "")
+endforeach()
+
+# For sources that call kernels and compute nothing: -O1 is as fast there, and a third sooner compiled.
+set(hft_glue $<$<CONFIG:Release>:-O1>)
 
 # Apache Arrow, for Parquet: hft_arrow exists where it is found.
 option(HFT_ARROW "Read Parquet files in the tool and test it, where Apache Arrow is installed" ON)

@@ -15,3 +15,13 @@ add_library(hft::compiled ALIAS hft_compiled)
 target_link_libraries(hft_compiled PUBLIC hft::hft)
 target_compile_definitions(hft_compiled PUBLIC HFT_COMPILED)
 set_target_properties(hft_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+# hft::auto: hft::compiled, and the classes of all architectures behind the Auto classes, for AutoModel<> and its like
+# (any_q, cpu, default_archs): minutes to build, once; a program that uses them then compiles in seconds.
+set(source "${CMAKE_CURRENT_BINARY_DIR}/hft_compiled_auto.cpp")
+file(CONFIGURE OUTPUT "${source}" CONTENT "#define HFT_AUTO_TEMPLATE\n#include <hft/auto.hpp>\n" @ONLY)
+add_library(hft_auto STATIC EXCLUDE_FROM_ALL "${source}")
+add_library(hft::auto ALIAS hft_auto)
+target_link_libraries(hft_auto PUBLIC hft_compiled)
+target_compile_definitions(hft_auto PUBLIC HFT_COMPILED_AUTO)
+set_target_properties(hft_auto PROPERTIES POSITION_INDEPENDENT_CODE ON)

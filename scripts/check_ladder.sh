@@ -22,7 +22,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/jinja\//) return 4
     if (path ~ /^hft\/(tokenizers|processing)\//) return 8  # beside: see independent()
     if (path ~ /^hft\/(generation|train|pipelines)\//) return 9
-    if (path ~ /^hft\/auto/) return 10
+    if (path ~ /^hft\/(archs|auto)/) return 10
     if (path ~ /^hft\/testing\//) return 10
     if (path ~ /^hft\/compiled/) return 11  # everything that has definitions
     if (path ~ /^hft\/[a-z0-9_]+\.hpp$/) return 3

@@ -7,7 +7,7 @@ namespace hft {
 #ifdef HFT_TOOL_ARCHS
 using tool_archs = archs_with_adapters<archs<HFT_TOOL_ARCHS>>;
 #else
-using tool_archs = lora_archs;
+using tool_archs = default_archs;
 #endif
 
 }  // namespace hft

@@ -4,16 +4,7 @@
 //   auto any  = AutoModelForCausalLM<>::from_pretrained("smollm2");  // of the default list, dtype as stored
 //   auto mine = AutoModelForCausalLM<bf16, cpu, archs<llama, my_arch>>::from_pretrained(folder);
 //
-// An architecture is a tag type:
-//   struct llama {
-//     static constexpr const char* model_type = "llama";  // in config.json; GGUF's, where it is another:
-//     static constexpr const char* gguf_architecture = "llama";
-//     template <class W, class D>
-//     using base_model = LlamaModel<W, D>;  // of a checkpoint that names no class; where it has one
-//     template <class W, class D>
-//     using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;  // all its classes
-//   };
-// Those of hft stand beside their classes, written shorter (models/architecture.hpp).
+// hft/archs.hpp says what an architecture is.
 #pragma once
 #include <concepts>
 #include <optional>
@@ -23,70 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include <hft/archs.hpp>
 #include <hft/models/any_model.hpp>
-#include <hft/models/apertus.hpp>
-#include <hft/models/arcee.hpp>
-#include <hft/models/bert.hpp>
-#include <hft/models/biogpt.hpp>
-#include <hft/models/bloom.hpp>
-#include <hft/models/codegen.hpp>
-#include <hft/models/cohere.hpp>
-#include <hft/models/cohere2.hpp>
-#include <hft/models/distilbert.hpp>
-#include <hft/models/ernie4_5.hpp>
-#include <hft/models/exaone4.hpp>
-#include <hft/models/falcon.hpp>
-#include <hft/models/gemma.hpp>
-#include <hft/models/gemma2.hpp>
-#include <hft/models/gemma3.hpp>
-#include <hft/models/glm.hpp>
-#include <hft/models/glm4.hpp>
-#include <hft/models/gpt2.hpp>
-#include <hft/models/gpt_bigcode.hpp>
-#include <hft/models/gpt_neo.hpp>
-#include <hft/models/gpt_neox.hpp>
-#include <hft/models/gptj.hpp>
-#include <hft/models/granite.hpp>
-#include <hft/models/helium.hpp>
-#include <hft/models/hunyuan_v1_dense.hpp>
-#include <hft/models/llama.hpp>
-#include <hft/models/mamba.hpp>
-#include <hft/models/mistral.hpp>
-#include <hft/models/mixtral.hpp>
-#include <hft/models/mpt.hpp>
-#include <hft/models/nemotron.hpp>
-#include <hft/models/olmo.hpp>
-#include <hft/models/olmo2.hpp>
-#include <hft/models/olmo3.hpp>
-#include <hft/models/olmoe.hpp>
-#include <hft/models/opt.hpp>
-#include <hft/models/phi.hpp>
-#include <hft/models/phi3.hpp>
-#include <hft/models/qwen2.hpp>
-#include <hft/models/qwen2_moe.hpp>
-#include <hft/models/qwen3.hpp>
-#include <hft/models/qwen3_moe.hpp>
-#include <hft/models/roberta.hpp>
-#include <hft/models/seed_oss.hpp>
-#include <hft/models/smollm3.hpp>
-#include <hft/models/stablelm.hpp>
-#include <hft/models/starcoder2.hpp>
-#include <hft/models/t5.hpp>
-#include <hft/models/vit.hpp>
-#include <hft/models/xglm.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
-
-/// A list of architectures, tried in order.
-template <class... Archs>
-struct archs {};
-
-using default_archs = archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode,
-                            opt, bloom, mpt, falcon, apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma,
-                            gemma2, gemma3_text, glm, glm4, helium, hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2,
-                            olmo3, olmoe, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
-                            xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>;
 
 // Heads, by the ends of their classes' names.
 struct causal_lm {
@@ -143,9 +75,7 @@ struct checkpoint_kind {
 
   template <class Arch>
   bool is() const {
-    if constexpr (requires { Arch::gguf_architecture; })
-      if (gguf) return model_type == Arch::gguf_architecture;
-    return model_type == Arch::model_type;
+    return model_type == (gguf ? gguf_architecture_of<Arch>() : std::string_view(Arch::model_type));
   }
 
   template <class... Archs>
@@ -247,14 +177,18 @@ struct auto_class {
   static model from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
     return load(checkpoint::open(resolve_model(id_or_path, options.revision)), options);
   }
-  static model load(const checkpoint& source, const LoadOptions& options = {}) {
-    std::optional<model> found;
-    const auto load_it = [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
-    if (!Choice::template find<W, D>(Archs(), source, load_it))
-      checkpoint_kind(source).fail(Archs(), Choice::name, Choice::expected);
-    return *std::move(found);
-  }
+  static model load(const checkpoint& source, const LoadOptions& options = {});
 };
+
+// Outside the class, so that a program that links hft::auto has it from there.
+template <class Choice, class W, BaseDevice D, class Archs>
+auto auto_class<Choice, W, D, Archs>::load(const checkpoint& source, const LoadOptions& options) -> model {
+  std::optional<model> found;
+  const auto load_it = [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
+  if (!Choice::template find<W, D>(Archs(), source, load_it))
+    checkpoint_kind(source).fail(Archs(), Choice::name, Choice::expected);
+  return *std::move(found);
+}
 
 struct named_class {
   static constexpr const char *name = "AutoModel", *expected = "a class that hft has";
@@ -298,5 +232,23 @@ template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForMultipleChoice : detail::auto_class<detail::head_class<multiple_choice>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForImageClassification : detail::auto_class<detail::head_class<image_classification>, W, D, Archs> {};
+
+#ifdef HFT_COMPILED_AUTO
+// Compiled once, in CMake's hft::auto: see linkage.hpp.
+#define HFT_AUTO_CLASS(choice) HFT_AUTO_TEMPLATE template struct detail::auto_class<choice, any_q, cpu, default_archs>;
+#ifndef HFT_AUTO_TEMPLATE
+#define HFT_AUTO_TEMPLATE extern
+#endif
+HFT_AUTO_CLASS(detail::named_class)
+HFT_AUTO_CLASS(detail::head_class<causal_lm>)
+HFT_AUTO_CLASS(detail::head_class<masked_lm>)
+HFT_AUTO_CLASS(detail::head_class<seq2seq_lm>)
+HFT_AUTO_CLASS(detail::head_class<sequence_classification>)
+HFT_AUTO_CLASS(detail::head_class<token_classification>)
+HFT_AUTO_CLASS(detail::head_class<question_answering>)
+HFT_AUTO_CLASS(detail::head_class<multiple_choice>)
+HFT_AUTO_CLASS(detail::head_class<image_classification>)
+#undef HFT_AUTO_CLASS
+#endif
 
 }  // namespace hft

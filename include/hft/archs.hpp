@@ -1,0 +1,150 @@
+// Lists of architectures: what Auto classes choose from, and default_archs, all that hft has.
+//
+// An architecture is a tag type:
+//   struct llama {
+//     static constexpr const char* model_type = "llama";  // in config.json; GGUF's, where it is another:
+//     static constexpr const char* gguf_architecture = "llama";
+//     template <class W, class D>
+//     using base_model = LlamaModel<W, D>;  // of a checkpoint that names no class; where it has one
+//     template <class W, class D>
+//     using models = type_list<LlamaForCausalLM<W, D>, LlamaModel<W, D>>;  // all its classes
+//   };
+// Those of hft stand beside their classes, written shorter (models/architecture.hpp).
+#pragma once
+#include <string_view>
+
+#include <hft/layers/lora.hpp>
+#include <hft/models/apertus.hpp>
+#include <hft/models/arcee.hpp>
+#include <hft/models/bert.hpp>
+#include <hft/models/biogpt.hpp>
+#include <hft/models/bloom.hpp>
+#include <hft/models/codegen.hpp>
+#include <hft/models/cohere.hpp>
+#include <hft/models/cohere2.hpp>
+#include <hft/models/deepseek_v2.hpp>
+#include <hft/models/deepseek_v3.hpp>
+#include <hft/models/distilbert.hpp>
+#include <hft/models/ernie4_5.hpp>
+#include <hft/models/ernie4_5_moe.hpp>
+#include <hft/models/exaone4.hpp>
+#include <hft/models/falcon.hpp>
+#include <hft/models/gemma.hpp>
+#include <hft/models/gemma2.hpp>
+#include <hft/models/gemma3.hpp>
+#include <hft/models/glm.hpp>
+#include <hft/models/glm4.hpp>
+#include <hft/models/gpt2.hpp>
+#include <hft/models/gpt_bigcode.hpp>
+#include <hft/models/gpt_neo.hpp>
+#include <hft/models/gpt_neox.hpp>
+#include <hft/models/gpt_oss.hpp>
+#include <hft/models/gptj.hpp>
+#include <hft/models/granite.hpp>
+#include <hft/models/granitemoe.hpp>
+#include <hft/models/helium.hpp>
+#include <hft/models/hunyuan_v1_dense.hpp>
+#include <hft/models/llama.hpp>
+#include <hft/models/mamba.hpp>
+#include <hft/models/minimax.hpp>
+#include <hft/models/mistral.hpp>
+#include <hft/models/mixtral.hpp>
+#include <hft/models/mpt.hpp>
+#include <hft/models/nemotron.hpp>
+#include <hft/models/olmo.hpp>
+#include <hft/models/olmo2.hpp>
+#include <hft/models/olmo3.hpp>
+#include <hft/models/olmoe.hpp>
+#include <hft/models/opt.hpp>
+#include <hft/models/phi.hpp>
+#include <hft/models/phi3.hpp>
+#include <hft/models/qwen2.hpp>
+#include <hft/models/qwen2_moe.hpp>
+#include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_moe.hpp>
+#include <hft/models/roberta.hpp>
+#include <hft/models/seed_oss.hpp>
+#include <hft/models/smollm3.hpp>
+#include <hft/models/stablelm.hpp>
+#include <hft/models/starcoder2.hpp>
+#include <hft/models/t5.hpp>
+#include <hft/models/vit.hpp>
+#include <hft/models/xglm.hpp>
+#include <hft/type_list.hpp>
+
+namespace hft {
+
+/// A list of architectures, tried in order.
+template <class... Archs>
+struct archs {};
+
+namespace detail {
+
+/// What GGUF files call an architecture.
+template <class Arch>
+constexpr std::string_view gguf_architecture_of() {
+  if constexpr (requires { Arch::gguf_architecture; })
+    return Arch::gguf_architecture;
+  else
+    return Arch::model_type;
+}
+
+// A model's class with another layer kind.
+template <class B, class L>
+struct build_of_kind;
+template <class W, class D, class Old, class S, class L>
+struct build_of_kind<build<W, D, Old, S>, L> {
+  using type = build<W, D, L, S>;
+};
+template <class Model, class L>
+struct model_of_kind {
+  using type = typename Model::template on_build<typename build_of_kind<typename Model::build_type, L>::type>;
+};
+template <class... Models, class L>
+struct model_of_kind<type_list<Models...>, L> {
+  using type = type_list<typename model_of_kind<Models, L>::type...>;
+};
+
+// Not every architecture has these.
+template <class Arch, class W, class D>
+struct lora_base_model {};
+template <class Arch, class W, class D>
+requires requires { typename Arch::template base_model<W, D>; }
+struct lora_base_model<Arch, W, D> : model_of_kind<typename Arch::template base_model<W, D>, with_lora> {};
+
+template <class Archs>
+struct archs_with_lora;
+
+}  // namespace detail
+
+/// An architecture whose classes take adapters.
+template <class Arch>
+struct with_adapters {
+  static constexpr const char* model_type = Arch::model_type;
+  static constexpr std::string_view gguf_architecture = detail::gguf_architecture_of<Arch>();
+  template <class W, class D>
+  using base_model = typename detail::lora_base_model<Arch, W, D>::type;
+  template <class W, class D>
+  using models = typename detail::model_of_kind<typename Arch::template models<W, D>, with_lora>::type;
+};
+
+namespace detail {
+template <class... Archs>
+struct archs_with_lora<archs<Archs...>> {
+  using type = archs<with_adapters<Archs>...>;
+};
+}  // namespace detail
+
+/// A list of architectures whose classes take adapters.
+template <class Archs>
+using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
+
+/// All of hft's, which take adapters, as all of Transformers' do.
+using default_archs = archs_with_adapters<
+    archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt,
+          falcon, apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4,
+          helium, hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, granitemoe, ernie4_5_moe, gpt_oss,
+          deepseek_v2, deepseek_v3, minimax, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
+          xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>>;
+
+}  // namespace hft
