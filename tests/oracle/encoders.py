@@ -96,6 +96,9 @@ def thetas(full, sliding, **fields):
 XLNET = dict(
     kinds=3, long=20, weights=dict(special=[(r"mask_emb$", 0.0, 1.2), (r"lm_loss\.weight$", 0.0, 0.77)])
 )
+# Spelled as checkpoints of the Hub
+HUB = dict(tensors_edit=lambda tensors: as_on_the_hub(tensors))
+
 # Matrices that are stored by groups, by the fan-in of one
 GROUPED = dict(weights=dict(special=[(r"layer\.\d\.(intermediate|output)\.dense\.weight$", 0.0, 0.55)]))
 
@@ -380,18 +383,19 @@ ARCHS = {
         "Esm",
         {key: value for key, value in ROBERTA.items() if key != "type_vocab_size"} | dict(mask_token_id=5),
         [
-            base("base", emb_layer_norm_before=True),
+            base("base", HUB, emb_layer_norm_before=True),
             base(
                 "rotary",
+                HUB,
                 position_embedding_type="rotary",
                 token_dropout=True,
                 emb_layer_norm_before=False,
                 **{key: value for key, value in ODD.items() if key != "hidden_act"},
             ),
-            masked(position_embedding_type="rotary", token_dropout=True),
-            masked("masked_lm_untied", tie_word_embeddings=False),
-            sequence(token_dropout=True),
-            token(),
+            masked(options=HUB, position_embedding_type="rotary", token_dropout=True),
+            masked("masked_lm_untied", tie_word_embeddings=False),  # as Transformers saves it: gamma and beta
+            sequence(options=HUB, token_dropout=True),
+            token(options=HUB),
         ],
     ),
     "data2vec-text": (
@@ -710,6 +714,16 @@ ARCHS = {
 }
 
 
+def as_on_the_hub(tensors):
+    """ESM's names as they were: Transformers 5.24 saves gamma and beta, and one inv_freq with an asterisk in its name."""
+    layers = {name.split(".layer.")[1].split(".")[0] for name in tensors if ".layer." in name} - {"*"}
+    named = {}
+    for name, tensor in tensors.items():
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        named.update({name.replace("*", layer): tensor.clone() for layer in sorted(layers)} if "*" in name else {name: tensor})
+    return named
+
+
 def without(tensors, part):
     return {name: tensor for name, tensor in tensors.items() if part not in name}
 
@@ -743,7 +757,7 @@ def passes_of(cls, class_name, long=None, kinds=None, more=None, instead=None):
 
     def all_passes(rng, config):
         V = config.vocab_size
-        table = config.max_position_embeddings
+        table = getattr(config, "max_position_embeddings", 0)
         right = padded(rng, config, [9, 4, 7], "right")
         passes = {
             "batch": {"input_ids": ids(rng, V, 3, 7)},
@@ -769,6 +783,10 @@ def passes_of(cls, class_name, long=None, kinds=None, more=None, instead=None):
             passes["two_streams"] = {"input_ids": two, "perm_mask": hidden, "target_mapping": targets}
             typed = {"input_ids": two, "token_type_ids": passes["token_types"]["token_type_ids"]}
             passes["typed_streams"] = {**typed, "perm_mask": hidden, "target_mapping": targets}
+            if config.attn_type == "uni":  # where Transformers fails for a batch with a mask
+                for name, inputs in passes.items():
+                    if "attention_mask" in inputs or "perm_mask" in inputs:
+                        passes[name] = {key: value[:1] for key, value in inputs.items()}
         passes.update(more(rng, config) if more else {})
         if getattr(config, "bi_data", False):  # one half of a batch reads forwards, the other backwards
             passes = {name: inputs for name, inputs in passes.items() if len(inputs["input_ids"]) == 2}

@@ -138,7 +138,7 @@ CASES = {
     "deberta_talking_heads": ("deberta/sequence_classification", {}, "class", ("head_", "rel_", "pos_", "v_bias", "pooler")),
     "modernbert": ("modernbert/masked_lm", {}, "same", ("layers.1.attn", "norm", "head", "embeddings", "decoder")),
     "modernbert_mean": ("modernbert/sequence_classification_mean", {}, "class", ("attn", "mlp", "head", "classifier")),
-    "nomic_bert": ("nomic_bert/masked_lm", {}, "same", ("attn", "norm", "cls", "embeddings", "mlp")),
+    "nomic_bert": ("nomic_bert/masked_lm", {}, "same", ("attn", "norm", "cls", "embeddings", "emb_ln")),
     "ernie": ("ernie/masked_lm", {}, "same", ("embeddings", "cls", "self.query", "LayerNorm")),
     "esm": ("esm/masked_lm", {}, "same", ("embeddings", "lm_head", "attention", "LayerNorm", "norm")),
     "esm_absolute": ("esm/sequence_classification", {}, "class", ("embeddings", "classifier", "self.key", "norm")),
@@ -162,6 +162,10 @@ CASES = {
     "gte": ("gte/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings", "mlp.up")),
     "jina_embeddings_v3": ("jina_embeddings_v3/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings")),
 }
+
+
+# Stored in another layout than they have in memory
+CONVERTED = ("nomic_bert", "gte", "jina_embeddings_v3")
 
 
 def labels_of(kind, rng, model, batch):
@@ -204,10 +208,10 @@ def stored_name(path, model_type):
 
 def gradients_of(model):
     """By the names and in the shapes that a checkpoint has."""
-    if not any(".experts." in path for path, _ in model.named_parameters()):
-        kind = model.config.model_type
+    kind = model.config.model_type
+    if kind not in CONVERTED and not any(".experts." in path for path, _ in model.named_parameters()):
         return {stored_name(path, kind): p.grad for path, p in model.named_parameters() if p.grad is not None}
-    with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one
+    with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one, q, k and v as one
         for tensor in [*model.parameters(), *model.buffers()]:
             gradient = getattr(tensor, "grad", None)
             tensor.copy_(gradient) if gradient is not None else tensor.fill_(float("nan"))
