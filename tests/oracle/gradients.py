@@ -148,19 +148,19 @@ CASES = {
     "xlnet": ("xlnet/lm_head", {}, "same", ("rel_attn", "layer_norm", "lm_loss", "word")),
     "xlnet_sequence": ("xlnet/sequence_classification", {}, "class", ("seg_embed", "bias", "summary", "proj", ".r")),
     "funnel": ("funnel/masked_lm", {}, "same", ("blocks.1.0.attention", "decoder.layers.0.attention.r", "seg", "lm_head")),
-    "funnel_sequence": ("funnel/sequence_classification", {}, "class", ("embeddings", "classifier", "r_", "seg")),
+    "funnel_sequence": ("funnel/sequence_classification", {}, "class", ("embeddings", "classifier", "bias", "seg")),
     "convbert": ("convbert/masked_lm", {}, "same", ("self", "embeddings", "generator")),
     "convbert_groups": ("convbert/token_classification", {}, "tags", ("intermediate", "0.output", "conv", "classifier")),
     "squeezebert": ("squeezebert/masked_lm", {}, "same", ("attention", "conv1d", "layernorm", "cls", "embeddings")),
-    "mobilebert": ("mobilebert/masked_lm", {}, "same", ("bottleneck", "attention", "cls", "embeddings", "output")),
+    "mobilebert": ("mobilebert/masked_lm", {}, "same", ("bottleneck.input", "bottleneck.attention", "self", "cls", "embeddings.word", "attention.output")),
     "mobilebert_untied": ("mobilebert/masked_lm_untied", {}, "same", ("cls", "embeddings", "LayerNorm")),
     "fnet": ("fnet/masked_lm", {}, "same", ("embeddings", "fourier", "cls", "intermediate")),
     "longformer": ("longformer/masked_lm", {}, "same", ("self", "embeddings", "lm_head.bias")),
     "big_bird": ("big_bird/masked_lm", {}, "same", ("self", "embeddings", "cls.predictions.bias")),
-    "luke": ("luke/masked_lm", {}, "same", ("entity", "self", "lm_head.bias")),
+    "luke": ("luke/masked_lm", {}, "same", ("entity", "self", "decoder.bias")),
     "eurobert": ("eurobert/sequence_classification", {}, "class", ("attn", "norm", "dense", "classifier", "embed")),
     "gte": ("gte/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings", "mlp.up")),
-    "jina_embeddings_v3": ("jina_embeddings_v3/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings")),
+    "jina_embeddings_v3": ("jina_embeddings_v3/masked_lm", {}, "same", ("mixer", "norm", "lm_head", "emb")),
 }
 
 
@@ -203,6 +203,8 @@ def stored_name(path, model_type):
             path = path.replace(here, stored)
     if path == "lm_head.weight" and model_type == "gpt_neox":
         return "embed_out.weight"
+    if path == "lm_head.bias" and model_type == "luke":
+        return "lm_head.decoder.bias"
     return path
 
 
@@ -214,7 +216,10 @@ def gradients_of(model):
     with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one, q, k and v as one
         for tensor in [*model.parameters(), *model.buffers()]:
             gradient = getattr(tensor, "grad", None)
-            tensor.copy_(gradient) if gradient is not None else tensor.fill_(float("nan"))
+            if gradient is not None:
+                tensor.copy_(gradient)
+            elif tensor.is_floating_point():
+                tensor.fill_(float("nan"))
         model.save_pretrained(place)
         stored = safetensors.torch.load_file(pathlib.Path(place) / "model.safetensors")
     return {path: tensor for path, tensor in stored.items() if not tensor.isnan().any()}
@@ -232,7 +237,7 @@ def main():
 def more_inputs(batch, rng, model, kind):
     """What encoders read besides tokens."""
     config, shape = model.config, batch["input_ids"].shape
-    batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, config.pad_token_id)
+    batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, config.pad_token_id or 0)
     kinds = 3 if config.model_type in ("xlnet", "funnel") else getattr(config, "type_vocab_size", 0)
     if kinds > 1:
         batch["token_type_ids"] = torch.randint(0, kinds, shape, generator=rng)
