@@ -113,10 +113,9 @@ DEBERTA = dict(
 
 def globals_too(rng, config):
     """Tokens that see all and are seen by all, as many in a row as it likes."""
-    batch = padded(rng, config, [11, 6, 8], "right")
+    batch = padded(rng, config, [11, 6], "right")
     marks = torch.zeros_like(batch["input_ids"])
-    marks[0, [0, 3, 10]] = 1
-    marks[2, 5] = 1
+    marks[[0, 0, 0, 1], [0, 3, 10, 2]] = 1
     left = padded(rng, config, [7, 9], "left")
     return {
         "global_tokens": {**batch, "global_attention_mask": marks},
@@ -185,7 +184,7 @@ def entities(rng, config):
     return {
         "entities": {"input_ids": ids(rng, config.vocab_size, 2, 6), **named},
         "entities_padded": {
-            **padded(rng, config, [7, 4, 5], "right"),
+            **padded(rng, config, [6, 4, 5], "right"),
             **more,
             "entity_attention_mask": mask,
             "entity_token_type_ids": types,
@@ -208,7 +207,7 @@ def choices_of_entities(rng, config):
     return {"right_padded": {name: x.reshape(2, 2, *x.shape[1:]) for name, x in {**words, **of_entities(rng, config, 4, 2)}.items()}}
 
 
-GLOBAL = dict(more=globals_too, drop=("batch", "left_padded"), long=15)
+GLOBAL = dict(more=globals_too, drop=("batch", "left_padded"), long=9)
 SPARSE = dict(more=blocks, drop=("batch", "right_padded", "left_padded", "long"))
 ENTITIES = dict(more=entities, drop=("batch", "left_padded", "long"))
 
