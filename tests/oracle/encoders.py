@@ -534,7 +534,7 @@ ARCHS = {
             head("pre_training", "ForPreTraining", block_sizes=[1], hidden_act="gelu"),
             masked(block_sizes=[1, 1]),
             sequence(block_sizes=[1, 1]),
-            token(block_sizes=[1, 1]),
+            token(block_sizes=[1]),
             question(block_sizes=[1]),
             choice(block_sizes=[1, 1]),
         ],
