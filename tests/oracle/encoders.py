@@ -163,7 +163,10 @@ def asked(rng, config):
     batch["input_ids"].masked_fill_(batch["input_ids"] == config.sep_token_id, 7)
     batch["input_ids"][0, 3] = batch["input_ids"][1, 2] = config.sep_token_id
     lengths = {"question_lengths": torch.tensor([[2], [4]])}
-    return {"right_padded": batch, "given_lengths": {**batch, **lengths}}
+    # Of one without a separator all can be answers; else a million is taken off, and hides the rest
+    plain = padded(rng, config, [6, 5], "right")
+    plain["input_ids"].masked_fill_(plain["input_ids"] == config.sep_token_id, 7)
+    return {"right_padded": batch, "given_lengths": {**batch, **lengths}, "no_question": plain}
 
 
 def of_entities(rng, config, rows, count):
