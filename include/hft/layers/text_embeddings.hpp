@@ -16,6 +16,7 @@ namespace hft {
 struct TextEmbeddingsOptions {
   isize vocab_size, hidden_size;         // the tokens' table
   isize projected_size = 0;              // to which a linear layer brings their rows (OPT); 0: there is none
+  bool projected_last = false;           // whether it brings there the sum, behind its norm, with a bias (ELECTRA)
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
   isize first_position = 0;              // the row of position 0 (OPT)
@@ -24,13 +25,14 @@ struct TextEmbeddingsOptions {
   bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
+  isize task_types = 0;                  // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
   std::optional<NormOptions> norm = {};
   f64 scale = 1;  // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_norm.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, embed_norm.
 template <class B>
 class TextEmbeddings {
  public:
@@ -44,11 +46,12 @@ class TextEmbeddings {
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
-    const isize C = o.projected_size ? o.projected_size : o.hidden_size;
-    if (o.projected_size) project_in.emplace(o.hidden_size, C);
+    const isize C = o.projected_size && !o.projected_last ? o.projected_size : o.hidden_size;
+    if (o.projected_size) project_in.emplace(o.hidden_size, o.projected_size, o.projected_last);
     if (o.max_positions)
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
+    if (o.task_types) embed_task_types.emplace(o.task_types, C);
     if (o.norm) embed_norm.emplace(*o.norm);
   }
 
@@ -70,16 +73,19 @@ class TextEmbeddings {
   /// tables.
   template <class Context>
   auto operator()(const TextInputs& in, Context& context) const {
-    const auto &ids = in.input_ids, &types = context.token_type_ids;
+    const auto &ids = in.input_ids, &types = context.token_type_ids, &tasks = in.task_type_ids;
+    const auto zeros = [&] { return Tensor<i64, 2>::zeros(ids.shape()); };
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (options_.scale != 1) x = scale(x, options_.scale);
-    if (project_in) x = (*project_in)(x);
-    if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
+    if (project_in && !options_.projected_last) x = (*project_in)(x);
+    if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : zeros()));
+    if (embed_task_types) x = add(x, (*embed_task_types)(tasks ? tasks : zeros()));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
     if (embed_norm) x = (*embed_norm)(x);
-    return apply_dropout(x, options_.dropout, context);
+    x = apply_dropout(x, options_.dropout, context);
+    return project_in && options_.projected_last ? (*project_in)(x) : x;
   }
 
   void visit(visitor& v) {
@@ -87,6 +93,7 @@ class TextEmbeddings {
     v("project_in", project_in);
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
+    v("embed_task_types", embed_task_types);
     v("embed_norm", embed_norm);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
@@ -95,7 +102,7 @@ class TextEmbeddings {
 
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
-  std::optional<Embedding<B>> embed_positions, embed_token_types;
+  std::optional<Embedding<B>> embed_positions, embed_token_types, embed_task_types;
   std::optional<LayerNorm<B>> embed_norm;
 
  private:
