@@ -29,14 +29,19 @@ struct BackboneOptions {
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
+  std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
   f64 dropout = 0;                                            // of what it gives, in a training pass
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
   bool causal = true;             // else both directions are seen, and no cache is taken
+
+  /// Of layers, each as often as it stands somewhere.
+  isize places() const { return groups ? groups->size * isize(groups->order.size()) : isize(layers.size()); }
 };
 
-/// Checkpoint names: those of the embeddings, layers, norm, project_out, pooler, position_bias.
+/// Checkpoint names: those of the embeddings, layers (where they are in groups layers.GROUP), norm, project_out,
+/// pooler, position_bias.
 template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
 class Backbone : public ModelParts {
  public:
@@ -59,6 +64,8 @@ class Backbone : public ModelParts {
         layers(o.layers.begin(), o.layers.end()),
         where_(o.where),
         alibi_(o.alibi),
+        groups_(o.groups),
+        places_(o.places()),
         dropout_(o.dropout),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
@@ -100,10 +107,10 @@ class Backbone : public ModelParts {
     }
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
-    out.last_hidden_state = run_layers(layers, x, context);
+    out.last_hidden_state = run_layers(layers, x, context, groups_ ? &*groups_ : nullptr);
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
-    if constexpr (D::tracked) context.dropout.begin_layer(isize(layers.size()) + 1);  // one before it is a head's
+    if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
     out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
     context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
     if (args.output_hidden_states) show_last(out);
@@ -113,7 +120,7 @@ class Backbone : public ModelParts {
 
   void visit(visitor& v) override {
     embeddings.visit(v);
-    v("layers", layers);
+    visit_layers(v);
     v("norm", norm);
     v("project_out", project_out);
     v("pooler", pooler);
@@ -161,6 +168,13 @@ class Backbone : public ModelParts {
     }
     return cache;
   }
+  // Of groups: layers.GROUP.LAYER
+  void visit_layers(visitor& v) {
+    if (!groups_) return v("layers", layers);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      v(detail::cat("layers.", i / std::size_t(groups_->size), ".", i % std::size_t(groups_->size)), layers[i]);
+  }
+
   // As Transformers shows them: the last one behind the norm; of Mamba every layer's, and not the embeddings.
   void show_last(BaseModelOutput<A, D>& out) const {
     auto& states = out.hidden_states;
@@ -173,6 +187,8 @@ class Backbone : public ModelParts {
 
   const char* where_;
   std::optional<AlibiBiasOptions> alibi_;
+  std::optional<LayerGroups> groups_;
+  isize places_;
   f64 dropout_;
   bool shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
