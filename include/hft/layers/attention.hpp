@@ -70,6 +70,7 @@ class AttentionCore {
     const isize B_ = q.extent(0), T = q.extent(1);
     auto [query, keys] = positions_.apply(q, k, context);
     placed(query, keys);
+    if (options_.rotary_values) values = positions_.apply(values, values, context).first;
     isize first = 0;
     if constexpr (requires { context.cache; })
       if (context.cache) {

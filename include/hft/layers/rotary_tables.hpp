@@ -5,6 +5,7 @@
 #include <list>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/tensor.hpp>
@@ -15,6 +16,10 @@ namespace detail {
 /// cos and sin (B*T, R/2) of the angles at positions (B,T), in f32, as Transformers computes them.
 std::pair<Tensor<f32, 2>, Tensor<f32, 2>> cos_and_sin(const RopeScaling& scaling, const Tensor<i64, 2>& position_ids);
 }  // namespace detail
+
+/// What a table of angles that is a parameter begins with: in row p the sines of position p, then the cosines,
+/// (rows,R).
+void fill_rotary_table(const RopeScaling& scaling, isize rows, std::vector<f32>& values);
 
 template <Scalar A, Device D>
 class RotaryTables {
@@ -30,6 +35,12 @@ class RotaryTables {
       if (t.scaling == scaling) return t;
     const auto [cos, sin] = detail::cos_and_sin(scaling, position_ids);
     return tables_.emplace_back(table{scaling, on_device(cos), on_device(sin)});
+  }
+
+  /// Takes angles from elsewhere in the place of those of these frequencies: (B*T, R/2) each.
+  void put(const RopeScaling& scaling, const Tensor<A, 2, typename D::base>& cos,
+           const Tensor<A, 2, typename D::base>& sin) {
+    tables_.push_back({scaling, cos, sin});
   }
 
  private:
@@ -64,6 +75,17 @@ HFT_INLINE std::pair<Tensor<f32, 2>, Tensor<f32, 2>> detail::cos_and_sin(const R
       sin.data()[r * R2 + i] = std::sin(angle) * f32(factor);
     }
   return {cos, sin};
+}
+
+HFT_INLINE void fill_rotary_table(const RopeScaling& scaling, isize rows, std::vector<f32>& values) {
+  Tensor<i64, 2> positions({1, rows});
+  for (isize p = 0; p < rows; ++p) positions.data()[p] = p;
+  const auto [cos, sin] = detail::cos_and_sin(scaling, positions);
+  const isize R2 = cos.extent(1);
+  for (isize p = 0; p < rows; ++p) {
+    std::copy_n(sin.data() + p * R2, R2, values.begin() + p * 2 * R2);
+    std::copy_n(cos.data() + p * R2, R2, values.begin() + p * 2 * R2 + R2);
+  }
 }
 
 #endif  // HFT_DEFINES

@@ -1,7 +1,9 @@
 // TextEmbeddings: tokens, and where an architecture has them positions, token types and a norm, added up.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <string_view>
 
 #include <hft/layers/begin_pass.hpp>
 #include <hft/layers/dropout.hpp>
@@ -26,13 +28,16 @@ struct TextEmbeddingsOptions {
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
   isize task_types = 0;                  // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
+  std::optional<RopeScaling> rotary_table = {};  // RoFormer: the angles of these frequencies are a table, not trained
+  isize rotary_rows = 0;                         // of it; positions are places in the row, whatever is said
   std::optional<NormOptions> norm = {};
   f64 scale = 1;  // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, embed_norm.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, rotary_table,
+/// embed_norm.
 template <class B>
 class TextEmbeddings {
  public:
@@ -52,6 +57,8 @@ class TextEmbeddings {
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
     if (o.task_types) embed_task_types.emplace(o.task_types, C);
+    if (o.rotary_table)
+      rotary_table.emplace(decltype(rotary_table)::value_type::unallocated({o.rotary_rows, o.rotary_table->dim()}));
     if (o.norm) embed_norm.emplace(*o.norm);
   }
 
@@ -59,6 +66,11 @@ class TextEmbeddings {
   template <Scalar A, Device D>
   ForwardContext<A, D> begin(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args) const {
     TextInputs counted = in;
+    if (options_.rotary_table) {
+      auto placed = args;
+      counted.position_ids = placed.position_ids = {};
+      return text_pass(where, counted, placed, options_.rotary_rows);
+    }
     if (!in.position_ids && !args.position_ids) {
       const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
       if (options_.positions_skip_padding)
@@ -83,6 +95,7 @@ class TextEmbeddings {
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
+    if (rotary_table) put_angles(context);
     if (embed_norm) x = (*embed_norm)(x);
     x = apply_dropout(x, options_.dropout, context);
     return project_in && options_.projected_last ? (*project_in)(x) : x;
@@ -94,15 +107,25 @@ class TextEmbeddings {
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
     v("embed_task_types", embed_task_types);
+    v("rotary_table", rotary_table);
     v("embed_norm", embed_norm);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
-  isize max_positions() const { return options_.max_positions ? options_.max_positions - options_.first_position : 0; }
+  isize max_positions() const {
+    return options_.rotary_table    ? options_.rotary_rows
+           : options_.max_positions ? options_.max_positions - options_.first_position
+                                    : 0;
+  }
+  /// Drops a table that a checkpoint may lack: what it holds can be computed.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) {
+    if (rotary_table && !stored("rotary_table")) rotary_table.reset();
+  }
   isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
   std::optional<Embedding<B>> embed_positions, embed_token_types, embed_task_types;
+  std::optional<Tensor<f32, 2, typename B::base>> rotary_table;  // (rows,R): sines, then cosines
   std::optional<LayerNorm<B>> embed_norm;
 
  private:
@@ -113,6 +136,15 @@ class TextEmbeddings {
     Tensor<A, 3> y(rows.shape());
     std::copy_n(rows.data(), rows.size(), y.data());
     return to_device<typename B::base>(y);
+  }
+
+  template <class Context>
+  void put_angles(Context& context) const {
+    using A = typename B::activation;
+    const auto rows = embedding<A>(context.position_ids, *rotary_table);  // (B,T,R)
+    const isize N = rows.extent(0) * rows.extent(1), R2 = rows.extent(2) / 2;
+    const auto half = [&](isize from) { return rows.slice(2, from, from + R2).dense().template reshape<2>({N, R2}); };
+    context.rotary->put(*options_.rotary_table, half(R2), half(0));
   }
 
   TextEmbeddingsOptions options_;

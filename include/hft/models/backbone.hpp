@@ -139,6 +139,7 @@ class Backbone : public ModelParts {
   isize padding_row() const override { return embeddings.padding_row(); }
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
     if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
     pooler.reset();
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
