@@ -29,6 +29,7 @@ struct BlockOptions {
   bool parallel = false;                // whether the MLP sees what attention sees
   bool shared_norm = false;             // by the same norm
   bool from_normed = false;             // whether the residual stream goes on from what is normed
+  bool attention_normed = true;         // else attention sees x itself, which was normed before (ModernBERT's first)
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
@@ -113,6 +114,7 @@ class TransformerBlock {
         norms_(o.norms),
         parallel_(o.parallel),
         from_normed_(o.from_normed),
+        attention_normed_(o.attention_normed),
         dropout_(o.dropout),
         mlp_dropout_(o.mlp_dropout.value_or(o.dropout)),
         scale_(o.residual_scale),
@@ -121,7 +123,8 @@ class TransformerBlock {
     if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
     if (o.norms == norms::both) post_self_attn_layernorm.emplace(o.norm), post_mlp_layernorm.emplace(o.norm);
     if ((o.parallel && o.norms != norms::before) || (o.shared_norm && !o.parallel) ||
-        (o.from_normed && (o.parallel || o.norms != norms::before)))
+        (o.from_normed && (o.parallel || o.norms != norms::before)) ||
+        (!o.attention_normed && (o.parallel || o.norms != norms::before)))
       throw value_error("TransformerBlock", "options", "a parallel block, or one that normalises elsewhere", "both");
   }
 
@@ -141,7 +144,7 @@ class TransformerBlock {
       const X h = input_layernorm(with(x, self_attn(x, context)));
       return second(fed(h, feed(h)));
     }
-    const X normed = input_layernorm(x);
+    const X normed = attention_normed_ ? input_layernorm(x) : x;
     X a = self_attn(normed, context);
     if (parallel_) return fed(with(x, a), feed(post_attention_layernorm ? second(x) : normed));
     if (post_self_attn_layernorm) a = (*post_self_attn_layernorm)(a);
@@ -152,7 +155,7 @@ class TransformerBlock {
   }
 
   void visit(visitor& v) {
-    v(first_norm_, input_layernorm);
+    if (attention_normed_) v(first_norm_, input_layernorm);
     v("self_attn", self_attn);
     v("post_self_attn_layernorm", post_self_attn_layernorm);
     v(second_norm_, post_attention_layernorm);
@@ -168,7 +171,7 @@ class TransformerBlock {
 
  private:
   norms norms_;
-  bool parallel_, from_normed_;
+  bool parallel_, from_normed_, attention_normed_;
   f64 dropout_, mlp_dropout_, scale_;
   const char *first_norm_, *second_norm_;
 };

@@ -123,7 +123,7 @@ HFT_INLINE void EncoderConfig::fields(field_visitor& v) {
   v("hidden_dropout_prob", hidden_dropout_prob, v.rate);
   v("attention_probs_dropout_prob", attention_probs_dropout_prob, v.rate);
   v("max_position_embeddings", max_position_embeddings, v.extent);
-  v("type_vocab_size", type_vocab_size, v.extent);
+  v("type_vocab_size", type_vocab_size, field_rule{0, v.largest_extent});
   v("initializer_range", initializer_range);
   v("layer_norm_eps", layer_norm_eps, v.not_negative);
   v("pad_token_id", pad_token_id);

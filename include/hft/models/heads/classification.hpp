@@ -8,6 +8,7 @@
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
+#include <hft/layers/pooler.hpp>
 #include <hft/models/heads/headed.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/combine_rows.hpp>
@@ -197,6 +198,7 @@ class classifying : public Headed<Base> {
   static options options_with(const Config& config, bool pooler) {
     options o{Base::options_of(config), config.classifier()};
     if (!pooler) o.base.pooler.reset();
+    if (pooler && !o.base.pooler) o.base.pooler.emplace(PoolerOptions{o.head.hidden_size});
     return o;
   }
   /// What the classifier sees: x, in a training pass with dropout.
