@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <hft/layers/begin_pass.hpp>
 #include <hft/layers/dropout.hpp>
@@ -30,6 +31,9 @@ struct TextEmbeddingsOptions {
   isize task_types = 0;                  // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
   std::optional<RopeScaling> rotary_table = {};  // RoFormer: the angles of these frequencies are a table, not trained
   isize rotary_rows = 0;                         // of it; positions are places in the row, whatever is said
+  // ESM in training hid tokens: the mask token's rows are zeros, and the others scaled for as many as are there.
+  std::optional<i64> mask_token_id = {};
+  bool hidden_are_zeros = false;  // whether what the attention mask hides becomes zeros (ESM)
   std::optional<NormOptions> norm = {};
   f64 scale = 1;  // of the tokens' rows
   f64 dropout = 0;
@@ -89,6 +93,7 @@ class TextEmbeddings {
     const auto zeros = [&] { return Tensor<i64, 2>::zeros(ids.shape()); };
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (options_.scale != 1) x = scale(x, options_.scale);
+    if (options_.mask_token_id) x = without_masked(x, ids, context);
     if (project_in && !options_.projected_last) x = (*project_in)(x);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : zeros()));
     if (embed_task_types) x = add(x, (*embed_task_types)(tasks ? tasks : zeros()));
@@ -97,6 +102,8 @@ class TextEmbeddings {
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
     if (rotary_table) put_angles(context);
     if (embed_norm) x = (*embed_norm)(x);
+    if (options_.hidden_are_zeros && context.key_mask)
+      x = of_tokens(x, std::vector<f32>(context.key_mask.data(), context.key_mask.data() + context.key_mask.size()));
     x = apply_dropout(x, options_.dropout, context);
     return project_in && options_.projected_last ? (*project_in)(x) : x;
   }
@@ -136,6 +143,31 @@ class TextEmbeddings {
     Tensor<A, 3> y(rows.shape());
     std::copy_n(rows.data(), rows.size(), y.data());
     return to_device<typename B::base>(y);
+  }
+
+  /// Each token (B,T,C) times a number of its own (B*T).
+  template <class X>
+  static X of_tokens(const X& x, const std::vector<f32>& factors) {
+    Tensor<typename B::activation, 3> all(x.shape());
+    for (isize i = 0, C = x.extent(2); i < isize(factors.size()); ++i)
+      std::fill_n(all.data() + i * C, C, typename B::activation(factors[std::size_t(i)]));
+    return mul(x, X(to_device<typename B::base>(all)));
+  }
+  template <class X, class Context>
+  X without_masked(const X& x, const Tensor<i64, 2>& ids, const Context& context) const {
+    constexpr f64 hidden_in_training = 0.15 * 0.8;
+    const isize T = ids.extent(1);
+    const auto dense = ids.dense();
+    std::vector<f32> factors;
+    for (isize b = 0; b < ids.extent(0); ++b) {
+      const i64* row = dense.data() + b * T;
+      const isize shown =
+          context.key_mask ? std::count(context.key_mask.data() + b * T, context.key_mask.data() + (b + 1) * T, 1) : T;
+      const f64 share = f64(std::count(row, row + T, *options_.mask_token_id)) / f64(shown);
+      for (isize t = 0; t < T; ++t)
+        factors.push_back(row[t] == *options_.mask_token_id ? 0 : f32((1 - hidden_in_training) / (1 - share)));
+    }
+    return of_tokens(x, factors);
   }
 
   template <class Context>

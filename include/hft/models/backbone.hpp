@@ -31,6 +31,7 @@ struct BackboneOptions {
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
   f64 dropout = 0;                                            // of what it gives, in a training pass
+  isize contact_inputs = 0;                                   // of ESM's contact_head; 0: there is none
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
@@ -76,6 +77,7 @@ class Backbone : public ModelParts {
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
     if (o.position_bias) position_bias.emplace(*o.position_bias);
+    if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
   }
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
@@ -125,6 +127,7 @@ class Backbone : public ModelParts {
     v("project_out", project_out);
     v("pooler", pooler);
     v("position_bias", position_bias);
+    v("contact_head.regression", contact_head);
   }
   void resize_token_embeddings(isize vocab_size) override {
     if constexpr (text)
@@ -139,10 +142,19 @@ class Backbone : public ModelParts {
   isize padding_row() const override { return embeddings.padding_row(); }
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
-    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
+    leave_out_computed(stored);
     if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
     pooler.reset();
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
+  }
+  /// Drops what a checkpoint may lack since it can be computed: angles of rotary positions.
+  void leave_out_computed(const std::function<bool(std::string_view)>& stored) {
+    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
+    if constexpr (requires { layers[0].self_attn.inv_freq; })
+      for (std::size_t i = 0; i < layers.size(); ++i)
+        if (auto& own = layers[i].self_attn.inv_freq;
+            own.extent(0) && !stored(detail::cat("layers.", i, ".self_attn.rotary_embeddings.inv_freq")))
+          own = {};
   }
   /// The table of the tokens, which heads are tied to.
   const auto& token_table() const requires text { return embeddings.embed_tokens.weight; }
@@ -154,6 +166,7 @@ class Backbone : public ModelParts {
   std::optional<typename B::linear> project_out;
   std::optional<Pooler<B>> pooler;
   std::optional<RelativePositionBias<B>> position_bias;
+  std::optional<typename B::linear> contact_head;  // of ESM, over the attention weights of all heads; no pass uses it
 
  private:
   template <class Layer>
