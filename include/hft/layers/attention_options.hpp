@@ -54,6 +54,7 @@ struct AttentionOptions {
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
   QKVLayout qkv = {};                // of a FusedSelfAttention
+  bool entity_aware = false;         // of an EntityAwareAttention: whether queries depend on what keys are (LUKE)
   isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 

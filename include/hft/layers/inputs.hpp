@@ -50,9 +50,12 @@ class input_visitor {
   virtual void on_input(const input_slot& slot) = 0;
 };
 
+struct MultipleChoiceInputs;
+
 /// Of models over tokens. Empty tensors mean Transformers' None.
 struct TextInputs {
-  using main = Tensor<i64, 2>;  // its first
+  using main = Tensor<i64, 2>;          // its first
+  using choice = MultipleChoiceInputs;  // of a choice between texts
 
   Tensor<i64, 2> input_ids = {};       // (B,T)
   Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible

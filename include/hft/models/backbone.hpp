@@ -54,7 +54,7 @@ class Backbone : public ModelParts {
   template <class Other>
   using on_build = Backbone<Embeddings, Block, Norm, Other>;
   static constexpr const char* class_suffix = "Model";
-  static constexpr bool text = std::is_same_v<inputs, TextInputs>;
+  static constexpr bool text = std::is_base_of_v<TextInputs, inputs>;
   template <class Config>
   static options options_of(const Config& config) {
     return Embeddings<B>::model_of(config);
@@ -116,6 +116,11 @@ class Backbone : public ModelParts {
     out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
     context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
     if (args.output_hidden_states) show_last(out);
+    if (context.words) {
+      const auto all = out.last_hidden_state;
+      out.last_hidden_state = all.slice(1, 0, context.words).dense();
+      out.entity_last_hidden_state = all.slice(1, context.words, all.extent(1)).dense();
+    }
     if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
     return out;
   }

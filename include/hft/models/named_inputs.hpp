@@ -60,7 +60,8 @@ inline bool is_sentence_label(std::string_view name) {
 }
 /// Whether a tensor of this name says what a model should have found.
 inline bool is_label(std::string_view name) {
-  return name == "labels" || name == "start_positions" || name == "end_positions" || is_sentence_label(name);
+  return name == "labels" || name == "start_positions" || name == "end_positions" || is_sentence_label(name) ||
+         name == "entity_labels";
 }
 
 /// Gives a pass the labels that a tensor of such a name holds: integers (B) or (B,T), or reals (B) or (B,labels).
@@ -77,6 +78,7 @@ void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::strin
   } else {
     auto& to = labels.name == "labels"            ? args.labels
                : is_sentence_label(labels.name)   ? args.sentence_labels
+               : labels.name == "entity_labels"   ? args.entity_labels
                : labels.name == "start_positions" ? args.start_positions
                                                   : args.end_positions;
     to = Tensor<i64, 2>(shape);

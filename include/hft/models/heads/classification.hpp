@@ -320,7 +320,7 @@ class ForMultipleChoice : public detail::classifying_sequences<Base, Pooling> {
 
  public:
   using typename base::A, typename base::D, typename base::options;
-  using inputs = MultipleChoiceInputs;
+  using inputs = typename Base::inputs::choice;
   template <class Other>
   using on_build = ForMultipleChoice<typename Base::template on_build<Other>, Pooling>;
   static constexpr const char* class_suffix = "ForMultipleChoice";
