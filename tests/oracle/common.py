@@ -28,8 +28,12 @@ MIN_MARGIN = 1e-3
 
 PAD, BOS, EOS = 0, 1, 2
 
-# Buffers of MiniMax that are computed of its config, and need not be in a checkpoint
-DECAYS = r"\.(slope_rate|(query|key|diagonal)_decay)$"
+# Buffers of MiniMax and RoFormer that are computed of their config, and need not be in a checkpoint
+DECAYS = r"\.(slope_rate|(query|key|diagonal)_decay)$|\.encoder\.embed_positions\.weight$|^encoder\.embed_positions\.weight$"
+
+# What encoders have besides: of pretraining, of entities, of answers by beams
+MORE_OUTPUTS = ("prediction_logits", "seq_relationship_logits", "sop_logits", "entity_last_hidden_state", "entity_logits")
+MORE_OUTPUTS += ("start_top_log_probs", "start_top_index", "end_top_log_probs", "end_top_index", "cls_logits")
 
 
 
@@ -160,6 +164,7 @@ def run_pass(folder, inputs, routing=None):
     with routing or contextlib.nullcontext():
         output = model(**inputs, **options)
     names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "start_logits", "end_logits")
+    names += MORE_OUTPUTS
     return {name: output[name] for name in names if output.get(name) is not None}
 
 

@@ -6,6 +6,7 @@ stores, in its layout; `checkpoint` in the metadata names the folder. Where a ca
 gradients.py [NAME...]    all without a name
 """
 
+import inspect
 import pathlib
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import safetensors.torch
 import torch
 
 import common
+import encoders
 from vit import NAMES_IN_MEMORY as VIT
 from common import DATA, MIN_MARGIN, Routing, generator, load, padded_batch, save
 
@@ -122,7 +124,48 @@ CASES = {
     "deepseek_v2_groups": ("deepseek_v2/groups", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
     "deepseek_v3": ("deepseek_v3/base", {}, "next", ("layers.1.self_attn", "layers.1.mlp.experts.3", "gate.weight", "norm")),
     "deepseek_v3_one_group": ("deepseek_v3/one_group", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
+    # of encoders.py
+    "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
+    "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),
+    "albert": ("albert/masked_lm", {}, "same", ("predictions", "embedding", "attention", "norm", "ffn.bias")),
+    "mpnet": ("mpnet/masked_lm", {}, "same", ("relative", "lm_head", "embeddings", "layer.0.attention")),
+    "mpnet_sequence": ("mpnet/sequence_classification", {}, "class", ("relative", "classifier", "attn.q", "LayerNorm")),
+    "deberta_v2": ("deberta-v2/masked_lm", {}, "same", ("self.pos_key", "rel_", "cls", "self.query", "embeddings")),
+    "deberta_v2_own_head": ("deberta-v2/masked_lm_own_head", {}, "same", ("self", "rel_", "lm_pred", "embeddings")),
+    "deberta_v2_shared": ("deberta-v2/sequence_classification", {}, "class", ("self", "rel_", "pooler", "classifier")),
+    "deberta_v2_convolution": ("deberta-v2/sequence_classification_tanh", {}, "class", ("conv", "rel_", "encoder.LayerNorm", "0.attention.self.pos")),
+    "deberta": ("deberta/masked_lm", {}, "same", ("self", "rel_", "cls", "embeddings")),
+    "deberta_talking_heads": ("deberta/sequence_classification", {}, "class", ("head_", "rel_", "pos_", "v_bias", "pooler")),
+    "modernbert": ("modernbert/masked_lm", {}, "same", ("layers.1.attn", "norm", "head", "embeddings", "decoder")),
+    "modernbert_mean": ("modernbert/sequence_classification_mean", {}, "class", ("attn", "mlp", "head", "classifier")),
+    "nomic_bert": ("nomic_bert/masked_lm", {}, "same", ("attn", "norm", "cls", "embeddings", "emb_ln")),
+    "ernie": ("ernie/masked_lm", {}, "same", ("embeddings", "cls", "self.query", "LayerNorm")),
+    "esm": ("esm/masked_lm", {}, "same", ("embeddings", "lm_head", "attention", "LayerNorm", "norm")),
+    "esm_absolute": ("esm/sequence_classification", {}, "class", ("embeddings", "classifier", "self.key", "norm")),
+    "data2vec_text": ("data2vec-text/masked_lm", {}, "same", ("embeddings", "lm_head", "self.query", "LayerNorm")),
+    "roformer": ("roformer/masked_lm", {}, "same", ("embeddings", "cls", "attention", "LayerNorm")),
+    "roformer_values": ("roformer/token_classification", {}, "tags", ("embeddings", "self", "classifier")),
+    "xlnet": ("xlnet/lm_head", {}, "same", ("rel_attn", "layer_norm", "lm_loss", "word")),
+    "xlnet_sequence": ("xlnet/sequence_classification", {}, "class", ("seg_embed", "bias", "summary", "proj", ".r")),
+    "funnel": ("funnel/masked_lm", {}, "same", ("blocks.1.0.attention", "decoder.layers.0.attention.r", "seg", "lm_head")),
+    "funnel_sequence": ("funnel/sequence_classification", {}, "class", ("embeddings", "classifier", "bias", "seg")),
+    "convbert": ("convbert/masked_lm", {}, "same", ("self", "embeddings", "generator")),
+    "convbert_groups": ("convbert/token_classification", {}, "tags", ("intermediate", "0.output", "conv", "classifier")),
+    "squeezebert": ("squeezebert/masked_lm", {}, "same", ("attention", "conv1d", "layernorm", "cls", "embeddings")),
+    "mobilebert": ("mobilebert/masked_lm", {}, "same", ("bottleneck.input", "bottleneck.attention", "self", "cls", "embeddings.word", "attention.output")),
+    "mobilebert_untied": ("mobilebert/masked_lm_untied", {}, "same", ("cls", "embeddings", "LayerNorm")),
+    "fnet": ("fnet/masked_lm", {}, "same", ("embeddings", "fourier", "cls", "intermediate")),
+    "longformer": ("longformer/masked_lm", {}, "same", ("self", "embeddings", "lm_head.bias")),
+    "big_bird": ("big_bird/masked_lm", {}, "same", ("self", "embeddings", "cls.predictions.bias")),
+    "luke": ("luke/masked_lm", {}, "same", ("entity", "self", "decoder.bias")),
+    "eurobert": ("eurobert/sequence_classification", {}, "class", ("attn", "norm", "dense", "classifier", "embed")),
+    "gte": ("gte/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings", "mlp.up")),
+    "jina_embeddings_v3": ("jina_embeddings_v3/masked_lm", {}, "same", ("mixer", "norm", "lm_head", "emb")),
 }
+
+
+# Stored in another layout than they have in memory
+CONVERTED = ("nomic_bert", "gte", "jina_embeddings_v3")
 
 
 def labels_of(kind, rng, model, batch):
@@ -141,6 +184,8 @@ def labels_of(kind, rng, model, batch):
     if kind == "flags":
         return torch.randint(0, 2, (rows, classes), generator=rng).float()
     labels = batch["input_ids"].clone()
+    if kind == "replaced":  # which tokens are not those of the text
+        return torch.randint(0, 2, (rows, columns), generator=rng)
     if kind == "tags":
         labels = torch.randint(0, classes, (rows, columns), generator=rng)
     elif kind == "same":  # a masked language model predicts some positions only
@@ -158,18 +203,23 @@ def stored_name(path, model_type):
             path = path.replace(here, stored)
     if path == "lm_head.weight" and model_type == "gpt_neox":
         return "embed_out.weight"
+    if path == "lm_head.bias" and model_type == "luke":
+        return "lm_head.decoder.bias"
     return path
 
 
 def gradients_of(model):
     """By the names and in the shapes that a checkpoint has."""
-    if not any(".experts." in path for path, _ in model.named_parameters()):
-        kind = model.config.model_type
+    kind = model.config.model_type
+    if kind not in CONVERTED and not any(".experts." in path for path, _ in model.named_parameters()):
         return {stored_name(path, kind): p.grad for path, p in model.named_parameters() if p.grad is not None}
-    with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one
+    with torch.no_grad(), tempfile.TemporaryDirectory() as place:  # experts are stored one by one, q, k and v as one
         for tensor in [*model.parameters(), *model.buffers()]:
             gradient = getattr(tensor, "grad", None)
-            tensor.copy_(gradient) if gradient is not None else tensor.fill_(float("nan"))
+            if gradient is not None:
+                tensor.copy_(gradient)
+            elif tensor.is_floating_point():
+                tensor.fill_(float("nan"))
         model.save_pretrained(place)
         stored = safetensors.torch.load_file(pathlib.Path(place) / "model.safetensors")
     return {path: tensor for path, tensor in stored.items() if not tensor.isnan().any()}
@@ -182,6 +232,26 @@ def main():
                 break
         else:
             raise RuntimeError(f"{name}: no batch gives clear choices of experts")
+
+
+def more_inputs(batch, rng, model, kind):
+    """What encoders read besides tokens."""
+    config, shape = model.config, batch["input_ids"].shape
+    batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, config.pad_token_id or 0)
+    kinds = 3 if config.model_type in ("xlnet", "funnel") else getattr(config, "type_vocab_size", 0)
+    if kinds > 1:
+        batch["token_type_ids"] = torch.randint(0, kinds, shape, generator=rng)
+    if getattr(config, "use_task_id", False):
+        batch["task_type_ids"] = torch.randint(0, config.task_type_vocab_size, shape, generator=rng)
+    if config.model_type == "longformer":
+        batch["global_attention_mask"] = torch.zeros(shape, dtype=torch.long)
+        batch["global_attention_mask"][[0, 1, 1], [0, 0, 3]] = 1
+    if config.model_type == "esm":
+        batch["input_ids"][0, 4] = config.mask_token_id
+    if config.model_type == "luke":
+        batch.update(encoders.of_entities(rng, config, shape[0], 2))
+        if kind == "same":
+            batch["entity_labels"] = torch.randint(0, config.entity_vocab_size, (shape[0], 2), generator=rng)
 
 
 def write(name, rng):
@@ -198,7 +268,8 @@ def write(name, rng):
         shape = size if isinstance(size, list) else [size, size]
         batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
     else:
-        batch = padded_batch(rng, model.config.vocab_size, [9, 6, 4], "right")
+        lengths = [18, 15, 4] if folder.startswith("big_bird") else [9, 6, 4]  # beyond which its attention is sparse
+        batch = padded_batch(rng, model.config.vocab_size, lengths, "right")
     if folder.startswith("roberta"):
         batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, model.config.pad_token_id)
     if folder.startswith("bert"):
@@ -207,6 +278,9 @@ def write(name, rng):
         )
     if not folder.startswith(("t5", "vit")) and model.config.pad_token_id is not None:  # seen, and predicted, but no gradient from where it is looked up
         batch["input_ids"][1, 2] = model.config.pad_token_id
+    encoder = folder.split("/")[0] in encoders.ARCHS
+    if encoder:
+        more_inputs(batch, rng, model, kind)
     if kind == "choice":
         batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
     if kind == "span":  # of the last row the end lies outside, and does not count
@@ -214,6 +288,9 @@ def write(name, rng):
         batch["end_positions"] = torch.tensor([4, 3, 50])
     else:
         batch["labels"] = labels_of(kind, rng, model, batch)
+    if encoder:  # FNet knows no mask
+        takes = inspect.signature(model.forward).parameters
+        batch = {name: tensor for name, tensor in batch.items() if name in takes}
     with Routing() as routing:
         loss = model(**batch).loss
     if routing.gap < MIN_MARGIN:

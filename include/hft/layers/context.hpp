@@ -60,11 +60,12 @@ struct cross_source {
 template <Scalar A, Device D = cpu>
 struct ForwardContext : detail::pass_state<A, D> {
   using base = typename D::base;
-  Tensor<i64, 2> position_ids;           // (B,T)
-  Tensor<i64, 2> token_type_ids;         // (B,T); empty: all of the first type
-  isize key_length = 0;                  // S: cached tokens and new ones
-  Tensor<u8, 2, base> key_mask;          // (B,S), 0 hides a key; empty: all visible
-  Tensor<A, 4, D> attention_bias;        // (1|B,1|H,T,S), of every self-attention; empty: none
+  Tensor<i64, 2> position_ids;     // (B,T)
+  Tensor<i64, 2> token_type_ids;   // (B,T); empty: all of the first type
+  isize key_length = 0;            // S: cached tokens and new ones
+  isize words = 0;                 // of a pass over words and entities behind them: the words; 0: there are no entities
+  Tensor<u8, 2, base> key_mask;    // (B,S), 0 hides a key; empty: all visible
+  Tensor<A, 4, D> attention_bias;  // (1|B,1|H,T,S), of every self-attention; empty: none
   cross_source<Tensor<A, 3, D>> source;  // of cross-attention
   // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
   std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();

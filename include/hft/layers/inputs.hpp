@@ -50,20 +50,25 @@ class input_visitor {
   virtual void on_input(const input_slot& slot) = 0;
 };
 
+struct MultipleChoiceInputs;
+
 /// Of models over tokens. Empty tensors mean Transformers' None.
 struct TextInputs {
-  using main = Tensor<i64, 2>;  // its first
+  using main = Tensor<i64, 2>;          // its first
+  using choice = MultipleChoiceInputs;  // of a choice between texts
 
   Tensor<i64, 2> input_ids = {};       // (B,T)
   Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
   Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
   Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
+  Tensor<i64, 2> task_type_ids = {};   // (B,T), ERNIE
 
   void fields(input_visitor& v) {
     v("input_ids", input_ids, v.required);
     v("attention_mask", attention_mask);
     v("position_ids", position_ids);
     v("token_type_ids", token_type_ids);
+    v("task_type_ids", task_type_ids);
   }
 };
 
@@ -71,14 +76,16 @@ struct TextInputs {
 struct MultipleChoiceInputs {
   using main = Tensor<i64, 3>;
 
-  Tensor<i64, 3> input_ids = {};                                               // (B,N,T)
-  Tensor<i64, 3> attention_mask = {}, position_ids = {}, token_type_ids = {};  // (B,N,T), or empty
+  Tensor<i64, 3> input_ids = {};  // (B,N,T)
+  // (B,N,T), or empty
+  Tensor<i64, 3> attention_mask = {}, position_ids = {}, token_type_ids = {}, task_type_ids = {};
 
   void fields(input_visitor& v) {
     v("input_ids", input_ids, v.required);
     v("attention_mask", attention_mask);
     v("position_ids", position_ids);
     v("token_type_ids", token_type_ids);
+    v("task_type_ids", task_type_ids);
   }
 
   /// The same as texts one below the other, (B*N,T). Throws shape_error unless all tensors have the shape of the ids.
@@ -90,7 +97,7 @@ struct MultipleChoiceInputs {
                           detail::shape_text(x.shape()));
       return x.dense().reshape<2>({x.extent(0) * x.extent(1), x.extent(2)});
     };
-    return {rows(input_ids), rows(attention_mask), rows(position_ids), rows(token_type_ids)};
+    return {rows(input_ids), rows(attention_mask), rows(position_ids), rows(token_type_ids), rows(task_type_ids)};
   }
 };
 

@@ -23,6 +23,7 @@ template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
   Tensor<A, 3, D> last_hidden_state = {};                             // (B,T,C)
   Tensor<A, 2, D> pooler_output = {};                                 // (B,C); empty without a pooler
+  Tensor<A, 3, D> entity_last_hidden_state = {};                      // (B,E,C) of a pass over entities, too
   std::vector<Tensor<A, 3, D>> hidden_states = {};                    // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};        // (B,H,T,S) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> cross_attentions = {};  // of a decoder beside an encoder
@@ -31,6 +32,7 @@ struct BaseModelOutput {
   void fields(V& v) const {
     v("last_hidden_state", last_hidden_state);
     v("pooler_output", pooler_output);
+    v("entity_last_hidden_state", entity_last_hidden_state);
     v("cross_attentions", cross_attentions);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
@@ -103,6 +105,56 @@ struct MaskedLMOutput {
   template <class V>
   void fields(V& v) const {
     v("logits", logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
+/// Of a model that finds masked tokens, and says whether a text follows another.
+template <Scalar A = f32, Device D = cpu>
+struct PreTrainingOutput {
+  const char* sentence_name = "seq_relationship_logits";  // what Transformers' class calls sentence_logits
+  Tensor<A, 3, D> prediction_logits = {};                 // (B,T,V)
+  Tensor<A, 2, D> sentence_logits = {};                   // (B,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("prediction_logits", prediction_logits);
+    v(sentence_name, sentence_logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
+/// Of a model that finds tokens which were replaced.
+template <Scalar A = f32, Device D = cpu>
+struct ReplacedTokensOutput {
+  Tensor<A, 2, D> logits = {};  // (B,T)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("logits", logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
+/// Of a model that finds masked words and masked entities.
+template <Scalar A = f32, Device D = cpu>
+struct EntityMaskedLMOutput {
+  Tensor<A, 3, D> logits = {};         // (B,T,V)
+  Tensor<A, 3, D> entity_logits = {};  // (B,E,entities), where there are entities
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T+E,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T+E,T+E) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("logits", logits);
+    v("entity_logits", entity_logits);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
   }

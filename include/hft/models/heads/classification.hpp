@@ -7,18 +7,67 @@
 
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
+#include <hft/layers/pooler.hpp>
 #include <hft/models/heads/headed.hpp>
 #include <hft/ops/activation.hpp>
+#include <hft/ops/combine_rows.hpp>
 #include <hft/ops/select_tokens.hpp>
 #include <hft/short_string.hpp>
 
 namespace hft {
 
+/// Of a dense layer before a classifier, and what stands between them.
+struct TransformOptions {
+  isize hidden_size;
+  bool bias = true;
+  std::optional<Activation> activation = {};
+  std::optional<NormOptions> norm = {};
+};
+
+/// norm(f(dense(x))). Checkpoint names: dense, norm.
+template <class B>
+class HeadTransform {
+ public:
+  explicit HeadTransform(const TransformOptions& o)
+      : dense(o.hidden_size, o.hidden_size, o.bias), activation_(o.activation) {
+    if (o.norm) norm.emplace(*o.norm);
+  }
+
+  /// (..., C) => (..., C)
+  template <class X>
+  X operator()(const X& x) const {
+    X y = dense(x);
+    if (activation_) y = activate(y, *activation_);
+    return norm ? (*norm)(y) : y;
+  }
+  void visit(visitor& v) {
+    v("dense", dense);
+    v("norm", norm);
+  }
+
+  typename B::linear dense;
+  std::optional<LayerNorm<B>> norm;
+
+ private:
+  std::optional<Activation> activation_;
+};
+
+/// Of a `summarised` head: what it makes of a text's states.
+struct SummaryOptions {
+  enum kind { first, last, mean } of = first;
+  bool shown_only = false;  // whether positions that the mask hides are left out
+  bool of_logits = false;   // whether each token is classified, and the logits are summarised (EuroBERT)
+};
+
 struct ClassifierOptions {
   isize hidden_size, num_labels;
-  f64 dropout = 0;                                // of what it sees, in a training pass
-  std::optional<i64> pad_token_id = {};           // what last_token leaves out
-  std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
+  f64 dropout = 0;                                 // of what it sees, in a training pass
+  std::optional<i64> pad_token_id = {};            // what last_token leaves out
+  std::optional<short_string> problem_type = {};   // what a sequence's labels are: see sequence_classification_loss
+  std::optional<Activation> activation = {};       // in the place of that which the pooling has
+  SummaryOptions summary = {};                     // of `summarised`
+  std::optional<TransformOptions> transform = {};  // what a summary, or a token's state, goes through first
 };
 
 /// What a sequence is classified by: the base model's pooled output. Its classifier has a bias.
@@ -56,6 +105,41 @@ struct first_token_by_relu : first_token {
   static constexpr const char *dense_name = "pre_classifier", *classifier_name = "classifier";
   static constexpr Activation activation = Activation::relu;
   static constexpr bool drops_before = false;
+};
+
+/// What the options say: a summary of all tokens, which a transform may turn. Its classifier has a bias.
+/// (transformers' SequenceSummary, and the heads of ModernBERT and EuroBERT)
+struct summarised {
+  static constexpr bool bias = true, pools = false, by_options = true;
+  static constexpr const char* classifier_name = "classifier";
+
+  /// x (B,T,C), mask (B,T) or empty => (B,C)
+  template <class X>
+  static auto of(const X& x, const Tensor<i64, 2>& mask, const SummaryOptions& o) {
+    const isize B = x.extent(0), T = x.extent(1);
+    const auto given = mask.dense();
+    const auto shown = [&](isize b, isize t) { return !o.shown_only || !mask || given.data()[b * T + t] != 0; };
+    using A = typename X::dtype_t;
+    auto shares = Tensor<A, 2>::zeros({B, T});
+    std::vector<isize> token, places;
+    for (isize b = 0; b < B; ++b) {
+      isize at = o.of == SummaryOptions::last ? T - 1 : 0, count = 0;
+      if (o.of == SummaryOptions::first)
+        while (at < T - 1 && !shown(b, at)) ++at;
+      if (o.of == SummaryOptions::last)
+        while (at > 0 && !shown(b, at)) --at;
+      token.push_back(at);
+      for (isize t = 0; t < T; ++t) count += shown(b, t);
+      for (isize t = 0; t < T; ++t) {
+        if (shown(b, t)) shares.data()[b * T + t] = A(1) / A(count);
+        places.push_back(b * T + t);
+      }
+    }
+    if (o.of != SummaryOptions::mean) return select_tokens(x, token);
+    using Rows = Tensor<A, 2, typename X::device>;
+    return combine_rows(std::vector<Rows>{x.dense().template reshape<2>({B * T, x.extent(2)})}, {places},
+                        Rows(to_device<typename X::device::base>(shares)));
+  }
 };
 
 /// The last token that is not the pad token. Its classifier has no bias, and is called score.
@@ -97,7 +181,7 @@ class classifying : public Headed<Base> {
 
   classifying(const options& o, bool bias)
       : Headed<Base>(o.base), classifier(o.head.hidden_size, o.head.num_labels, bias), head_(o.head) {
-    last_layer_ = isize(o.base.layers.size());
+    last_layer_ = o.base.places();
     where_ = o.base.where;
   }
 
@@ -114,6 +198,7 @@ class classifying : public Headed<Base> {
   static options options_with(const Config& config, bool pooler) {
     options o{Base::options_of(config), config.classifier()};
     if (!pooler) o.base.pooler.reset();
+    if (pooler && !o.base.pooler) o.base.pooler.emplace(PoolerOptions{o.head.hidden_size});
     return o;
   }
   /// What the classifier sees: x, in a training pass with dropout.
@@ -145,33 +230,55 @@ class classifying_sequences : public classifying<Base> {
 
   explicit classifying_sequences(const options& o) : classifying<Base>(o, Pooling::bias) {
     if constexpr (turns) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
+    if constexpr (by_options)
+      if (o.head.transform) summary.emplace(*o.head.transform);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
     if constexpr (turns) v(Pooling::dense_name, *dense);
+    v("summary", summary);
     v(Pooling::classifier_name, this->classifier);
   }
 
   std::optional<typename classifying<Base>::build_type::linear> dense;
+  std::optional<HeadTransform<typename classifying<Base>::build_type>> summary;
 
  protected:
   /// inputs of B sequences => logits (B,labels), beside the states that were asked for
   SequenceClassifierOutput<A, D> classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    auto x = Pooling::of(this->where_, base, in, this->head_.pad_token_id);  // (B,C)
-    if constexpr (turns) {
-      if (Pooling::drops_before) x = this->drop(x, context);
-      x = activate((*dense)(x), Pooling::activation);
-    }
-    SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
+    SequenceClassifierOutput<A, D> out{logits_of(base, in, args, context)};
     show_states(base, out);
     return out;
   }
 
  private:
-  static constexpr bool turns = requires { Pooling::dense_name; };
+  static constexpr bool turns = requires { Pooling::dense_name; }
+  , by_options = requires { Pooling::by_options; };
+
+  template <class Output, class Inputs>
+  Tensor<A, 2, D> logits_of(const Output& base, const Inputs& in, const ForwardArgs<A, D>& args,
+                            ForwardContext<A, D>& context) const {
+    const auto& o = this->head_;
+    if constexpr (by_options) {
+      const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+      const auto classify = [&](const auto& x) {
+        return this->classifier(this->drop(summary ? (*summary)(x) : x, context));
+      };
+      const auto& states = base.last_hidden_state;
+      if (o.summary.of_logits) return Pooling::of(classify(states), mask, o.summary);
+      return classify(Pooling::of(states, mask, o.summary));
+    } else {
+      auto x = Pooling::of(this->where_, base, in, o.pad_token_id);  // (B,C)
+      if constexpr (turns) {
+        if (Pooling::drops_before) x = this->drop(x, context);
+        x = activate((*dense)(x), o.activation.value_or(Pooling::activation));
+      }
+      return this->classifier(this->drop(x, context));
+    }
+  }
 };
 
 }  // namespace detail
@@ -213,13 +320,14 @@ class ForMultipleChoice : public detail::classifying_sequences<Base, Pooling> {
 
  public:
   using typename base::A, typename base::D, typename base::options;
-  using inputs = MultipleChoiceInputs;
+  using inputs = typename Base::inputs::choice;
   template <class Other>
   using on_build = ForMultipleChoice<typename Base::template on_build<Other>, Pooling>;
   static constexpr const char* class_suffix = "ForMultipleChoice";
   template <class Config>
   static options options_of(const Config& config) {
     options o = base::options_of(config);
+    if constexpr (requires { config.choice(); }) o.head = config.choice();
     o.head.num_labels = 1;
     return o;
   }
@@ -248,20 +356,33 @@ class ForTokenClassification : public detail::classifying<Base> {
   static options options_of(const Config& config) {
     options o = base::options_with(config, false);
     if constexpr (requires { config.token_dropout(); }) o.head.dropout = config.token_dropout();
+    o.head.transform.reset();
+    if constexpr (requires { config.token_transform(); }) o.head.transform = config.token_transform();
     return o;
   }
 
-  explicit ForTokenClassification(const options& o) : base(o, true) {}
+  explicit ForTokenClassification(const options& o) : base(o, true) {
+    if (o.head.transform) head.emplace(*o.head.transform);
+  }
 
   /// input_ids (B,T) => logits (B,T,labels)
   TokenClassifierOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    TokenClassifierOutput<A, D> out{this->classifier(this->drop(base.last_hidden_state, context))};
+    const auto x = head ? (*head)(base.last_hidden_state) : base.last_hidden_state;  // (B,T,C)
+    TokenClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
     show_states(base, out);
     if constexpr (D::tracked) out.loss = token_classification_loss(out.logits, args);
     return out;
   }
+
+  void visit(visitor& v) override {
+    Headed<Base>::visit(v);
+    v("head", head);
+    v("classifier", this->classifier);
+  }
+
+  std::optional<HeadTransform<typename base::build_type>> head;
 };
 
 }  // namespace hft

@@ -1,5 +1,7 @@
-// ForMaskedLM: a head over the vocabulary, whose logits are of the token at their own position.
+// ForMaskedLM: a head over the vocabulary, whose logits are of the token at their own position; and the same head of
+// encoders that generate.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,21 +17,24 @@ struct MaskedLMHeadOptions {
   isize hidden_size, vocab_size;
   Activation activation;
   NormOptions norm;
-  bool tied = true;       // the decoder's weight to the token embeddings, its bias to the head's
-  bool one_bias = false;  // the head has no bias beside the decoder's, which checkpoints call the decoder's
+  bool tied = true;         // the decoder's weight to the token embeddings, its bias to the head's
+  bool one_bias = false;    // the head has no bias beside the decoder's, which checkpoints call the decoder's
+  isize decoded_size = 0;   // of what the decoder sees; 0: hidden_size
+  bool transformed = true;  // else that is what the base model gives (EuroBERT): there is no dense, and no norm
+  bool dense_bias = true;
+  bool decoder_bias = true;  // whether there is any
 };
 
+namespace detail {
+
 /// dense, activation, LayerNorm, and a decoder that is often tied to the token embeddings.
-/// Checkpoint names: model, head.dense, head.norm, head.bias, decoder. (transformers.BertForMaskedLM and its like)
+/// Checkpoint names: model, head.dense, head.norm, head.bias, decoder.
 template <class Base>
-class ForMaskedLM : public Headed<Base> {
+class masked_lm_head : public Headed<Base> {
  public:
   using typename Headed<Base>::build_type, typename Headed<Base>::A, typename Headed<Base>::D,
       typename Headed<Base>::inputs;
   using Headed<Base>::model;
-  template <class Other>
-  using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
-  static constexpr const char* class_suffix = "ForMaskedLM";
 
   struct options {
     typename Base::options base;
@@ -42,31 +47,24 @@ class ForMaskedLM : public Headed<Base> {
     return o;
   }
 
-  explicit ForMaskedLM(const options& o)
-      : Headed<Base>(o.base),
-        dense(o.head.hidden_size, o.head.hidden_size, true),
-        norm(o.head.norm),
-        bias(decltype(bias)::unallocated({o.head.vocab_size})),
-        decoder(o.head.hidden_size, o.head.vocab_size, true),
-        activation_(o.head.activation),
-        tied_(o.head.tied),
-        bias_tied_(o.head.one_bias),
-        one_bias_(o.head.one_bias) {}
-
-  /// input_ids (B,T) => logits (B,T,V)
-  MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
-    const auto base = model(in, args);
-    const auto x = norm(activate(dense(base.last_hidden_state), activation_));  // (B,T,C)
-    auto out = language_model_output<MaskedLMOutput<A, D>>(x, decoder, args);
-    show_states(base, out);
-    return out;
+  masked_lm_head(const typename Base::options& base, const MaskedLMHeadOptions& o)
+      : Headed<Base>(base),
+        decoder(o.decoded_size ? o.decoded_size : o.hidden_size, o.vocab_size, o.decoder_bias),
+        activation_(o.activation),
+        tied_(o.tied),
+        bias_tied_(o.one_bias),
+        one_bias_(o.one_bias) {
+    if (o.decoder_bias) bias = decltype(bias)::unallocated({o.vocab_size});
+    if (!o.transformed) return;
+    dense.emplace(o.hidden_size, o.decoded_size ? o.decoded_size : o.hidden_size, o.dense_bias);
+    norm.emplace(o.norm);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
     v("head.dense", dense);
     v("head.norm", norm);
-    v("head.bias", bias);
+    if (bias.extent(0)) v("head.bias", bias);
     if (tied_) {
       v.tied("decoder", decoder);
     } else if (bias_is_tied()) {
@@ -82,7 +80,7 @@ class ForMaskedLM : public Headed<Base> {
   }
   tied_pairs tied_parameters() const override {
     tied_pairs out;
-    if (bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", "head.bias");
+    if (bias.extent(0) && bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", "head.bias");
     if (tied_) out.emplace_back("decoder.weight", this->input_embeddings());
     return out;
   }
@@ -106,19 +104,33 @@ class ForMaskedLM : public Headed<Base> {
   void resize_token_embeddings(isize vocab_size) override {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(decoder.weight, vocab_size);
-    detail::resize_rows(decoder.bias, vocab_size);
-    detail::resize_rows(bias, vocab_size);
+    if (bias.extent(0)) detail::resize_rows(decoder.bias, vocab_size), detail::resize_rows(bias, vocab_size);
     tie_weights();
   }
   std::string output_embeddings() const override { return "decoder.weight"; }
   const auto& output_table() const { return decoder.weight; }
   auto& output_table() { return decoder.weight; }
 
-  typename build_type::linear dense;
-  LayerNorm<build_type> norm;
+  std::optional<typename build_type::linear> dense;
+  std::optional<LayerNorm<build_type>> norm;
   typename build_type::template parameter<A, 1>
-      bias;  // (V), the decoder's where it is tied; a checkpoint always has it
+      bias;  // (V), the decoder's where it is tied; a checkpoint always has it, where there is one
   typename build_type::embeddings::linear decoder;
+
+ protected:
+  /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
+  template <class Output>
+  Output decode(const inputs& in, const ForwardArgs<A, D>& args) const {
+    const auto base = model(in, args);
+    auto out = language_model_output<Output>(transformed(base.last_hidden_state), decoder, args);
+    show_states(base, out);
+    return out;
+  }
+  /// (B,T,C) => (B,T,C), what the decoder sees
+  template <class X>
+  X transformed(const X& x) const {
+    return dense ? (*norm)(activate((*dense)(x), activation_)) : x;
+  }
 
  private:
   struct decoder_without_bias {
@@ -131,6 +143,48 @@ class ForMaskedLM : public Headed<Base> {
 
   Activation activation_;
   bool tied_, bias_tied_, one_bias_;  // the bias alone
+};
+
+}  // namespace detail
+
+/// (transformers.BertForMaskedLM and its like)
+template <class Base>
+class ForMaskedLM : public detail::masked_lm_head<Base> {
+  using head = detail::masked_lm_head<Base>;
+
+ public:
+  using typename head::A, typename head::D, typename head::inputs, typename head::options;
+  template <class Other>
+  using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForMaskedLM";
+
+  explicit ForMaskedLM(const options& o) : head(o.base, o.head) {}
+
+  /// input_ids (B,T) => logits (B,T,V)
+  MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    return this->template decode<MaskedLMOutput<A, D>>(in, args);
+  }
+};
+
+/// The same head on an encoder that sees the past alone, whose logits are of the token that follows.
+/// (transformers.ElectraForCausalLM and its like)
+template <class Base>
+class EncoderForCausalLM : public detail::masked_lm_head<Base> {
+  using head = detail::masked_lm_head<Base>;
+
+ public:
+  using typename head::A, typename head::D, typename head::inputs, typename head::options;
+  template <class Other>
+  using on_build = EncoderForCausalLM<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForCausalLM";
+  static constexpr bool generates = true;
+
+  explicit EncoderForCausalLM(const options& o) : head(o.base, o.head) {}
+
+  /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
+  CausalLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    return this->template decode<CausalLMOutput<A, D>>(in, args);
+  }
 };
 
 }  // namespace hft
