@@ -9,6 +9,7 @@
 #include <hft/ops/autodiff/dropout.hpp>
 #include <hft/ops/autodiff/elementwise.hpp>
 #include <hft/ops/autodiff/embedding.hpp>
+#include <hft/ops/autodiff/fourier.hpp>
 #include <hft/ops/autodiff/gather_bias.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
@@ -16,6 +17,7 @@
 #include <hft/ops/autodiff/negative_exp.hpp>
 #include <hft/ops/autodiff/norm.hpp>
 #include <hft/ops/autodiff/patches.hpp>
+#include <hft/ops/autodiff/relative_scores.hpp>
 #include <hft/ops/autodiff/replace.hpp>
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
