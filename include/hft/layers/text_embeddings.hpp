@@ -1,21 +1,39 @@
 // TextEmbeddings: tokens, and where an architecture has them positions, token types and a norm, added up.
 #pragma once
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include <hft/layers/begin_pass.hpp>
+#include <hft/layers/channels.hpp>
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/embedding.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/sinusoids.hpp>
 #include <hft/ops/elementwise.hpp>
+#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
+
+/// What dropout is of: the sum of all, as BigBird has it, what is normed, or what that is projected to (FNet).
+enum class dropout_of { sum, normed, projected };
+
+/// Which tokens of a text see all others and are seen by them, where the inputs do not say it.
+enum class global_tokens { refused, none, first, question, choice };
+
+/// The tokens (B,T) that see all others: those given, else the first, those before the first separator, or those from
+/// the second behind it on; never padding. Empty where there are none. Throws shape_error, value_error where they are
+/// given to a model that knows none, or where a row has not the three separators by which a question is told.
+Tensor<i64, 2> chosen_globals(const char* where, const TextInputs& in, const Tensor<i64, 2>& mask, global_tokens which,
+                              std::optional<i64> separator);
 
 struct TextEmbeddingsOptions {
   isize vocab_size, hidden_size;         // the tokens' table
   isize projected_size = 0;              // to which a linear layer brings their rows (OPT); 0: there is none
+  bool trigrams = false;                 // whether that sees the next token's row and the last one's, too (MobileBERT)
+  bool projects = true;                  // false: that layer is there, and has no use
+  bool project_bias = false;             // of that layer
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
   isize first_position = 0;              // the row of position 0 (OPT)
@@ -24,13 +42,23 @@ struct TextEmbeddingsOptions {
   bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
+  isize sum_projected_to = 0;  // to which a linear layer without bias brings the sum (DeBERTa); 0: there is none
   std::optional<NormOptions> norm = {};
-  f64 scale = 1;  // of the tokens' rows
+  dropout_of dropped = dropout_of::normed;
+  isize normed_projected_to = 0;  // to which a linear layer brings what is normed (ConvBERT); 0: there is none
+  bool padding_is_zero = false;   // DeBERTa
+  global_tokens globals = global_tokens::refused;
+  std::optional<i64> sep_token_id = {};  // what ends a question
+  isize relative_positions = 0;  // rows of a table for attention to relative positions (DeBERTa); 0: there is none
+  std::optional<NormOptions> relative_norm = {};
+  bool two_streams = false;  // whether a row stands for places that are asked for (XLNet)
+  f64 scale = 1;             // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_norm.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, project_sum, embed_norm,
+/// project_normed, embed_relative, relative_norm, embed_mask.
 template <class B>
 class TextEmbeddings {
  public:
@@ -45,11 +73,17 @@ class TextEmbeddings {
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
     const isize C = o.projected_size ? o.projected_size : o.hidden_size;
-    if (o.projected_size) project_in.emplace(o.hidden_size, C);
+    if (o.projected_size) project_in.emplace(o.hidden_size * (o.trigrams ? 3 : 1), C, o.project_bias);
     if (o.max_positions)
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
+    if (o.sum_projected_to) project_sum.emplace(C, o.sum_projected_to);
     if (o.norm) embed_norm.emplace(*o.norm);
+    const isize normed = o.sum_projected_to ? o.sum_projected_to : C;
+    if (o.normed_projected_to) project_normed.emplace(normed, o.normed_projected_to, true);
+    if (o.relative_positions) embed_relative.emplace(o.relative_positions, normed);
+    if (o.relative_norm) relative_norm.emplace(*o.relative_norm);
+    if (o.two_streams) embed_mask = decltype(embed_mask)::unallocated({1, 1, C});
   }
 
   /// The context of a pass over `in`.
@@ -63,7 +97,20 @@ class TextEmbeddings {
       else if (options_.positions_from_mask && mask)
         counted.position_ids = positions_in_mask(mask, in.input_ids.extent(1));
     }
-    return text_pass(where, counted, args, options_.max_positions, options_.first_position);
+    auto context = text_pass(where, counted, args, options_.max_positions, options_.first_position);
+    const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+    context.global_tokens = chosen_globals(where, in, mask, options_.globals, options_.sep_token_id);
+    const isize B_ = in.input_ids.extent(0), T = in.input_ids.extent(1);
+    if ((in.perm_mask || in.target_mapping) && !options_.two_streams)
+      throw value_error(where, "perm_mask and target_mapping", "none: the model has one stream");
+    if (in.perm_mask && in.perm_mask.shape() != Shape<3>{B_, T, T})
+      throw shape_error(where, "perm_mask", detail::shape_text(Shape<3>{B_, T, T}),
+                        detail::shape_text(in.perm_mask.shape()));
+    if (in.target_mapping && (in.target_mapping.extent(0) != B_ || in.target_mapping.extent(2) != T))
+      throw shape_error(where, "target_mapping", detail::joined("(", B_, ", places, ", T, ")"),
+                        detail::shape_text(in.target_mapping.shape()));
+    context.hidden_pairs = in.perm_mask, context.target_mapping = dense_or_empty(in.target_mapping);
+    return context;
   }
 
   /// Tokens (B,T), positions and types as the context has them => (B,T,C). Throws value_error for ids outside the
@@ -73,13 +120,39 @@ class TextEmbeddings {
     const auto &ids = in.input_ids, &types = context.token_type_ids;
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (options_.scale != 1) x = scale(x, options_.scale);
-    if (project_in) x = (*project_in)(x);
+    if (options_.trigrams) {
+      const isize T = x.extent(1);
+      const auto next = pad_tokens(x, 1).slice(1, 1, T + 1), last = pad_tokens(x, -1).slice(1, 0, T);
+      x = concat_channels(concat_channels(next, x), last);
+    }
+    if (project_in && options_.projects) x = (*project_in)(x);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
+    if (project_sum) x = (*project_sum)(x);
+    const auto drop = [&](dropout_of here) {
+      if (options_.dropped == here) x = apply_dropout(x, options_.dropout, context);
+    };
+    drop(dropout_of::sum);
     if (embed_norm) x = (*embed_norm)(x);
-    return apply_dropout(x, options_.dropout, context);
+    if (options_.padding_is_zero && context.key_mask) x = mask_tokens(x, context.key_mask);
+    drop(dropout_of::normed);
+    if (project_normed) x = (*project_normed)(x);
+    drop(dropout_of::projected);
+    if (context.target_mapping) {
+      const Tensor<i64, 2> places = Tensor<i64, 2>::zeros({ids.extent(0), context.target_mapping.extent(1)});
+      const auto row = embed_mask.template reshape<2>({1, x.extent(2)});
+      x = concat_tokens(
+          x, apply_dropout(decltype(x)(embedding<typename B::activation>(places, row)), options_.dropout, context));
+    }
+    if (embed_relative) {
+      Tensor<i64, 2> all({1, options_.relative_positions});
+      std::iota(all.data(), all.data() + all.size(), 0);
+      context.source.states = (*embed_relative)(all);  // (1,P,C)
+      if (relative_norm) context.source.states = (*relative_norm)(context.source.states);
+    }
+    return x;
   }
 
   void visit(visitor& v) {
@@ -87,7 +160,12 @@ class TextEmbeddings {
     v("project_in", project_in);
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
+    v("project_sum", project_sum);
     v("embed_norm", embed_norm);
+    v("project_normed", project_normed);
+    v("embed_relative", embed_relative);
+    v("relative_norm", relative_norm);
+    if (options_.two_streams) v("embed_mask", embed_mask);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
   isize max_positions() const { return options_.max_positions ? options_.max_positions - options_.first_position : 0; }
@@ -96,7 +174,12 @@ class TextEmbeddings {
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
   std::optional<Embedding<B>> embed_positions, embed_token_types;
+  std::optional<typename B::linear> project_sum;
   std::optional<LayerNorm<B>> embed_norm;
+  std::optional<typename B::linear> project_normed;
+  std::optional<Embedding<B>> embed_relative;
+  std::optional<LayerNorm<B>> relative_norm;
+  typename B::template parameter<typename B::activation, 3> embed_mask;  // (1,1,C), or empty
 
  private:
   /// Sinusoids of positions (B,T) => (B,T,C)
@@ -110,5 +193,40 @@ class TextEmbeddings {
 
   TextEmbeddingsOptions options_;
 };
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE Tensor<i64, 2> chosen_globals(const char* where, const TextInputs& in, const Tensor<i64, 2>& mask,
+                                         global_tokens which, std::optional<i64> separator) {
+  const auto& given = in.global_attention_mask;
+  const isize B = in.input_ids.extent(0), T = in.input_ids.extent(1);
+  if (given && which == global_tokens::refused)
+    throw value_error(where, "global_attention_mask", "none: the model has no global tokens");
+  if (given && given.shape() != in.input_ids.shape())
+    throw shape_error(where, "global_attention_mask", detail::shape_text(in.input_ids.shape()),
+                      detail::shape_text(given.shape()));
+  if (!given && (which == global_tokens::refused || which == global_tokens::none)) return {};
+  Tensor<i64, 2> chosen = Tensor<i64, 2>::zeros({B, T});
+  const auto ids = in.input_ids.dense(), shown = dense_or_empty(mask), wanted = dense_or_empty(given);
+  bool any = false;
+  for (isize b = 0; b < B; ++b) {
+    const i64* row = ids.data() + b * T;
+    const isize first = separator ? std::find(row, row + T, *separator) - row : T;
+    if (!given && which != global_tokens::first && (!separator || std::count(row, row + T, *separator) != 3))
+      throw value_error(where, detail::joined("row ", b, " of input_ids"), "three separators, to tell the question");
+    for (isize t = 0; t < T; ++t) {
+      const bool global = given                              ? wanted.data()[b * T + t] != 0
+                          : which == global_tokens::first    ? t == 0
+                          : which == global_tokens::question ? t < first
+                                                             : t > first + 1;
+      const bool visible = !mask || shown.data()[b * T + t] != 0;
+      any = any || (global && visible);
+      chosen.data()[b * T + t] = global && visible;
+    }
+  }
+  return any ? chosen : Tensor<i64, 2>();
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,19 @@
 
 namespace hft {
 
+/// Of the pooling `summary`.
+struct SummaryOptions {
+  bool first = false;     // the first position, else the last
+  bool dense = true;      // whether there is a dense layer
+  bool activated = true;  // and an activation
+};
+
 struct ClassifierOptions {
   isize hidden_size, num_labels;
-  f64 dropout = 0;                                // of what it sees, in a training pass
+  f64 dropout = 0;                            // of what it sees, in a training pass
+  std::optional<f64> dense_dropout = {};      // of what a dense layer before it sees, where that differs
+  std::optional<Activation> activation = {};  // of that layer, where the config says it
+  SummaryOptions summary = {};
   std::optional<i64> pad_token_id = {};           // what last_token leaves out
   std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
 };
@@ -56,6 +67,21 @@ struct first_token_by_relu : first_token {
   static constexpr const char *dense_name = "pre_classifier", *classifier_name = "classifier";
   static constexpr Activation activation = Activation::relu;
   static constexpr bool drops_before = false;
+};
+
+/// The first or the last position, padding too, as the options say, and where they say so a dense layer after it. Its
+/// classifier has a bias, and is called logits_proj. (transformers' XLNetSequenceSummary)
+struct summary {
+  static constexpr bool bias = true, pools = false;
+  static constexpr const char *dense_name = "sequence_summary.summary", *classifier_name = "logits_proj";
+  static constexpr Activation activation = Activation::tanh;
+  static constexpr bool drops_before = false;
+
+  template <class Output, class Inputs>
+  static auto of(const char*, const Output& y, const Inputs&, std::optional<i64>, const SummaryOptions& o) {
+    const auto& x = y.last_hidden_state;
+    return select_tokens(x, std::vector<isize>(std::size_t(x.extent(0)), o.first ? 0 : x.extent(1) - 1));
+  }
 };
 
 /// The last token that is not the pad token. Its classifier has no bias, and is called score.
@@ -119,8 +145,12 @@ class classifying : public Headed<Base> {
   /// What the classifier sees: x, in a training pass with dropout.
   template <class X>
   X drop(const X& x, ForwardContext<A, D>& context) const {
+    return drop(x, context, head_.dropout);
+  }
+  template <class X>
+  X drop(const X& x, ForwardContext<A, D>& context, f64 p) const {
     if constexpr (D::tracked) context.dropout.begin_layer(last_layer_);
-    return apply_dropout(x, head_.dropout, context);
+    return apply_dropout(x, p, context);
   }
 
   ClassifierOptions head_;
@@ -144,12 +174,13 @@ class classifying_sequences : public classifying<Base> {
   }
 
   explicit classifying_sequences(const options& o) : classifying<Base>(o, Pooling::bias) {
-    if constexpr (turns) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
+    if constexpr (turns)
+      if (!summarises || o.head.summary.dense) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
-    if constexpr (turns) v(Pooling::dense_name, *dense);
+    if constexpr (turns) v(Pooling::dense_name, dense);
     v(Pooling::classifier_name, this->classifier);
   }
 
@@ -160,10 +191,12 @@ class classifying_sequences : public classifying<Base> {
   SequenceClassifierOutput<A, D> classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    auto x = Pooling::of(this->where_, base, in, this->head_.pad_token_id);  // (B,C)
+    auto x = pool(base, in);  // (B,C)
     if constexpr (turns) {
-      if (Pooling::drops_before) x = this->drop(x, context);
-      x = activate((*dense)(x), Pooling::activation);
+      if (Pooling::drops_before) x = this->drop(x, context, this->head_.dense_dropout.value_or(this->head_.dropout));
+      if (dense) x = (*dense)(x);
+      if (!summarises || this->head_.summary.activated)
+        x = activate(x, this->head_.activation.value_or(Pooling::activation));
     }
     SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
     show_states(base, out);
@@ -172,6 +205,15 @@ class classifying_sequences : public classifying<Base> {
 
  private:
   static constexpr bool turns = requires { Pooling::dense_name; };
+  static constexpr bool summarises = std::is_same_v<Pooling, summary>;
+
+  template <class Output>
+  auto pool(const Output& y, const typename Base::inputs& in) const {
+    if constexpr (summarises)
+      return Pooling::of(this->where_, y, in, this->head_.pad_token_id, this->head_.summary);
+    else
+      return Pooling::of(this->where_, y, in, this->head_.pad_token_id);
+  }
 };
 
 }  // namespace detail
