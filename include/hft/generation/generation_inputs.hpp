@@ -115,15 +115,15 @@ class generation_inputs {
   Tensor<i64, 2> input_ids(isize past) const { return ids.tensor(past); }
   /// Empty where nothing is hidden.
   Tensor<i64, 2> attention_mask() const { return masked_ ? mask_.tensor() : Tensor<i64, 2>(); }
-  /// Empty where they are counted from the cache's length.
+  /// Said even where nothing is hidden: a model that skips padding (RoBERTa) would else begin elsewhere, and count anew
+  /// with each token.
   Tensor<i64, 2> position_ids(isize past) const {
-    if (!masked_) return {};
     Tensor<i64, 2> t({ids.rows(), ids.length() - past});
     i64* out = t.data();
     for (isize b = 0; b < ids.rows(); ++b) {
       i64 position = 0;
       for (isize i = 0; i < ids.length(); ++i) {
-        const bool shown = mask_.row(b)[std::size_t(i)] != 0;
+        const bool shown = !masked_ || mask_.row(b)[std::size_t(i)] != 0;
         if (i >= past) *out++ = shown ? position : 0;
         position += shown;
       }

@@ -13,6 +13,7 @@
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
 #include <hft/ops/concat_tokens.hpp>
+#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
 
@@ -70,6 +71,7 @@ class AttentionCore {
     const isize B_ = q.extent(0), T = q.extent(1);
     auto [query, keys] = positions_.apply(q, k, context);
     placed(query, keys);
+    if (options_.rotary_values) values = positions_.apply(values, values, context).first;
     isize first = 0;
     if constexpr (requires { context.cache; })
       if (context.cache) {
@@ -84,8 +86,9 @@ class AttentionCore {
     if (context.attentions)
       context.attentions->push_back(
           attention_weights(detail::untracked(query), detail::untracked(keys), args, detail::untracked(bias)));
-    return attention(query, keys, values, args, bias)
-        .template reshape<3>({B_, T, options_.num_heads * options_.head_dim});
+    auto y =
+        attention(query, keys, values, args, bias).template reshape<3>({B_, T, options_.num_heads * options_.head_dim});
+    return context.padding_sees_nothing && args.key_mask ? mask_tokens(y, args.key_mask) : y;
   }
 
   const AttentionOptions& options() const { return options_; }
@@ -150,7 +153,8 @@ class HeadNorm {
 };
 
 /// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
-/// o_proj, and where queries and keys are normalised q_norm, k_norm. Positions: rope, alibi, no_positions, or a type
+/// o_proj, where queries and keys are normalised q_norm, k_norm, and where files have frequencies
+/// rotary_embeddings.inv_freq. Positions: rope, alibi, no_positions, or a type
 /// like them (layers/positions.hpp). QKNorm: of q_norm and k_norm.
 template <class B, class Positions, template <class> class QKNorm = RMSNorm>
 class SelfAttention {
@@ -163,6 +167,7 @@ class SelfAttention {
         v_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
         core_(o) {
+    if (o.stored_frequencies && o.rope) inv_freq = decltype(inv_freq)::unallocated({o.rope->dim() / 2});
     if (!o.qk_norm) return;
     q_norm.emplace(*o.qk_norm, o.num_heads, o.head_dim);
     k_norm.emplace(*o.qk_norm, o.num_kv_heads, o.head_dim);
@@ -171,6 +176,7 @@ class SelfAttention {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
+    if (inv_freq.extent(0)) context.rotary->use({inv_freq.data(), inv_freq.data() + inv_freq.size()});
     auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
     const bool late = q_norm && core_.options().qk_norm->after_positions;
     if (q_norm && !late) q = (*q_norm)(q), k = (*k_norm)(k);
@@ -188,11 +194,13 @@ class SelfAttention {
     v("o_proj", o_proj);
     v("q_norm", q_norm);
     v("k_norm", k_norm);
+    if (inv_freq.extent(0)) v("rotary_embeddings.inv_freq", inv_freq);
   }
 
   linear_t q_proj, k_proj, v_proj;
   typename B::row_linear o_proj;
   std::optional<HeadNorm<QKNorm, B>> q_norm, k_norm;
+  Tensor<f32, 1, typename B::base> inv_freq;  // of rope, not trained; empty: as its parameters say
 
  private:
   AttentionCore<B, Positions> core_;

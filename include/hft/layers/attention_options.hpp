@@ -48,6 +48,8 @@ struct AttentionOptions {
   std::optional<RopeScaling> rope = {};  // of rotary positions; turns the first dim() of each head's elements
   bool interleaved = false;              // whether neighbours are turned together (GPT-J), not halves (Llama)
   bool rotary = true;                    // false: this layer knows no order, though others turn (SmolLM3)
+  bool stored_frequencies = false;       // of a SelfAttention: whether checkpoints have rope's frequencies (ESM)
+  bool rotary_values = false;            // whether values are turned, too (RoFormer)
   AlibiOptions alibi = {};
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this

@@ -1,6 +1,7 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
 #include <optional>
+#include <vector>
 
 #include <hft/layers/attention.hpp>
 #include <hft/layers/context.hpp>
@@ -22,12 +23,13 @@ struct BlockOptions {
   AttentionOptions attention;
   MLPOptions mlp;
   f64 dropout = 0;                      // of what attention and MLP add, in a training pass
-  std::optional<f64> mlp_dropout = {};  // of what the MLP of a TransformerBlock adds, where it differs
+  std::optional<f64> mlp_dropout = {};  // of what the MLP adds, where it differs
   f64 residual_scale = 1;               // of what they add to a TransformerBlock
   hft::norms norms = norms::before;     // of a TransformerBlock, and so the next
   bool parallel = false;                // whether the MLP sees what attention sees
   bool shared_norm = false;             // by the same norm
   bool from_normed = false;             // whether the residual stream goes on from what is normed
+  bool attention_normed = true;         // else attention sees x itself, which was normed before (ModernBERT's first)
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
@@ -44,17 +46,29 @@ X feed_forward(const Mlp& mlp, const X& x, Context& context) {
 }
 }  // namespace detail
 
-/// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where
-/// it asks for hidden states, it gets x and what each layer gives.
+/// Layers that stand in several places (ALBERT): groups of `size` layers, one behind the other, and which of these
+/// groups stands in each place.
+struct LayerGroups {
+  isize size = 1;
+  std::vector<isize> order;
+};
+
+/// x through all layers, in order; of groups in theirs. Where the pass asks for gradient checkpointing, each layer is
+/// one checkpoint; where it asks for hidden states, it gets x and what each layer gives, or each group.
 template <class Layers, class X, class Context>
-X run_layers(const Layers& layers, X x, Context& context) {
+X run_layers(const Layers& layers, X x, Context& context, const LayerGroups* groups = nullptr) {
+  const isize size = groups ? groups->size : 1,
+              count = groups ? size * isize(groups->order.size()) : isize(layers.size());
+  isize place = -1;
   const auto show = [&] {
-    if (context.hidden_states) context.hidden_states->push_back(x);
+    if (context.hidden_states && (place + 1) % size == 0) context.hidden_states->push_back(x);
   };
   show();
-  for (const auto& layer : layers) {
+  for (place = 0; place < count; ++place) {
+    const isize at = groups ? groups->order[std::size_t(place / size)] * size + place % size : place;
+    const auto& layer = layers[std::size_t(at)];
     if constexpr (requires { context.gradient_checkpointing; }) {
-      context.dropout.begin_layer(&layer - layers.data());
+      context.dropout.begin_layer(place);
       if (context.gradient_checkpointing) {
         Context again = context;  // what is computed again is not shown again
         again.hidden_states = nullptr, again.attentions = again.cross_attentions = nullptr;
@@ -100,6 +114,7 @@ class TransformerBlock {
         norms_(o.norms),
         parallel_(o.parallel),
         from_normed_(o.from_normed),
+        attention_normed_(o.attention_normed),
         dropout_(o.dropout),
         mlp_dropout_(o.mlp_dropout.value_or(o.dropout)),
         scale_(o.residual_scale),
@@ -108,7 +123,8 @@ class TransformerBlock {
     if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
     if (o.norms == norms::both) post_self_attn_layernorm.emplace(o.norm), post_mlp_layernorm.emplace(o.norm);
     if ((o.parallel && o.norms != norms::before) || (o.shared_norm && !o.parallel) ||
-        (o.from_normed && (o.parallel || o.norms != norms::before)))
+        (o.from_normed && (o.parallel || o.norms != norms::before)) ||
+        (!o.attention_normed && (o.parallel || o.norms != norms::before)))
       throw value_error("TransformerBlock", "options", "a parallel block, or one that normalises elsewhere", "both");
   }
 
@@ -128,7 +144,7 @@ class TransformerBlock {
       const X h = input_layernorm(with(x, self_attn(x, context)));
       return second(fed(h, feed(h)));
     }
-    const X normed = input_layernorm(x);
+    const X normed = attention_normed_ ? input_layernorm(x) : x;
     X a = self_attn(normed, context);
     if (parallel_) return fed(with(x, a), feed(post_attention_layernorm ? second(x) : normed));
     if (post_self_attn_layernorm) a = (*post_self_attn_layernorm)(a);
@@ -139,7 +155,7 @@ class TransformerBlock {
   }
 
   void visit(visitor& v) {
-    v(first_norm_, input_layernorm);
+    if (attention_normed_) v(first_norm_, input_layernorm);
     v("self_attn", self_attn);
     v("post_self_attn_layernorm", post_self_attn_layernorm);
     v(second_norm_, post_attention_layernorm);
@@ -155,7 +171,7 @@ class TransformerBlock {
 
  private:
   norms norms_;
-  bool parallel_, from_normed_;
+  bool parallel_, from_normed_, attention_normed_;
   f64 dropout_, mlp_dropout_, scale_;
   const char *first_norm_, *second_norm_;
 };
@@ -259,13 +275,14 @@ class PostNormBlock {
         post_attention_layernorm(o.norm),
         mlp(o.mlp),
         post_mlp_layernorm(o.norm),
-        dropout_(o.dropout) {}
+        dropout_(o.dropout),
+        mlp_dropout_(o.mlp_dropout.value_or(o.dropout)) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const X h = post_attention_layernorm(add(apply_dropout(self_attn(x, context), dropout_, context), x));
-    return post_mlp_layernorm(add(apply_dropout(detail::feed_forward(mlp, h, context), dropout_, context), h));
+    return post_mlp_layernorm(add(apply_dropout(detail::feed_forward(mlp, h, context), mlp_dropout_, context), h));
   }
 
   void visit(visitor& v) {
@@ -281,7 +298,7 @@ class PostNormBlock {
   Norm post_mlp_layernorm;
 
  private:
-  f64 dropout_;
+  f64 dropout_, mlp_dropout_;
 };
 
 }  // namespace hft

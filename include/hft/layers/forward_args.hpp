@@ -28,6 +28,7 @@ requires(D::tracked) struct ForwardArgs<A, D> {
   isize logits_to_keep = 0;
   Tensor<i64, 2> labels = {};  // (B,T) of a language model, unshifted; (B,T) classes of tokens; (B,1) of sequences
   Tensor<f32, 2> values = {};  // (B,labels): what labels are where a sequence has real values or several classes
+  Tensor<i64, 2> sentence_labels = {};  // (B,1), next_sentence_label or sentence_order_label of ForPreTraining
   Tensor<i64, 2> start_positions = {}, end_positions = {};  // (B,1): of the span that answers; outside: not counted
   isize num_items_in_batch = 0;    // what the summed loss of a language model is divided by; 0: the labels that count
   f64 label_smoothing = 0;         // this share of each label is spread over all classes

@@ -9,6 +9,7 @@
 #include <hft/layers/attention.hpp>
 #include <hft/layers/channels.hpp>
 #include <hft/layers/dropout.hpp>
+#include <hft/layers/explicit_attention.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/norm.hpp>
@@ -168,14 +169,32 @@ class FunnelStack {
       const auto bias = add(relative_scores(scale(with(r_r_bias), factor), rows, index, scored::queries),
                             relative_scores(scale(with(r_s_bias), factor), seg_embed, types, scored::queries));
 
+      const auto keys_seen = X(k_head(seen)).template reshape<4>({B_, S, H, D});
+      const auto values = X(v_head(seen)).template reshape<4>({B_, S, H, D});
+      const auto added = [&](const X& a) {
+        return layer_norm(add(x, apply_dropout(X(post_proj(a)), o.dropout, context)));
+      };
+      if (keys.mask && hides_all(keys.mask)) {
+        Tensor<A, 2, typename B::base> shift({B_, S});
+        for (isize i = 0; i < shift.size(); ++i) shift.data()[i] = keys.mask.data()[i] ? A(0) : A(-1e6);
+        return added(explicit_attention(with(r_w_bias), keys_seen, values, factor, bias, shift, core.options().dropout,
+                                        context));
+      }
       const auto outer = std::exchange(context.attention_bias, bias);
       auto mask = context.key_mask;
       std::swap(context.key_mask, mask);
       if (keys.mask) context.key_mask = to_device<typename B::base>(keys.mask);
-      const X a = core.attend(with(r_w_bias), X(k_head(seen)).template reshape<4>({B_, S, H, D}),
-                              X(v_head(seen)).template reshape<4>({B_, S, H, D}), context);
+      const X a = core.attend(with(r_w_bias), keys_seen, values, context);
       context.attention_bias = outer, context.key_mask = mask;
-      return layer_norm(add(x, apply_dropout(X(post_proj(a)), o.dropout, context)));
+      return added(a);
+    }
+
+    /// Whether all of some row is padding, as pooling may leave it: Transformers then hides nothing of it.
+    static bool hides_all(const Tensor<u8, 2>& mask) {
+      const isize S = mask.extent(1);
+      for (isize b = 0; b < mask.extent(0); ++b)
+        if (std::count(mask.data() + b * S, mask.data() + (b + 1) * S, u8(0)) == S) return true;
+      return false;
     }
 
     using parameter3 = typename B::template parameter<A, 3>;

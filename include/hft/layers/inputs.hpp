@@ -58,6 +58,7 @@ struct TextInputs {
   Tensor<i64, 2> attention_mask = {};  // (B, cached + T): 0 hides a position; empty: all visible
   Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
   Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
+  Tensor<i64, 2> task_type_ids = {};   // (B,T), ERNIE
   Tensor<i64, 2> global_attention_mask = {};  // (B,T), of Longformer: 1 where a token sees all others; empty: its own
   Tensor<f32, 3> perm_mask = {};              // (B,T,T), of XLNet: 1 where a token does not see another; empty: all do
   Tensor<f32, 3> target_mapping = {};         // (B,M,T), of XLNet: the places that are asked for; empty: all tokens
@@ -67,6 +68,7 @@ struct TextInputs {
     v("attention_mask", attention_mask);
     v("position_ids", position_ids);
     v("token_type_ids", token_type_ids);
+    v("task_type_ids", task_type_ids);
     v("global_attention_mask", global_attention_mask);
     v("perm_mask", perm_mask);
     v("target_mapping", target_mapping);
@@ -77,14 +79,16 @@ struct TextInputs {
 struct MultipleChoiceInputs {
   using main = Tensor<i64, 3>;
 
-  Tensor<i64, 3> input_ids = {};                                               // (B,N,T)
-  Tensor<i64, 3> attention_mask = {}, position_ids = {}, token_type_ids = {};  // (B,N,T), or empty
+  Tensor<i64, 3> input_ids = {};  // (B,N,T)
+  // (B,N,T), or empty
+  Tensor<i64, 3> attention_mask = {}, position_ids = {}, token_type_ids = {}, task_type_ids = {};
 
   void fields(input_visitor& v) {
     v("input_ids", input_ids, v.required);
     v("attention_mask", attention_mask);
     v("position_ids", position_ids);
     v("token_type_ids", token_type_ids);
+    v("task_type_ids", task_type_ids);
   }
 
   /// The same as texts one below the other, (B*N,T). Throws shape_error unless all tensors have the shape of the ids.
@@ -96,7 +100,7 @@ struct MultipleChoiceInputs {
                           detail::shape_text(x.shape()));
       return x.dense().reshape<2>({x.extent(0) * x.extent(1), x.extent(2)});
     };
-    return {rows(input_ids), rows(attention_mask), rows(position_ids), rows(token_type_ids)};
+    return {rows(input_ids), rows(attention_mask), rows(position_ids), rows(token_type_ids), rows(task_type_ids)};
   }
 };
 

@@ -25,9 +25,12 @@ struct MLPOptions {
   isize intermediate_size;
   Activation activation = Activation::silu;
   bool bias = false;
-  bool gated = false;  // of a FeedForward
-  bool xielu = false;  // of a TrainedMLP: in the place of `activation`
-  f64 dropout = 0;     // of what a FeedForward's last layer sees, in a training pass
+  bool gated = false;                  // of a FeedForward
+  bool fused = false;                  // of a gated FeedForward: its first layers are one projection, gates first
+  bool up_first = false;               // the other way round (GTE)
+  std::optional<bool> down_bias = {};  // of a FeedForward's last layer, where it differs
+  bool xielu = false;                  // of a TrainedMLP: in the place of `activation`
+  f64 dropout = 0;                     // of what a FeedForward's last layer sees, in a training pass
   ExpertsOptions experts = {};
 };
 
@@ -129,12 +132,20 @@ class FusedGatedMLP {
   Activation activation_;
 };
 
-/// One of the two, as the config says. Checkpoint names: in_proj, down_proj; or gate_proj, up_proj, down_proj.
+/// One of them, as the config says. Checkpoint names: in_proj, down_proj; or gate_proj, up_proj, down_proj; or
+/// gate_up_proj, down_proj.
 template <class B>
 class FeedForward {
  public:
   explicit FeedForward(const MLPOptions& o)
-      : down_proj(o.intermediate_size, o.hidden_size, o.bias), activation_(o.activation), dropout_(o.dropout) {
+      : down_proj(o.intermediate_size, o.hidden_size, o.down_bias.value_or(o.bias)),
+        activation_(o.activation),
+        dropout_(o.dropout),
+        up_first_(o.up_first) {
+    if (o.gated && o.fused) {
+      gate_up_proj.emplace(o.hidden_size, 2 * o.intermediate_size, o.bias);
+      return;
+    }
     for (auto* layer : {o.gated ? nullptr : &in_proj, o.gated ? &gate_proj : nullptr, o.gated ? &up_proj : nullptr})
       if (layer) layer->emplace(o.hidden_size, o.intermediate_size, o.bias);
   }
@@ -146,24 +157,32 @@ class FeedForward {
   }
   void visit(visitor& v) {
     v("in_proj", in_proj);
+    v("gate_up_proj", gate_up_proj);
     v("gate_proj", gate_proj);
     v("up_proj", up_proj);
     v("down_proj", down_proj);
   }
 
-  std::optional<typename B::column_linear> in_proj, gate_proj, up_proj;
+  std::optional<typename B::column_linear> in_proj, gate_up_proj, gate_proj, up_proj;
   typename B::row_linear down_proj;
 
  private:
   template <class X>
   X activated(const X& x) const {
     if (in_proj) return activate((*in_proj)(x), activation_);
+    if (gate_up_proj) {
+      const X y = (*gate_up_proj)(x);
+      const isize I = y.extent(2) / 2;
+      const X first = y.slice(2, 0, I), second = y.slice(2, I, 2 * I);
+      return up_first_ ? gated(second, first, activation_) : gated(first, second, activation_);
+    }
     const auto [gate, up] = project(x, *gate_proj, *up_proj);
     return gated(gate, up, activation_);
   }
 
   Activation activation_;
   f64 dropout_;
+  bool up_first_;
 };
 
 }  // namespace hft

@@ -18,6 +18,7 @@ struct RelativePositionOptions {
   isize max_distance = 128;  // from here on all distances share a bucket
   bool bidirectional = true;
   isize heads = 1;
+  isize rows = 0;  // of the table, where it has more than buckets
 };
 
 /// The bucket of a key that lies `distance` positions after its query: half of the buckets for each direction (if
@@ -38,7 +39,7 @@ class RelativePositionBias {
  public:
   /// Throws config_error for fewer buckets than the scheme needs, or a max_distance among the single distances.
   explicit RelativePositionBias(const RelativePositionOptions& o)
-      : relative_attention_bias((detail::check(o), o.num_buckets), o.heads), options_(o) {}
+      : relative_attention_bias((detail::check(o), std::max(o.rows, o.num_buckets)), o.heads), options_(o) {}
 
   /// The bias of `queries` tokens, the first of them at position first_query, on keys 0, 1, ...: (1,H,T,S)
   typename B::template tensor<4> operator()(isize first_query, isize queries, isize keys) const {

@@ -1,8 +1,11 @@
 // TextEmbeddings: tokens, and where an architecture has them positions, token types and a norm, added up.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include <hft/layers/begin_pass.hpp>
 #include <hft/layers/channels.hpp>
@@ -12,7 +15,6 @@
 #include <hft/layers/norm.hpp>
 #include <hft/layers/sinusoids.hpp>
 #include <hft/ops/elementwise.hpp>
-#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
 
@@ -31,9 +33,10 @@ Tensor<i64, 2> chosen_globals(const char* where, const TextInputs& in, const Ten
 struct TextEmbeddingsOptions {
   isize vocab_size, hidden_size;         // the tokens' table
   isize projected_size = 0;              // to which a linear layer brings their rows (OPT); 0: there is none
-  bool trigrams = false;                 // whether that sees the next token's row and the last one's, too (MobileBERT)
+  bool projected_last = false;           // whether it brings there the sum, behind its norm, with a bias (ELECTRA)
+  bool project_bias = false;             // whether that layer has a bias where it is not the last
   bool projects = true;                  // false: that layer is there, and has no use
-  bool project_bias = false;             // of that layer
+  bool trigrams = false;                 // whether it sees the next token's row and the one before, too (MobileBERT)
   std::optional<i64> pad_token_id = {};  // whose row gets no gradient
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
   isize first_position = 0;              // the row of position 0 (OPT)
@@ -42,11 +45,15 @@ struct TextEmbeddingsOptions {
   bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
   isize token_types = 0;                 // rows of a table of types; 0: there is none
   bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
-  isize sum_projected_to = 0;  // to which a linear layer without bias brings the sum (DeBERTa); 0: there is none
+  isize task_types = 0;                  // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
+  std::optional<RopeScaling> rotary_table = {};  // RoFormer: the angles of these frequencies are a table, not trained
+  isize rotary_rows = 0;                         // of it; positions are places in the row, whatever is said
+  // ESM in training hid tokens: the mask token's rows are zeros, and the others scaled for as many as are there.
+  std::optional<i64> mask_token_id = {};
+  bool hidden_are_zeros = false;  // whether what the attention mask hides becomes zeros (ESM)
+  isize sum_projected_size = 0;   // to which a linear layer without bias brings the sum (DeBERTa); 0: there is none
   std::optional<NormOptions> norm = {};
   dropout_of dropped = dropout_of::normed;
-  isize normed_projected_to = 0;  // to which a linear layer brings what is normed (ConvBERT); 0: there is none
-  bool padding_is_zero = false;   // DeBERTa
   global_tokens globals = global_tokens::refused;
   std::optional<i64> sep_token_id = {};  // what ends a question
   isize relative_positions = 0;  // rows of a table for attention to relative positions (DeBERTa); 0: there is none
@@ -57,8 +64,8 @@ struct TextEmbeddingsOptions {
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, project_sum, embed_norm,
-/// project_normed, embed_relative, relative_norm, embed_mask.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, rotary_table,
+/// project_sum, embed_norm, embed_relative, relative_norm, embed_mask.
 template <class B>
 class TextEmbeddings {
  public:
@@ -72,16 +79,19 @@ class TextEmbeddings {
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
       : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
-    const isize C = o.projected_size ? o.projected_size : o.hidden_size;
-    if (o.projected_size) project_in.emplace(o.hidden_size * (o.trigrams ? 3 : 1), C, o.project_bias);
+    const isize C = o.projected_size && !o.projected_last ? o.projected_size : o.hidden_size;
+    if (o.projected_size)
+      project_in.emplace(o.hidden_size * (o.trigrams ? 3 : 1), o.projected_size, o.projected_last || o.project_bias);
     if (o.max_positions)
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
-    if (o.sum_projected_to) project_sum.emplace(C, o.sum_projected_to);
+    if (o.task_types) embed_task_types.emplace(o.task_types, C);
+    if (o.rotary_table)
+      rotary_table.emplace(decltype(rotary_table)::value_type::unallocated({o.rotary_rows, o.rotary_table->dim()}));
+    if (o.sum_projected_size) project_sum.emplace(C, o.sum_projected_size);
     if (o.norm) embed_norm.emplace(*o.norm);
-    const isize normed = o.sum_projected_to ? o.sum_projected_to : C;
-    if (o.normed_projected_to) project_normed.emplace(normed, o.normed_projected_to, true);
-    if (o.relative_positions) embed_relative.emplace(o.relative_positions, normed);
+    if (o.relative_positions)
+      embed_relative.emplace(o.relative_positions, o.sum_projected_size ? o.sum_projected_size : C);
     if (o.relative_norm) relative_norm.emplace(*o.relative_norm);
     if (o.two_streams) embed_mask = decltype(embed_mask)::unallocated({1, 1, C});
   }
@@ -90,6 +100,11 @@ class TextEmbeddings {
   template <Scalar A, Device D>
   ForwardContext<A, D> begin(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args) const {
     TextInputs counted = in;
+    if (options_.rotary_table) {
+      auto placed = args;
+      counted.position_ids = placed.position_ids = {};
+      return text_pass(where, counted, placed, options_.rotary_rows);
+    }
     if (!in.position_ids && !args.position_ids) {
       const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
       if (options_.positions_skip_padding)
@@ -98,18 +113,7 @@ class TextEmbeddings {
         counted.position_ids = positions_in_mask(mask, in.input_ids.extent(1));
     }
     auto context = text_pass(where, counted, args, options_.max_positions, options_.first_position);
-    const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
-    context.global_tokens = chosen_globals(where, in, mask, options_.globals, options_.sep_token_id);
-    const isize B_ = in.input_ids.extent(0), T = in.input_ids.extent(1);
-    if ((in.perm_mask || in.target_mapping) && !options_.two_streams)
-      throw value_error(where, "perm_mask and target_mapping", "none: the model has one stream");
-    if (in.perm_mask && in.perm_mask.shape() != Shape<3>{B_, T, T})
-      throw shape_error(where, "perm_mask", detail::shape_text(Shape<3>{B_, T, T}),
-                        detail::shape_text(in.perm_mask.shape()));
-    if (in.target_mapping && (in.target_mapping.extent(0) != B_ || in.target_mapping.extent(2) != T))
-      throw shape_error(where, "target_mapping", detail::joined("(", B_, ", places, ", T, ")"),
-                        detail::shape_text(in.target_mapping.shape()));
-    context.hidden_pairs = in.perm_mask, context.target_mapping = dense_or_empty(in.target_mapping);
+    begin_streams(where, in, args, context);
     return context;
   }
 
@@ -117,28 +121,33 @@ class TextEmbeddings {
   /// tables.
   template <class Context>
   auto operator()(const TextInputs& in, Context& context) const {
-    const auto &ids = in.input_ids, &types = context.token_type_ids;
+    const auto &ids = in.input_ids, &types = context.token_type_ids, &tasks = in.task_type_ids;
+    const auto zeros = [&] { return Tensor<i64, 2>::zeros(ids.shape()); };
     auto x = apply_neftune(embed_tokens(ids), context);  // (B,T,C)
     if (options_.scale != 1) x = scale(x, options_.scale);
+    if (options_.mask_token_id) x = without_masked(x, ids, context);
     if (options_.trigrams) {
       const isize T = x.extent(1);
       const auto next = pad_tokens(x, 1).slice(1, 1, T + 1), last = pad_tokens(x, -1).slice(1, 0, T);
       x = concat_channels(concat_channels(next, x), last);
     }
-    if (project_in && options_.projects) x = (*project_in)(x);
-    if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : Tensor<i64, 2>::zeros(ids.shape())));
+    if (project_in && !options_.projected_last && options_.projects) x = (*project_in)(x);
+    if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : zeros()));
+    if (embed_task_types) x = add(x, (*embed_task_types)(tasks ? tasks : zeros()));
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
+    if (rotary_table) put_angles(context);
     if (project_sum) x = (*project_sum)(x);
     const auto drop = [&](dropout_of here) {
       if (options_.dropped == here) x = apply_dropout(x, options_.dropout, context);
     };
     drop(dropout_of::sum);
     if (embed_norm) x = (*embed_norm)(x);
-    if (options_.padding_is_zero && context.key_mask) x = mask_tokens(x, context.key_mask);
+    if (options_.hidden_are_zeros && context.key_mask)
+      x = of_tokens(x, std::vector<f32>(context.key_mask.data(), context.key_mask.data() + context.key_mask.size()));
     drop(dropout_of::normed);
-    if (project_normed) x = (*project_normed)(x);
+    if (project_in && options_.projected_last) x = (*project_in)(x);
     drop(dropout_of::projected);
     if (context.target_mapping) {
       const Tensor<i64, 2> places = Tensor<i64, 2>::zeros({ids.extent(0), context.target_mapping.extent(1)});
@@ -160,28 +169,55 @@ class TextEmbeddings {
     v("project_in", project_in);
     v("embed_positions", embed_positions);
     v("embed_token_types", embed_token_types);
+    v("embed_task_types", embed_task_types);
+    v("rotary_table", rotary_table);
     v("project_sum", project_sum);
     v("embed_norm", embed_norm);
-    v("project_normed", project_normed);
     v("embed_relative", embed_relative);
     v("relative_norm", relative_norm);
     if (options_.two_streams) v("embed_mask", embed_mask);
   }
   const char* main_parameter() const { return "embed_tokens.weight"; }
-  isize max_positions() const { return options_.max_positions ? options_.max_positions - options_.first_position : 0; }
+  isize max_positions() const {
+    return options_.rotary_table    ? options_.rotary_rows
+           : options_.max_positions ? options_.max_positions - options_.first_position
+                                    : 0;
+  }
+  /// Drops a table that a checkpoint may lack: what it holds can be computed.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) {
+    if (rotary_table && !stored("rotary_table")) rotary_table.reset();
+  }
   isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
-  std::optional<Embedding<B>> embed_positions, embed_token_types;
+  std::optional<Embedding<B>> embed_positions, embed_token_types, embed_task_types;
+  std::optional<Tensor<f32, 2, typename B::base>> rotary_table;  // (rows,R): sines, then cosines
   std::optional<typename B::linear> project_sum;
   std::optional<LayerNorm<B>> embed_norm;
-  std::optional<typename B::linear> project_normed;
   std::optional<Embedding<B>> embed_relative;
   std::optional<LayerNorm<B>> relative_norm;
   typename B::template parameter<typename B::activation, 3> embed_mask;  // (1,1,C), or empty
 
  private:
+  /// Global tokens, and what a second stream asks for.
+  template <Scalar A, Device D>
+  void begin_streams(const char* where, const TextInputs& in, const ForwardArgs<A, D>& args,
+                     ForwardContext<A, D>& context) const {
+    const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+    context.global_tokens = chosen_globals(where, in, mask, options_.globals, options_.sep_token_id);
+    const isize B_ = in.input_ids.extent(0), T = in.input_ids.extent(1);
+    if ((in.perm_mask || in.target_mapping) && !options_.two_streams)
+      throw value_error(where, "perm_mask and target_mapping", "none: the model has one stream");
+    if (in.perm_mask && in.perm_mask.shape() != Shape<3>{B_, T, T})
+      throw shape_error(where, "perm_mask", detail::shape_text(Shape<3>{B_, T, T}),
+                        detail::shape_text(in.perm_mask.shape()));
+    if (in.target_mapping && (in.target_mapping.extent(0) != B_ || in.target_mapping.extent(2) != T))
+      throw shape_error(where, "target_mapping", detail::joined("(", B_, ", places, ", T, ")"),
+                        detail::shape_text(in.target_mapping.shape()));
+    context.hidden_pairs = in.perm_mask, context.target_mapping = dense_or_empty(in.target_mapping);
+  }
+
   /// Sinusoids of positions (B,T) => (B,T,C)
   auto positions(const Tensor<i64, 2>& ids, isize channels) const {
     using A = typename B::activation;
@@ -189,6 +225,40 @@ class TextEmbeddings {
     Tensor<A, 3> y(rows.shape());
     std::copy_n(rows.data(), rows.size(), y.data());
     return to_device<typename B::base>(y);
+  }
+
+  /// Each token (B,T,C) times a number of its own (B*T).
+  template <class X>
+  static X of_tokens(const X& x, const std::vector<f32>& factors) {
+    Tensor<typename B::activation, 3> all(x.shape());
+    for (isize i = 0, C = x.extent(2); i < isize(factors.size()); ++i)
+      std::fill_n(all.data() + i * C, C, typename B::activation(factors[std::size_t(i)]));
+    return mul(x, X(to_device<typename B::base>(all)));
+  }
+  template <class X, class Context>
+  X without_masked(const X& x, const Tensor<i64, 2>& ids, const Context& context) const {
+    constexpr f64 hidden_in_training = 0.15 * 0.8;
+    const isize T = ids.extent(1);
+    const auto dense = ids.dense();
+    std::vector<f32> factors;
+    for (isize b = 0; b < ids.extent(0); ++b) {
+      const i64* row = dense.data() + b * T;
+      const isize shown =
+          context.key_mask ? std::count(context.key_mask.data() + b * T, context.key_mask.data() + (b + 1) * T, 1) : T;
+      const f64 share = f64(std::count(row, row + T, *options_.mask_token_id)) / f64(shown);
+      for (isize t = 0; t < T; ++t)
+        factors.push_back(row[t] == *options_.mask_token_id ? 0 : f32((1 - hidden_in_training) / (1 - share)));
+    }
+    return of_tokens(x, factors);
+  }
+
+  template <class Context>
+  void put_angles(Context& context) const {
+    using A = typename B::activation;
+    const auto rows = embedding<A>(context.position_ids, *rotary_table);  // (B,T,R)
+    const isize N = rows.extent(0) * rows.extent(1), R2 = rows.extent(2) / 2;
+    const auto half = [&](isize from) { return rows.slice(2, from, from + R2).dense().template reshape<2>({N, R2}); };
+    context.rotary->put(*options_.rotary_table, half(R2), half(0));
   }
 
   TextEmbeddingsOptions options_;

@@ -31,14 +31,20 @@ struct BackboneOptions {
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   std::optional<BlockSparseOptions> block_sparse = {};        // the same, of texts that are long enough
+  std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
   f64 dropout = 0;                                            // of what it gives, in a training pass
+  isize contact_inputs = 0;                                   // of ESM's contact_head; 0: there is none
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
   bool causal = true;             // else both directions are seen, and no cache is taken
+
+  /// Of layers, each as often as it stands somewhere.
+  isize places() const { return groups ? groups->size * isize(groups->order.size()) : isize(layers.size()); }
 };
 
-/// Checkpoint names: those of the embeddings, layers, norm, project_out, pooler, position_bias.
+/// Checkpoint names: those of the embeddings, layers (where they are in groups layers.GROUP), norm, project_out,
+/// pooler, position_bias.
 template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
 class Backbone : public ModelParts {
  public:
@@ -62,6 +68,8 @@ class Backbone : public ModelParts {
         where_(o.where),
         alibi_(o.alibi),
         block_sparse_(o.block_sparse),
+        groups_(o.groups),
+        places_(o.places()),
         dropout_(o.dropout),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
@@ -72,6 +80,7 @@ class Backbone : public ModelParts {
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
     if (o.position_bias) position_bias.emplace(*o.position_bias);
+    if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
   }
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
@@ -103,14 +112,16 @@ class Backbone : public ModelParts {
     }
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
-    if (block_sparse_ && x.extent(1) > block_sparse_->full_until())
+    if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
       context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
-    out.last_hidden_state = run_layers(layers, x, context);
+      context.padding_sees_nothing = true;
+    }
+    out.last_hidden_state = run_layers(layers, x, context, groups_ ? &*groups_ : nullptr);
     if (context.target_mapping)  // what was asked for stands behind the tokens
       out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
-    if constexpr (D::tracked) context.dropout.begin_layer(isize(layers.size()) + 1);  // one before it is a head's
+    if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
     out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
     context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
     if (args.output_hidden_states) show_last(out);
@@ -120,11 +131,12 @@ class Backbone : public ModelParts {
 
   void visit(visitor& v) override {
     embeddings.visit(v);
-    v("layers", layers);
+    visit_layers(v);
     v("norm", norm);
     v("project_out", project_out);
     v("pooler", pooler);
     v("position_bias", position_bias);
+    v("contact_head.regression", contact_head);
   }
   void resize_token_embeddings(isize vocab_size) override {
     if constexpr (text)
@@ -139,9 +151,19 @@ class Backbone : public ModelParts {
   isize padding_row() const override { return embeddings.padding_row(); }
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    leave_out_computed(stored);
     if (!pooler || !pooler->projects() || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
     pooler.reset();
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
+  }
+  /// Drops what a checkpoint may lack since it can be computed: angles of rotary positions.
+  void leave_out_computed(const std::function<bool(std::string_view)>& stored) {
+    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
+    if constexpr (requires { layers[0].self_attn.inv_freq; })
+      for (std::size_t i = 0; i < layers.size(); ++i)
+        if (auto& own = layers[i].self_attn.inv_freq;
+            own.extent(0) && !stored(detail::cat("layers.", i, ".self_attn.rotary_embeddings.inv_freq")))
+          own = {};
   }
   /// The table of the tokens, which heads are tied to.
   const auto& token_table() const requires text { return embeddings.embed_tokens.weight; }
@@ -153,6 +175,7 @@ class Backbone : public ModelParts {
   std::optional<typename B::linear> project_out;
   std::optional<Pooler<B>> pooler;
   std::optional<RelativePositionBias<B>> position_bias;
+  std::optional<typename B::linear> contact_head;  // of ESM, over the attention weights of all heads; no pass uses it
 
  private:
   template <class Layer>
@@ -168,6 +191,13 @@ class Backbone : public ModelParts {
     }
     return cache;
   }
+  // Of groups: layers.GROUP.LAYER
+  void visit_layers(visitor& v) {
+    if (!groups_) return v("layers", layers);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      v(detail::cat("layers.", i / std::size_t(groups_->size), ".", i % std::size_t(groups_->size)), layers[i]);
+  }
+
   // As Transformers shows them: the last one behind the norm; of Mamba every layer's, and not the embeddings.
   void show_last(BaseModelOutput<A, D>& out) const {
     auto& states = out.hidden_states;
@@ -181,6 +211,8 @@ class Backbone : public ModelParts {
   const char* where_;
   std::optional<AlibiBiasOptions> alibi_;
   std::optional<BlockSparseOptions> block_sparse_;
+  std::optional<LayerGroups> groups_;
+  isize places_;
   f64 dropout_;
   bool shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;

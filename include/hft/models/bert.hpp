@@ -16,15 +16,15 @@ struct BertConfig : EncoderConfig {
   static constexpr name_rule head_rules[] = {{"head.dense", "cls.predictions.transform.dense"},
                                              {"head.norm", "cls.predictions.transform.LayerNorm"},
                                              {"head.bias", "cls.predictions.bias"},
-                                             {"decoder", "cls.predictions.decoder"}};
+                                             {"decoder", "cls.predictions.decoder"},
+                                             {"seq_relationship", "cls.seq_relationship"}};
   static constexpr auto rules = joined_rules(layer_rules, head_rules);
   // TensorFlow's names of LayerNorm's parameters, which old checkpoints keep.
   static constexpr std::pair<std::string_view, std::string_view> old_endings[] = {{".gamma", ".weight"},
                                                                                   {".beta", ".bias"}};
-  // Buffers, and the next-sentence head that pre-training left in many checkpoints.
-  static constexpr std::string_view ignored[] = {"*embeddings.position_ids", "cls.seq_relationship.*"};
-  // The pooler that it left in many checkpoints of classes that have none.
-  static constexpr std::string_view may_be_left[] = {"*pooler.dense.*"};
+  static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};  // buffers
+  // The pooler and the next-sentence head that pre-training left in many checkpoints of classes that have none.
+  static constexpr std::string_view may_be_left[] = {"*pooler.dense.*", "cls.seq_relationship.*"};
   static constexpr name_tables names{.base_model_prefix = "bert",
                                      .rules = rules,
                                      .old_endings = old_endings,
@@ -34,6 +34,11 @@ struct BertConfig : EncoderConfig {
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertModel = PreTrainedModel<BertConfig, PostNormEncoder<build<W, D, L, S>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BertForPreTraining = PreTrainedModel<BertConfig, ForPreTraining<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BertForNextSentencePrediction =
+    PreTrainedModel<BertConfig, ForNextSentencePrediction<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForMaskedLM = PreTrainedModel<BertConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -48,7 +53,8 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForMultipleChoice =
     PreTrainedModel<BertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
-struct bert : architecture<BertConfig, BertModel, BertForMaskedLM, BertForSequenceClassification,
-                           BertForTokenClassification, BertForQuestionAnswering, BertForMultipleChoice> {};
+struct bert : architecture<BertConfig, BertModel, BertForPreTraining, BertForNextSentencePrediction, BertForMaskedLM,
+                           BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering,
+                           BertForMultipleChoice> {};
 
 }  // namespace hft

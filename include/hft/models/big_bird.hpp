@@ -10,13 +10,10 @@ namespace hft {
 /// transformers.BigBirdConfig; fields have its names and defaults. Random blocks are those of Transformers' evaluation,
 /// in training, too: always the first.
 struct BigBirdConfig : EncoderConfig {
-  bool use_cache = true;
-  std::optional<i64> bos_token_id = 1, sep_token_id = 66;
-  TokenIds eos_token_id = 2;
+  std::optional<i64> sep_token_id = 66;
   short_string attention_type = "block_sparse";
   bool use_bias = true, rescale_embeddings = false;
   isize block_size = 64, num_random_blocks = 3;
-  bool add_cross_attention = false;
 
   static constexpr const char* model_type = "big_bird";
   static constexpr const char* class_prefix = "BigBird";
@@ -25,6 +22,8 @@ struct BigBirdConfig : EncoderConfig {
     vocab_size = 50358;
     hidden_act = "gelu_new";
     max_position_embeddings = 4096;
+    bos_token_id = 1, eos_token_id = 2;
+    use_cache = true, add_cross_attention = false;
   }
   void fields(field_visitor& v);
   void check() const;
@@ -39,7 +38,10 @@ struct BigBirdConfig : EncoderConfig {
 
   static constexpr name_rule own_rules[] = {{"pooler.dense", "pooler"}};
   static constexpr auto rules = joined_rules(own_rules, layer_rules, BertConfig::head_rules);
-  static constexpr name_tables names{.base_model_prefix = "bert", .rules = rules, .ignored = BertConfig::ignored};
+  static constexpr name_tables names{.base_model_prefix = "bert",
+                                     .rules = rules,
+                                     .ignored = BertConfig::ignored,
+                                     .may_be_left = BertConfig::may_be_left};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -55,29 +57,30 @@ using BigBirdForTokenClassification =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BigBirdForMultipleChoice =
     PreTrainedModel<BigBirdConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BigBirdForPreTraining = PreTrainedModel<BigBirdConfig, ForPreTraining<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BigBirdForCausalLM = PreTrainedModel<BigBirdConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
 
-struct big_bird : architecture<BigBirdConfig, BigBirdModel, BigBirdForMaskedLM, BigBirdForSequenceClassification,
-                               BigBirdForTokenClassification, BigBirdForMultipleChoice> {};
+struct big_bird
+    : architecture<BigBirdConfig, BigBirdModel, BigBirdForMaskedLM, BigBirdForSequenceClassification,
+                   BigBirdForTokenClassification, BigBirdForMultipleChoice, BigBirdForPreTraining, BigBirdForCausalLM> {
+};
 
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void BigBirdConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
-  v("use_cache", use_cache);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
   v("sep_token_id", sep_token_id);
   v("attention_type", attention_type);
   v("use_bias", use_bias);
   v("rescale_embeddings", rescale_embeddings);
   v("block_size", block_size, v.extent);
   v("num_random_blocks", num_random_blocks, v.not_negative);
-  v("add_cross_attention", add_cross_attention);
 }
 
 HFT_INLINE void BigBirdConfig::check() const {
-  EncoderConfig::check(model_type);
-  if (add_cross_attention) throw unsupported_error(model_type, "add_cross_attention", "false", "true");
+  EncoderConfig::check(model_type, true);
   if (attention_type.view() != "block_sparse" && attention_type.view() != "original_full")
     throw config_error(model_type, "attention_type", "block_sparse or original_full",
                        detail::quote_text(attention_type));

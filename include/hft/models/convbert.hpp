@@ -9,16 +9,16 @@ namespace hft {
 
 /// transformers.ConvBertConfig; fields have its names and defaults.
 struct ConvBertConfig : EncoderConfig {
-  std::optional<i64> bos_token_id = 0;
-  TokenIds eos_token_id = 2;
   isize embedding_size = 768;
   isize head_ratio = 2, conv_kernel_size = 9, num_groups = 1;
-  bool add_cross_attention = false;
 
   static constexpr const char* model_type = "convbert";
   static constexpr const char* class_prefix = "ConvBert";
 
-  ConvBertConfig() { pad_token_id = 1; }
+  ConvBertConfig() {
+    pad_token_id = 1, bos_token_id = 0, eos_token_id = 2;
+    add_cross_attention = false;
+  }
   void fields(field_visitor& v);
   void check() const;
   isize heads() const { return std::max<isize>(1, num_attention_heads / head_ratio); }  // of either kind
@@ -27,7 +27,12 @@ struct ConvBertConfig : EncoderConfig {
   ClassifierOptions classifier() const {
     auto o = EncoderConfig::classifier();
     o.activation = find_activation(hidden_act, model_type);
-    o.summary = {.dense = false, .activated = false};
+    return o;
+  }
+  ClassifierOptions choice() const {
+    auto o = EncoderConfig::classifier();
+    o.dropout = 0;
+    o.summary.of = SummaryOptions::last;
     return o;
   }
   /// A bias that is no vector begins as zeros, too.
@@ -35,12 +40,11 @@ struct ConvBertConfig : EncoderConfig {
     return path.ends_with("key_conv_attn_layer.bias");
   }
 
-  static constexpr name_rule own_rules[] = {{"project_normed", "embeddings_project"},
+  static constexpr name_rule own_rules[] = {{"project_in", "embeddings_project"},
                                             {"head.dense", "generator_predictions.dense"},
                                             {"head.norm", "generator_predictions.LayerNorm"},
                                             {"head.bias", "generator_lm_head.bias"},
-                                            {"decoder", "generator_lm_head"},
-                                            {"logits_proj", "classifier"}};
+                                            {"decoder", "generator_lm_head"}};
   static constexpr name_rule mixer_rules[] = {{"layers.*.self_attn", "encoder.layer.*.attention.self"}};
   static constexpr auto rules = joined_rules(own_rules, layer_rules, mixer_rules);
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
@@ -62,7 +66,7 @@ using ConvBertForQuestionAnswering =
     PreTrainedModel<ConvBertConfig, ForQuestionAnswering<MixingEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ConvBertForMultipleChoice =
-    PreTrainedModel<ConvBertConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, summary>>;
+    PreTrainedModel<ConvBertConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, summarised>>;
 
 struct convbert
     : architecture<ConvBertConfig, ConvBertModel, ConvBertForMaskedLM, ConvBertForSequenceClassification,
@@ -72,18 +76,14 @@ struct convbert
 
 HFT_INLINE void ConvBertConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
   v("embedding_size", embedding_size, v.extent);
   v("head_ratio", head_ratio, v.extent);
   v("conv_kernel_size", conv_kernel_size, v.extent);
   v("num_groups", num_groups, v.extent);
-  v("add_cross_attention", add_cross_attention);
 }
 
 HFT_INLINE void ConvBertConfig::check() const {
   EncoderConfig::check(model_type);
-  if (add_cross_attention) throw unsupported_error(model_type, "add_cross_attention", "false", "true");
   if (hidden_size % (2 * heads()))
     throw config_error(model_type, "head_ratio",
                        detail::joined("twice as many heads to divide hidden_size, ", hidden_size),
@@ -97,7 +97,7 @@ HFT_INLINE MixingEncoderOptions ConvBertConfig::text_model() const {
   auto o = mixing_encoder(*this, "ConvBertModel");
   o.pooler.reset();
   o.embeddings.hidden_size = o.embeddings.norm->size = embedding_size;
-  if (embedding_size != hidden_size) o.embeddings.normed_projected_to = hidden_size;
+  if (embedding_size != hidden_size) o.embeddings.projected_size = hidden_size, o.embeddings.projected_last = true;
   AttentionOptions attention = encoder_attention(*this, 0);
   attention.num_heads = attention.num_kv_heads = heads();
   attention.head_dim = hidden_size / heads() / 2;
@@ -113,7 +113,7 @@ HFT_INLINE MixingEncoderOptions ConvBertConfig::text_model() const {
 HFT_INLINE MaskedLMHeadOptions ConvBertConfig::masked_lm_head() const {
   auto o = EncoderConfig::masked_lm_head();
   o.activation = Activation::gelu;  // whatever that of the layers is
-  o.norm.size = o.embedding_size = embedding_size;
+  o.norm.size = o.decoded_size = embedding_size;
   o.one_bias = true;
   return o;
 }

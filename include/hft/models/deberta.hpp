@@ -11,8 +11,6 @@ namespace hft {
 struct DebertaFields : EncoderConfig {
   bool relative_attention = false, position_biased_input = true;
   isize max_relative_positions = -1;  // below 1: max_position_embeddings
-  std::optional<i64> bos_token_id = {};
-  TokenIds eos_token_id = {};
   std::vector<std::string> pos_att_type = {};
   f64 pooler_dropout = 0;
   short_string pooler_hidden_act = "gelu";
@@ -143,9 +141,9 @@ HFT_INLINE MixingEncoderOptions DebertaFields::text_model(const char* where, isi
   auto o = mixing_encoder(*this, where);
   o.pooler.reset();
   o.embeddings.hidden_size = embedded();
-  if (embedded() != hidden_size) o.embeddings.sum_projected_to = hidden_size;
+  if (embedded() != hidden_size) o.embeddings.sum_projected_size = hidden_size;
   if (!position_biased_input) o.embeddings.max_positions = 0;
-  o.embeddings.padding_is_zero = true;
+  o.embeddings.hidden_are_zeros = true;
   if (relative_attention) o.embeddings.relative_positions = 2 * span;
   DisentangledAttentionOptions mixer{.attention = encoder_attention(*this, 0)};
   mixer.attention.scale = 1 / std::sqrt(f64(mixer.attention.head_dim) * (1 + kinds));
@@ -159,7 +157,7 @@ HFT_INLINE MixingEncoderOptions DebertaFields::text_model(const char* where, isi
 HFT_INLINE MaskedLMHeadOptions DebertaFields::masked_lm_head() const {
   auto o = EncoderConfig::masked_lm_head();
   if (legacy) {
-    o.norm.size = o.embedding_size = embedded();
+    o.norm.size = o.decoded_size = embedded();
   } else {  // which is always tied, and has no decoder
     o.name = "own_head";
     o.tied = o.one_bias = true;

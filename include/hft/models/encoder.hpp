@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string_view>
 
 #include <hft/layers/attention.hpp>
 #include <hft/layers/mlp.hpp>
@@ -13,6 +14,7 @@
 #include <hft/layers/positions.hpp>
 #include <hft/models/heads/classification.hpp>
 #include <hft/models/heads/masked_lm.hpp>
+#include <hft/models/heads/pre_training.hpp>
 #include <hft/models/heads/question_answering.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/models/text_model.hpp>
@@ -44,15 +46,18 @@ struct EncoderConfig {
   f64 layer_norm_eps = 1e-12;
   std::optional<i64> pad_token_id = 0;
   std::optional<f64> classifier_dropout = {};
-  bool is_decoder = false;
+  bool is_decoder = false;                                       // whether the past alone is seen
+  std::optional<bool> use_cache = {}, add_cross_attention = {};  // of a decoder
+  std::optional<i64> bos_token_id = {};
+  TokenIds eos_token_id = {};
   bool tie_word_embeddings = true;
   ClassLabels id2label = {};                      // of the classification heads
   std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other, unsupported_error for a decoder. `model_type` and
-  /// `where` name the architecture in errors.
-  void check(const char* model_type) const;
+  /// Throws config_error for values that do not fit each other, unsupported_error for a decoder beside an encoder, and
+  /// for any unless the architecture `decodes`. `model_type` and `where` name the architecture in errors.
+  void check(const char* model_type, bool decodes = false) const;
 
   isize max_positions() const { return max_position_embeddings; }
   TextModelOptions<> text_model(const char* where) const;
@@ -86,7 +91,27 @@ using PostNormEncoderBlock = PostNormBlock<LayerNorm<B>, SelfAttention<B, no_pos
 template <class B>
 using PostNormEncoder = TextModel<PostNormEncoderBlock, LayerNorm, B>;
 
+/// Gives an encoder embeddings of another width, which a last linear layer brings to the model's where it differs, or
+/// where it is there `always`.
+void project_embeddings(TextModelOptions<>& o, isize embedding_size, bool always = false);
+
+/// The summary that a config names as its summary_type; throws unsupported_error for those that need more than a text.
+SummaryOptions::kind find_summary(std::string_view name, const char* where);
+
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE void project_embeddings(TextModelOptions<>& o, isize embedding_size, bool always) {
+  auto& e = o.embeddings;
+  if (embedding_size != e.hidden_size || always) e.projected_size = e.hidden_size, e.projected_last = true;
+  e.hidden_size = e.norm->size = embedding_size;
+}
+
+HFT_INLINE SummaryOptions::kind find_summary(std::string_view name, const char* where) {
+  if (name == "first") return SummaryOptions::first;
+  if (name == "last") return SummaryOptions::last;
+  if (name == "mean") return SummaryOptions::mean;
+  throw unsupported_error(where, "summary_type", "first, last or mean", detail::quote_text(name));
+}
 
 HFT_INLINE void EncoderConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
@@ -98,20 +123,25 @@ HFT_INLINE void EncoderConfig::fields(field_visitor& v) {
   v("hidden_dropout_prob", hidden_dropout_prob, v.rate);
   v("attention_probs_dropout_prob", attention_probs_dropout_prob, v.rate);
   v("max_position_embeddings", max_position_embeddings, v.extent);
-  v("type_vocab_size", type_vocab_size, v.extent);
+  v("type_vocab_size", type_vocab_size, field_rule{0, v.largest_extent});
   v("initializer_range", initializer_range);
   v("layer_norm_eps", layer_norm_eps, v.not_negative);
   v("pad_token_id", pad_token_id);
   v("classifier_dropout", classifier_dropout, v.rate);
   v("is_decoder", is_decoder);
+  v("use_cache", use_cache, v.anything.written_if_set());
+  v("add_cross_attention", add_cross_attention, v.anything.written_if_set());
+  v("bos_token_id", bos_token_id);
+  v("eos_token_id", eos_token_id);
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
 }
 
-HFT_INLINE void EncoderConfig::check(const char* model_type) const {
+HFT_INLINE void EncoderConfig::check(const char* model_type, bool decodes) const {
   check_divides(model_type, "num_attention_heads", num_attention_heads, "hidden_size", hidden_size);
-  if (is_decoder) throw unsupported_error(model_type, "is_decoder", "false", "true");
+  if (is_decoder && !decodes) throw unsupported_error(model_type, "is_decoder", "false", "true");
+  if (add_cross_attention.value_or(false)) throw unsupported_error(model_type, "add_cross_attention", "false", "true");
   find_activation(hidden_act, model_type);
 }
 
@@ -123,7 +153,7 @@ HFT_INLINE TextModelOptions<> EncoderConfig::text_model(const char* where) const
                              .head_dim = hidden_size / num_attention_heads,
                              .bias = true,
                              .output_bias = true,
-                             .visible = visibility::everything(),
+                             .visible = is_decoder ? visibility::causal() : visibility::everything(),
                              .dropout = attention_probs_dropout_prob};
   const MLPOptions mlp{.hidden_size = hidden_size,
                        .intermediate_size = intermediate_size,
@@ -138,7 +168,7 @@ HFT_INLINE TextModelOptions<> EncoderConfig::text_model(const char* where) const
                                       .norm = norm,
                                       .dropout = hidden_dropout_prob},
                        .pooler = PoolerOptions{hidden_size},
-                       .causal = false};
+                       .causal = is_decoder};
   for (attention.layer = 0; attention.layer < num_hidden_layers; ++attention.layer)
     o.layers.push_back({.norm = norm, .attention = attention, .mlp = mlp, .dropout = hidden_dropout_prob});
   return o;

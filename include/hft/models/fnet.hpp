@@ -10,8 +10,6 @@ namespace hft {
 struct FNetConfig : EncoderConfig {
   bool use_tpu_fourier_optimizations = false;  // the same transform, computed in another way
   isize tpu_short_seq_length = 512;
-  std::optional<i64> bos_token_id = 1;
-  TokenIds eos_token_id = 2;
 
   static constexpr const char* model_type = "fnet";
   static constexpr const char* class_prefix = "FNet";
@@ -20,7 +18,7 @@ struct FNetConfig : EncoderConfig {
     vocab_size = 32000;
     hidden_act = "gelu_new";
     type_vocab_size = 4;
-    pad_token_id = 3;
+    pad_token_id = 3, bos_token_id = 1, eos_token_id = 2;
   }
   void fields(field_visitor& v);
   void check() const { find_activation(hidden_act, model_type); }
@@ -29,12 +27,12 @@ struct FNetConfig : EncoderConfig {
   void adapt(std::string_view, MixingEncoderOptions& o) const { o.pooler = PoolerOptions{hidden_size}; }
 
   static constexpr name_rule own_rules[] = {
-      {"project_normed", "embeddings.projection"},
+      {"project_in", "embeddings.projection"},
       {"layers.*.post_attention_layernorm", "encoder.layer.*.fourier.output.LayerNorm"}};
   static constexpr auto rules = joined_rules(own_rules, layer_rules, BertConfig::head_rules);
-  static constexpr std::string_view ignored[] = {"*embeddings.position_ids", "*fourier.self.dft_mat_*",
-                                                 "cls.seq_relationship.*"};
-  static constexpr name_tables names{.base_model_prefix = "fnet", .rules = rules, .ignored = ignored};
+  static constexpr std::string_view ignored[] = {"*embeddings.position_ids", "*fourier.self.dft_mat_*"};
+  static constexpr name_tables names{
+      .base_model_prefix = "fnet", .rules = rules, .ignored = ignored, .may_be_left = BertConfig::may_be_left};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -51,9 +49,16 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FNetForQuestionAnswering = PreTrainedModel<FNetConfig, ForQuestionAnswering<MixingEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FNetForMultipleChoice = PreTrainedModel<FNetConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, pooled>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using FNetForPreTraining = PreTrainedModel<FNetConfig, ForPreTraining<MixingEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using FNetForNextSentencePrediction =
+    PreTrainedModel<FNetConfig, ForNextSentencePrediction<MixingEncoder<build<W, D, L, S>>>>;
 
-struct fnet : architecture<FNetConfig, FNetModel, FNetForMaskedLM, FNetForSequenceClassification,
-                           FNetForTokenClassification, FNetForQuestionAnswering, FNetForMultipleChoice> {};
+struct fnet
+    : architecture<FNetConfig, FNetModel, FNetForMaskedLM, FNetForSequenceClassification, FNetForTokenClassification,
+                   FNetForQuestionAnswering, FNetForMultipleChoice, FNetForPreTraining, FNetForNextSentencePrediction> {
+};
 
 #if HFT_DEFINES(MODELS)
 
@@ -80,7 +85,8 @@ HFT_INLINE void FNetConfig::fields(field_visitor& v) {
 
 HFT_INLINE MixingEncoderOptions FNetConfig::text_model() const {
   auto o = mixing_encoder(*this, "FNetModel");
-  o.embeddings.normed_projected_to = hidden_size;
+  o.embeddings.projected_size = hidden_size;
+  o.embeddings.projected_last = true;
   o.embeddings.dropped = dropout_of::projected;
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);

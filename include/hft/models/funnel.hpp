@@ -36,8 +36,8 @@ struct FunnelConfig {
     return {.hidden_size = d_model,
             .num_labels = id2label.count(),
             .dropout = hidden_dropout,
-            .dense_dropout = 0,
-            .problem_type = problem_type};
+            .problem_type = problem_type,
+            .dense_dropout = 0};
   }
   /// Whole texts are classified by what the encoder makes of the first token.
   void adapt(std::string_view class_suffix, MixingEncoderOptions& o) const {
@@ -54,6 +54,8 @@ struct FunnelConfig {
                                         {"layers.0.decoder.*", "decoder.layers.*"},
                                         {"classifier.dense", "classifier.linear_hidden"},
                                         {"classifier.out_proj", "classifier.linear_out"},
+                                        {"dense", "discriminator_predictions.dense"},
+                                        {"dense_prediction", "discriminator_predictions.dense_prediction"},
                                         {"head.bias", "lm_head.bias"},
                                         {"decoder", "lm_head"}};
   static constexpr name_tables names{.base_model_prefix = "funnel", .rules = rules};
@@ -87,10 +89,12 @@ using FunnelForMultipleChoice =
     PreTrainedModel<FunnelConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FunnelBaseModel = PreTrainedModel<FunnelConfig, WithoutDecoder<MixingEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using FunnelForPreTraining = PreTrainedModel<FunnelConfig, ForReplacedTokens<MixingEncoder<build<W, D, L, S>>>>;
 
-struct funnel
-    : architecture<FunnelConfig, FunnelModel, FunnelBaseModel, FunnelForMaskedLM, FunnelForSequenceClassification,
-                   FunnelForTokenClassification, FunnelForQuestionAnswering, FunnelForMultipleChoice> {};
+struct funnel : architecture<FunnelConfig, FunnelModel, FunnelBaseModel, FunnelForMaskedLM,
+                             FunnelForSequenceClassification, FunnelForTokenClassification, FunnelForQuestionAnswering,
+                             FunnelForMultipleChoice, FunnelForPreTraining> {};
 
 #if HFT_DEFINES(MODELS)
 
@@ -184,7 +188,7 @@ HFT_INLINE MaskedLMHeadOptions FunnelConfig::masked_lm_head() const {
           .norm = {.size = d_model},
           .tied = tie_word_embeddings,
           .one_bias = true,
-          .transforms = false};
+          .transformed = false};
 }
 
 HFT_INLINE bool FunnelConfig::initialise(std::string_view path, const std::vector<isize>& shape,

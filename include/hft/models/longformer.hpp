@@ -9,14 +9,13 @@ namespace hft {
 /// transformers.LongformerConfig; fields have its names and defaults.
 struct LongformerConfig : EncoderConfig {
   std::vector<isize> attention_window = {512};  // of each layer, or of all; both sides together
-  std::optional<i64> sep_token_id = 2, bos_token_id = 0;
-  TokenIds eos_token_id = 2;
+  std::optional<i64> sep_token_id = 2;
   bool onnx_export = false;
 
   static constexpr const char* model_type = "longformer";
   static constexpr const char* class_prefix = "Longformer";
 
-  LongformerConfig() { pad_token_id = 1; }
+  LongformerConfig() { pad_token_id = 1, bos_token_id = 0, eos_token_id = 2; }
   void fields(field_visitor& v);
   void check() const;
   MixingEncoderOptions text_model() const;
@@ -63,8 +62,6 @@ HFT_INLINE void LongformerConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
   v("attention_window", attention_window, v.extent);
   v("sep_token_id", sep_token_id);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
   v("onnx_export", onnx_export);
 }
 

@@ -149,6 +149,35 @@ Tensor<A, 1, autodiff<D>> multiple_choice_loss(const Tensor<A, 2, autodiff<D>>& 
   return cross_entropy(logits, detail::flat_labels(args.labels, false, -100));
 }
 
+/// Cross-entropy of two texts with whether they belong together: the labels of sentences, or where there are none the
+/// others. Empty without labels.
+///   logits (B,labels), labels (B,1) => (1)
+template <class A, BaseDevice D, class Args>
+Tensor<A, 1, autodiff<D>> sentence_loss(const Tensor<A, 2, autodiff<D>>& logits, const Args& args) {
+  const auto& labels = args.sentence_labels ? args.sentence_labels : args.labels;
+  if (!labels) return {};
+  detail::check_labels(labels, logits.extent(0), 1);
+  return cross_entropy(logits, detail::flat_labels(labels, false, -100));
+}
+
+/// Binary cross-entropy of each token that the mask shows with whether it was replaced. Empty without labels.
+///   logits (B,T), mask (B,T) or empty, labels (B,T) => (1)
+template <class A, BaseDevice D, class Args>
+Tensor<A, 1, autodiff<D>> replaced_tokens_loss(const Tensor<A, 2, autodiff<D>>& logits, const Tensor<i64, 2>& mask,
+                                               const Args& args) {
+  if (!args.labels) return {};
+  detail::check_labels(args.labels, logits.extent(0), logits.extent(1));
+  const auto labels = detail::flat_labels(args.labels, false, -100);
+  const auto shown = mask ? detail::flat_labels(mask, false, 0) : std::vector<i64>(labels.size(), 1);
+  std::vector<isize> rows;
+  std::vector<f32> targets;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (shown[i]) rows.push_back(isize(i)), targets.push_back(f32(labels[i]));
+  const isize n = isize(rows.size());
+  return bce_with_logits(take_rows(logits.template reshape<2>({logits.size(), 1}), rows),
+                         Tensor<f32, 2, D>::from(targets, {n, 1}));
+}
+
 /// Cross-entropy of each token with its label. Empty without labels.
 ///   logits (B,T,labels) => (1)
 template <class A, BaseDevice D, class Args>

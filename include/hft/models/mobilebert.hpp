@@ -39,10 +39,9 @@ struct MobileBertConfig : EncoderConfig {
                                             {"rest", "cls.predictions.dense", stored_as::transposed}};
   static constexpr name_rule layers_rule[] = {{"layers.*", "encoder.layer.*"}};
   static constexpr auto rules = joined_rules(own_rules, layer_rules, layers_rule, BertConfig::head_rules);
-  static constexpr std::string_view ignored[] = {"*embeddings.position_ids", "cls.seq_relationship.*"};
-  static constexpr std::string_view may_be_left[] = {"*pooler.dense.*"};
+  static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
   static constexpr name_tables names{
-      .base_model_prefix = "mobilebert", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
+      .base_model_prefix = "mobilebert", .rules = rules, .ignored = ignored, .may_be_left = BertConfig::may_be_left};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -61,10 +60,16 @@ using MobileBertForQuestionAnswering =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MobileBertForMultipleChoice =
     PreTrainedModel<MobileBertConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, pooled>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MobileBertForPreTraining = PreTrainedModel<MobileBertConfig, ForPreTraining<MixingEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MobileBertForNextSentencePrediction =
+    PreTrainedModel<MobileBertConfig, ForNextSentencePrediction<MixingEncoder<build<W, D, L, S>>>>;
 
 struct mobilebert
     : architecture<MobileBertConfig, MobileBertModel, MobileBertForMaskedLM, MobileBertForSequenceClassification,
-                   MobileBertForTokenClassification, MobileBertForQuestionAnswering, MobileBertForMultipleChoice> {};
+                   MobileBertForTokenClassification, MobileBertForQuestionAnswering, MobileBertForMultipleChoice,
+                   MobileBertForPreTraining, MobileBertForNextSentencePrediction> {};
 
 #if HFT_DEFINES(MODELS)
 
@@ -137,7 +142,7 @@ HFT_INLINE MixingEncoderOptions MobileBertConfig::text_model() const {
 
 HFT_INLINE MaskedLMHeadOptions MobileBertConfig::masked_lm_head() const {
   auto o = EncoderConfig::masked_lm_head();
-  o.embedding_size = embedding_size;
+  o.decoded_size = embedding_size;
   o.rest_size = hidden_size - embedding_size;
   return o;
 }

@@ -54,9 +54,13 @@ Inputs read_inputs(std::span<const stored_tensor> tensors, std::string_view wher
   return inputs;
 }
 
+/// Whether a tensor of this name says whether texts belong together.
+inline bool is_sentence_label(std::string_view name) {
+  return name == "next_sentence_label" || name == "sentence_order_label";
+}
 /// Whether a tensor of this name says what a model should have found.
 inline bool is_label(std::string_view name) {
-  return name == "labels" || name == "start_positions" || name == "end_positions";
+  return name == "labels" || name == "start_positions" || name == "end_positions" || is_sentence_label(name);
 }
 
 /// Gives a pass the labels that a tensor of such a name holds: integers (B) or (B,T), or reals (B) or (B,labels).
@@ -72,6 +76,7 @@ void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::strin
     detail::read_numbers(labels, args.values.data(), where);
   } else {
     auto& to = labels.name == "labels"            ? args.labels
+               : is_sentence_label(labels.name)   ? args.sentence_labels
                : labels.name == "start_positions" ? args.start_positions
                                                   : args.end_positions;
     to = Tensor<i64, 2>(shape);

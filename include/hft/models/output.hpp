@@ -107,6 +107,39 @@ struct MaskedLMOutput {
     v("attentions", attentions);
   }
 };
+/// Of a model that finds masked tokens, and says whether a text follows another.
+template <Scalar A = f32, Device D = cpu>
+struct PreTrainingOutput {
+  const char* sentence_name = "seq_relationship_logits";  // what Transformers' class calls sentence_logits
+  Tensor<A, 3, D> prediction_logits = {};                 // (B,T,V)
+  Tensor<A, 2, D> sentence_logits = {};                   // (B,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("prediction_logits", prediction_logits);
+    v(sentence_name, sentence_logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
+/// Of a model that finds tokens which were replaced.
+template <Scalar A = f32, Device D = cpu>
+struct ReplacedTokensOutput {
+  Tensor<A, 2, D> logits = {};  // (B,T)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
+
+  template <class V>
+  void fields(V& v) const {
+    v("logits", logits);
+    v("hidden_states", hidden_states);
+    v("attentions", attentions);
+  }
+};
 template <Scalar A = f32, Device D = cpu>
 struct SequenceClassifierOutput {
   Tensor<A, 2, D> logits = {};  // (B,labels)

@@ -7,8 +7,6 @@ namespace hft {
 
 /// transformers.SqueezeBertConfig; fields have its names and defaults.
 struct SqueezeBertConfig : EncoderConfig {
-  std::optional<i64> bos_token_id = {};
-  TokenIds eos_token_id = {};
   isize embedding_size = 768;
   isize q_groups = 4, k_groups = 4, v_groups = 4, post_attention_groups = 1, intermediate_groups = 4, output_groups = 4;
 
@@ -67,8 +65,6 @@ struct squeezebert
 
 HFT_INLINE void SqueezeBertConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
   v("embedding_size", embedding_size, v.extent);
   v("q_groups", q_groups, v.extent);
   v("k_groups", k_groups, v.extent);

@@ -42,7 +42,8 @@ struct XLNetConfig {
                                         {"layers.*.post_attention_layernorm", "layer.*.rel_attn.layer_norm"},
                                         {"layers.*.mlp.up_proj", "layer.*.ff.layer_1"},
                                         {"layers.*.mlp.down_proj", "layer.*.ff.layer_2"},
-                                        {"layers.*.post_mlp_layernorm", "layer.*.ff.layer_norm"}};
+                                        {"layers.*.post_mlp_layernorm", "layer.*.ff.layer_norm"},
+                                        {"summary.dense", "sequence_summary.summary"}};
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"ForQuestionAnswering", "ForQuestionAnsweringSimple"}};
   static constexpr name_tables names{
@@ -53,7 +54,7 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetModel = PreTrainedModel<XLNetConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForSequenceClassification =
-    PreTrainedModel<XLNetConfig, ForSequenceClassification<MixingEncoder<build<W, D, L, S>>, summary>>;
+    PreTrainedModel<XLNetConfig, ForSequenceClassification<MixingEncoder<build<W, D, L, S>>, summarised_to_logits>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForTokenClassification =
     PreTrainedModel<XLNetConfig, ForTokenClassification<MixingEncoder<build<W, D, L, S>>>>;
@@ -62,7 +63,7 @@ using XLNetForQuestionAnsweringSimple =
     PreTrainedModel<XLNetConfig, ForQuestionAnswering<MixingEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForMultipleChoice =
-    PreTrainedModel<XLNetConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, summary>>;
+    PreTrainedModel<XLNetConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, summarised_to_logits>>;
 
 struct xlnet : architecture<XLNetConfig, XLNetModel, XLNetForSequenceClassification, XLNetForTokenClassification,
                             XLNetForQuestionAnsweringSimple, XLNetForMultipleChoice> {};
@@ -111,8 +112,10 @@ HFT_INLINE void XLNetConfig::check() const {
   find_activation(ff_activation, model_type);
   if (attn_type.view() != "bi" && attn_type.view() != "uni")
     throw config_error(model_type, "attn_type", "bi or uni", detail::quote_text(attn_type));
-  if (summary_type.view() != "last" && summary_type.view() != "first")
-    throw unsupported_error(model_type, "summary_type", "last or first", detail::quote_text(summary_type));
+  find_summary(summary_type.view(), model_type);
+  if (!summary_use_proj && summary_activation && !summary_activation->view().empty())
+    throw unsupported_error(model_type, "summary_activation", "none without summary_use_proj",
+                            std::string(summary_activation->view()));
 }
 
 HFT_INLINE MixingEncoderOptions XLNetConfig::text_model() const {
@@ -142,12 +145,15 @@ HFT_INLINE MixingEncoderOptions XLNetConfig::text_model() const {
 
 HFT_INLINE ClassifierOptions XLNetConfig::classifier() const {
   const bool activated = summary_activation && !summary_activation->view().empty();
+  std::optional<TransformOptions> transform;
+  if (summary_use_proj) transform = TransformOptions{.hidden_size = d_model};
+  if (activated && transform) transform->activation = find_activation(*summary_activation, model_type);
   return {.hidden_size = d_model,
           .num_labels = id2label.count(),
           .dropout = summary_last_dropout,
-          .activation = activated ? find_activation(*summary_activation, model_type) : Activation::tanh,
-          .summary = {.first = summary_type.view() == "first", .dense = summary_use_proj, .activated = activated},
-          .problem_type = problem_type};
+          .problem_type = problem_type,
+          .summary = {.of = find_summary(summary_type.view(), model_type)},
+          .transform = transform};
 }
 
 #endif  // HFT_DEFINES

@@ -135,6 +135,8 @@ class training_model_of final : public TrainingModel {
     };
     if constexpr (requires { y.logits; }) {
       add(y.logits.value().dense());
+    } else if constexpr (requires { y.prediction_logits; }) {  // of the tokens; those of the sentences are fewer
+      add(y.prediction_logits.value().dense());
     } else {  // of each row the logits of a span's start, then those of its end
       const isize T = y.start_logits.extent(1);
       for (isize b = 0; b < y.start_logits.extent(0); ++b)

@@ -2,34 +2,73 @@
 #pragma once
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
+#include <hft/layers/pooler.hpp>
 #include <hft/models/heads/headed.hpp>
 #include <hft/ops/activation.hpp>
+#include <hft/ops/combine_rows.hpp>
 #include <hft/ops/select_tokens.hpp>
 #include <hft/short_string.hpp>
 
 namespace hft {
 
-/// Of the pooling `summary`.
+/// Of a dense layer before a classifier, and what stands between them.
+struct TransformOptions {
+  isize hidden_size;
+  bool bias = true;
+  std::optional<Activation> activation = {};
+  std::optional<NormOptions> norm = {};
+};
+
+/// norm(f(dense(x))). Checkpoint names: dense, norm.
+template <class B>
+class HeadTransform {
+ public:
+  explicit HeadTransform(const TransformOptions& o)
+      : dense(o.hidden_size, o.hidden_size, o.bias), activation_(o.activation) {
+    if (o.norm) norm.emplace(*o.norm);
+  }
+
+  /// (..., C) => (..., C)
+  template <class X>
+  X operator()(const X& x) const {
+    X y = dense(x);
+    if (activation_) y = activate(y, *activation_);
+    return norm ? (*norm)(y) : y;
+  }
+  void visit(visitor& v) {
+    v("dense", dense);
+    v("norm", norm);
+  }
+
+  typename B::linear dense;
+  std::optional<LayerNorm<B>> norm;
+
+ private:
+  std::optional<Activation> activation_;
+};
+
+/// Of a `summarised` head: what it makes of a text's states.
 struct SummaryOptions {
-  bool first = false;     // the first position, else the last
-  bool dense = true;      // whether there is a dense layer
-  bool activated = true;  // and an activation
+  enum kind { first, last, mean } of = first;
+  bool shown_only = false;  // whether positions that the mask hides are left out
+  bool of_logits = false;   // whether each token is classified, and the logits are summarised (EuroBERT)
 };
 
 struct ClassifierOptions {
   isize hidden_size, num_labels;
-  f64 dropout = 0;                            // of what it sees, in a training pass
-  std::optional<f64> dense_dropout = {};      // of what a dense layer before it sees, where that differs
-  std::optional<Activation> activation = {};  // of that layer, where the config says it
-  SummaryOptions summary = {};
-  std::optional<i64> pad_token_id = {};           // what last_token leaves out
-  std::optional<short_string> problem_type = {};  // what a sequence's labels are: see sequence_classification_loss
+  f64 dropout = 0;                                 // of what it sees, in a training pass
+  std::optional<i64> pad_token_id = {};            // what last_token leaves out
+  std::optional<short_string> problem_type = {};   // what a sequence's labels are: see sequence_classification_loss
+  std::optional<f64> dense_dropout = {};           // of what a dense layer before it sees, where that differs
+  std::optional<Activation> activation = {};       // in the place of that which the pooling has
+  SummaryOptions summary = {};                     // of `summarised`
+  std::optional<TransformOptions> transform = {};  // what a summary, or a token's state, goes through first
 };
 
 /// What a sequence is classified by: the base model's pooled output. Its classifier has a bias.
@@ -69,19 +108,44 @@ struct first_token_by_relu : first_token {
   static constexpr bool drops_before = false;
 };
 
-/// The first or the last position, padding too, as the options say, and where they say so a dense layer after it. Its
-/// classifier has a bias, and is called logits_proj. (transformers' XLNetSequenceSummary)
-struct summary {
-  static constexpr bool bias = true, pools = false;
-  static constexpr const char *dense_name = "sequence_summary.summary", *classifier_name = "logits_proj";
-  static constexpr Activation activation = Activation::tanh;
-  static constexpr bool drops_before = false;
+/// What the options say: a summary of all tokens, which a transform may turn. Its classifier has a bias.
+/// (transformers' SequenceSummary, and the heads of ModernBERT and EuroBERT)
+struct summarised {
+  static constexpr bool bias = true, pools = false, by_options = true;
+  static constexpr const char* classifier_name = "classifier";
 
-  template <class Output, class Inputs>
-  static auto of(const char*, const Output& y, const Inputs&, std::optional<i64>, const SummaryOptions& o) {
-    const auto& x = y.last_hidden_state;
-    return select_tokens(x, std::vector<isize>(std::size_t(x.extent(0)), o.first ? 0 : x.extent(1) - 1));
+  /// x (B,T,C), mask (B,T) or empty => (B,C)
+  template <class X>
+  static auto of(const X& x, const Tensor<i64, 2>& mask, const SummaryOptions& o) {
+    const isize B = x.extent(0), T = x.extent(1);
+    const auto given = mask.dense();
+    const auto shown = [&](isize b, isize t) { return !o.shown_only || !mask || given.data()[b * T + t] != 0; };
+    using A = typename X::dtype_t;
+    auto shares = Tensor<A, 2>::zeros({B, T});
+    std::vector<isize> token, places;
+    for (isize b = 0; b < B; ++b) {
+      isize at = o.of == SummaryOptions::last ? T - 1 : 0, count = 0;
+      if (o.of == SummaryOptions::first)
+        while (at < T - 1 && !shown(b, at)) ++at;
+      if (o.of == SummaryOptions::last)
+        while (at > 0 && !shown(b, at)) --at;
+      token.push_back(at);
+      for (isize t = 0; t < T; ++t) count += shown(b, t);
+      for (isize t = 0; t < T; ++t) {
+        if (shown(b, t)) shares.data()[b * T + t] = A(1) / A(count);
+        places.push_back(b * T + t);
+      }
+    }
+    if (o.of != SummaryOptions::mean) return select_tokens(x, token);
+    using Rows = Tensor<A, 2, typename X::device>;
+    return combine_rows(std::vector<Rows>{x.dense().template reshape<2>({B * T, x.extent(2)})}, {places},
+                        Rows(to_device<typename X::device::base>(shares)));
   }
+};
+
+/// The same where checkpoints call the classifier otherwise. (transformers.XLNetForSequenceClassification)
+struct summarised_to_logits : summarised {
+  static constexpr const char* classifier_name = "logits_proj";
 };
 
 /// The last token that is not the pad token. Its classifier has no bias, and is called score.
@@ -123,7 +187,7 @@ class classifying : public Headed<Base> {
 
   classifying(const options& o, bool bias)
       : Headed<Base>(o.base), classifier(o.head.hidden_size, o.head.num_labels, bias), head_(o.head) {
-    last_layer_ = isize(o.base.layers.size());
+    last_layer_ = o.base.places();
     where_ = o.base.where;
   }
 
@@ -140,6 +204,7 @@ class classifying : public Headed<Base> {
   static options options_with(const Config& config, bool pooler) {
     options o{Base::options_of(config), config.classifier()};
     if (!pooler) o.base.pooler.reset();
+    if (pooler && !o.base.pooler) o.base.pooler.emplace(PoolerOptions{o.head.hidden_size});
     return o;
   }
   /// What the classifier sees: x, in a training pass with dropout.
@@ -174,45 +239,55 @@ class classifying_sequences : public classifying<Base> {
   }
 
   explicit classifying_sequences(const options& o) : classifying<Base>(o, Pooling::bias) {
-    if constexpr (turns)
-      if (!summarises || o.head.summary.dense) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
+    if constexpr (turns) dense.emplace(o.head.hidden_size, o.head.hidden_size, true);
+    if constexpr (by_options)
+      if (o.head.transform) summary.emplace(*o.head.transform);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
-    if constexpr (turns) v(Pooling::dense_name, dense);
+    if constexpr (turns) v(Pooling::dense_name, *dense);
+    v("summary", summary);
     v(Pooling::classifier_name, this->classifier);
   }
 
   std::optional<typename classifying<Base>::build_type::linear> dense;
+  std::optional<HeadTransform<typename classifying<Base>::build_type>> summary;
 
  protected:
   /// inputs of B sequences => logits (B,labels), beside the states that were asked for
   SequenceClassifierOutput<A, D> classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    auto x = pool(base, in);  // (B,C)
-    if constexpr (turns) {
-      if (Pooling::drops_before) x = this->drop(x, context, this->head_.dense_dropout.value_or(this->head_.dropout));
-      if (dense) x = (*dense)(x);
-      if (!summarises || this->head_.summary.activated)
-        x = activate(x, this->head_.activation.value_or(Pooling::activation));
-    }
-    SequenceClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
+    SequenceClassifierOutput<A, D> out{logits_of(base, in, args, context)};
     show_states(base, out);
     return out;
   }
 
  private:
-  static constexpr bool turns = requires { Pooling::dense_name; };
-  static constexpr bool summarises = std::is_same_v<Pooling, summary>;
+  static constexpr bool turns = requires { Pooling::dense_name; }
+  , by_options = requires { Pooling::by_options; };
 
-  template <class Output>
-  auto pool(const Output& y, const typename Base::inputs& in) const {
-    if constexpr (summarises)
-      return Pooling::of(this->where_, y, in, this->head_.pad_token_id, this->head_.summary);
-    else
-      return Pooling::of(this->where_, y, in, this->head_.pad_token_id);
+  template <class Output, class Inputs>
+  Tensor<A, 2, D> logits_of(const Output& base, const Inputs& in, const ForwardArgs<A, D>& args,
+                            ForwardContext<A, D>& context) const {
+    const auto& o = this->head_;
+    if constexpr (by_options) {
+      const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+      const auto classify = [&](const auto& x) {
+        return this->classifier(this->drop(summary ? (*summary)(x) : x, context));
+      };
+      const auto& states = base.last_hidden_state;
+      if (o.summary.of_logits) return Pooling::of(classify(states), mask, o.summary);
+      return classify(Pooling::of(states, mask, o.summary));
+    } else {
+      auto x = Pooling::of(this->where_, base, in, o.pad_token_id);  // (B,C)
+      if constexpr (turns) {
+        if (Pooling::drops_before) x = this->drop(x, context, o.dense_dropout.value_or(o.dropout));
+        x = activate((*dense)(x), o.activation.value_or(Pooling::activation));
+      }
+      return this->classifier(this->drop(x, context));
+    }
   }
 };
 
@@ -262,6 +337,7 @@ class ForMultipleChoice : public detail::classifying_sequences<Base, Pooling> {
   template <class Config>
   static options options_of(const Config& config) {
     options o = base::options_of(config);
+    if constexpr (requires { config.choice(); }) o.head = config.choice();
     o.head.num_labels = 1;
     return o;
   }
@@ -290,20 +366,33 @@ class ForTokenClassification : public detail::classifying<Base> {
   static options options_of(const Config& config) {
     options o = base::options_with(config, false);
     if constexpr (requires { config.token_dropout(); }) o.head.dropout = config.token_dropout();
+    o.head.transform.reset();
+    if constexpr (requires { config.token_transform(); }) o.head.transform = config.token_transform();
     return o;
   }
 
-  explicit ForTokenClassification(const options& o) : base(o, true) {}
+  explicit ForTokenClassification(const options& o) : base(o, true) {
+    if (o.head.transform) head.emplace(*o.head.transform);
+  }
 
   /// input_ids (B,T) => logits (B,T,labels)
   TokenClassifierOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    TokenClassifierOutput<A, D> out{this->classifier(this->drop(base.last_hidden_state, context))};
+    const auto x = head ? (*head)(base.last_hidden_state) : base.last_hidden_state;  // (B,T,C)
+    TokenClassifierOutput<A, D> out{this->classifier(this->drop(x, context))};
     show_states(base, out);
     if constexpr (D::tracked) out.loss = token_classification_loss(out.logits, args);
     return out;
   }
+
+  void visit(visitor& v) override {
+    Headed<Base>::visit(v);
+    v("head", head);
+    v("classifier", this->classifier);
+  }
+
+  std::optional<HeadTransform<typename base::build_type>> head;
 };
 
 }  // namespace hft

@@ -1,6 +1,8 @@
 // Headed: what all heads share, the base model as the member `model`, whose parts they pass on.
 #pragma once
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include <hft/models/model_parts.hpp>
 #include <hft/models/output.hpp>
@@ -24,6 +26,11 @@ class Headed : public ModelParts {
     auto pairs = model.tied_parameters();
     for (auto& [copy, original] : pairs) copy.insert(0, "model."), original.insert(0, "model.");
     return pairs;
+  }
+  /// Of the base model's members those alone that can be computed: a head needs the others.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    const auto in_model = [&](std::string_view path) { return stored(std::string("model.").append(path)); };
+    if constexpr (requires { model.leave_out_computed(in_model); }) model.leave_out_computed(in_model);
   }
   void resize_token_embeddings(isize vocab_size) override { model.resize_token_embeddings(vocab_size); }
   CacheOptions cache_options() const override { return model.cache_options(); }

@@ -1,4 +1,5 @@
-// ForMaskedLM: a head over the vocabulary, whose logits are of the token at their own position.
+// ForMaskedLM: a head over the vocabulary, whose logits are of the token at their own position; and the same head of
+// encoders that generate.
 #pragma once
 #include <optional>
 #include <string>
@@ -16,25 +17,26 @@ struct MaskedLMHeadOptions {
   isize hidden_size, vocab_size;
   Activation activation;
   NormOptions norm;
-  bool tied = true;           // the decoder's weight to the token embeddings, its bias to the head's
-  bool one_bias = false;      // the head has no bias beside the decoder's, which checkpoints call the decoder's
-  bool transforms = true;     // else the decoder sees the model's states as they are (Funnel)
-  isize embedding_size = 0;   // channels that the decoder sees; 0: hidden_size
-  isize rest_size = 0;        // channels behind these that a layer of its own sees (MobileBERT)
-  const char* name = "head";  // in paths, of an architecture that has several (DeBERTa)
+  bool tied = true;         // the decoder's weight to the token embeddings, its bias to the head's
+  bool one_bias = false;    // the head has no bias beside the decoder's, which checkpoints call the decoder's
+  isize decoded_size = 0;   // of what the decoder sees; 0: hidden_size
+  bool transformed = true;  // else that is what the base model gives (EuroBERT): there is no dense, and no norm
+  bool dense_bias = true;
+  bool decoder_bias = true;   // whether there is any
+  isize rest_size = 0;        // channels behind those that a layer of its own sees (MobileBERT)
+  const char* name = "head";  // of all but the decoder in paths, of an architecture that has several (DeBERTa)
 };
 
+namespace detail {
+
 /// dense, activation, LayerNorm, and a decoder that is often tied to the token embeddings.
-/// Checkpoint names: model, head.dense, head.norm, head.bias, decoder. (transformers.BertForMaskedLM and its like)
+/// Checkpoint names: model, head.dense, head.norm, head.bias, decoder.
 template <class Base>
-class ForMaskedLM : public Headed<Base> {
+class masked_lm_head : public Headed<Base> {
  public:
   using typename Headed<Base>::build_type, typename Headed<Base>::A, typename Headed<Base>::D,
       typename Headed<Base>::inputs;
   using Headed<Base>::model;
-  template <class Other>
-  using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
-  static constexpr const char* class_suffix = "ForMaskedLM";
 
   struct options {
     typename Base::options base;
@@ -47,45 +49,26 @@ class ForMaskedLM : public Headed<Base> {
     return o;
   }
 
-  explicit ForMaskedLM(const options& o)
-      : Headed<Base>(o.base),
-        dense(o.head.hidden_size, width(o.head) + o.head.rest_size, true),
-        norm(o.head.norm),
-        bias(decltype(bias)::unallocated({o.head.vocab_size})),
-        decoder(width(o.head), o.head.vocab_size, true),
-        name_(o.head.name),
-        transforms_(o.head.transforms),
-        activation_(o.head.activation),
-        tied_(o.head.tied),
-        bias_tied_(o.head.one_bias),
-        one_bias_(o.head.one_bias) {
-    if (o.head.rest_size) rest.emplace(o.head.rest_size, o.head.vocab_size);
-  }
-
-  /// input_ids (B,T) => logits (B,T,V)
-  MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
-    const auto base = model(in, args);
-    const auto x =
-        transforms_ ? norm(activate(dense(base.last_hidden_state), activation_)) : base.last_hidden_state;  // (B,T,C)
-    const auto with_rest = [this](const auto& h) {
-      const isize E = decoder.weight.extent(1);
-      return add(decoder(h.slice(h.rank - 1, 0, E).dense()),
-                 (*rest)(h.slice(h.rank - 1, E, h.extent(h.rank - 1)).dense()));
-    };
-    using Output = MaskedLMOutput<A, D>;
-    auto out =
-        rest ? language_model_output<Output>(x, with_rest, args) : language_model_output<Output>(x, decoder, args);
-    show_states(base, out);
-    return out;
+  masked_lm_head(const typename Base::options& base, const MaskedLMHeadOptions& o)
+      : Headed<Base>(base),
+        decoder(o.decoded_size ? o.decoded_size : o.hidden_size, o.vocab_size, o.decoder_bias),
+        name_(o.name),
+        activation_(o.activation),
+        tied_(o.tied),
+        bias_tied_(o.one_bias),
+        one_bias_(o.one_bias) {
+    if (o.decoder_bias) bias = decltype(bias)::unallocated({o.vocab_size});
+    if (!o.transformed) return;
+    dense.emplace(o.hidden_size, (o.decoded_size ? o.decoded_size : o.hidden_size) + o.rest_size, o.dense_bias);
+    if (o.rest_size) rest.emplace(o.rest_size, o.vocab_size);
+    norm.emplace(o.norm);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
-    if (transforms_) {
-      v(detail::cat(name_, ".dense"), dense);
-      v(detail::cat(name_, ".norm"), norm);
-    }
-    v(detail::cat(name_, ".bias"), bias);
+    v(cat(name_, ".dense"), dense);
+    v(cat(name_, ".norm"), norm);
+    if (bias.extent(0)) v(cat(name_, ".bias"), bias);
     v("rest", rest);
     if (tied_) {
       v.tied("decoder", decoder);
@@ -102,7 +85,7 @@ class ForMaskedLM : public Headed<Base> {
   }
   tied_pairs tied_parameters() const override {
     tied_pairs out;
-    if (bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", detail::cat(name_, ".bias"));
+    if (bias.extent(0) && bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", cat(name_, ".bias"));
     if (tied_) out.emplace_back("decoder.weight", this->input_embeddings());
     return out;
   }
@@ -126,21 +109,45 @@ class ForMaskedLM : public Headed<Base> {
   void resize_token_embeddings(isize vocab_size) override {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(decoder.weight, vocab_size);
-    detail::resize_rows(decoder.bias, vocab_size);
-    detail::resize_rows(bias, vocab_size);
     if (rest) detail::resize_rows(rest->weight, vocab_size);
+    if (bias.extent(0)) detail::resize_rows(decoder.bias, vocab_size), detail::resize_rows(bias, vocab_size);
     tie_weights();
   }
   std::string output_embeddings() const override { return "decoder.weight"; }
   const auto& output_table() const { return decoder.weight; }
   auto& output_table() { return decoder.weight; }
 
-  typename build_type::linear dense;
-  LayerNorm<build_type> norm;
+  std::optional<typename build_type::linear> dense;
+  std::optional<LayerNorm<build_type>> norm;
   typename build_type::template parameter<A, 1>
-      bias;  // (V), the decoder's where it is tied; a checkpoint always has it
+      bias;  // (V), the decoder's where it is tied; a checkpoint always has it, where there is one
   typename build_type::embeddings::linear decoder;
   std::optional<typename build_type::embeddings::linear> rest;
+
+ protected:
+  /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
+  template <class Output>
+  Output decode(const inputs& in, const ForwardArgs<A, D>& args) const {
+    const auto base = model(in, args);
+    auto out = decoded<Output>(transformed(base.last_hidden_state), args);
+    show_states(base, out);
+    return out;
+  }
+  /// What the decoder sees (B,T,C) => its logits, and with labels the loss.
+  template <class Output, class X>
+  Output decoded(const X& x, const ForwardArgs<A, D>& args) const {
+    if (!rest) return language_model_output<Output>(x, decoder, args);
+    const auto with_rest = [this](const auto& h) {
+      const isize E = decoder.weight.extent(1), C = h.extent(h.rank - 1);
+      return add(decoder(h.slice(h.rank - 1, 0, E).dense()), (*rest)(h.slice(h.rank - 1, E, C).dense()));
+    };
+    return language_model_output<Output>(x, with_rest, args);
+  }
+  /// (B,T,C) => (B,T,C), what the decoder sees
+  template <class X>
+  X transformed(const X& x) const {
+    return dense ? (*norm)(activate((*dense)(x), activation_)) : x;
+  }
 
  private:
   struct decoder_without_bias {
@@ -151,12 +158,51 @@ class ForMaskedLM : public Headed<Base> {
     }
   };
 
-  static isize width(const MaskedLMHeadOptions& o) { return o.embedding_size ? o.embedding_size : o.hidden_size; }
-
   const char* name_;
-  bool transforms_;
   Activation activation_;
   bool tied_, bias_tied_, one_bias_;  // the bias alone
+};
+
+}  // namespace detail
+
+/// (transformers.BertForMaskedLM and its like)
+template <class Base>
+class ForMaskedLM : public detail::masked_lm_head<Base> {
+  using head = detail::masked_lm_head<Base>;
+
+ public:
+  using typename head::A, typename head::D, typename head::inputs, typename head::options;
+  template <class Other>
+  using on_build = ForMaskedLM<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForMaskedLM";
+
+  explicit ForMaskedLM(const options& o) : head(o.base, o.head) {}
+
+  /// input_ids (B,T) => logits (B,T,V)
+  MaskedLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    return this->template decode<MaskedLMOutput<A, D>>(in, args);
+  }
+};
+
+/// The same head on an encoder that sees the past alone, whose logits are of the token that follows.
+/// (transformers.ElectraForCausalLM and its like)
+template <class Base>
+class EncoderForCausalLM : public detail::masked_lm_head<Base> {
+  using head = detail::masked_lm_head<Base>;
+
+ public:
+  using typename head::A, typename head::D, typename head::inputs, typename head::options;
+  template <class Other>
+  using on_build = EncoderForCausalLM<typename Base::template on_build<Other>>;
+  static constexpr const char* class_suffix = "ForCausalLM";
+  static constexpr bool generates = true;
+
+  explicit EncoderForCausalLM(const options& o) : head(o.base, o.head) {}
+
+  /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
+  CausalLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+    return this->template decode<CausalLMOutput<A, D>>(in, args);
+  }
 };
 
 }  // namespace hft

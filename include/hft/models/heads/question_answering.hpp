@@ -19,28 +19,31 @@ class ForQuestionAnswering : public Headed<Base> {
   struct options {
     typename Base::options base;
     isize hidden_size;
-    f64 dropout = 0;  // of what the head sees, in a training pass
+    f64 dropout = 0;                                 // of what the head sees, in a training pass
+    std::optional<TransformOptions> transform = {};  // what a token's state goes through first
   };
   template <class Config>
   static options options_of(const Config& config) {
     options o{Base::options_of(config), config.classifier().hidden_size};
     o.base.pooler.reset();
     if constexpr (requires { config.qa_dropout; }) o.dropout = config.qa_dropout;
+    if constexpr (requires { config.token_transform(); })
+      o.transform = config.token_transform(), o.dropout = config.classifier().dropout;
     return o;
   }
 
   explicit ForQuestionAnswering(const options& o)
-      : Headed<Base>(o.base),
-        qa_outputs(o.hidden_size, 2, true),
-        dropout_(o.dropout),
-        last_layer_(isize(o.base.layers.size())) {}
+      : Headed<Base>(o.base), qa_outputs(o.hidden_size, 2, true), dropout_(o.dropout), last_layer_(o.base.places()) {
+    if (o.transform) head.emplace(*o.transform);
+  }
 
   /// input_ids (B,T) => start_logits (B,T), end_logits (B,T)
   QuestionAnsweringModelOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
     if constexpr (D::tracked) context.dropout.begin_layer(last_layer_);
-    const auto logits = qa_outputs(apply_dropout(base.last_hidden_state, dropout_, context));  // (B,T,2)
+    const auto x = head ? (*head)(base.last_hidden_state) : base.last_hidden_state;
+    const auto logits = qa_outputs(apply_dropout(x, dropout_, context));  // (B,T,2)
     const Shape<2> shape{logits.extent(0), logits.extent(1)};
     const auto one = [&](isize i) { return logits.slice(2, i, i + 1).dense().template reshape<2>(shape); };
     QuestionAnsweringModelOutput<A, D> out{one(0), one(1)};
@@ -51,10 +54,12 @@ class ForQuestionAnswering : public Headed<Base> {
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
+    v("head", head);
     v("qa_outputs", qa_outputs);
   }
 
   typename build_type::linear qa_outputs;
+  std::optional<HeadTransform<build_type>> head;
 
  private:
   f64 dropout_;
