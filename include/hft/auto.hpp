@@ -96,7 +96,7 @@ NamedModel<typename Model::body_type> load_erased(const checkpoint& source, cons
   using Body = typename Model::body_type;
   using Config = typename Model::config_type;
   AnyConfig config = read_config(architecture_of<Config>, source, options);
-  NamedModel<Body> model(config, Body::options_of(config.template as<Config>()));
+  NamedModel<Body> model(config, body_options<Body>(config.template as<Config>()));
   load_model(model, model.any_config(), model.generation_config, source, options);
   return model;
 }

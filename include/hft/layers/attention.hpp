@@ -13,6 +13,7 @@
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
 #include <hft/ops/concat_tokens.hpp>
+#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
 
@@ -89,8 +90,9 @@ class AttentionCore {
     if (context.attentions)
       context.attentions->push_back(attention_weights(detail::untracked(query), detail::untracked(keys), args,
                                                       detail::untracked(bias), detail::untracked(sinks)));
-    return attention(query, keys, values, args, bias, sinks)
-        .template reshape<3>({B_, T, options_.num_heads * values.extent(3)});
+    auto y = attention(query, keys, values, args, bias, sinks)
+                 .template reshape<3>({B_, T, options_.num_heads * values.extent(3)});
+    return context.padding_sees_nothing && args.key_mask ? mask_tokens(y, args.key_mask) : y;
   }
 
   const AttentionOptions& options() const { return options_; }

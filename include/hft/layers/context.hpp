@@ -66,7 +66,11 @@ struct ForwardContext : detail::pass_state<A, D> {
   isize words = 0;                 // of a pass over words and entities behind them: the words; 0: there are no entities
   Tensor<u8, 2, base> key_mask;    // (B,S), 0 hides a key; empty: all visible
   Tensor<A, 4, D> attention_bias;  // (1|B,1|H,T,S), of every self-attention; empty: none
-  cross_source<Tensor<A, 3, D>> source;  // of cross-attention
+  cross_source<Tensor<A, 3, D>> source;  // of cross-attention; of attention to relative positions their rows (1,P,C)
+  bool padding_sees_nothing = false;     // whether attention gives zeros to hidden tokens (BigBird)
+  Tensor<f32, 3> target_mapping;         // (B,M,T), of a second stream: the places that it asks for (XLNet)
+  Tensor<f32, 3> hidden_pairs;           // (B,T,T), not 0 where a query does not see a key; empty: none
+  Tensor<i64, 2> global_tokens;          // (B,T), not 0 where a token sees and is seen by all (Longformer); empty: none
   // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
   std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();
   // Where someone asked for them, what layers take in and give, and the weights of attention.

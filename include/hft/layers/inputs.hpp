@@ -62,6 +62,9 @@ struct TextInputs {
   Tensor<i64, 2> position_ids = {};    // (B,T) or (1,T); empty: counted from the cache's length, whatever the mask
   Tensor<i64, 2> token_type_ids = {};  // (B,T), BERT and GPT-2
   Tensor<i64, 2> task_type_ids = {};   // (B,T), ERNIE
+  Tensor<i64, 2> global_attention_mask = {};  // (B,T), of Longformer: 1 where a token sees all others; empty: its own
+  Tensor<f32, 3> perm_mask = {};              // (B,T,T), of XLNet: 1 where a token does not see another; empty: all do
+  Tensor<f32, 3> target_mapping = {};         // (B,M,T), of XLNet: the places that are asked for; empty: all tokens
 
   void fields(input_visitor& v) {
     v("input_ids", input_ids, v.required);
@@ -69,6 +72,9 @@ struct TextInputs {
     v("position_ids", position_ids);
     v("token_type_ids", token_type_ids);
     v("task_type_ids", task_type_ids);
+    v("global_attention_mask", global_attention_mask);
+    v("perm_mask", perm_mask);
+    v("target_mapping", target_mapping);
   }
 };
 

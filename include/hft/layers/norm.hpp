@@ -1,6 +1,7 @@
 // RMSNorm and LayerNorm. Their weights are held in the activation dtype whatever the model's weight dtype is.
 #pragma once
 #include <hft/layers/build.hpp>
+#include <hft/layers/channels.hpp>
 #include <hft/module.hpp>
 #include <hft/ops/elementwise.hpp>
 #include <hft/ops/layer_norm.hpp>
@@ -14,6 +15,7 @@ struct NormOptions {
   bool bias = true;               // LayerNorm only
   bool weight = true;             // else there is no parameter at all
   bool weight_from_zero = false;  // whether the weight is the distance from 1 (Gemma, Nemotron)
+  bool statistics = true;         // LayerNorm only: false: x times weight plus bias, as it comes (MobileBERT)
 };
 
 namespace detail {
@@ -66,7 +68,7 @@ class RMSNorm {
 template <class B>
 class LayerNorm {
  public:
-  explicit LayerNorm(const NormOptions& o) : eps_(o.eps), kind_(o) {
+  explicit LayerNorm(const NormOptions& o) : eps_(o.eps), kind_(o), statistics_(o.statistics) {
     if (o.weight) weight = decltype(weight)::unallocated({o.size});
     if (o.weight && o.bias) bias = decltype(bias)::unallocated({o.size});
   }
@@ -74,6 +76,7 @@ class LayerNorm {
   /// (..., C) => (..., C)
   template <class X>
   X operator()(const X& x) const {
+    if (!statistics_) return add_row(mul_rows(x, weight), bias);
     return with_extent<B>(kind_.size, [&](auto c) { return layer_norm(x, kind_.of(weight), bias, eps_, c); });
   }
   void visit(visitor& v) {
@@ -86,6 +89,7 @@ class LayerNorm {
  private:
   f64 eps_;
   detail::norm_weight<B> kind_;
+  bool statistics_;
 };
 
 }  // namespace hft

@@ -9,6 +9,7 @@
 
 #include <hft/layers/alibi_bias.hpp>
 #include <hft/layers/block.hpp>
+#include <hft/layers/block_sparse_bias.hpp>
 #include <hft/layers/pooler.hpp>
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/log.hpp>
@@ -29,6 +30,7 @@ struct BackboneOptions {
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
+  std::optional<BlockSparseOptions> block_sparse = {};        // the same, of texts that are long enough
   std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
   f64 dropout = 0;                                            // of what it gives, in a training pass
   isize contact_inputs = 0;                                   // of ESM's contact_head; 0: there is none
@@ -65,6 +67,7 @@ class Backbone : public ModelParts {
         layers(o.layers.begin(), o.layers.end()),
         where_(o.where),
         alibi_(o.alibi),
+        block_sparse_(o.block_sparse),
         groups_(o.groups),
         places_(o.places()),
         dropout_(o.dropout),
@@ -109,7 +112,13 @@ class Backbone : public ModelParts {
     }
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
+    if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
+      context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
+      context.padding_sees_nothing = true;
+    }
     out.last_hidden_state = run_layers(layers, x, context, groups_ ? &*groups_ : nullptr);
+    if (context.target_mapping)  // what was asked for stands behind the tokens
+      out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
     if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
@@ -148,7 +157,7 @@ class Backbone : public ModelParts {
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
     leave_out_computed(stored);
-    if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
+    if (!pooler || !pooler->projects() || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
     pooler.reset();
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
   }
@@ -211,6 +220,7 @@ class Backbone : public ModelParts {
 
   const char* where_;
   std::optional<AlibiBiasOptions> alibi_;
+  std::optional<BlockSparseOptions> block_sparse_;
   std::optional<LayerGroups> groups_;
   isize places_;
   f64 dropout_;

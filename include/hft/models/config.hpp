@@ -54,6 +54,15 @@ T config_value(const json& value, std::string_view where, const char* key) {
     T read = value.is_string() ? 0 : json_as<isize>(value, where, key);
     if (value.is_string()) read.text = config_value<short_string>(value, where, key);
     return read;
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    if (!value.is_string()) return json_as<T>(value, where, key);
+    T words;  // in one text, as old files of DeBERTa have them: "p2c|c2p"
+    for (std::string_view rest = value.get_ref<const std::string&>(); !rest.empty();) {
+      const auto end = std::min(rest.find('|'), rest.size());
+      words.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return words;
   } else if constexpr (std::is_same_v<T, ImageSize>) {
     if (!value.is_array()) return json_as<isize>(value, where, key);
     if (value.size() != 2) json_mismatch(value, where, key, "a number, or a list of height and width");
@@ -231,6 +240,7 @@ class field_writer final : public field_visitor {
     if (rule.is_old) return;
     std::visit([&](auto place) { write(name, place); }, field);
     if (rule.if_set && object_[name].is_null()) object_.erase(name);
+    if (rule.null_if_empty && !object_.contains(name)) object_[name] = nullptr;
   }
 
   template <class T>

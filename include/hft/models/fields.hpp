@@ -83,6 +83,7 @@ struct field_rule {
   const char* gguf_key = nullptr;   // below the architecture's name
   const char* also_name = nullptr;  // the field's name in other architectures, read here, too (attribute_map)
   bool is_old = false;              // a spelling of older files, read and not written; listed before today's
+  bool null_if_empty = false;       // a list that is written as null where it is empty, else not at all
   bool if_set = false;              // an optional field that is not written where it has no value
 
   bool bounded() const { return std::isfinite(least) || std::isfinite(most); }
@@ -94,6 +95,11 @@ struct field_rule {
   constexpr field_rule also(const char* name) const {
     field_rule r = *this;
     r.also_name = name;
+    return r;
+  }
+  constexpr field_rule written_as_null() const {
+    field_rule r = *this;
+    r.null_if_empty = true;
     return r;
   }
   constexpr field_rule written_if_set() const {

@@ -11,6 +11,7 @@
 //   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...
 //   void complete_from(const gguf_file&)                     optional: what a GGUF file says beside its keys
 //   f64 initializer_range, or initial_deviation(path)        of weights at the start
+//   void adapt(class_suffix, base model's options) const     optional: what differs in the base model of some classes
 //   bool initialise(path, shape, random, values) const       optional: fills what starts in a way of its own
 // A Body is a ModelParts with operator(), options, options_of(config), class_suffix and on_build<B>; it is compiled
 // once, however many architectures it is the composition of.
@@ -63,6 +64,20 @@ void check_specialisation(fixed<S>*, const Config& config) {
   if (config.extents() != S::config.extents() || config.num_hidden_layers != S::config.num_hidden_layers)
     throw config_error(Config::model_type, "the extents of a specialised build", shape_text(S::config.extents()),
                        shape_text(config.extents()));
+}
+
+/// What a config says a model is built from.
+template <class Body, class Config>
+typename Body::options body_options(const Config& config) {
+  auto o = Body::options_of(config);
+  const auto adapt = [&](auto& base) {
+    if constexpr (requires { config.adapt(Body::class_suffix, base); }) config.adapt(Body::class_suffix, base);
+  };
+  if constexpr (requires { o.base; })
+    adapt(o.base);
+  else
+    adapt(o);
+  return o;
 }
 
 }  // namespace detail
@@ -236,7 +251,7 @@ class PreTrainedModel : public NamedModel<Body> {
   static typename Body::options checked_options(const Config& config) {
     check_config(config_ref::of(config));
     detail::check_specialisation(static_cast<typename Body::build_type::specialisation*>(nullptr), config);
-    return Body::options_of(config);
+    return detail::body_options<Body>(config);
   }
 };
 

@@ -10,6 +10,7 @@
 #include <hft/ops/autodiff/dropout.hpp>
 #include <hft/ops/autodiff/elementwise.hpp>
 #include <hft/ops/autodiff/embedding.hpp>
+#include <hft/ops/autodiff/fourier.hpp>
 #include <hft/ops/autodiff/gather_bias.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
@@ -18,6 +19,7 @@
 #include <hft/ops/autodiff/norm.hpp>
 #include <hft/ops/autodiff/normalise_rows.hpp>
 #include <hft/ops/autodiff/patches.hpp>
+#include <hft/ops/autodiff/relative_scores.hpp>
 #include <hft/ops/autodiff/replace.hpp>
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>

@@ -65,6 +65,7 @@ struct ClassifierOptions {
   f64 dropout = 0;                                 // of what it sees, in a training pass
   std::optional<i64> pad_token_id = {};            // what last_token leaves out
   std::optional<short_string> problem_type = {};   // what a sequence's labels are: see sequence_classification_loss
+  std::optional<f64> dense_dropout = {};           // of what a dense layer before it sees, where that differs
   std::optional<Activation> activation = {};       // in the place of that which the pooling has
   SummaryOptions summary = {};                     // of `summarised`
   std::optional<TransformOptions> transform = {};  // what a summary, or a token's state, goes through first
@@ -142,6 +143,11 @@ struct summarised {
   }
 };
 
+/// The same where checkpoints call the classifier otherwise. (transformers.XLNetForSequenceClassification)
+struct summarised_to_logits : summarised {
+  static constexpr const char* classifier_name = "logits_proj";
+};
+
 /// The last token that is not the pad token. Its classifier has no bias, and is called score.
 struct last_token {
   static constexpr bool bias = false, pools = false;
@@ -204,8 +210,12 @@ class classifying : public Headed<Base> {
   /// What the classifier sees: x, in a training pass with dropout.
   template <class X>
   X drop(const X& x, ForwardContext<A, D>& context) const {
+    return drop(x, context, head_.dropout);
+  }
+  template <class X>
+  X drop(const X& x, ForwardContext<A, D>& context, f64 p) const {
     if constexpr (D::tracked) context.dropout.begin_layer(last_layer_);
-    return apply_dropout(x, head_.dropout, context);
+    return apply_dropout(x, p, context);
   }
 
   ClassifierOptions head_;
@@ -273,7 +283,7 @@ class classifying_sequences : public classifying<Base> {
     } else {
       auto x = Pooling::of(this->where_, base, in, o.pad_token_id);  // (B,C)
       if constexpr (turns) {
-        if (Pooling::drops_before) x = this->drop(x, context);
+        if (Pooling::drops_before) x = this->drop(x, context, o.dense_dropout.value_or(o.dropout));
         x = activate((*dense)(x), o.activation.value_or(Pooling::activation));
       }
       return this->classifier(this->drop(x, context));

@@ -22,7 +22,9 @@ struct MaskedLMHeadOptions {
   isize decoded_size = 0;   // of what the decoder sees; 0: hidden_size
   bool transformed = true;  // else that is what the base model gives (EuroBERT): there is no dense, and no norm
   bool dense_bias = true;
-  bool decoder_bias = true;  // whether there is any
+  bool decoder_bias = true;   // whether there is any
+  isize rest_size = 0;        // channels behind those that a layer of its own sees (MobileBERT)
+  const char* name = "head";  // of all but the decoder in paths, of an architecture that has several (DeBERTa)
 };
 
 namespace detail {
@@ -50,21 +52,24 @@ class masked_lm_head : public Headed<Base> {
   masked_lm_head(const typename Base::options& base, const MaskedLMHeadOptions& o)
       : Headed<Base>(base),
         decoder(o.decoded_size ? o.decoded_size : o.hidden_size, o.vocab_size, o.decoder_bias),
+        name_(o.name),
         activation_(o.activation),
         tied_(o.tied),
         bias_tied_(o.one_bias),
         one_bias_(o.one_bias) {
     if (o.decoder_bias) bias = decltype(bias)::unallocated({o.vocab_size});
     if (!o.transformed) return;
-    dense.emplace(o.hidden_size, o.decoded_size ? o.decoded_size : o.hidden_size, o.dense_bias);
+    dense.emplace(o.hidden_size, (o.decoded_size ? o.decoded_size : o.hidden_size) + o.rest_size, o.dense_bias);
+    if (o.rest_size) rest.emplace(o.rest_size, o.vocab_size);
     norm.emplace(o.norm);
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
-    v("head.dense", dense);
-    v("head.norm", norm);
-    if (bias.extent(0)) v("head.bias", bias);
+    v(cat(name_, ".dense"), dense);
+    v(cat(name_, ".norm"), norm);
+    if (bias.extent(0)) v(cat(name_, ".bias"), bias);
+    v("rest", rest);
     if (tied_) {
       v.tied("decoder", decoder);
     } else if (bias_is_tied()) {
@@ -80,7 +85,7 @@ class masked_lm_head : public Headed<Base> {
   }
   tied_pairs tied_parameters() const override {
     tied_pairs out;
-    if (bias.extent(0) && bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", "head.bias");
+    if (bias.extent(0) && bias_is_tied() && !one_bias_) out.emplace_back("decoder.bias", cat(name_, ".bias"));
     if (tied_) out.emplace_back("decoder.weight", this->input_embeddings());
     return out;
   }
@@ -104,6 +109,7 @@ class masked_lm_head : public Headed<Base> {
   void resize_token_embeddings(isize vocab_size) override {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(decoder.weight, vocab_size);
+    if (rest) detail::resize_rows(rest->weight, vocab_size);
     if (bias.extent(0)) detail::resize_rows(decoder.bias, vocab_size), detail::resize_rows(bias, vocab_size);
     tie_weights();
   }
@@ -116,15 +122,26 @@ class masked_lm_head : public Headed<Base> {
   typename build_type::template parameter<A, 1>
       bias;  // (V), the decoder's where it is tied; a checkpoint always has it, where there is one
   typename build_type::embeddings::linear decoder;
+  std::optional<typename build_type::embeddings::linear> rest;
 
  protected:
   /// input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n.
   template <class Output>
   Output decode(const inputs& in, const ForwardArgs<A, D>& args) const {
     const auto base = model(in, args);
-    auto out = language_model_output<Output>(transformed(base.last_hidden_state), decoder, args);
+    auto out = decoded<Output>(transformed(base.last_hidden_state), args);
     show_states(base, out);
     return out;
+  }
+  /// What the decoder sees (B,T,C) => its logits, and with labels the loss.
+  template <class Output, class X>
+  Output decoded(const X& x, const ForwardArgs<A, D>& args) const {
+    if (!rest) return language_model_output<Output>(x, decoder, args);
+    const auto with_rest = [this](const auto& h) {
+      const isize E = decoder.weight.extent(1), C = h.extent(h.rank - 1);
+      return add(decoder(h.slice(h.rank - 1, 0, E).dense()), (*rest)(h.slice(h.rank - 1, E, C).dense()));
+    };
+    return language_model_output<Output>(x, with_rest, args);
   }
   /// (B,T,C) => (B,T,C), what the decoder sees
   template <class X>
@@ -141,6 +158,7 @@ class masked_lm_head : public Headed<Base> {
     }
   };
 
+  const char* name_;
   Activation activation_;
   bool tied_, bias_tied_, one_bias_;  // the bias alone
 };

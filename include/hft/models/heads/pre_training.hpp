@@ -55,8 +55,7 @@ class ForPreTraining : public detail::masked_lm_head<Base> {
     if constexpr (D::tracked) {
       if (!args.sentence_labels) both.labels = {};
     }
-    const auto tokens =
-        language_model_output<MaskedLMOutput<A, D>>(this->transformed(base.last_hidden_state), this->decoder, both);
+    const auto tokens = this->template decoded<MaskedLMOutput<A, D>>(this->transformed(base.last_hidden_state), both);
     out.prediction_logits = tokens.logits;
     show_states(base, out);
     if constexpr (D::tracked)
@@ -126,7 +125,8 @@ class ForReplacedTokens : public Headed<Base> {
   };
   template <class Config>
   static options options_of(const Config& config) {
-    options o{Base::options_of(config), config.hidden_size, find_activation(config.hidden_act, Config::model_type)};
+    options o{Base::options_of(config), config.classifier().hidden_size,
+              find_activation(config.hidden_act, Config::model_type)};
     o.base.pooler.reset();
     return o;
   }

@@ -48,8 +48,10 @@ Tensor<A, 2, autodiff<D>> combine_rows(const std::vector<Tensor<A, 2, autodiff<D
   auto out = detail::record("combine_rows", std::move(y), backward, ew);
   for (const auto& e : edges) {
     if (!e) continue;
-    if (!out.history()) return detail::record("combine_rows", out.value(), backward, e);
-    out.history()->inputs.push_back(e);
+    if (!out.history())
+      out = detail::record("combine_rows", out.value(), backward, e);
+    else
+      out.history()->inputs.push_back(e);
   }
   return out;
 }
