@@ -31,6 +31,8 @@ PAD, BOS, EOS = 0, 1, 2
 # Buffers of MiniMax that are computed of its config, and need not be in a checkpoint
 DECAYS = r"\.(slope_rate|(query|key|diagonal)_decay)$"
 
+# So too the sinusoids of Pegasus
+SINUSOIDS = r"^model\.(encoder|decoder)\.embed_positions\.weight$"
 
 
 class Routing(torch.overrides.TorchFunctionMode):
@@ -143,7 +145,8 @@ def load(folder, **options):
     options = {"dtype": torch.float32, **options}
     cls = getattr(transformers, architecture)
     model, info = cls.from_pretrained(seeded.checkpoint(folder), output_loading_info=True, **options)
-    info["missing_keys"] = [name for name in info["missing_keys"] if not re.search(DECAYS, name)]
+    computed = f"{DECAYS}|{SINUSOIDS}" if architecture.startswith("Pegasus") else DECAYS
+    info["missing_keys"] = [name for name in info["missing_keys"] if not re.search(computed, name)]
     wrong = {key: value for key, value in info.items() if value and key != "unexpected_keys"}
     if wrong:
         raise RuntimeError(f"{folder}: {wrong}")
@@ -160,6 +163,7 @@ def run_pass(folder, inputs, routing=None):
     with routing or contextlib.nullcontext():
         output = model(**inputs, **options)
     names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "start_logits", "end_logits")
+    names += ("logits_ngram",)  # of ProphetNet
     return {name: output[name] for name in names if output.get(name) is not None}
 
 
