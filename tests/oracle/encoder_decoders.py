@@ -341,7 +341,7 @@ ARCHS = {
             attention_window=4,
         ),
         [
-            main_case("base", attention_window=[2, 4]),
+            main_case("base", attention_window=[4, 8], decoder_layers=1),
             main_case("untied", FAINT, tie_word_embeddings=False, activation_function="relu", encoder_layers=1),
             MODEL,
             QUESTION,
@@ -390,7 +390,7 @@ ARCHS = {
     "prophetnet": (
         "ProphetNet",
         dict(
-            vocab_size=41,
+            vocab_size=23,
             hidden_size=32,
             encoder_ffn_dim=44,
             decoder_ffn_dim=36,
@@ -407,12 +407,11 @@ ARCHS = {
             decoder_start_token_id=0,
         ),
         [
-            main_case("base", RELATIVE),
+            main_case("base", RELATIVE, num_encoder_layers=1),
             main_case(
                 "three_streams",
                 dict(special=FAINT_EMBEDDINGS + RELATIVE["special"]),
                 ngram=3,
-                num_encoder_layers=1,
                 num_decoder_layers=1,
                 num_decoder_attention_heads=4,
                 activation_function="relu",
