@@ -391,10 +391,10 @@ ARCHS = {
         "ProphetNet",
         dict(
             vocab_size=23,
-            hidden_size=32,
+            hidden_size=24,
             encoder_ffn_dim=44,
             decoder_ffn_dim=36,
-            num_encoder_layers=2,
+            num_encoder_layers=2,  # no less than of the decoder: as T5's
             num_decoder_layers=2,
             num_encoder_attention_heads=4,
             num_decoder_attention_heads=2,
@@ -407,11 +407,12 @@ ARCHS = {
             decoder_start_token_id=0,
         ),
         [
-            main_case("base", RELATIVE, num_encoder_layers=1),
+            main_case("base", RELATIVE),
             main_case(
                 "three_streams",
                 dict(special=FAINT_EMBEDDINGS + RELATIVE["special"]),
                 ngram=3,
+                num_encoder_layers=1,
                 num_decoder_layers=1,
                 num_decoder_attention_heads=4,
                 activation_function="relu",
