@@ -27,9 +27,9 @@ BOOST_AUTO_TEST_CASE(is_loaded_as_the_class_it_names_and_gives_its_outputs) {
           return std::any_of(g.tensors().begin(), g.tensors().end(),
                              [&](const auto& t) { return t.name.ends_with("." + result); });
         };
-        const char* results[] = {"logits", "start_logits", "last_hidden_state"};
-        const auto result = std::find_if(std::begin(results), std::end(results), has);
-        BOOST_TEST_REQUIRE((result != std::end(results)), "the golden has no outputs");
+        const auto results = result_names();
+        const auto result = std::find_if(results.begin(), results.end(), has);
+        BOOST_TEST_REQUIRE((result != results.end() && *result != "sequences"), "the golden has no outputs");
         check_forward(g, *result, [&](const std::vector<stored_tensor>& in, const std::string& pass) {
           return model.forward(in, pass);
         });
