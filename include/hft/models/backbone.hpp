@@ -30,6 +30,7 @@ struct BackboneOptions {
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   f64 dropout = 0;                                            // of what it gives, in a training pass
+  f64 layer_drop = 0;                                         // the share of layers that training leaves out
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
@@ -60,6 +61,7 @@ class Backbone : public ModelParts {
         where_(o.where),
         alibi_(o.alibi),
         dropout_(o.dropout),
+        layer_drop_(o.layer_drop),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
         causal_(o.causal),
@@ -100,6 +102,7 @@ class Backbone : public ModelParts {
     }
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
+    if constexpr (D::tracked) context.layer_drop = layer_drop_;
     out.last_hidden_state = run_layers(layers, x, context);
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
@@ -132,6 +135,7 @@ class Backbone : public ModelParts {
   isize padding_row() const override { return embeddings.padding_row(); }
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
     if (!pooler || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
     pooler.reset();
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
@@ -173,7 +177,7 @@ class Backbone : public ModelParts {
 
   const char* where_;
   std::optional<AlibiBiasOptions> alibi_;
-  f64 dropout_;
+  f64 dropout_, layer_drop_;
   bool shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
 };
