@@ -54,10 +54,11 @@ bool fits_any(std::span<const std::string_view> patterns, std::string_view name)
 struct name_tables {
   std::string_view base_model_prefix = "model";     // the base model's name inside the headed one
   std::string_view question_answering_prefix = {};  // the same where the head is for that, if it differs (Llama's like)
-  std::span<const name_rule> rules = {};            // of the base model's paths, and of heads'
-  std::span<const name_rule> gguf = {};             // from checkpoint names to llama.cpp's
-  bool gguf_pairs = true;                           // whether its files of this architecture reorder rotary rows
-  std::string_view gguf_architecture = {};          // what it calls the architecture, where that is not the model_type
+  std::span<const std::pair<std::string_view, std::string_view>> prefixes = {};  // by class suffix, where it differs
+  std::span<const name_rule> rules = {};    // of the base model's paths, and of heads'
+  std::span<const name_rule> gguf = {};     // from checkpoint names to llama.cpp's
+  bool gguf_pairs = true;                   // whether its files of this architecture reorder rotary rows
+  std::string_view gguf_architecture = {};  // what it calls the architecture, where that is not the model_type
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
@@ -67,6 +68,8 @@ struct name_tables {
 
   /// The base model's name in the class with this suffix.
   constexpr std::string_view prefix_in(std::string_view class_suffix) const {
+    for (const auto& [suffix, prefix] : prefixes)
+      if (suffix == class_suffix) return prefix;
     return class_suffix == "ForQuestionAnswering" && !question_answering_prefix.empty() ? question_answering_prefix
                                                                                         : base_model_prefix;
   }

@@ -136,6 +136,20 @@ struct TokenClassifierOutput {
   }
 };
 
+/// The same of an encoder and a decoder.
+template <Scalar A = f32, Device D = cpu>
+struct Seq2SeqSequenceClassifierOutput {
+  Tensor<A, 2, D> logits = {};  // (B,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  Seq2SeqModelOutput<A, D> base = {};
+
+  template <class V>
+  void fields(V& v) const {
+    v("logits", logits);
+    base.states(v);
+  }
+};
+
 /// Of a model that finds the span of a text that answers.
 template <Scalar A = f32, Device D = cpu>
 struct QuestionAnsweringModelOutput {
@@ -150,6 +164,21 @@ struct QuestionAnsweringModelOutput {
     v("end_logits", end_logits);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
+  }
+};
+
+/// The same of an encoder and a decoder.
+template <Scalar A = f32, Device D = cpu>
+struct Seq2SeqQuestionAnsweringModelOutput {
+  Tensor<A, 2, D> start_logits = {}, end_logits = {};  // (B,T)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  Seq2SeqModelOutput<A, D> base = {};
+
+  template <class V>
+  void fields(V& v) const {
+    v("start_logits", start_logits);
+    v("end_logits", end_logits);
+    base.states(v);
   }
 };
 
@@ -204,14 +233,20 @@ void show_states(const Base& base, Output& out) {
   out.attentions = base.attentions;
 }
 
+template <Scalar A, Device D, class Output>
+void show_states(const Seq2SeqModelOutput<A, D>& base, Output& out) {
+  out.base = base;
+}
+
 /// What a language model returns: the head's logits of the positions that args keep; on a device that records, and
 /// given labels, their loss, and logits only where args ask for both.
+///   next  whether a label is of the token that follows
 template <class Output, class X, class Head, class Args>
-Output language_model_output(const X& hidden, const Head& head, const Args& args) {
+Output language_model_output(const X& hidden, const Head& head, const Args& args, bool next = Output::next_token) {
   Output out;
   if constexpr (X::device::tracked) {
     if (args.labels) {
-      out.loss = language_model_loss<Output>(hidden, head, args);
+      out.loss = language_model_loss(hidden, head, args, next);
       if (args.return_logits) out.logits = head(last_positions(hidden, args.logits_to_keep));
       return out;
     }

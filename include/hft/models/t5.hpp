@@ -43,14 +43,14 @@ struct T5Config {
   TextModelOptions<> decoder() const { return stack(num_decoder_layers.value_or(num_layers), true); }
   Seq2SeqLMHeadOptions seq2seq_lm_head() const {
     return {.head = {.hidden_size = d_model, .vocab_size = vocab_size, .tied = true},
-            .scale = scale_decoder_outputs.value_or(tie_word_embeddings) ? 1 / std::sqrt(f64(d_model)) : 1,
-            .decoder_start_token_id = decoder_start_token_id,
-            .pad_token_id = pad_token_id};
+            .scale = scale_decoder_outputs.value_or(tie_word_embeddings) ? 1 / std::sqrt(f64(d_model)) : 1};
+  }
+  ShiftOptions shift() const {
+    return {.decoder_start_token_id = decoder_start_token_id, .pad_token_id = pad_token_id};
   }
   f64 initial_deviation(std::string_view path) const;
 
   static constexpr name_rule rules[] = {
-      {"encoder.embed_tokens", "shared"},
       {"@.position_bias", "@.block.0.layer.0.SelfAttention"},
       {"@.norm", "@.final_layer_norm"},
       {"@.layers.*.input_layernorm", "@.block.*.layer.0.layer_norm"},
@@ -90,7 +90,7 @@ struct T5Config {
 template <class B>
 using T5EncoderBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, no_positions>, FeedForward<B>>;
 template <class B>
-using T5DecoderBlock = PreNormCrossBlock<RMSNorm<B>, SelfAttention<B, no_positions>, CrossAttention<B>, FeedForward<B>>;
+using T5DecoderBlock = CrossBlock<RMSNorm<B>, SelfAttention<B, no_positions>, CrossAttention<B>, FeedForward<B>>;
 
 namespace detail {
 template <class B>

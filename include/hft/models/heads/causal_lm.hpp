@@ -46,8 +46,8 @@ class ForCausalLM : public LMHead<Base> {
       return cap ? scale(activate(scale(y, 1 / cap), Activation::tanh), cap) : y;
     };
     using Output = CausalLMOutput<A, D>;
-    auto out =
-        cap ? language_model_output<Output>(x, capped, args) : language_model_output<Output>(x, this->lm_head, args);
+    auto out = cap ? language_model_output<Output>(x, capped, args, head_.shifts_labels)
+                   : language_model_output<Output>(x, this->lm_head, args, head_.shifts_labels);
     show_states(base, out);
     if constexpr (D::tracked)
       if (!router_logits.empty())
@@ -55,6 +55,9 @@ class ForCausalLM : public LMHead<Base> {
                                        head_.router_aux_loss));
     return out;
   }
+
+  /// Whether labels are of the token that follows.
+  bool shifts_labels() const { return head_.shifts_labels; }
 
  private:
   LMHeadOptions head_;

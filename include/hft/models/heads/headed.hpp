@@ -1,6 +1,8 @@
 // Headed: what all heads share, the base model as the member `model`, whose parts they pass on.
 #pragma once
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include <hft/models/model_parts.hpp>
 #include <hft/models/output.hpp>
@@ -25,6 +27,15 @@ class Headed : public ModelParts {
     for (auto& [copy, original] : pairs) copy.insert(0, "model."), original.insert(0, "model.");
     return pairs;
   }
+  void untie(std::string_view copy) override {
+    if (copy.starts_with("model.")) model.untie(copy.substr(6));
+  }
+  void set_tie_word_embeddings(bool tied) override { model.set_tie_word_embeddings(tied); }
+  /// A head that pools needs the pooler; others have it left out.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    model.leave_out_absent(
+        [&](std::string_view path) { return path.starts_with("pooler.") || stored(detail::cat("model.", path)); });
+  }
   void resize_token_embeddings(isize vocab_size) override { model.resize_token_embeddings(vocab_size); }
   CacheOptions cache_options() const override { return model.cache_options(); }
   isize max_positions() const override { return model.max_positions(); }
@@ -37,5 +48,27 @@ class Headed : public ModelParts {
 
   Base model;
 };
+
+namespace detail {
+
+template <class Inputs>
+inline constexpr bool has_decoder = false;
+template <Scalar A, Device D>
+inline constexpr bool has_decoder<Seq2SeqInputs<A, D>> = true;
+
+/// The output of a head by the base model that it stands on: beside an encoder and a decoder their states, too.
+template <class Base, class Output, class Seq2SeqOutput>
+using output_over = std::conditional_t<has_decoder<typename Base::inputs>, Seq2SeqOutput, Output>;
+
+/// The options of the backbone that a head sees: of an encoder and a decoder the decoder's.
+template <class Options>
+auto& last_backbone(Options& o) {
+  if constexpr (requires { o.decoder; })
+    return o.decoder;
+  else
+    return o;
+}
+
+}  // namespace detail
 
 }  // namespace hft

@@ -1,7 +1,5 @@
 // ForConditionalGeneration: a head over the vocabulary on an encoder and a decoder.
 #pragma once
-#include <optional>
-
 #include <hft/models/heads/lm_head.hpp>
 #include <hft/models/seq2seq_model.hpp>
 #include <hft/ops/elementwise.hpp>
@@ -10,14 +8,8 @@ namespace hft {
 
 struct Seq2SeqLMHeadOptions {
   LMHeadOptions head;
-  f64 scale = 1;                                   // of what the head sees
-  std::optional<i64> decoder_start_token_id = {};  // with which labels begin as the decoder's tokens
-  std::optional<i64> pad_token_id = {};            // which stands there for labels that do not count
+  f64 scale = 1;  // of what the head sees
 };
-
-/// Labels (B,T), moved right by one, behind the start token: what the decoder sees where it is to predict them. Throws
-/// value_error without the tokens that this takes. (transformers' _shift_right, shift_tokens_right)
-Tensor<i64, 2> shift_right(const Tensor<i64, 2>& labels, const Seq2SeqLMHeadOptions& o);
 
 /// Checkpoint names: model, lm_head. (transformers.T5ForConditionalGeneration and its like)
 template <class Base>
@@ -37,7 +29,7 @@ class ForConditionalGeneration : public LMHead<Base> {
     return {Base::options_of(config), config.seq2seq_lm_head()};
   }
 
-  explicit ForConditionalGeneration(const options& o) : LMHead<Base>(o.base, o.head.head), head_(o.head) {}
+  explicit ForConditionalGeneration(const options& o) : LMHead<Base>(o.base, o.head.head), scale_(o.head.scale) {}
 
   /// input_ids (B,S), decoder_input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n. Given
   /// labels, the decoder's tokens may be left to them.
@@ -45,7 +37,7 @@ class ForConditionalGeneration : public LMHead<Base> {
     if constexpr (D::tracked) {
       if (args.labels && !in.decoder_input_ids) {
         inputs shifted = in;
-        shifted.decoder_input_ids = shift_right(args.labels, head_);
+        shifted.decoder_input_ids = this->model.shifted(args.labels);
         return with_decoder_tokens(shifted, args);
       }
     }
@@ -60,32 +52,13 @@ class ForConditionalGeneration : public LMHead<Base> {
  private:
   Seq2SeqLMOutput<A, D> with_decoder_tokens(const inputs& in, const ForwardArgs<A, D>& args) const {
     const auto base = this->model(in, args);
-    const auto hidden = head_.scale == 1 ? base.last_hidden_state : scale(base.last_hidden_state, head_.scale);
+    const auto hidden = scale_ == 1 ? base.last_hidden_state : scale(base.last_hidden_state, scale_);
     auto out = language_model_output<Seq2SeqLMOutput<A, D>>(hidden, this->lm_head, args);
     out.base = base;
     return out;
   }
 
-  Seq2SeqLMHeadOptions head_;
+  f64 scale_;
 };
-
-#if HFT_DEFINES(MODELS)
-
-HFT_INLINE Tensor<i64, 2> shift_right(const Tensor<i64, 2>& labels, const Seq2SeqLMHeadOptions& o) {
-  if (!o.decoder_start_token_id || !o.pad_token_id)
-    throw value_error("labels", "without decoder_input_ids", "decoder_start_token_id and pad_token_id in the config",
-                      "none");
-  const auto from = labels.dense();
-  const isize B = labels.extent(0), T = labels.extent(1);
-  Tensor<i64, 2> ids({B, T});
-  for (isize b = 0; b < B; ++b)
-    for (isize t = 0; t < T; ++t) {
-      const i64 label = t ? from.data()[b * T + t - 1] : *o.decoder_start_token_id;
-      ids.data()[b * T + t] = label == -100 ? *o.pad_token_id : label;
-    }
-  return ids;
-}
-
-#endif  // HFT_DEFINES
 
 }  // namespace hft
