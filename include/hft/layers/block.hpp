@@ -1,5 +1,6 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <cstddef>
 #include <optional>
 
 #include <hft/layers/attention.hpp>
@@ -33,26 +34,16 @@ struct BlockOptions {
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 
-namespace detail {
-/// An MLP's result; one with dropout of its own sees the pass.
-template <class Mlp, class X, class Context>
-X feed_forward(const Mlp& mlp, const X& x, Context& context) {
-  if constexpr (requires { mlp(x, context); })
-    return mlp(x, context);
-  else
-    return mlp(x);
-}
-}  // namespace detail
-
 /// x through all layers, in order. Where the pass asks for gradient checkpointing, each layer is one checkpoint; where
-/// it asks for hidden states, it gets x and what each layer gives.
-template <class Layers, class X, class Context>
-X run_layers(const Layers& layers, X x, Context& context) {
+/// it asks for hidden states, it gets x and what each layer gives. `before(i)` is called before layer i.
+template <class Layers, class X, class Context, class Before>
+X run_layers(const Layers& layers, X x, Context& context, const Before& before) {
   const auto show = [&] {
     if (context.hidden_states) context.hidden_states->push_back(x);
   };
   show();
   for (const auto& layer : layers) {
+    before(std::size_t(&layer - layers.data()));
     if constexpr (requires { context.gradient_checkpointing; }) {
       context.dropout.begin_layer(&layer - layers.data());
       if (context.training && context.layer_drop > 0 && !(context.dropout.next(context.layer_drop).kept(0) & 1)) {

@@ -28,6 +28,7 @@ struct BackboneOptions {
   std::optional<std::pair<isize, isize>> project_out = {};  // channels, and to how many a last layer brings them (OPT)
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
+  bool position_bias_of_layers = false;                       // whether each has one of its own (UMT5)
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   f64 dropout = 0;                                            // of what it gives, in a training pass
   f64 layer_drop = 0;                                         // the share of layers that training leaves out
@@ -62,6 +63,7 @@ class Backbone : public ModelParts {
         alibi_(o.alibi),
         dropout_(o.dropout),
         layer_drop_(o.layer_drop),
+        bias_of_layers_(o.position_bias_of_layers),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
         causal_(o.causal),
@@ -70,7 +72,9 @@ class Backbone : public ModelParts {
     if (o.norm) norm.emplace(*o.norm);
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
-    if (o.position_bias) position_bias.emplace(*o.position_bias);
+    if (o.position_bias)
+      for (std::size_t i = 0; i < (bias_of_layers_ ? layers.size() : 1); ++i)
+        position_bias.emplace_back(*o.position_bias);
   }
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
@@ -96,14 +100,17 @@ class Backbone : public ModelParts {
     if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
     if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
     const auto x = embeddings(in, context);  // (B,T,C)
-    if (position_bias) {
-      const isize T = x.extent(1);
-      context.attention_bias = (*position_bias)(context.key_length - T, T, context.key_length);
-    }
+    const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
+      if (i < position_bias.size())
+        context.attention_bias = position_bias[i](context.key_length - T, T, context.key_length);
+    };
+    if (!bias_of_layers_) bias_of(0);
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
     if constexpr (D::tracked) context.layer_drop = layer_drop_;
-    out.last_hidden_state = run_layers(layers, x, context);
+    out.last_hidden_state = run_layers(layers, x, context, [&](std::size_t i) {
+      if (bias_of_layers_) bias_of(i);
+    });
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
     if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
     if constexpr (D::tracked) context.dropout.begin_layer(isize(layers.size()) + 1);  // one before it is a head's
@@ -120,7 +127,10 @@ class Backbone : public ModelParts {
     v("norm", norm);
     v("project_out", project_out);
     v("pooler", pooler);
-    v("position_bias", position_bias);
+    if (bias_of_layers_)
+      v("position_bias", position_bias);
+    else if (!position_bias.empty())
+      v("position_bias", position_bias[0]);
   }
   void resize_token_embeddings(isize vocab_size) override {
     if constexpr (text)
@@ -149,7 +159,7 @@ class Backbone : public ModelParts {
   std::optional<Norm<B>> norm;
   std::optional<typename B::linear> project_out;
   std::optional<Pooler<B>> pooler;
-  std::optional<RelativePositionBias<B>> position_bias;
+  std::vector<RelativePositionBias<B>> position_bias;  // one, or one for each layer
 
  private:
   template <class Layer>
@@ -178,7 +188,7 @@ class Backbone : public ModelParts {
   const char* where_;
   std::optional<AlibiBiasOptions> alibi_;
   f64 dropout_, layer_drop_;
-  bool shows_embeddings_, shows_normed_, causal_;
+  bool bias_of_layers_, shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
 };
 
