@@ -3,6 +3,9 @@
 //   {"layers.*.self_attn.q_proj", "encoder.layer.*.attention.self.query"}
 //   {"layers.*.mlp.up_proj", "h.*.mlp.c_fc", stored_as::transposed}
 #pragma once
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +32,15 @@ struct name_rule {
   std::string_view ours, theirs;
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
 };
+
+/// Tables of rules one after the other.
+template <std::size_t... N>
+constexpr auto joined_rules(const name_rule (&... tables)[N]) {
+  std::array<name_rule, (N + ...)> all;
+  auto* to = all.data();
+  ((to = std::copy_n(tables, N, to)), ...);
+  return all;
+}
 
 /// A name by the rules, or nothing where none fits.
 struct renamed {
