@@ -38,8 +38,9 @@ struct AttentionOptions {
   isize num_heads;
   isize num_kv_heads;
   isize head_dim;
-  isize layer = 0;    // its place in the cache
-  bool bias = false;  // of the query, key and value projections
+  isize layer = 0;     // its place in the cache
+  bool bias = false;   // of the query, key and value projections
+  bool fused = false;  // of layers that may be either: whether one projection makes queries, keys and values
   bool output_bias = false;
   visibility visible = {};               // causal unless said otherwise
   std::optional<f64> scale = {};         // of the scores; default 1 / sqrt(head_dim)
@@ -52,6 +53,8 @@ struct AttentionOptions {
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
   QKVLayout qkv = {};                // of a FusedSelfAttention
+  isize side_block = 0;              // of a SideAttention: the tokens whose sum is one more key; 0: there is none
+  f64 side_eps = 1e-6;               // of the norm of these sums
   isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 

@@ -101,8 +101,7 @@ class Backbone : public ModelParts {
     if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
     const auto x = embeddings(in, context);  // (B,T,C)
     const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
-      if (i < position_bias.size())
-        context.attention_bias = position_bias[i](context.key_length - T, T, context.key_length);
+      if (i < position_bias.size()) position_bias[i].begin(context, T);
     };
     if (!bias_of_layers_) bias_of(0);
     if constexpr (text)
