@@ -33,6 +33,13 @@ struct QKVLayout {
   bool values_before_keys = false;  // in each group (CodeGen)
 };
 
+/// Of a StreamAttention.
+struct StreamOptions {
+  isize count = 0;  // streams beside the text
+  isize num_buckets = 32, max_distance = 128;
+  isize step_shift = 0;  // by which distances are longer where a cache holds the past
+};
+
 struct AttentionOptions {
   isize hidden_size;
   isize num_heads;
@@ -55,7 +62,8 @@ struct AttentionOptions {
   QKVLayout qkv = {};                // of a FusedSelfAttention
   isize side_block = 0;              // of a SideAttention: the tokens whose sum is one more key; 0: there is none
   f64 side_eps = 1e-6;               // of the norm of these sums
-  isize source_size = 0;             // of cross-attention: the other sequence's channels; 0: hidden_size
+  StreamOptions streams = {};
+  isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.
