@@ -121,7 +121,7 @@ class generation_loop {
     const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
     if (!start)
       throw value_error("generate", "decoder_start_token_id", "a token for the decoder to start with", "none");
-    model.begin(prompts, options.attention_mask);
+    model.begin(prompts, options.attention_mask, options.global_attention_mask);
     return Tensor<i64, 2>::filled({prompts.extent(0), 1}, *start);
   }
 

@@ -67,6 +67,7 @@ struct ForwardContext : detail::pass_state<A, D> {
   Tensor<u8, 2, base> key_mask;          // (B,S), 0 hides a key; empty: all visible
   Tensor<A, 4, D> attention_bias;        // (1|B,1|H,T,S), of every self-attention; empty: none
   cross_source<Tensor<A, 3, D>> source;  // of cross-attention
+  Tensor<i64, 2> global_tokens;          // (B,T), not 0 where a token sees and is seen by all (Longformer); empty: none
   // The angles of this pass, for each set of frequencies that its layers have; shared with copies of the context.
   std::shared_ptr<RotaryTables<A, D>> rotary = std::make_shared<RotaryTables<A, D>>();
   // Where someone asked for them, what layers take in and give, and the weights of attention.

@@ -11,6 +11,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/sinusoids.hpp>
+#include <hft/ops/concat_tokens.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
@@ -30,12 +31,13 @@ struct TextEmbeddingsOptions {
   bool types_are_tokens = false;        // GPT-2's types are tokens of the vocabulary
   std::optional<NormOptions> norm = {};
   bool norm_before_positions = false;  // which are then added to what is normed (BlenderbotSmall)
+  isize streams = 0;                   // that stand behind the tokens, at the positions that follow theirs (ProphetNet)
   f64 scale = 1;                       // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_norm.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_streams, embed_token_types, embed_norm.
 template <class B>
 class TextEmbeddings {
  public:
@@ -55,6 +57,7 @@ class TextEmbeddings {
       fixed_positions.emplace(o.max_positions, C);
     else if (o.max_positions)
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
+    if (o.streams) embed_streams.emplace(o.streams, C);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
     if (o.norm) embed_norm.emplace(*o.norm);
   }
@@ -90,6 +93,7 @@ class TextEmbeddings {
     if (embed_norm && options_.norm_before_positions) x = (*embed_norm)(x);
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
     if (fixed_positions) x = add(x, (*fixed_positions)(context.position_ids));
+    if (embed_streams) x = with_streams(x, context.position_ids);
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
     if (embed_norm && !options_.norm_before_positions) x = (*embed_norm)(x);
@@ -101,6 +105,7 @@ class TextEmbeddings {
     v("project_in", project_in);
     v("embed_positions", embed_positions);
     if (positions_stored_) v("embed_positions", fixed_positions);
+    v("embed_streams", embed_streams);
     v("embed_token_types", embed_token_types);
     v("embed_norm", embed_norm);
   }
@@ -116,12 +121,24 @@ class TextEmbeddings {
 
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
-  std::optional<Embedding<B>> embed_positions, embed_token_types;
+  std::optional<Embedding<B>> embed_positions, embed_streams, embed_token_types;
   // In the activation dtype, on the device beneath, where nothing is trained.
   std::optional<Embedding<build<typename B::activation, typename B::base, typename B::layer_kind>>> fixed_positions;
   std::optional<LayerNorm<B>> embed_norm;
 
  private:
+  // x (B,T,C) and behind it the streams (B,T,C) each: a row, the last one first, at the position that follows.
+  template <class X>
+  X with_streams(X x, const Tensor<i64, 2>& position_ids) const {
+    Tensor<i64, 2> next = position_ids.clone();
+    std::for_each(next.data(), next.data() + next.size(), [](i64& p) { ++p; });
+    const X behind = (*embed_positions)(next);
+    for (isize s = 0, n = options_.streams; s < n; ++s) {
+      const X row = (*embed_streams)(Tensor<i64, 2>::filled(next.shape(), (s + n - 1) % n));
+      x = concat_tokens(x, X(add(row, behind)));
+    }
+    return x;
+  }
   /// Sinusoids of positions (B,T) => (B,T,C)
   auto positions(const Tensor<i64, 2>& ids, isize channels) const {
     return on_device(sinusoids(ids, channels, options_.pad_token_id));

@@ -43,12 +43,14 @@ struct CausalLMOutput {
   static constexpr bool next_token = true;  // logits are of the token that follows
   Tensor<A, 3, D> logits = {};              // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  Tensor<A, 4, D> logits_ngram = {};                // (B,n-1,T,V), of the tokens behind that; of streams (ProphetNet)
+  std::vector<Tensor<A, 3, D>> hidden_states = {};  // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 
   template <class V>
   void fields(V& v) const {
     v("logits", logits);
+    v("logits_ngram", logits_ngram);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
   }
@@ -58,6 +60,7 @@ template <Scalar A = f32, Device D = cpu>
 struct Seq2SeqModelOutput {
   Tensor<A, 3, D> last_hidden_state = {};                               // (B,T,C)
   Tensor<A, 3, D> encoder_last_hidden_state = {};                       // (B,S,C)
+  Tensor<A, 3, D> streams = {};                                         // (B,nT,C), of a decoder with some
   std::vector<Tensor<A, 3, D>> decoder_hidden_states = {};              // these where asked for
   std::vector<Tensor<A, 4, typename D::base>> decoder_attentions = {};  // (B,H,T,T) each
   std::vector<Tensor<A, 4, typename D::base>> cross_attentions = {};    // (B,H,T,S) each
@@ -84,11 +87,13 @@ struct Seq2SeqLMOutput {
   static constexpr bool next_token = false;  // the decoder's tokens were moved
   Tensor<A, 3, D> logits = {};               // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  Tensor<A, 4, D> logits_ngram = {};  // (B,n-1,T,V), of the tokens behind that; of streams (ProphetNet)
   Seq2SeqModelOutput<A, D> base = {};
 
   template <class V>
   void fields(V& v) const {
     v("logits", logits);
+    v("logits_ngram", logits_ngram);
     base.states(v);
   }
 };
@@ -252,6 +257,33 @@ Output language_model_output(const X& hidden, const Head& head, const Args& args
     }
   }
   out.logits = head(last_positions(hidden, args.logits_to_keep));
+  return out;
+}
+
+/// The same of n streams of states (B,nT,C), of which the first gives logits, and the others logits_ngram. All, or the
+/// first alone, are to predict the labels.
+template <class Output, class X, class Head, class Args>
+Output stream_model_output(const X& streams, isize n, bool all_learn, const Head& head, const Args& args) {
+  Output out;
+  const isize B = streams.extent(0), T = streams.extent(1) / n;
+  const X first = n == 1 ? streams : X(streams.slice(1, 0, T).dense());
+  if constexpr (X::device::tracked) {
+    if (args.labels) {
+      Args all = args;
+      const isize times = all_learn ? n : 1;
+      all.labels = Tensor<i64, 2>({B, times * T});
+      const auto labels = args.labels.dense();
+      for (isize b = 0; b < B; ++b)
+        for (isize i = 0; i < times * T; ++i) all.labels.data()[b * times * T + i] = labels.data()[b * T + i % T];
+      out.loss = language_model_loss(all_learn ? streams : first, head, all, false);
+      if (!args.return_logits) return out;
+    }
+  }
+  out.logits = head(last_positions(first, args.logits_to_keep));
+  if (n > 1) {
+    const X logits = head(streams.slice(1, T, n * T).dense());
+    out.logits_ngram = logits.template reshape<4>({B, n - 1, T, logits.extent(2)});
+  }
   return out;
 }
 

@@ -1,6 +1,8 @@
 // Seq2SeqModel: an encoder, and a decoder that sees what it made (Vaswani et al. 2017, arXiv 1706.03762). Both are
 // backbones over tokens, most of them over one table of these; the decoder's blocks have a cross-attention.
 #pragma once
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@ enum class token_tables {
 struct ShiftOptions {
   std::optional<i64> decoder_start_token_id = {};  // the start
   std::optional<i64> pad_token_id = {};            // stands there for labels that do not count
+  bool hides_padding = false;                      // whether the decoder does not see what stands for padding then
   bool from_last = false;  // the start is each row's last token, as if all padding were behind it (mBART)
 };
 
@@ -56,13 +59,19 @@ class Seq2SeqModel : public ModelParts {
     typename Decoder::options decoder;
     ShiftOptions shift = {};
     token_tables tables = token_tables::shared;
-    bool unties = false;        // whether tables are untied where a head is
+    bool unties = false;                                     // whether tables are untied where a head is
+    std::optional<std::pair<isize, isize>> projection = {};  // of what the decoder sees, from a size to another
+    const char* decoder_name = "decoder";                    // as a member, of which name rules know
+    bool looks_globally = false;                             // whether the encoder's tokens may see all others (LED)
     bool shifts_input = false;  // whether the decoder sees input_ids, shifted, where it is given none
   };
   template <class Config>
   static options options_of(const Config& config) {
     options o{config.encoder(), config.decoder(), config.shift()};
     if constexpr (requires { config.tables(); }) o.tables = config.tables(), o.unties = true;
+    if constexpr (requires { config.projection(); }) o.projection = config.projection();
+    if constexpr (requires { config.decoder_name(); }) o.decoder_name = config.decoder_name();
+    if constexpr (requires { config.looks_globally; }) o.looks_globally = config.looks_globally;
     if constexpr (requires { config.shifts_input; }) o.shifts_input = config.shifts_input;
     return o;
   }
@@ -71,10 +80,14 @@ class Seq2SeqModel : public ModelParts {
       : encoder(without_table(o.encoder)),
         decoder(without_table(o.decoder)),
         where_(o.decoder.where),
+        decoder_name_(o.decoder_name),
         shift_(o.shift),
+        streams_(o.decoder.embeddings.streams),
         tables_(o.tables),
         unties_(o.unties),
-        shifts_input_(o.shifts_input) {
+        shifts_input_(o.shifts_input),
+        looks_globally_(o.looks_globally) {
+    if (o.projection) enc_to_dec_proj.emplace(o.projection->first, o.projection->second, true);
     if (tables_ == token_tables::untied)
       unused.emplace(o.encoder.embeddings.vocab_size, o.encoder.embeddings.hidden_size);
   }
@@ -92,7 +105,7 @@ class Seq2SeqModel : public ModelParts {
     if (!tokens.input_ids) throw value_error(where_, "decoder_input_ids", "the decoder's tokens", "none");
     auto encoded = encode(in, args);
     Seq2SeqContext<A, D> context{decoder.begin(tokens, of_decoder(args)), tokens};
-    context.source.states = encoded.last_hidden_state;
+    context.source.states = enc_to_dec_proj ? (*enc_to_dec_proj)(encoded.last_hidden_state) : encoded.last_hidden_state;
     if (const auto mask = encoder_mask(in, args))
       context.source.mask = to_device<typename D::base>(detail::visible_keys(
           where_, mask, {encoded.last_hidden_state.extent(0), encoded.last_hidden_state.extent(1)}));
@@ -102,8 +115,15 @@ class Seq2SeqModel : public ModelParts {
   Seq2SeqModelOutput<A, D> run(const inputs&, const ForwardArgs<A, D>& args, Seq2SeqContext<A, D>& context) const {
     auto decoded = decoder.run(context.tokens, of_decoder(args), context);
     auto& encoded = context.encoded;
+    Tensor<A, 3, D> streams;
+    if (streams_) {
+      const auto all = decoded.last_hidden_state;
+      const isize N = all.extent(1), T = N / (1 + streams_);
+      decoded.last_hidden_state = all.slice(1, 0, T).dense(), streams = all.slice(1, T, N).dense();
+    }
     return {.last_hidden_state = std::move(decoded.last_hidden_state),
             .encoder_last_hidden_state = std::move(encoded.last_hidden_state),
+            .streams = std::move(streams),
             .decoder_hidden_states = std::move(decoded.hidden_states),
             .decoder_attentions = std::move(decoded.attentions),
             .cross_attentions = std::move(decoded.cross_attentions),
@@ -114,10 +134,22 @@ class Seq2SeqModel : public ModelParts {
   /// What the encoder makes of input_ids, or encoder_outputs where these are given.
   BaseModelOutput<A, D> encode(const inputs& in, const ForwardArgs<A, D>& args) const {
     if (in.encoder_outputs) return {.last_hidden_state = in.encoder_outputs};
-    return encoder({.input_ids = in.input_ids, .attention_mask = encoder_mask(in, args)}, without_tokens(args, false));
+    const TextInputs tokens{.input_ids = in.input_ids, .attention_mask = encoder_mask(in, args)};
+    const auto own = without_tokens(args, false);
+    auto context = encoder.begin(tokens, own);
+    if (in.global_attention_mask) context.global_tokens = global_tokens(in.global_attention_mask, tokens);
+    return encoder.run(tokens, own, context);
   }
-  /// Labels as the decoder's tokens.
-  Tensor<i64, 2> shifted(const Tensor<i64, 2>& labels) const { return shift_right(labels, shift_); }
+  /// The same inputs with labels as the decoder's tokens.
+  inputs with_labels(inputs in, const Tensor<i64, 2>& labels) const {
+    in.decoder_input_ids = shift_right(labels, shift_);
+    if (shift_.hides_padding && !in.decoder_attention_mask) {
+      in.decoder_attention_mask = in.decoder_input_ids.clone();
+      i64* mask = in.decoder_attention_mask.data();
+      std::transform(mask, mask + labels.size(), mask, [&](i64 id) { return id != *shift_.pad_token_id; });
+    }
+    return in;
+  }
 
   void visit(visitor& v) override {
     if (tables_ == token_tables::shared) {
@@ -125,10 +157,11 @@ class Seq2SeqModel : public ModelParts {
     } else {
       v("shared", unused);
       v("encoder.embed_tokens", encoder.embeddings.embed_tokens);
-      v("decoder.embed_tokens", decoder.embeddings.embed_tokens);
+      v(detail::cat(decoder_name_, ".embed_tokens"), decoder.embeddings.embed_tokens);
     }
     v("encoder", encoder);
-    v("decoder", decoder);
+    v(decoder_name_, decoder);
+    v("enc_to_dec_proj", enc_to_dec_proj);
   }
   void tie_weights() override {
     if (tables_ == token_tables::shared)
@@ -175,12 +208,13 @@ class Seq2SeqModel : public ModelParts {
   /// What a head is tied to, and its path.
   const auto& head_table() const { return decoder.token_table(); }
   std::string head_table_path() const {
-    return tables_ == token_tables::shared ? "shared.weight" : "decoder.embed_tokens.weight";
+    return tables_ == token_tables::shared ? "shared.weight" : detail::cat(decoder_name_, ".embed_tokens.weight");
   }
 
   Encoder encoder;
   Decoder decoder;
   std::optional<Embedding<build_type>> unused;  // with untied tables
+  std::optional<typename build_type::linear> enc_to_dec_proj;
 
  private:
   template <class Options>
@@ -190,6 +224,21 @@ class Seq2SeqModel : public ModelParts {
   }
   static Tensor<i64, 2> encoder_mask(const inputs& in, const ForwardArgs<A, D>& args) {
     return in.attention_mask ? in.attention_mask : args.attention_mask;
+  }
+  // What is global, padding never; empty where nothing is.
+  Tensor<i64, 2> global_tokens(const Tensor<i64, 2>& asked, const TextInputs& in) const {
+    if (!looks_globally_) throw value_error(where_, "global_attention_mask", "none: the encoder knows no such tokens");
+    if (asked.shape() != in.input_ids.shape())
+      throw shape_error(where_, "global_attention_mask", detail::shape_text(in.input_ids.shape()),
+                        detail::shape_text(asked.shape()));
+    const auto mask = in.attention_mask ? in.attention_mask.dense() : in.attention_mask;
+    Tensor<i64, 2> chosen = asked.clone();
+    bool any = false;
+    for (isize i = 0; i < chosen.size(); ++i) {
+      if (mask && !mask.data()[i]) chosen.data()[i] = 0;
+      any = any || chosen.data()[i];
+    }
+    return any ? chosen : Tensor<i64, 2>();
   }
   // The tensors of args are the encoder's, the cache is the decoder's.
   static ForwardArgs<A, D> without_tokens(ForwardArgs<A, D> args, [[maybe_unused]] bool cached = true) {
@@ -204,10 +253,11 @@ class Seq2SeqModel : public ModelParts {
     return own;
   }
 
-  const char* where_;
+  const char *where_, *decoder_name_;
   ShiftOptions shift_;
+  isize streams_;
   token_tables tables_;
-  bool unties_, shifts_input_;
+  bool unties_, shifts_input_, looks_globally_;
 };
 
 /// Its encoder alone. Checkpoint names: shared, encoder. (transformers.T5EncoderModel and its like)

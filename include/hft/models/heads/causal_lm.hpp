@@ -39,6 +39,16 @@ class ForCausalLM : public LMHead<Base> {
                                 "gradient checkpointing");
     }
     const auto base = this->model.run(in, args, context);
+    if (head_.streams) {
+      const isize N = base.last_hidden_state.extent(1), T = N / (1 + head_.streams);
+      auto own = args;
+      if constexpr (D::tracked)
+        if (own.label_smoothing == 0) own.label_smoothing = head_.label_smoothing;
+      auto out = stream_model_output<CausalLMOutput<A, D>>(base.last_hidden_state.slice(1, T, N).dense(), head_.streams,
+                                                           head_.streams_learn, this->lm_head, own);
+      show_states(base, out);
+      return out;
+    }
     const f64 factor = head_.logit_scale, cap = head_.logit_softcap;
     const auto x = factor == 1 ? base.last_hidden_state : scale(base.last_hidden_state, factor);  // (B,T,C)
     const auto capped = [this, cap](const auto& h) {

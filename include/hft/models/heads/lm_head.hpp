@@ -18,6 +18,9 @@ struct LMHeadOptions {
   bool bias = false;
   bool fixed_bias = false;      // one that learns nothing, and that a checkpoint may lack: final_logits_bias (1,V)
   bool shifts_labels = true;    // of a causal model: whether labels are of the token that follows, as of most
+  isize streams = 0;            // of states, behind those of the tokens (ProphetNet); 0: there are none
+  bool streams_learn = true;    // whether all of them predict labels, else the first alone
+  f64 label_smoothing = 0;      // of their loss
   f64 logit_scale = 1;          // of the logits: of what the head sees
   f64 logit_softcap = 0;        // logits become softcap * tanh(logit / softcap); 0: none
   f64 router_aux_loss = 0;      // the share of load_balancing_loss in the loss; 0: none
