@@ -4,6 +4,8 @@
 //   {"layers.*.mlp.up_proj", "h.*.mlp.c_fc", stored_as::transposed}
 #pragma once
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <optional>
 #include <span>
@@ -32,6 +34,15 @@ struct name_rule {
   std::string_view ours, theirs;
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
 };
+
+/// Tables of rules one after the other.
+template <std::size_t... N>
+constexpr auto joined_rules(const name_rule (&... tables)[N]) {
+  std::array<name_rule, (N + ...)> all;
+  auto* to = all.data();
+  ((to = std::copy_n(tables, N, to)), ...);
+  return all;
+}
 
 /// A name by the rules, or nothing where none fits.
 struct renamed {
@@ -90,12 +101,13 @@ bool fits_any(std::span<const std::string_view> patterns, std::string_view name)
 struct name_tables {
   std::string_view base_model_prefix = "model";     // the base model's name inside the headed one
   std::string_view question_answering_prefix = {};  // the same where the head is for that, if it differs (Llama's like)
-  std::span<const name_rule> rules = {};            // of the base model's paths, and of heads'
-  std::span<const stack_rule> stacks = {};          // from the names that rules give to tensors of several parameters
-  std::span<const name_rule> gguf = {};             // from checkpoint names to llama.cpp's
-  std::span<const stack_rule> gguf_stacks = {};     // the same of its tensors of several parameters
-  bool gguf_pairs = true;                           // whether its files of this architecture reorder rotary rows
-  std::string_view gguf_architecture = {};          // what it calls the architecture, where that is not the model_type
+  std::span<const std::pair<std::string_view, std::string_view>> prefixes = {};  // by class suffix, where it differs
+  std::span<const name_rule> rules = {};         // of the base model's paths, and of heads'
+  std::span<const stack_rule> stacks = {};       // from the names that rules give to tensors of several parameters
+  std::span<const name_rule> gguf = {};          // from checkpoint names to llama.cpp's
+  std::span<const stack_rule> gguf_stacks = {};  // the same of its tensors of several parameters
+  bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
+  std::string_view gguf_architecture = {};       // what it calls the architecture, where that is not the model_type
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
@@ -105,6 +117,8 @@ struct name_tables {
 
   /// The base model's name in the class with this suffix.
   constexpr std::string_view prefix_in(std::string_view class_suffix) const {
+    for (const auto& [suffix, prefix] : prefixes)
+      if (suffix == class_suffix) return prefix;
     return class_suffix == "ForQuestionAnswering" && !question_answering_prefix.empty() ? question_answering_prefix
                                                                                         : base_model_prefix;
   }

@@ -35,6 +35,8 @@ DECAYS = r"\.(slope_rate|(query|key|diagonal)_decay)$|\.encoder\.embed_positions
 MORE_OUTPUTS = ("prediction_logits", "seq_relationship_logits", "sop_logits", "entity_last_hidden_state", "entity_logits")
 MORE_OUTPUTS += ("start_top_log_probs", "start_top_index", "end_top_log_probs", "end_top_index", "cls_logits")
 
+# So too the sinusoids of Pegasus
+SINUSOIDS = r"^model\.(encoder|decoder)\.embed_positions\.weight$"
 
 
 class Routing(torch.overrides.TorchFunctionMode):
@@ -147,7 +149,8 @@ def load(folder, **options):
     options = {"dtype": torch.float32, **options}
     cls = getattr(transformers, architecture)
     model, info = cls.from_pretrained(seeded.checkpoint(folder), output_loading_info=True, **options)
-    info["missing_keys"] = [name for name in info["missing_keys"] if not re.search(DECAYS, name)]
+    computed = f"{DECAYS}|{SINUSOIDS}" if architecture.startswith("Pegasus") else DECAYS
+    info["missing_keys"] = [name for name in info["missing_keys"] if not re.search(computed, name)]
     wrong = {key: value for key, value in info.items() if value and key != "unexpected_keys"}
     if wrong:
         raise RuntimeError(f"{folder}: {wrong}")
@@ -165,6 +168,7 @@ def run_pass(folder, inputs, routing=None):
         output = model(**inputs, **options)
     names = ("logits", "last_hidden_state", "pooler_output", "encoder_last_hidden_state", "start_logits", "end_logits")
     names += MORE_OUTPUTS
+    names += ("logits_ngram",)  # of ProphetNet
     return {name: output[name] for name in names if output.get(name) is not None}
 
 

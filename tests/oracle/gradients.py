@@ -18,6 +18,16 @@ import common
 import encoders
 from vit import NAMES_IN_MEMORY as VIT
 from common import DATA, MIN_MARGIN, Routing, generator, load, padded_batch, save
+from encoder_decoders import ARCHS as ENCODER_DECODERS, source_size, target_size
+
+# Of BART and its like
+BART = (
+    "encoder.layers.1.self_attn.q",
+    "decoder.layers.0.encoder_attn.k",
+    "decoder.layers.1.self_attn.v",
+    "norm",
+    "shared",
+)
 
 # name: folder, config overrides, kind of labels, parameters kept (all if empty)
 CASES = {
@@ -161,6 +171,32 @@ CASES = {
     "eurobert": ("eurobert/sequence_classification", {}, "class", ("attn", "norm", "dense", "classifier", "embed")),
     "gte": ("gte/masked_lm", {}, "same", ("attn", "norm", "lm_head", "embeddings", "mlp.up")),
     "jina_embeddings_v3": ("jina_embeddings_v3/masked_lm", {}, "same", ("mixer", "norm", "lm_head", "emb")),
+    # of encoder_decoders.py
+    "bart": ("bart/base", {}, "answers", (*BART, "embed_positions")),
+    "bart_causal_lm": ("bart/causal_lm", {}, "next", ("self_attn", "embed", "norm")),
+    "mbart": ("mbart/base", {}, "answers", (*BART, "embed_positions")),
+    "marian": ("marian/base", {}, "answers", BART),
+    "marian_two_vocabularies": ("marian/two_vocabularies", {}, "answers", ("embed_tokens", "norm")),
+    "pegasus": ("pegasus/base", {}, "answers", BART),
+    "m2m_100": ("m2m_100/base", {}, "answers", BART),
+    "blenderbot": ("blenderbot/base", {}, "answers", (*BART, "embed_positions")),
+    "blenderbot_small": ("blenderbot-small/base", {}, "answers", (*BART, "embed_positions")),
+    "mt5": ("mt5/base", {}, "answers", ("relative", "shared", "norm", "layer.0.SelfAttention.q")),
+    "umt5": ("umt5/base", {}, "answers", ("relative", "shared", "norm", "layer.0.SelfAttention.q")),
+    "led": ("led/base", {}, "answers", ("layers.0.self_attn.longformer", "norm", "shared", "embed_positions")),
+    "longt5": ("longt5/local", {}, "answers", ("relative", "shared", "norm", "LocalSelfAttention")),
+    "longt5_transient_global": (
+        "longt5/transient_global",
+        {},
+        "answers",
+        ("relative", "shared", "norm", "GlobalSelfAttention"),
+    ),
+    "switch_transformers": ("switch_transformers/base", {}, "answers", ("relative", "shared", "norm", "mlp")),
+    "prophetnet": ("prophetnet/base", {}, "answers", ("decoder.layers.0.self_attn", "norm", "_embeddings")),
+    "prophetnet_three_streams": ("prophetnet/three_streams", {}, "answers", ("norm", "ngram", "relative")),
+    "prophetnet_causal_lm": ("prophetnet/causal_lm", {}, "next", ("ngram", "norm", "relative", "word_embeddings")),
+    "bert_gpt2": ("encoder-decoder/bert_gpt2", {}, "answers", ("h.0.crossattention", "enc_to_dec", "ln_", "wpe")),
+    "two_berts": ("encoder-decoder/two_berts", {}, "answers", ("crossattention", "cls", "position_embeddings")),
 }
 
 
@@ -176,7 +212,7 @@ def labels_of(kind, rng, model, batch):
         return torch.randint(0, classes, (len(next(iter(batch.values()))),), generator=rng)
     rows, columns = batch["input_ids"].shape
     if kind == "answers":  # of a decoder, as long as they like
-        labels = torch.randint(3, model.config.vocab_size, (rows, 5), generator=rng)
+        labels = torch.randint(3, target_size(model.config), (rows, 5), generator=rng)
         labels[1, 3:] = -100
         return labels
     if kind == "values":
@@ -269,8 +305,8 @@ def write(name, rng):
         batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
     else:
         lengths = [18, 15, 4] if folder.startswith("big_bird") else [9, 6, 4]  # beyond which its attention is sparse
-        batch = padded_batch(rng, model.config.vocab_size, lengths, "right")
-    if folder.startswith("roberta"):
+        batch = padded_batch(rng, source_size(model.config), lengths, "right")
+    if folder.startswith("roberta") or folder.split("/")[0] in ENCODER_DECODERS:
         batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, model.config.pad_token_id)
     if folder.startswith("bert"):
         batch["token_type_ids"] = torch.randint(

@@ -65,9 +65,10 @@ class model_step final : public generation_step {
       return {scores_.data(), dense.extent(0), dense.extent(2), dense.extent(2)};
     }
   }
-  void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask) override {
-    if constexpr (requires { model_.encode(prompts, attention_mask); }) {
-      encoded_ = model_.encode(prompts, attention_mask);
+  void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask,
+             const Tensor<i64, 2>& global_attention_mask) override {
+    if constexpr (requires { model_.encode(prompts, attention_mask, global_attention_mask); }) {
+      encoded_ = model_.encode(prompts, attention_mask, global_attention_mask);
       mask_ = attention_mask;
       for (isize b = 0; b < prompts.extent(0); ++b) prompts_.push_back(b);
     }

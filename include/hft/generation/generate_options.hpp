@@ -14,9 +14,11 @@
 namespace hft {
 
 struct GenerateOptions {
-  /// (B,T): 0 for padding, on either side. Default: where the prompt contains pad_token_id, and that is no end of
-  /// sequence, all of it is padding; else there is none.
+  /// (B,T): 0 for padding, on either side. Default: where a decoder's prompt contains pad_token_id, and that is no end
+  /// of sequence, all of it is padding; else, and before an encoder, there is none.
   Tensor<i64, 2> attention_mask{};
+  /// (B,T), of LED: 1 for tokens that see all others.
+  Tensor<i64, 2> global_attention_mask{};
   /// A cache of the model's activation type and device, which afterwards holds all tokens but the last. Where it holds
   /// some already, input_ids begins with these. Default: a DynamicCache for this call.
   CacheBase* past_key_values = nullptr;

@@ -121,12 +121,12 @@ class generation_loop {
     const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
     if (!start)
       throw value_error("generate", "decoder_start_token_id", "a token for the decoder to start with", "none");
-    model.begin(prompts, mask_or_padding(prompts, config, options));
+    model.begin(prompts, options.attention_mask, options.global_attention_mask);
     return Tensor<i64, 2>::filled({prompts.extent(0), 1}, *start);
   }
 
-  // The mask that was given, or pad tokens as padding where none of them can be an end. (Transformers'
-  // _prepare_attention_mask_for_generation)
+  // The mask that was given, or pad tokens as padding where none of them can be an end; of a decoder alone.
+  // (Transformers' _prepare_attention_mask_for_generation)
   static Tensor<i64, 2> mask_or_padding(const Tensor<i64, 2>& ids, const GenerationConfig& config,
                                         const GenerateOptions& options) {
     if (options.attention_mask || !config.pad_token_id || config.eos_token_id->contains(*config.pad_token_id))

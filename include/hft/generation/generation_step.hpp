@@ -20,7 +20,8 @@ class generation_step {
 
   /// Where an encoder is part of the model: it reads the prompts, once, and what is generated is the decoder's alone.
   bool encodes = false;
-  virtual void begin(const Tensor<i64, 2>& /*prompts*/, const Tensor<i64, 2>& /*attention_mask*/) {}
+  virtual void begin(const Tensor<i64, 2>& /*prompts*/, const Tensor<i64, 2>& /*attention_mask*/,
+                     const Tensor<i64, 2>& /*global_attention_mask*/) {}
 
   /// Makes row i what row rows[i] was, in all that is kept between calls.
   virtual void reorder(std::span<const isize> rows, bool cached) = 0;

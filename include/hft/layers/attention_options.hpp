@@ -52,13 +52,21 @@ struct DecayOptions {
   f64 eps = 1e-6;                            // of its norm
 };
 
+/// Of a StreamAttention.
+struct StreamOptions {
+  isize count = 0;  // streams beside the text
+  isize num_buckets = 32, max_distance = 128;
+  isize step_shift = 0;  // by which distances are longer where a cache holds the past
+};
+
 struct AttentionOptions {
   isize hidden_size;
   isize num_heads;
   isize num_kv_heads;
   isize head_dim;
-  isize layer = 0;    // its place in the cache
-  bool bias = false;  // of the query, key and value projections
+  isize layer = 0;     // its place in the cache
+  bool bias = false;   // of the query, key and value projections
+  bool fused = false;  // of layers that may be either: whether one projection makes queries, keys and values
   bool output_bias = false;
   visibility visible = {};               // causal unless said otherwise
   std::optional<f64> scale = {};         // of the scores; default 1 / sqrt(head_dim)
@@ -77,6 +85,9 @@ struct AttentionOptions {
   bool entity_aware = false;         // of an EntityAwareAttention: whether queries depend on what keys are (LUKE)
   std::optional<LatentOptions> latent = {};
   std::optional<DecayOptions> decay = {};
+  isize side_block = 0;  // of a SideAttention: the tokens whose sum is one more key; 0: there is none
+  f64 side_eps = 1e-6;   // of the norm of these sums
+  StreamOptions streams = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 };
 

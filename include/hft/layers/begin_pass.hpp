@@ -18,8 +18,8 @@ Tensor<u8, 2> visible_keys(const char* where, const Tensor<i64, 2>& mask, const 
 }  // namespace detail
 
 /// Positions (B,T) of tokens (B,T) as RoBERTa counts them: those that are not padding from `pad` + 1 on, padding itself
-/// at `pad`.
-Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad);
+/// at `pad`; behind `past` tokens of a cache, all of which count.
+Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad, isize past = 0);
 
 /// Positions (B,T) of the last T tokens of a mask (B,S), counted over what it shows; -1 before the first.
 Tensor<i64, 2> positions_in_mask(const Tensor<i64, 2>& mask, isize T);
@@ -89,12 +89,12 @@ HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Sha
   return ids;
 }
 
-HFT_INLINE Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad) {
+HFT_INLINE Tensor<i64, 2> positions_past_padding(const Tensor<i64, 2>& input_ids, i64 pad, isize past) {
   const auto ids = input_ids.dense();
   const isize T = ids.extent(1);
   Tensor<i64, 2> positions(ids.shape());
   for (isize b = 0; b < ids.extent(0); ++b)
-    for (i64 t = 0, next = pad + 1; t < T; ++t)
+    for (i64 t = 0, next = pad + 1 + past; t < T; ++t)
       positions.data()[b * T + t] = ids.data()[b * T + t] == pad ? pad : next++;
   return positions;
 }

@@ -1,5 +1,6 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -27,26 +28,15 @@ struct BlockOptions {
   f64 residual_scale = 1;               // of what they add to a TransformerBlock, ...
   f64 stream_scale = 1;                 // ... and of what attention adds it to
   std::optional<f64> mlp_residual_scale = {}, mlp_stream_scale = {};  // the same of the MLP, where they differ
-  hft::norms norms = norms::before;                                   // of a TransformerBlock, and so the next
-  bool parallel = false;                                              // whether the MLP sees what attention sees
-  bool shared_norm = false;                                           // by the same norm
-  bool from_normed = false;     // whether the residual stream goes on from what is normed
-  bool attention_normed = true;  // else attention sees x itself, which was normed before (ModernBERT's first)
+  hft::norms norms = norms::before;  // of a TransformerBlock; of a CrossBlock before or of_the_sum
+  bool parallel = false;             // whether the MLP of a TransformerBlock sees what attention sees
+  bool shared_norm = false;          // by the same norm
+  bool from_normed = false;          // whether the residual stream goes on from what is normed
+  bool attention_normed = true;      // else attention sees x itself, which was normed before (ModernBERT's first)
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
-
-namespace detail {
-/// An MLP's result; one with dropout of its own sees the pass.
-template <class Mlp, class X, class Context>
-X feed_forward(const Mlp& mlp, const X& x, Context& context) {
-  if constexpr (requires { mlp(x, context); })
-    return mlp(x, context);
-  else
-    return mlp(x);
-}
-}  // namespace detail
 
 /// Layers that stand in several places (ALBERT): groups of `size` layers, one behind the other, and which of these
 /// groups stands in each place.
@@ -56,9 +46,10 @@ struct LayerGroups {
 };
 
 /// x through all layers, in order; of groups in theirs. Where the pass asks for gradient checkpointing, each layer is
-/// one checkpoint; where it asks for hidden states, it gets x and what each layer gives, or each group.
-template <class Layers, class X, class Context>
-X run_layers(const Layers& layers, X x, Context& context, const LayerGroups* groups = nullptr) {
+/// one checkpoint; where it asks for hidden states, it gets x and what each layer gives, or each group. `before(i)` is
+/// called before layer i.
+template <class Layers, class X, class Context, class Before>
+X run_layers(const Layers& layers, X x, Context& context, const Before& before, const LayerGroups* groups = nullptr) {
   const isize size = groups ? groups->size : 1,
               count = groups ? size * isize(groups->order.size()) : isize(layers.size());
   isize place = -1;
@@ -69,8 +60,13 @@ X run_layers(const Layers& layers, X x, Context& context, const LayerGroups* gro
   for (place = 0; place < count; ++place) {
     const isize at = groups ? groups->order[std::size_t(place / size)] * size + place % size : place;
     const auto& layer = layers[std::size_t(at)];
+    before(std::size_t(at));
     if constexpr (requires { context.gradient_checkpointing; }) {
       context.dropout.begin_layer(place);
+      if (context.training && context.layer_drop > 0 && !(context.dropout.next(context.layer_drop).kept(0) & 1)) {
+        show();
+        continue;
+      }
       if (context.gradient_checkpointing) {
         Context again = context;  // what is computed again is not shown again
         again.hidden_states = nullptr, again.attentions = again.cross_attentions = nullptr;
@@ -189,31 +185,39 @@ class TransformerBlock {
 template <class Norm, class Attention, class Mlp>
 using PreNormBlock = TransformerBlock<Norm, Attention, Mlp>;
 
-/// The pre-norm block of a decoder beside an encoder:
-///   h = x + attention(norm(x));  c = h + cross_attention(norm(h), source);  y = c + mlp(norm(c))
-/// Checkpoint names: input_layernorm, self_attn, cross_attn_layernorm, cross_attn, post_attention_layernorm, mlp.
+/// The block of a decoder beside an encoder:
+///   h = x + attention(p(x));  c = h + cross_attention(q(h), source);  y = c + mlp(m(c))
+/// or, with norms::of_the_sum, as the first Transformer and BART have it,
+///   h = p(x + attention(x));  c = q(h + cross_attention(h, source));  y = m(c + mlp(c))
+/// Without a source there is no cross-attention. Checkpoint names: input_layernorm, self_attn, cross_attn_layernorm,
+/// cross_attn, post_attention_layernorm, mlp.
 template <class Norm, class Attention, class Cross, class Mlp>
-class PreNormCrossBlock {
+class CrossBlock {
  public:
   using options = BlockOptions;
 
   /// Throws value_error without options of the cross-attention.
-  explicit PreNormCrossBlock(const BlockOptions& o)
+  explicit CrossBlock(const BlockOptions& o)
       : input_layernorm(o.norm),
         self_attn(o.attention),
         cross_attn_layernorm(o.norm),
         cross_attn(checked(o)),
         post_attention_layernorm(o.norm),
         mlp(o.mlp),
+        post_norm_(o.norms == norms::of_the_sum),
         dropout_(o.dropout) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const auto added = [&](const X& to, const X& y) { return add(to, apply_dropout(y, dropout_, context)); };
-    const X h = added(x, self_attn(input_layernorm(x), context));
-    const X c = added(h, cross_attn(cross_attn_layernorm(h), context.source, context));
-    return added(c, detail::feed_forward(mlp, post_attention_layernorm(c), context));
+    const auto step = [&](const X& to, const Norm& norm, const auto& layer) {
+      const X y = add(to, apply_dropout(X(layer(post_norm_ ? to : norm(to))), dropout_, context));
+      return post_norm_ ? norm(y) : y;
+    };
+    X h = step(x, input_layernorm, [&](const X& in) { return self_attn(in, context); });
+    if (context.source.states)
+      h = step(h, cross_attn_layernorm, [&](const X& in) { return cross_attn(in, context.source, context); });
+    return step(h, post_attention_layernorm, [&](const X& in) { return detail::feed_forward(mlp, in, context); });
   }
 
   void visit(visitor& v) {
@@ -234,10 +238,11 @@ class PreNormCrossBlock {
 
  private:
   static const AttentionOptions& checked(const BlockOptions& o) {
-    if (!o.cross_attention) throw value_error("PreNormCrossBlock", "cross_attention", "its options", "none");
+    if (!o.cross_attention) throw value_error("CrossBlock", "cross_attention", "its options", "none");
     return *o.cross_attention;
   }
 
+  bool post_norm_;
   f64 dropout_;
 };
 

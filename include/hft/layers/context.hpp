@@ -46,6 +46,7 @@ requires(D::tracked) struct pass_state<A, D> {
   bool training = false;  // dropout is active
   bool gradient_checkpointing = false;
   f64 neftune_noise_alpha = 0;
+  f64 layer_drop = 0;  // the share of layers that are left out
   DropoutStreams dropout;
 };
 }  // namespace detail

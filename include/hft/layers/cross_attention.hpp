@@ -1,11 +1,15 @@
 // Cross-attention: queries of one sequence, keys and values of another, the encoder's states.
 #pragma once
+#include <optional>
+#include <utility>
+
 #include <hft/layers/attention.hpp>
 
 namespace hft {
 
-/// Attention to another sequence, whole, with the member names q_proj, k_proj, v_proj, o_proj. With a cache, the
-/// other's keys and values are computed in its first pass only: the states must be the same in every pass.
+/// Attention to another sequence, whole, with the member names q_proj, k_proj, v_proj, o_proj, or with
+/// AttentionOptions::fused kv_proj in the place of two. With a cache, the other's keys and values are computed in its
+/// first pass only: the states must be the same in every pass.
 template <class B>
 class CrossAttention {
  public:
@@ -13,11 +17,14 @@ class CrossAttention {
 
   explicit CrossAttention(const AttentionOptions& o)
       : q_proj(o.hidden_size, o.num_heads * o.head_dim, o.bias),
-        k_proj(source_size(o), o.num_kv_heads * o.head_dim, o.bias),
-        v_proj(source_size(o), o.num_kv_heads * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
         options_(o) {
     options_.visible = visibility::everything();
+    const isize size = o.source_size ? o.source_size : o.hidden_size, width = o.num_kv_heads * o.head_dim;
+    if (o.fused)
+      kv_proj.emplace(size, 2 * width, o.bias);
+    else
+      k_proj.emplace(size, width, o.bias), v_proj.emplace(size, width, o.bias);
   }
 
   /// x (B,T,C), source (B,S,Cs) => (B,T,C)
@@ -25,8 +32,13 @@ class CrossAttention {
   X operator()(const X& x, const cross_source<X>& source, Context& context) const {
     const isize B_ = x.extent(0), T = x.extent(1), H = options_.num_heads, Hk = options_.num_kv_heads,
                 C = options_.head_dim;
-    const auto projected = [&](const linear_t& layer) {
-      return layer(source.states).template reshape<4>({B_, source.states.extent(1), Hk, C});
+    const auto projected = [&] {
+      const auto heads = [&](const X& y) {
+        return y.dense().template reshape<4>({B_, source.states.extent(1), Hk, C});
+      };
+      if (!kv_proj) return std::pair{heads((*k_proj)(source.states)), heads((*v_proj)(source.states))};
+      const X both = (*kv_proj)(source.states);
+      return std::pair{heads(both.slice(2, 0, Hk * C)), heads(both.slice(2, Hk * C, 2 * Hk * C))};
     };
     const auto query = q_proj(x).template reshape<4>({B_, T, H, C});
     auto args = detail::attention_args(options_, context);
@@ -39,25 +51,29 @@ class CrossAttention {
     if constexpr (requires { context.cache; })
       if (context.cache) {
         auto& kept = context.cache->cross(options_.layer);
-        if (!kept.keys) kept = {projected(k_proj), projected(v_proj)};
+        if (!kept.keys) {
+          const auto made = projected();
+          kept = {made.first, made.second};
+        }
         return attended(kept.keys, kept.values);
       }
-    return attended(projected(k_proj), projected(v_proj));
+    const auto [keys, values] = projected();
+    return attended(keys, values);
   }
 
   void visit(visitor& v) {
     v("q_proj", q_proj);
     v("k_proj", k_proj);
     v("v_proj", v_proj);
+    v("kv_proj", kv_proj);
     v("o_proj", o_proj);
   }
 
-  linear_t q_proj, k_proj, v_proj;
+  linear_t q_proj;
+  std::optional<linear_t> k_proj, v_proj, kv_proj;
   typename B::row_linear o_proj;
 
  private:
-  static isize source_size(const AttentionOptions& o) { return o.source_size ? o.source_size : o.hidden_size; }
-
   AttentionOptions options_;
 };
 

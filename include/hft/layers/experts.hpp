@@ -116,9 +116,12 @@ class MixtureOfExperts {
 
     std::vector<isize> scores;                                                       // places of the chosen in (N,E)
     std::vector<std::vector<isize>> tokens(experts.size()), places(experts.size());  // of each expert
+    std::vector<isize> taken(experts.size());                                        // of a row
     for (isize p = 0; p < N * k; ++p) {
       const isize n = p / k, e = chosen[std::size_t(p)];
       scores.push_back(n * E + e);
+      if (p % (x.extent(1) * k) == 0) std::fill(taken.begin(), taken.end(), 0);
+      if (options_.capacity && ++taken[std::size_t(e)] > options_.capacity) continue;
       tokens[std::size_t(e)].push_back(n);
       places[std::size_t(e)].push_back(p);
     }
@@ -135,11 +138,11 @@ class MixtureOfExperts {
       const isize n = isize(tokens[e].size());
       if (!n) continue;
       const X mine = take_rows(rows, tokens[e]).template reshape<3>({1, n, C});
-      parts.push_back(X(experts[e](mine)).template reshape<2>({n, C}));
+      parts.push_back(X(detail::feed_forward(experts[e], mine, context)).template reshape<2>({n, C}));
       used.push_back(std::move(places[e]));
     }
     const X y = combine_rows(parts, used, weights).template reshape<3>(x.shape());
-    return shared_expert ? add(y, shared(x, rows)) : y;
+    return shared_expert ? add(y, shared(x, rows, context)) : y;
   }
 
   void visit(visitor& v) {
@@ -158,9 +161,9 @@ class MixtureOfExperts {
 
  private:
   // What all tokens get, each by a share of its own where there is a gate.
-  template <class X, class Rows>
-  X shared(const X& x, const Rows& rows) const {
-    const X y = (*shared_expert)(x);
+  template <class X, class Rows, class Context>
+  X shared(const X& x, const Rows& rows, Context& context) const {
+    const X y = detail::feed_forward(*shared_expert, x, context);
     if (!shared_expert_gate) return y;
     const auto shares = activate((*shared_expert_gate)(rows), Activation::sigmoid);  // (N,1)
     std::vector<isize> all(static_cast<std::size_t>(rows.extent(0)));
@@ -172,9 +175,9 @@ class MixtureOfExperts {
   ExpertsOptions options_;
 };
 
-/// A gated MLP, or experts where the options have some: one type for layers of either kind.
-/// Checkpoint names: those of GatedMLP, or of MixtureOfExperts.
-template <class B>
+/// A dense MLP, or experts like it where the options have some: one type for layers of either kind.
+/// Checkpoint names: those of the dense MLP, or of MixtureOfExperts.
+template <class B, class Dense = GatedMLP<B>>
 class SparseMLP {
  public:
   explicit SparseMLP(const MLPOptions& o) {
@@ -187,7 +190,7 @@ class SparseMLP {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    return dense ? X((*dense)(x)) : (*experts)(x, context);
+    return dense ? X(detail::feed_forward(*dense, x, context)) : (*experts)(x, context);
   }
   void visit(visitor& v) {
     if (dense)
@@ -196,8 +199,8 @@ class SparseMLP {
       experts->visit(v);
   }
 
-  std::optional<GatedMLP<B>> dense;
-  std::optional<MixtureOfExperts<B>> experts;
+  std::optional<Dense> dense;
+  std::optional<MixtureOfExperts<B, Dense>> experts;
 };
 
 }  // namespace hft

@@ -123,6 +123,7 @@ struct Seq2SeqInputs {
 
   Tensor<i64, 2> input_ids = {};               // (B,S)
   Tensor<i64, 2> attention_mask = {};          // (B,S): 0 hides a position, from the decoder, too; empty: all visible
+  Tensor<i64, 2> global_attention_mask = {};   // (B,S), of LED: 1 where a token sees all others; empty: its own
   Tensor<i64, 2> decoder_input_ids = {};       // (B,T); empty where the labels say them
   Tensor<i64, 2> decoder_attention_mask = {};  // (B, cached + T)
   Tensor<A, 3, D> encoder_outputs = {};        // (B,S,C), what the encoder made of input_ids; empty: it is run
@@ -130,6 +131,7 @@ struct Seq2SeqInputs {
   void fields(input_visitor& v) {
     v("input_ids", input_ids, v.required);
     v("attention_mask", attention_mask);
+    v("global_attention_mask", global_attention_mask);
     v("decoder_input_ids", decoder_input_ids);
     v("decoder_attention_mask", decoder_attention_mask);
   }

@@ -29,6 +29,7 @@ struct ExpertsOptions {
   f64 scale = 1;                      // of the weights
   isize shared_size = 0;              // the width of an expert that all tokens see; 0: there is none
   bool shared_gate = false;           // whether each token takes a share of it
+  isize capacity = 0;  // the tokens of a row that an expert takes, the first to choose it; 0: all (else: Switch)
 };
 
 /// Of a gate g and its rows u, cut off: (u + 1) g sigmoid(alpha g), where g <= limit and |u| <= limit. (GPT-OSS)
@@ -63,6 +64,17 @@ Activation chosen(Activation from_config) {
   Activation f = from_config;
   ((f = F), ...);
   return f;
+}
+}  // namespace detail
+
+namespace detail {
+/// An MLP's result; one with dropout of its own sees the pass.
+template <class Mlp, class X, class Context>
+X feed_forward(const Mlp& mlp, const X& x, Context& context) {
+  if constexpr (requires { mlp(x, context); })
+    return mlp(x, context);
+  else
+    return mlp(x);
 }
 }  // namespace detail
 

@@ -13,6 +13,10 @@ namespace hft {
 /// fairseq lay them out. A position that is `zero_row` has zeros.
 Tensor<f32, 3> sinusoids(const Tensor<i64, 2>& positions, isize channels, std::optional<i64> zero_row);
 
+/// A table (rows,C) of positions 0, 1, ..., as Marian and Pegasus begin with it: the sines of position / 10000^(2i/C),
+/// of which there is one more where C is odd, then the cosines.
+Tensor<f32, 2> sinusoid_table(isize rows, isize channels);
+
 #if HFT_DEFINES(MODELS)
 
 // In f32, step by step as Transformers computes its table, so that far positions agree.
@@ -32,6 +36,17 @@ HFT_INLINE Tensor<f32, 3> sinusoids(const Tensor<i64, 2>& positions, isize chann
       row[half + i] = std::cos(angle);
     }
   }
+  return y;
+}
+
+HFT_INLINE Tensor<f32, 2> sinusoid_table(isize rows, isize channels) {
+  Tensor<f32, 2> y({rows, channels});
+  const isize sines = (channels + 1) / 2;
+  for (isize r = 0; r < rows; ++r)
+    for (isize c = 0; c < channels; ++c) {
+      const f64 angle = f64(r) / std::pow(10000.0, 2 * f64(c < sines ? c : c - sines) / f64(channels));
+      y.data()[r * channels + c] = f32(c < sines ? std::sin(angle) : std::cos(angle));
+    }
   return y;
 }
 

@@ -14,6 +14,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/sinusoids.hpp>
+#include <hft/ops/concat_tokens.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
@@ -41,11 +42,13 @@ struct TextEmbeddingsOptions {
   isize max_positions = 0;               // rows of a learned table; 0: positions are known from elsewhere
   isize first_position = 0;              // the row of position 0 (OPT)
   bool sinusoids = false;                // rows are computed, that of pad_token_id as zeros, and have no end (XGLM)
-  bool positions_from_mask = false;      // OPT: they count what the attention mask shows
-  bool positions_skip_padding = false;   // RoBERTa: they count what is not padding, from pad_token_id + 1 on
-  isize token_types = 0;                 // rows of a table of types; 0: there is none
-  bool types_are_tokens = false;         // GPT-2's types are tokens of the vocabulary
-  isize task_types = 0;                  // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
+  bool fixed_positions = false;      // the table is the checkpoint's or a sinusoid_table, and learns nothing (Marian)
+  bool own_positions = false;        // they are counted from the cache's length on, whatever is given (BART)
+  bool positions_from_mask = false;  // OPT: they count what the attention mask shows
+  bool positions_skip_padding = false;  // RoBERTa: they count what is not padding, from pad_token_id + 1 on
+  isize token_types = 0;                // rows of a table of types; 0: there is none
+  bool types_are_tokens = false;        // GPT-2's types are tokens of the vocabulary
+  isize task_types = 0;                 // rows of a table of tasks (ERNIE); 0: there is none, and tasks say nothing
   std::optional<RopeScaling> rotary_table = {};  // RoFormer: the angles of these frequencies are a table, not trained
   isize rotary_rows = 0;                         // of it; positions are places in the row, whatever is said
   // ESM in training hid tokens: the mask token's rows are zeros, and the others scaled for as many as are there.
@@ -53,19 +56,21 @@ struct TextEmbeddingsOptions {
   bool hidden_are_zeros = false;  // whether what the attention mask hides becomes zeros (ESM)
   isize sum_projected_size = 0;   // to which a linear layer without bias brings the sum (DeBERTa); 0: there is none
   std::optional<NormOptions> norm = {};
+  bool norm_before_positions = false;  // which are then added to what is normed (BlenderbotSmall)
   dropout_of dropped = dropout_of::normed;
   global_tokens globals = global_tokens::refused;
   std::optional<i64> sep_token_id = {};  // what ends a question
   isize relative_positions = 0;  // rows of a table for attention to relative positions (DeBERTa); 0: there is none
   std::optional<NormOptions> relative_norm = {};
   bool two_streams = false;  // whether a row stands for places that are asked for (XLNet)
+  isize streams = 0;         // that stand behind the tokens, at the positions that follow theirs (ProphetNet)
   f64 scale = 1;             // of the tokens' rows
   f64 dropout = 0;
   bool shared = false;  // whether the tokens' table is another's, and no parameter of these
 };
 
-/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, rotary_table,
-/// project_sum, embed_norm, embed_relative, relative_norm, embed_mask.
+/// Checkpoint names: embed_tokens, project_in, embed_positions, embed_streams, embed_token_types, embed_task_types,
+/// rotary_table, project_sum, embed_norm, embed_relative, relative_norm, embed_mask.
 template <class B>
 class TextEmbeddings {
  public:
@@ -82,8 +87,11 @@ class TextEmbeddings {
     const isize C = o.projected_size && !o.projected_last ? o.projected_size : o.hidden_size;
     if (o.projected_size)
       project_in.emplace(o.hidden_size * (o.trigrams ? 3 : 1), o.projected_size, o.projected_last || o.project_bias);
-    if (o.max_positions)
+    if (o.max_positions && o.fixed_positions)
+      fixed_positions.emplace(o.max_positions, C);
+    else if (o.max_positions)
       embed_positions.emplace(o.max_positions, C, o.positions_skip_padding ? o.pad_token_id : std::nullopt);
+    if (o.streams) embed_streams.emplace(o.streams, C);
     if (o.token_types) embed_token_types.emplace(o.token_types, C);
     if (o.task_types) embed_task_types.emplace(o.task_types, C);
     if (o.rotary_table)
@@ -105,12 +113,17 @@ class TextEmbeddings {
       counted.position_ids = placed.position_ids = {};
       return text_pass(where, counted, placed, options_.rotary_rows);
     }
-    if (!in.position_ids && !args.position_ids) {
+    if (options_.own_positions || (!in.position_ids && !args.position_ids)) {
       const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;
+      isize past = 0;
+      if constexpr (!D::tracked)
+        if (args.past_key_values) past = args.past_key_values->get_seq_length();
       if (options_.positions_skip_padding)
-        counted.position_ids = positions_past_padding(in.input_ids, options_.pad_token_id.value_or(0));
+        counted.position_ids = positions_past_padding(in.input_ids, options_.pad_token_id.value_or(0), past);
       else if (options_.positions_from_mask && mask)
         counted.position_ids = positions_in_mask(mask, in.input_ids.extent(1));
+      else if (options_.own_positions)
+        counted.position_ids = detail::checked_positions(where, in.input_ids.shape(), {}, past, 0, 0);
     }
     auto context = text_pass(where, counted, args, options_.max_positions, options_.first_position);
     begin_streams(where, in, args, context);
@@ -134,7 +147,10 @@ class TextEmbeddings {
     if (project_in && !options_.projected_last && options_.projects) x = (*project_in)(x);
     if (embed_token_types) x = add(x, (*embed_token_types)(types ? types : zeros()));
     if (embed_task_types) x = add(x, (*embed_task_types)(tasks ? tasks : zeros()));
+    if (embed_norm && options_.norm_before_positions) x = (*embed_norm)(x);
     if (embed_positions) x = add(x, (*embed_positions)(context.position_ids));
+    if (fixed_positions) x = add(x, (*fixed_positions)(context.position_ids));
+    if (embed_streams) x = with_streams(x, context.position_ids);
     if (options_.sinusoids) x = add(x, positions(context.position_ids, x.extent(2)));
     if (types && options_.types_are_tokens) x = add(x, embed_tokens(types));
     if (rotary_table) put_angles(context);
@@ -143,7 +159,7 @@ class TextEmbeddings {
       if (options_.dropped == here) x = apply_dropout(x, options_.dropout, context);
     };
     drop(dropout_of::sum);
-    if (embed_norm) x = (*embed_norm)(x);
+    if (embed_norm && !options_.norm_before_positions) x = (*embed_norm)(x);
     if (options_.hidden_are_zeros && context.key_mask)
       x = of_tokens(x, std::vector<f32>(context.key_mask.data(), context.key_mask.data() + context.key_mask.size()));
     drop(dropout_of::normed);
@@ -168,6 +184,8 @@ class TextEmbeddings {
     if (!options_.shared) v("embed_tokens", embed_tokens);
     v("project_in", project_in);
     v("embed_positions", embed_positions);
+    if (positions_stored_) v("embed_positions", fixed_positions);
+    v("embed_streams", embed_streams);
     v("embed_token_types", embed_token_types);
     v("embed_task_types", embed_task_types);
     v("rotary_table", rotary_table);
@@ -177,21 +195,26 @@ class TextEmbeddings {
     v("relative_norm", relative_norm);
     if (options_.two_streams) v("embed_mask", embed_mask);
   }
+  /// Tables that a checkpoint may lack are computed, and not saved.
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) {
+    if (rotary_table && !stored("rotary_table")) rotary_table.reset();
+    if (!fixed_positions || stored("embed_positions.weight")) return;
+    positions_stored_ = false;
+    fixed_positions->weight = on_device(sinusoid_table(options_.max_positions, fixed_positions->weight.extent(1)));
+  }
   const char* main_parameter() const { return "embed_tokens.weight"; }
   isize max_positions() const {
     return options_.rotary_table    ? options_.rotary_rows
            : options_.max_positions ? options_.max_positions - options_.first_position
                                     : 0;
   }
-  /// Drops a table that a checkpoint may lack: what it holds can be computed.
-  void leave_out_absent(const std::function<bool(std::string_view)>& stored) {
-    if (rotary_table && !stored("rotary_table")) rotary_table.reset();
-  }
   isize padding_row() const { return options_.pad_token_id.value_or(-1); }
 
   Embedding<B> embed_tokens;
   std::optional<typename B::linear> project_in;
-  std::optional<Embedding<B>> embed_positions, embed_token_types, embed_task_types;
+  std::optional<Embedding<B>> embed_positions, embed_streams, embed_token_types, embed_task_types;
+  // In the activation dtype, on the device beneath, where nothing is trained.
+  std::optional<Embedding<build<typename B::activation, typename B::base, typename B::layer_kind>>> fixed_positions;
   std::optional<Tensor<f32, 2, typename B::base>> rotary_table;  // (rows,R): sines, then cosines
   std::optional<typename B::linear> project_sum;
   std::optional<LayerNorm<B>> embed_norm;
@@ -218,12 +241,26 @@ class TextEmbeddings {
     context.hidden_pairs = in.perm_mask, context.target_mapping = dense_or_empty(in.target_mapping);
   }
 
+  // x (B,T,C) and behind it the streams (B,T,C) each: a row, the last one first, at the position that follows.
+  template <class X>
+  X with_streams(X x, const Tensor<i64, 2>& position_ids) const {
+    Tensor<i64, 2> next = position_ids.clone();
+    std::for_each(next.data(), next.data() + next.size(), [](i64& p) { ++p; });
+    const X behind = (*embed_positions)(next);
+    for (isize s = 0, n = options_.streams; s < n; ++s) {
+      const X row = (*embed_streams)(Tensor<i64, 2>::filled(next.shape(), (s + n - 1) % n));
+      x = concat_tokens(x, X(add(row, behind)));
+    }
+    return x;
+  }
   /// Sinusoids of positions (B,T) => (B,T,C)
   auto positions(const Tensor<i64, 2>& ids, isize channels) const {
-    using A = typename B::activation;
-    const auto rows = sinusoids(ids, channels, options_.pad_token_id);
-    Tensor<A, 3> y(rows.shape());
-    std::copy_n(rows.data(), rows.size(), y.data());
+    return on_device(sinusoids(ids, channels, options_.pad_token_id));
+  }
+  template <std::size_t R>
+  static auto on_device(const Tensor<f32, R>& from) {
+    Tensor<typename B::activation, R> y(from.shape());
+    std::copy_n(from.data(), from.size(), y.data());
     return to_device<typename B::base>(y);
   }
 
@@ -262,6 +299,7 @@ class TextEmbeddings {
   }
 
   TextEmbeddingsOptions options_;
+  bool positions_stored_ = true;
 };
 
 #if HFT_DEFINES(MODELS)

@@ -64,8 +64,9 @@ class AnyModel {
     return model_->logits(inputs, args);
   }
   /// What the encoder makes of input_ids (B,S): (B,S,C). Throws unsupported_error for a model without one.
-  Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask = {}) const {
-    return model_->encode(input_ids, attention_mask);
+  Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask = {},
+                         const Tensor<i64, 2>& global_attention_mask = {}) const {
+    return model_->encode(input_ids, attention_mask, global_attention_mask);
   }
   /// All outputs of the forward pass under the names that Transformers gives them.
   std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
@@ -105,7 +106,8 @@ class AnyModel {
     virtual bool is_causal_lm() const = 0;
     virtual bool is_encoder_decoder() const = 0;
     virtual Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>&, const ForwardArgs<A, D>&) const = 0;
-    virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask) const = 0;
+    virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask,
+                                   const Tensor<i64, 2>& global) const = 0;
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(std::span<const stored_tensor>, std::string_view where,
@@ -148,9 +150,10 @@ class AnyModel {
       else
         throw unsupported_error(architecture(), "answers", "a model with an encoder and a decoder");
     }
-    Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask) const override {
+    Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask,
+                           const Tensor<i64, 2>& global) const override {
       if constexpr (answers)
-        return model.encode(input_ids, mask);
+        return model.encode(input_ids, mask, global);
       else
         throw unsupported_error(architecture(), "encode", "a model with an encoder and a decoder");
     }

@@ -29,11 +29,13 @@ struct BackboneOptions {
   std::optional<std::pair<isize, isize>> project_out = {};  // channels, and to how many a last layer brings them (OPT)
   std::optional<PoolerOptions> pooler = {};
   std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
+  bool position_bias_of_layers = false;                       // whether each has one of its own (UMT5)
   std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
   std::optional<BlockSparseOptions> block_sparse = {};        // the same, of texts that are long enough
   std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
   f64 dropout = 0;                                            // of what it gives, in a training pass
   isize contact_inputs = 0;                                   // of ESM's contact_head; 0: there is none
+  f64 layer_drop = 0;                                         // the share of layers that training leaves out
   bool shows_embeddings = true;                               // whether output_hidden_states begins with them
   bool shows_normed = true;                                   // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
@@ -71,6 +73,8 @@ class Backbone : public ModelParts {
         groups_(o.groups),
         places_(o.places()),
         dropout_(o.dropout),
+        layer_drop_(o.layer_drop),
+        bias_of_layers_(o.position_bias_of_layers),
         shows_embeddings_(o.shows_embeddings),
         shows_normed_(o.shows_normed),
         causal_(o.causal),
@@ -79,8 +83,10 @@ class Backbone : public ModelParts {
     if (o.norm) norm.emplace(*o.norm);
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
-    if (o.position_bias) position_bias.emplace(*o.position_bias);
     if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
+    if (o.position_bias)
+      for (std::size_t i = 0; i < (bias_of_layers_ ? layers.size() : 1); ++i)
+        position_bias.emplace_back(*o.position_bias);
   }
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
@@ -106,17 +112,21 @@ class Backbone : public ModelParts {
     if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
     if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
     const auto x = embeddings(in, context);  // (B,T,C)
-    if (position_bias) {
-      const isize T = x.extent(1);
-      context.attention_bias = (*position_bias)(context.key_length - T, T, context.key_length);
-    }
+    const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
+      if (i < position_bias.size()) position_bias[i].begin(context, T);
+    };
+    if (!bias_of_layers_) bias_of(0);
     if constexpr (text)
       if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
     if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
       context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
       context.padding_sees_nothing = true;
     }
-    out.last_hidden_state = run_layers(layers, x, context, groups_ ? &*groups_ : nullptr);
+    if constexpr (D::tracked) context.layer_drop = layer_drop_;
+    const auto before = [&](std::size_t i) {
+      if (bias_of_layers_) bias_of(i);
+    };
+    out.last_hidden_state = run_layers(layers, x, context, before, groups_ ? &*groups_ : nullptr);
     if (context.target_mapping)  // what was asked for stands behind the tokens
       out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
     if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
@@ -140,7 +150,10 @@ class Backbone : public ModelParts {
     v("norm", norm);
     v("project_out", project_out);
     v("pooler", pooler);
-    v("position_bias", position_bias);
+    if (bias_of_layers_)
+      v("position_bias", position_bias);
+    else if (!position_bias.empty())
+      v("position_bias", position_bias[0]);
     v("contact_head.regression", contact_head);
   }
   void resize_token_embeddings(isize vocab_size) override {
@@ -179,7 +192,7 @@ class Backbone : public ModelParts {
   std::optional<Norm<B>> norm;
   std::optional<typename B::linear> project_out;
   std::optional<Pooler<B>> pooler;
-  std::optional<RelativePositionBias<B>> position_bias;
+  std::vector<RelativePositionBias<B>> position_bias;  // one, or one for each layer
   std::optional<typename B::linear> contact_head;  // of ESM, over the attention weights of all heads; no pass uses it
 
  private:
@@ -223,8 +236,8 @@ class Backbone : public ModelParts {
   std::optional<BlockSparseOptions> block_sparse_;
   std::optional<LayerGroups> groups_;
   isize places_;
-  f64 dropout_;
-  bool shows_embeddings_, shows_normed_, causal_;
+  f64 dropout_, layer_drop_;
+  bool bias_of_layers_, shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
 };
 

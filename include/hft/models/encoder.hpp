@@ -3,9 +3,6 @@
 //   struct MyConfig : EncoderConfig { ... };
 //   template <class W, Device D = cpu> using MyModel = PreTrainedModel<MyConfig, PostNormEncoder<build<W, D>>>;
 #pragma once
-#include <algorithm>
-#include <array>
-#include <cstddef>
 #include <string_view>
 
 #include <hft/layers/attention.hpp>
@@ -20,15 +17,6 @@
 #include <hft/models/text_model.hpp>
 
 namespace hft {
-
-/// Tables of rules one after the other.
-template <std::size_t... N>
-constexpr auto joined_rules(const name_rule (&... tables)[N]) {
-  std::array<name_rule, (N + ...)> all;
-  auto* to = all.data();
-  ((to = std::copy_n(tables, N, to)), ...);
-  return all;
-}
 
 /// A post-norm encoder that sees both directions, with learned positions and token types. Fields have the names and
 /// defaults of transformers.BertConfig.

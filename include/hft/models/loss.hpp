@@ -42,16 +42,16 @@ inline void check_labels(const Tensor<i64, 2>& labels, isize rows, isize cols) {
 
 }  // namespace detail
 
-/// Cross-entropy of the head's logits: at each position with the label of the next one where Output is that of a causal
-/// model, else with its own. A plain head is fused with it, and its logits are never all in memory.
+/// Cross-entropy of the head's logits: at each position with the label of the next one, or with its own. A plain head
+/// is fused with it, and its logits are never all in memory.
 ///   hidden (B,T,C) => (1)
-template <class Output, class A, BaseDevice D, class Head, class Args>
+template <class A, BaseDevice D, class Head, class Args>
 Tensor<A, 1, autodiff<D>> language_model_loss(const Tensor<A, 3, autodiff<D>>& hidden, const Head& head,
-                                              const Args& args) {
+                                              const Args& args, bool next) {
   const isize B = hidden.extent(0), T = hidden.extent(1), C = hidden.extent(2);
   detail::check_labels(args.labels, B, T);
   const auto options = detail::loss_options(args);
-  const auto labels = detail::flat_labels(args.labels, Output::next_token, options.ignore_index);
+  const auto labels = detail::flat_labels(args.labels, next, options.ignore_index);
   const auto rows = hidden.template reshape<2>({B * T, C});
   bool fused = PlainLinear<Head>;
   if constexpr (requires { head.adapted(); }) fused = !head.adapted();  // a LoraLinear without an adapter at work

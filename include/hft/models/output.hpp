@@ -45,12 +45,14 @@ struct CausalLMOutput {
   static constexpr bool next_token = true;  // logits are of the token that follows
   Tensor<A, 3, D> logits = {};              // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
-  std::vector<Tensor<A, 3, D>> hidden_states = {};              // (B,T,C) each, where asked for
+  Tensor<A, 4, D> logits_ngram = {};                // (B,n-1,T,V), of the tokens behind that; of streams (ProphetNet)
+  std::vector<Tensor<A, 3, D>> hidden_states = {};  // (B,T,C) each, where asked for
   std::vector<Tensor<A, 4, typename D::base>> attentions = {};  // (B,H,T,S) each, where asked for
 
   template <class V>
   void fields(V& v) const {
     v("logits", logits);
+    v("logits_ngram", logits_ngram);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
   }
@@ -60,6 +62,7 @@ template <Scalar A = f32, Device D = cpu>
 struct Seq2SeqModelOutput {
   Tensor<A, 3, D> last_hidden_state = {};                               // (B,T,C)
   Tensor<A, 3, D> encoder_last_hidden_state = {};                       // (B,S,C)
+  Tensor<A, 3, D> streams = {};                                         // (B,nT,C), of a decoder with some
   std::vector<Tensor<A, 3, D>> decoder_hidden_states = {};              // these where asked for
   std::vector<Tensor<A, 4, typename D::base>> decoder_attentions = {};  // (B,H,T,T) each
   std::vector<Tensor<A, 4, typename D::base>> cross_attentions = {};    // (B,H,T,S) each
@@ -86,11 +89,13 @@ struct Seq2SeqLMOutput {
   static constexpr bool next_token = false;  // the decoder's tokens were moved
   Tensor<A, 3, D> logits = {};               // (B,T,V)
   [[no_unique_address]] loss_t<A, D> loss = {};
+  Tensor<A, 4, D> logits_ngram = {};  // (B,n-1,T,V), of the tokens behind that; of streams (ProphetNet)
   Seq2SeqModelOutput<A, D> base = {};
 
   template <class V>
   void fields(V& v) const {
     v("logits", logits);
+    v("logits_ngram", logits_ngram);
     base.states(v);
   }
 };
@@ -188,6 +193,20 @@ struct TokenClassifierOutput {
   }
 };
 
+/// The same of an encoder and a decoder.
+template <Scalar A = f32, Device D = cpu>
+struct Seq2SeqSequenceClassifierOutput {
+  Tensor<A, 2, D> logits = {};  // (B,labels)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  Seq2SeqModelOutput<A, D> base = {};
+
+  template <class V>
+  void fields(V& v) const {
+    v("logits", logits);
+    base.states(v);
+  }
+};
+
 /// Of a model that finds the span of a text that answers.
 template <Scalar A = f32, Device D = cpu>
 struct QuestionAnsweringModelOutput {
@@ -202,6 +221,21 @@ struct QuestionAnsweringModelOutput {
     v("end_logits", end_logits);
     v("hidden_states", hidden_states);
     v("attentions", attentions);
+  }
+};
+
+/// The same of an encoder and a decoder.
+template <Scalar A = f32, Device D = cpu>
+struct Seq2SeqQuestionAnsweringModelOutput {
+  Tensor<A, 2, D> start_logits = {}, end_logits = {};  // (B,T)
+  [[no_unique_address]] loss_t<A, D> loss = {};
+  Seq2SeqModelOutput<A, D> base = {};
+
+  template <class V>
+  void fields(V& v) const {
+    v("start_logits", start_logits);
+    v("end_logits", end_logits);
+    base.states(v);
   }
 };
 
@@ -256,19 +290,52 @@ void show_states(const Base& base, Output& out) {
   out.attentions = base.attentions;
 }
 
+template <Scalar A, Device D, class Output>
+void show_states(const Seq2SeqModelOutput<A, D>& base, Output& out) {
+  out.base = base;
+}
+
 /// What a language model returns: the head's logits of the positions that args keep; on a device that records, and
 /// given labels, their loss, and logits only where args ask for both.
+///   next  whether a label is of the token that follows
 template <class Output, class X, class Head, class Args>
-Output language_model_output(const X& hidden, const Head& head, const Args& args) {
+Output language_model_output(const X& hidden, const Head& head, const Args& args, bool next = Output::next_token) {
   Output out;
   if constexpr (X::device::tracked) {
     if (args.labels) {
-      out.loss = language_model_loss<Output>(hidden, head, args);
+      out.loss = language_model_loss(hidden, head, args, next);
       if (args.return_logits) out.logits = head(last_positions(hidden, args.logits_to_keep));
       return out;
     }
   }
   out.logits = head(last_positions(hidden, args.logits_to_keep));
+  return out;
+}
+
+/// The same of n streams of states (B,nT,C), of which the first gives logits, and the others logits_ngram. All, or the
+/// first alone, are to predict the labels.
+template <class Output, class X, class Head, class Args>
+Output stream_model_output(const X& streams, isize n, bool all_learn, const Head& head, const Args& args) {
+  Output out;
+  const isize B = streams.extent(0), T = streams.extent(1) / n;
+  const X first = n == 1 ? streams : X(streams.slice(1, 0, T).dense());
+  if constexpr (X::device::tracked) {
+    if (args.labels) {
+      Args all = args;
+      const isize times = all_learn ? n : 1;
+      all.labels = Tensor<i64, 2>({B, times * T});
+      const auto labels = args.labels.dense();
+      for (isize b = 0; b < B; ++b)
+        for (isize i = 0; i < times * T; ++i) all.labels.data()[b * times * T + i] = labels.data()[b * T + i % T];
+      out.loss = language_model_loss(all_learn ? streams : first, head, all, false);
+      if (!args.return_logits) return out;
+    }
+  }
+  out.logits = head(last_positions(first, args.logits_to_keep));
+  if (n > 1) {
+    const X logits = head(streams.slice(1, T, n * T).dense());
+    out.logits_ngram = logits.template reshape<4>({B, n - 1, T, logits.extent(2)});
+  }
   return out;
 }
 

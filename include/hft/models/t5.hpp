@@ -4,6 +4,9 @@
 #pragma once
 #include <hft/layers/attention.hpp>
 #include <hft/layers/cross_attention.hpp>
+#include <hft/layers/experts.hpp>
+#include <hft/models/heads/classification.hpp>
+#include <hft/models/heads/question_answering.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
 #include <hft/models/pretrained.hpp>
 
@@ -30,6 +33,8 @@ struct T5Config {
   // A head is tied unless the checkpoint has another. That of 1.0 sees states divided by the root of their size: where
   // scale_decoder_outputs does not say it, tie_word_embeddings does.
   bool tie_word_embeddings = true;
+  ClassLabels id2label = {};
+  std::optional<short_string> problem_type = {};
   std::optional<bool> scale_decoder_outputs = {};
 
   static constexpr const char* model_type = "t5";
@@ -43,14 +48,22 @@ struct T5Config {
   TextModelOptions<> decoder() const { return stack(num_decoder_layers.value_or(num_layers), true); }
   Seq2SeqLMHeadOptions seq2seq_lm_head() const {
     return {.head = {.hidden_size = d_model, .vocab_size = vocab_size, .tied = true},
-            .scale = scale_decoder_outputs.value_or(tie_word_embeddings) ? 1 / std::sqrt(f64(d_model)) : 1,
-            .decoder_start_token_id = decoder_start_token_id,
-            .pad_token_id = pad_token_id};
+            .scale = scale_decoder_outputs.value_or(tie_word_embeddings) ? 1 / std::sqrt(f64(d_model)) : 1};
+  }
+  ShiftOptions shift() const {
+    return {.decoder_start_token_id = decoder_start_token_id, .pad_token_id = pad_token_id};
+  }
+  ClassifierOptions classifier() const {
+    return {.hidden_size = d_model,
+            .num_labels = id2label.count(),
+            .dropout = classifier_dropout,
+            .eos_token_id = eos_token_id,
+            .problem_type = problem_type};
   }
   f64 initial_deviation(std::string_view path) const;
 
-  static constexpr name_rule rules[] = {
-      {"encoder.embed_tokens", "shared"},
+  static constexpr name_rule attention_rules[] = {
+      {"@.position_bias.*", "@.block.*.layer.0.SelfAttention"},  // of each layer (UMT5)
       {"@.position_bias", "@.block.0.layer.0.SelfAttention"},
       {"@.norm", "@.final_layer_norm"},
       {"@.layers.*.input_layernorm", "@.block.*.layer.0.layer_norm"},
@@ -64,33 +77,39 @@ struct T5Config {
       {"@.layers.*.cross_attn.v_proj", "@.block.*.layer.1.EncDecAttention.v"},
       {"@.layers.*.cross_attn.o_proj", "@.block.*.layer.1.EncDecAttention.o"},
       {"encoder.layers.*.post_attention_layernorm", "encoder.block.*.layer.1.layer_norm"},
+      {"decoder.layers.*.post_attention_layernorm", "decoder.block.*.layer.2.layer_norm"}};
+  static constexpr name_rule mlp_rules[] = {
       {"encoder.layers.*.mlp.in_proj", "encoder.block.*.layer.1.DenseReluDense.wi"},
       {"encoder.layers.*.mlp.gate_proj", "encoder.block.*.layer.1.DenseReluDense.wi_0"},
       {"encoder.layers.*.mlp.up_proj", "encoder.block.*.layer.1.DenseReluDense.wi_1"},
       {"encoder.layers.*.mlp.down_proj", "encoder.block.*.layer.1.DenseReluDense.wo"},
-      {"decoder.layers.*.post_attention_layernorm", "decoder.block.*.layer.2.layer_norm"},
       {"decoder.layers.*.mlp.in_proj", "decoder.block.*.layer.2.DenseReluDense.wi"},
       {"decoder.layers.*.mlp.gate_proj", "decoder.block.*.layer.2.DenseReluDense.wi_0"},
       {"decoder.layers.*.mlp.up_proj", "decoder.block.*.layer.2.DenseReluDense.wi_1"},
       {"decoder.layers.*.mlp.down_proj", "decoder.block.*.layer.2.DenseReluDense.wo"}};
+  static constexpr auto rules = joined_rules(attention_rules, mlp_rules);
   // The table of tokens under its other names, and a bias that old checkpoints have and no pass uses.
   static constexpr std::string_view ignored[] = {
       "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
       "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"};
-  static constexpr std::string_view may_be_left[] = {"decoder.*", "lm_head.weight"};  // of an encoder alone
+  static constexpr std::string_view may_be_left[] = {"decoder.*", "*.decoder.*",
+                                                     "lm_head.weight"};  // of an encoder alone
+  static constexpr std::pair<std::string_view, std::string_view> prefixes[] = {
+      {"ForSequenceClassification", "transformer"}, {"ForTokenClassification", "transformer"}};
   static constexpr name_tables names{
-      .base_model_prefix = "", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
+      .base_model_prefix = "", .prefixes = prefixes, .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
 
- private:
+ protected:
   TextModelOptions<> stack(isize depth, bool decodes) const;
   bool gated() const { return feed_forward_proj.view().starts_with("gated-"); }
   std::string_view activation() const;
 };
 
 template <class B>
-using T5EncoderBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, no_positions>, FeedForward<B>>;
+using T5EncoderBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, no_positions>, SparseMLP<B, FeedForward<B>>>;
 template <class B>
-using T5DecoderBlock = PreNormCrossBlock<RMSNorm<B>, SelfAttention<B, no_positions>, CrossAttention<B>, FeedForward<B>>;
+using T5DecoderBlock =
+    CrossBlock<RMSNorm<B>, SelfAttention<B, no_positions>, CrossAttention<B>, SparseMLP<B, FeedForward<B>>>;
 
 namespace detail {
 template <class B>
@@ -106,8 +125,17 @@ using T5ForConditionalGeneration =
     PreTrainedModel<T5Config, ForConditionalGeneration<detail::T5Base<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using T5EncoderModel = PreTrainedModel<T5Config, EncoderModel<detail::T5Encoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using T5ForSequenceClassification =
+    PreTrainedModel<T5Config, ForSequenceClassification<detail::T5Base<build<W, D, L, S>>, last_eos>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using T5ForTokenClassification =
+    PreTrainedModel<T5Config, ForTokenClassification<EncoderModel<detail::T5Encoder<build<W, D, L, S>>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using T5ForQuestionAnswering = PreTrainedModel<T5Config, ForQuestionAnswering<detail::T5Base<build<W, D, L, S>>>>;
 
-struct t5 : architecture<T5Config, T5Model, T5ForConditionalGeneration, T5EncoderModel> {};
+struct t5 : architecture<T5Config, T5Model, T5ForConditionalGeneration, T5EncoderModel, T5ForSequenceClassification,
+                         T5ForTokenClassification, T5ForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
@@ -132,6 +160,8 @@ HFT_INLINE void T5Config::fields(field_visitor& v) {
   v("eos_token_id", eos_token_id);
   v("decoder_start_token_id", decoder_start_token_id);
   v("tie_word_embeddings", tie_word_embeddings);
+  v("id2label", id2label);
+  v("problem_type", problem_type);
   v("scale_decoder_outputs", scale_decoder_outputs);
 }
 

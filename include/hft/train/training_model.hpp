@@ -90,7 +90,9 @@ class training_model_of final : public TrainingModel {
       return dtype_id::f32;
   }
   bool shifts_labels() const override {
-    if constexpr (requires { Output::next_token; })
+    if constexpr (requires { model_.shifts_labels(); })
+      return model_.shifts_labels();
+    else if constexpr (requires { Output::next_token; })
       return Output::next_token;
     else
       return false;

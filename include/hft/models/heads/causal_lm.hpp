@@ -39,6 +39,16 @@ class ForCausalLM : public LMHead<Base> {
                                 "gradient checkpointing");
     }
     const auto base = this->model.run(in, args, context);
+    if (head_.streams) {
+      const isize N = base.last_hidden_state.extent(1), T = N / (1 + head_.streams);
+      auto own = args;
+      if constexpr (D::tracked)
+        if (own.label_smoothing == 0) own.label_smoothing = head_.label_smoothing;
+      auto out = stream_model_output<CausalLMOutput<A, D>>(base.last_hidden_state.slice(1, T, N).dense(), head_.streams,
+                                                           head_.streams_learn, this->lm_head, own);
+      show_states(base, out);
+      return out;
+    }
     const f64 factor = head_.logit_scale, cap = head_.logit_softcap;
     const auto x = factor == 1 ? base.last_hidden_state : scale(base.last_hidden_state, factor);  // (B,T,C)
     const auto capped = [this, cap](const auto& h) {
@@ -46,8 +56,8 @@ class ForCausalLM : public LMHead<Base> {
       return cap ? scale(activate(scale(y, 1 / cap), Activation::tanh), cap) : y;
     };
     using Output = CausalLMOutput<A, D>;
-    auto out =
-        cap ? language_model_output<Output>(x, capped, args) : language_model_output<Output>(x, this->lm_head, args);
+    auto out = cap ? language_model_output<Output>(x, capped, args, head_.shifts_labels)
+                   : language_model_output<Output>(x, this->lm_head, args, head_.shifts_labels);
     show_states(base, out);
     if constexpr (D::tracked)
       if (!router_logits.empty())
@@ -55,6 +65,9 @@ class ForCausalLM : public LMHead<Base> {
                                        head_.router_aux_loss));
     return out;
   }
+
+  /// Whether labels are of the token that follows.
+  bool shifts_labels() const { return head_.shifts_labels; }
 
  private:
   LMHeadOptions head_;

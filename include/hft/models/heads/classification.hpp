@@ -9,6 +9,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/pooler.hpp>
+#include <hft/models/fields.hpp>
 #include <hft/models/heads/headed.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/combine_rows.hpp>
@@ -64,6 +65,7 @@ struct ClassifierOptions {
   isize hidden_size, num_labels;
   f64 dropout = 0;                                 // of what it sees, in a training pass
   std::optional<i64> pad_token_id = {};            // what last_token leaves out
+  TokenIds eos_token_id = {};                      // what last_eos looks for
   std::optional<short_string> problem_type = {};   // what a sequence's labels are: see sequence_classification_loss
   std::optional<f64> dense_dropout = {};           // of what a dense layer before it sees, where that differs
   std::optional<Activation> activation = {};       // in the place of that which the pooling has
@@ -171,6 +173,32 @@ struct last_token {
   }
 };
 
+/// What a decoder makes at the last end-of-text token of the encoder's tokens, which it sees moved right by one.
+/// (transformers' BartClassificationHead, T5ClassificationHead)
+struct last_eos {
+  static constexpr bool bias = true, pools = false, looks_for_eos = true;
+  static constexpr const char *dense_name = "classification_head.dense",
+                              *classifier_name = "classification_head.out_proj";
+  static constexpr Activation activation = Activation::tanh;
+  static constexpr bool drops_before = true;
+
+  /// Throws value_error unless all rows have as many such tokens, and at least one.
+  template <class Output, class Inputs>
+  static auto of(const char* where, const Output& y, const Inputs& in, const TokenIds& eos) {
+    const isize B = in.input_ids.extent(0), T = in.input_ids.extent(1);
+    const auto ids = in.input_ids.dense();
+    std::vector<isize> last, counts(static_cast<std::size_t>(B));
+    for (isize b = 0; b < B; ++b) {
+      last.push_back(-1);
+      for (isize t = 0; t < T; ++t)
+        if (eos.contains(ids.data()[b * T + t])) last.back() = t, ++counts[std::size_t(b)];
+      if (last.back() < 0 || counts[std::size_t(b)] != counts[0])
+        throw value_error(where, "input_ids", "as many end-of-text tokens in each row, at least one");
+    }
+    return select_tokens(y.last_hidden_state, last);
+  }
+};
+
 namespace detail {
 
 /// What the classifying heads share. Checkpoint names: model, classifier.
@@ -187,8 +215,8 @@ class classifying : public Headed<Base> {
 
   classifying(const options& o, bool bias)
       : Headed<Base>(o.base), classifier(o.head.hidden_size, o.head.num_labels, bias), head_(o.head) {
-    last_layer_ = o.base.places();
-    where_ = o.base.where;
+    last_layer_ = last_backbone(o.base).places();
+    where_ = last_backbone(o.base).where;
   }
 
   void visit(visitor& v) override {
@@ -203,8 +231,10 @@ class classifying : public Headed<Base> {
   template <class Config>
   static options options_with(const Config& config, bool pooler) {
     options o{Base::options_of(config), config.classifier()};
-    if (!pooler) o.base.pooler.reset();
-    if (pooler && !o.base.pooler) o.base.pooler.emplace(PoolerOptions{o.head.hidden_size});
+    auto& base = last_backbone(o.base);
+    if (!pooler) base.pooler.reset();
+    if (pooler && !base.pooler) base.pooler.emplace(PoolerOptions{o.head.hidden_size});
+    if constexpr (requires { o.base.shifts_input; }) o.base.shifts_input = true;
     return o;
   }
   /// What the classifier sees: x, in a training pass with dropout.
@@ -253,13 +283,14 @@ class classifying_sequences : public classifying<Base> {
 
   std::optional<typename classifying<Base>::build_type::linear> dense;
   std::optional<HeadTransform<typename classifying<Base>::build_type>> summary;
+  using Output = output_over<Base, SequenceClassifierOutput<A, D>, Seq2SeqSequenceClassifierOutput<A, D>>;
 
  protected:
   /// inputs of B sequences => logits (B,labels), beside the states that were asked for
-  SequenceClassifierOutput<A, D> classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
+  Output classify(const typename Base::inputs& in, const ForwardArgs<A, D>& args) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
-    SequenceClassifierOutput<A, D> out{logits_of(base, in, args, context)};
+    Output out{logits_of(base, in, args, context)};
     show_states(base, out);
     return out;
   }
@@ -281,7 +312,14 @@ class classifying_sequences : public classifying<Base> {
       if (o.summary.of_logits) return Pooling::of(classify(states), mask, o.summary);
       return classify(Pooling::of(states, mask, o.summary));
     } else {
-      auto x = Pooling::of(this->where_, base, in, o.pad_token_id);  // (B,C)
+      const auto& id = [&o]() -> const auto& {
+        if constexpr (requires { Pooling::looks_for_eos; })
+          return o.eos_token_id;
+        else
+          return o.pad_token_id;
+      }
+      ();
+      auto x = Pooling::of(this->where_, base, in, id);  // (B,C)
       if constexpr (turns) {
         if (Pooling::drops_before) x = this->drop(x, context, o.dense_dropout.value_or(o.dropout));
         x = activate((*dense)(x), o.activation.value_or(Pooling::activation));
@@ -306,7 +344,7 @@ class ForSequenceClassification : public detail::classifying_sequences<Base, Poo
   using base::base;
 
   /// inputs => logits (B,labels)
-  SequenceClassifierOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+  typename base::Output operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     auto out = this->classify(in, args);
     if constexpr (D::tracked) out.loss = sequence_classification_loss(out.logits, this->head_, args);
     return out;

@@ -1,7 +1,10 @@
 // LMHead: a head over the vocabulary, tied to the table of the tokens or not. What models that generate have on top.
 #pragma once
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <hft/layers/linear.hpp>
 #include <hft/models/heads/headed.hpp>
@@ -13,6 +16,11 @@ struct LMHeadOptions {
   isize hidden_size, vocab_size;
   bool tied = false;  // to the token embeddings
   bool bias = false;
+  bool fixed_bias = false;      // one that learns nothing, and that a checkpoint may lack: final_logits_bias (1,V)
+  bool shifts_labels = true;    // of a causal model: whether labels are of the token that follows, as of most
+  isize streams = 0;            // of states, behind those of the tokens (ProphetNet); 0: there are none
+  bool streams_learn = true;    // whether all of them predict labels, else the first alone
+  f64 label_smoothing = 0;      // of their loss
   f64 logit_scale = 1;          // of the logits: of what the head sees
   f64 logit_softcap = 0;        // logits become softcap * tanh(logit / softcap); 0: none
   f64 router_aux_loss = 0;      // the share of load_balancing_loss in the loss; 0: none
@@ -28,33 +36,52 @@ class LMHead : public Headed<Base> {
   static constexpr bool generates = true;  // its settings of generation begin with the config's special tokens
 
   LMHead(const typename Base::options& base, const LMHeadOptions& o)
-      : Headed<Base>(base), lm_head(o.hidden_size, o.vocab_size, o.bias), tied_(o.tied) {}
+      : Headed<Base>(base), lm_head(o.hidden_size, o.vocab_size, o.bias), tied_(o.tied), bias_(o.bias) {
+    if (o.fixed_bias) final_logits_bias = decltype(final_logits_bias)::unallocated({1, o.vocab_size});
+  }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
+    if (final_logits_bias.size()) v("final_logits_bias", final_logits_bias);
     if (!tied_) return v("lm_head", lm_head);
     v.tied("lm_head", lm_head);
-    if (lm_head.bias.extent(0)) v("lm_head.bias", lm_head.bias);  // which no table of tokens has
+    if (bias_) v("lm_head.bias", lm_head.bias);  // which no table of tokens has
   }
   void tie_weights() override {
     Headed<Base>::tie_weights();
-    if (tied_) lm_head.weight = model.token_table();
+    if (tied_) lm_head.weight = table();
+    if (final_logits_bias)
+      lm_head.bias = decltype(lm_head.bias)(final_logits_bias.template reshape<1>({final_logits_bias.size()}));
   }
   tied_pairs tied_parameters() const override {
     auto pairs = Headed<Base>::tied_parameters();
-    if (tied_) pairs.emplace_back("lm_head.weight", this->input_embeddings());
+    if (tied_) pairs.emplace_back("lm_head.weight", table_path());
     return pairs;
   }
   void untie(std::string_view copy) override {
-    if (copy != "lm_head.weight") return;
+    if (copy != "lm_head.weight") return Headed<Base>::untie(copy);
+    if (!tied_) return;
+    Headed<Base>::set_tie_word_embeddings(false);
     detail::end_tie(lm_head.weight);
     tied_ = false;
   }
-  void set_tie_word_embeddings(bool tied) override { tied_ = tied; }
+  void set_tie_word_embeddings(bool tied) override {
+    Headed<Base>::set_tie_word_embeddings(tied);
+    tied_ = tied;
+  }
+  void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
+    Headed<Base>::leave_out_absent(stored);
+    if (!stored("final_logits_bias")) final_logits_bias = {};
+  }
   void resize_token_embeddings(isize vocab_size) override {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(lm_head.weight, vocab_size);
-    if (lm_head.bias) detail::resize_rows(lm_head.bias, vocab_size);
+    if (bias_) detail::resize_rows(lm_head.bias, vocab_size);
+    if (final_logits_bias) {
+      auto resized = decltype(final_logits_bias)::zeros({1, vocab_size});
+      std::copy_n(final_logits_bias.data(), std::min(vocab_size, final_logits_bias.size()), resized.data());
+      final_logits_bias = std::move(resized);
+    }
     tie_weights();
   }
   std::string output_embeddings() const override { return "lm_head.weight"; }
@@ -62,9 +89,25 @@ class LMHead : public Headed<Base> {
   auto& output_table() { return lm_head.weight; }
 
   typename build_type::embeddings::linear lm_head;
+  Tensor<typename build_type::embeddings::activation, 2, typename build_type::base>
+      final_logits_bias;  // (1,V), or empty; lm_head adds it
 
  private:
-  bool tied_;
+  // What it is tied to: the tokens' table, the decoder's where there are two.
+  const auto& table() const {
+    if constexpr (requires { this->model.head_table(); })
+      return model.head_table();
+    else
+      return model.token_table();
+  }
+  std::string table_path() const {
+    if constexpr (requires { this->model.head_table(); })
+      return "model." + model.head_table_path();
+    else
+      return this->input_embeddings();
+  }
+
+  bool tied_, bias_;
 };
 
 }  // namespace hft

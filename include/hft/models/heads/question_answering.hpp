@@ -15,6 +15,8 @@ class ForQuestionAnswering : public Headed<Base> {
   template <class Other>
   using on_build = ForQuestionAnswering<typename Base::template on_build<Other>>;
   static constexpr const char* class_suffix = "ForQuestionAnswering";
+  using Output =
+      detail::output_over<Base, QuestionAnsweringModelOutput<A, D>, Seq2SeqQuestionAnsweringModelOutput<A, D>>;
 
   struct options {
     typename Base::options base;
@@ -25,7 +27,8 @@ class ForQuestionAnswering : public Headed<Base> {
   template <class Config>
   static options options_of(const Config& config) {
     options o{Base::options_of(config), config.classifier().hidden_size};
-    o.base.pooler.reset();
+    detail::last_backbone(o.base).pooler.reset();
+    if constexpr (requires { o.base.shifts_input; }) o.base.shifts_input = true;
     if constexpr (requires { config.qa_dropout; }) o.dropout = config.qa_dropout;
     if constexpr (requires { config.token_transform(); })
       o.transform = config.token_transform(), o.dropout = config.classifier().dropout;
@@ -33,12 +36,15 @@ class ForQuestionAnswering : public Headed<Base> {
   }
 
   explicit ForQuestionAnswering(const options& o)
-      : Headed<Base>(o.base), qa_outputs(o.hidden_size, 2, true), dropout_(o.dropout), last_layer_(o.base.places()) {
+      : Headed<Base>(o.base),
+        qa_outputs(o.hidden_size, 2, true),
+        dropout_(o.dropout),
+        last_layer_(detail::last_backbone(o.base).places()) {
     if (o.transform) head.emplace(*o.transform);
   }
 
   /// input_ids (B,T) => start_logits (B,T), end_logits (B,T)
-  QuestionAnsweringModelOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
+  Output operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     auto context = this->model.begin(in, args);
     const auto base = this->model.run(in, args, context);
     if constexpr (D::tracked) context.dropout.begin_layer(last_layer_);
@@ -46,7 +52,7 @@ class ForQuestionAnswering : public Headed<Base> {
     const auto logits = qa_outputs(apply_dropout(x, dropout_, context));  // (B,T,2)
     const Shape<2> shape{logits.extent(0), logits.extent(1)};
     const auto one = [&](isize i) { return logits.slice(2, i, i + 1).dense().template reshape<2>(shape); };
-    QuestionAnsweringModelOutput<A, D> out{one(0), one(1)};
+    Output out{one(0), one(1)};
     show_states(base, out);
     if constexpr (D::tracked) out.loss = question_answering_loss(out.start_logits, out.end_logits, args);
     return out;

@@ -2,24 +2,24 @@
 #pragma once
 #include <optional>
 
+#include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
 #include <hft/models/heads/lm_head.hpp>
 #include <hft/models/seq2seq_model.hpp>
+#include <hft/ops/activation.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
 
 struct Seq2SeqLMHeadOptions {
   LMHeadOptions head;
-  f64 scale = 1;                                   // of what the head sees
-  std::optional<i64> decoder_start_token_id = {};  // with which labels begin as the decoder's tokens
-  std::optional<i64> pad_token_id = {};            // which stands there for labels that do not count
+  f64 scale = 1;  // of what the head sees
+  // Of what it sees, before it: a dense layer, the activation and this norm, as in BERT's head.
+  std::optional<NormOptions> transform = {};
+  Activation activation = Activation::gelu;
 };
 
-/// Labels (B,T), moved right by one, behind the start token: what the decoder sees where it is to predict them. Throws
-/// value_error without the tokens that this takes. (transformers' _shift_right, shift_tokens_right)
-Tensor<i64, 2> shift_right(const Tensor<i64, 2>& labels, const Seq2SeqLMHeadOptions& o);
-
-/// Checkpoint names: model, lm_head. (transformers.T5ForConditionalGeneration and its like)
+/// Checkpoint names: model, lm_head, head.dense, head.norm. (transformers.T5ForConditionalGeneration and its like)
 template <class Base>
 class ForConditionalGeneration : public LMHead<Base> {
  public:
@@ -37,55 +37,63 @@ class ForConditionalGeneration : public LMHead<Base> {
     return {Base::options_of(config), config.seq2seq_lm_head()};
   }
 
-  explicit ForConditionalGeneration(const options& o) : LMHead<Base>(o.base, o.head.head), head_(o.head) {}
+  explicit ForConditionalGeneration(const options& o)
+      : LMHead<Base>(o.base, o.head.head), head_(o.head.head), scale_(o.head.scale), activation_(o.head.activation) {
+    if (!o.head.transform) return;
+    dense.emplace(o.head.head.hidden_size, o.head.head.hidden_size, true);
+    norm.emplace(*o.head.transform);
+  }
 
   /// input_ids (B,S), decoder_input_ids (B,T) => logits (B,T,V), or (B,n,V) where args.logits_to_keep is n. Given
   /// labels, the decoder's tokens may be left to them.
   Seq2SeqLMOutput<A, D> operator()(const inputs& in, const ForwardArgs<A, D>& args = {}) const {
     if constexpr (D::tracked) {
       if (args.labels && !in.decoder_input_ids) {
-        inputs shifted = in;
-        shifted.decoder_input_ids = shift_right(args.labels, head_);
-        return with_decoder_tokens(shifted, args);
+        return with_decoder_tokens(this->model.with_labels(in, args.labels), args);
       }
     }
     return with_decoder_tokens(in, args);
   }
 
   /// What the encoder makes of input_ids (B,S): (B,S,C). It is an input of passes that generate.
-  auto encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask) const {
-    return this->model.encode(inputs{.input_ids = input_ids, .attention_mask = attention_mask}, {}).last_hidden_state;
+  auto encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
+              const Tensor<i64, 2>& global_attention_mask = {}) const {
+    const inputs in{
+        .input_ids = input_ids, .attention_mask = attention_mask, .global_attention_mask = global_attention_mask};
+    return this->model.encode(in, {}).last_hidden_state;
   }
+
+  void visit(visitor& v) override {
+    LMHead<Base>::visit(v);
+    v("head.dense", dense);
+    v("head.norm", norm);
+  }
+
+  std::optional<typename Headed<Base>::build_type::linear> dense;
+  std::optional<LayerNorm<typename Headed<Base>::build_type>> norm;
 
  private:
   Seq2SeqLMOutput<A, D> with_decoder_tokens(const inputs& in, const ForwardArgs<A, D>& args) const {
     const auto base = this->model(in, args);
-    const auto hidden = head_.scale == 1 ? base.last_hidden_state : scale(base.last_hidden_state, head_.scale);
+    if (head_.streams) {
+      auto own = args;
+      if constexpr (D::tracked)
+        if (own.label_smoothing == 0) own.label_smoothing = head_.label_smoothing;
+      auto out = stream_model_output<Seq2SeqLMOutput<A, D>>(base.streams, head_.streams, head_.streams_learn,
+                                                            this->lm_head, own);
+      out.base = base;
+      return out;
+    }
+    auto hidden = scale_ == 1 ? base.last_hidden_state : scale(base.last_hidden_state, scale_);
+    if (dense) hidden = (*norm)(activate((*dense)(hidden), activation_));
     auto out = language_model_output<Seq2SeqLMOutput<A, D>>(hidden, this->lm_head, args);
     out.base = base;
     return out;
   }
 
-  Seq2SeqLMHeadOptions head_;
+  LMHeadOptions head_;
+  f64 scale_;
+  Activation activation_;
 };
-
-#if HFT_DEFINES(MODELS)
-
-HFT_INLINE Tensor<i64, 2> shift_right(const Tensor<i64, 2>& labels, const Seq2SeqLMHeadOptions& o) {
-  if (!o.decoder_start_token_id || !o.pad_token_id)
-    throw value_error("labels", "without decoder_input_ids", "decoder_start_token_id and pad_token_id in the config",
-                      "none");
-  const auto from = labels.dense();
-  const isize B = labels.extent(0), T = labels.extent(1);
-  Tensor<i64, 2> ids({B, T});
-  for (isize b = 0; b < B; ++b)
-    for (isize t = 0; t < T; ++t) {
-      const i64 label = t ? from.data()[b * T + t - 1] : *o.decoder_start_token_id;
-      ids.data()[b * T + t] = label == -100 ? *o.pad_token_id : label;
-    }
-  return ids;
-}
-
-#endif  // HFT_DEFINES
 
 }  // namespace hft
