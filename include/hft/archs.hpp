@@ -14,21 +14,37 @@
 #include <string_view>
 
 #include <hft/layers/lora.hpp>
+#include <hft/models/albert.hpp>
 #include <hft/models/apertus.hpp>
 #include <hft/models/arcee.hpp>
+#include <hft/models/bart.hpp>
 #include <hft/models/bert.hpp>
+#include <hft/models/big_bird.hpp>
 #include <hft/models/biogpt.hpp>
+#include <hft/models/blenderbot.hpp>
+#include <hft/models/blenderbot_small.hpp>
 #include <hft/models/bloom.hpp>
 #include <hft/models/codegen.hpp>
 #include <hft/models/cohere.hpp>
 #include <hft/models/cohere2.hpp>
+#include <hft/models/convbert.hpp>
+#include <hft/models/data2vec_text.hpp>
+#include <hft/models/deberta.hpp>
+#include <hft/models/deberta_v2.hpp>
 #include <hft/models/deepseek_v2.hpp>
 #include <hft/models/deepseek_v3.hpp>
 #include <hft/models/distilbert.hpp>
+#include <hft/models/electra.hpp>
+#include <hft/models/encoder_decoder.hpp>
+#include <hft/models/ernie.hpp>
 #include <hft/models/ernie4_5.hpp>
 #include <hft/models/ernie4_5_moe.hpp>
+#include <hft/models/esm.hpp>
+#include <hft/models/eurobert.hpp>
 #include <hft/models/exaone4.hpp>
 #include <hft/models/falcon.hpp>
+#include <hft/models/fnet.hpp>
+#include <hft/models/funnel.hpp>
 #include <hft/models/gemma.hpp>
 #include <hft/models/gemma2.hpp>
 #include <hft/models/gemma3.hpp>
@@ -42,20 +58,34 @@
 #include <hft/models/gptj.hpp>
 #include <hft/models/granite.hpp>
 #include <hft/models/granitemoe.hpp>
+#include <hft/models/gte.hpp>
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
+#include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/longformer.hpp>
+#include <hft/models/longt5.hpp>
+#include <hft/models/luke.hpp>
+#include <hft/models/m2m_100.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/marian.hpp>
+#include <hft/models/mbart.hpp>
 #include <hft/models/minimax.hpp>
 #include <hft/models/mistral.hpp>
 #include <hft/models/mixtral.hpp>
+#include <hft/models/mobilebert.hpp>
+#include <hft/models/modernbert.hpp>
+#include <hft/models/mpnet.hpp>
 #include <hft/models/mpt.hpp>
+#include <hft/models/mt5.hpp>
 #include <hft/models/nemotron.hpp>
+#include <hft/models/nomic_bert.hpp>
 #include <hft/models/olmo.hpp>
 #include <hft/models/olmo2.hpp>
 #include <hft/models/olmo3.hpp>
 #include <hft/models/olmoe.hpp>
 #include <hft/models/opt.hpp>
+#include <hft/models/pegasus.hpp>
 #include <hft/models/phi.hpp>
 #include <hft/models/phi3.hpp>
 #include <hft/models/qwen2.hpp>
@@ -63,13 +93,18 @@
 #include <hft/models/qwen3.hpp>
 #include <hft/models/qwen3_moe.hpp>
 #include <hft/models/roberta.hpp>
+#include <hft/models/roformer.hpp>
 #include <hft/models/seed_oss.hpp>
 #include <hft/models/smollm3.hpp>
+#include <hft/models/squeezebert.hpp>
 #include <hft/models/stablelm.hpp>
 #include <hft/models/starcoder2.hpp>
+#include <hft/models/switch_transformers.hpp>
 #include <hft/models/t5.hpp>
+#include <hft/models/umt5.hpp>
 #include <hft/models/vit.hpp>
 #include <hft/models/xglm.hpp>
+#include <hft/models/xlnet.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
@@ -145,6 +180,9 @@ using default_archs = archs_with_adapters<
           falcon, apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4,
           helium, hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, granitemoe, ernie4_5_moe, gpt_oss,
           deepseek_v2, deepseek_v3, minimax, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
-          xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit>>;
+          xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit, albert, bart, big_bird, blenderbot,
+          blenderbot_small, convbert, data2vec_text, deberta, deberta_v2, electra, encoder_decoder, ernie, esm,
+          eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, longt5, luke, m2m_100, marian, mbart, mobilebert,
+          modernbert, mpnet, mt5, nomic_bert, pegasus, roformer, squeezebert, switch_transformers, umt5, xlnet>>;
 
 }  // namespace hft

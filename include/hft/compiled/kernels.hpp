@@ -19,6 +19,7 @@
 #include <hft/ops/cpu/embedding.hpp>
 #include <hft/ops/cpu/embedding_backward.hpp>
 #include <hft/ops/cpu/f64.hpp>
+#include <hft/ops/cpu/fourier.hpp>
 #include <hft/ops/cpu/gather_bias.hpp>
 #include <hft/ops/cpu/linear.hpp>
 #include <hft/ops/cpu/linear_backward.hpp>
@@ -30,6 +31,7 @@
 #include <hft/ops/cpu/norm_backward.hpp>
 #include <hft/ops/cpu/normalise_rows.hpp>
 #include <hft/ops/cpu/patches.hpp>
+#include <hft/ops/cpu/relative_scores.hpp>
 #include <hft/ops/cpu/rope.hpp>
 #include <hft/ops/cpu/selective_scan.hpp>
 #include <hft/ops/cpu/softmax.hpp>
