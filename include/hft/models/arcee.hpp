@@ -12,8 +12,10 @@ struct ArceeConfig : DecoderConfig {
 
   static constexpr const char* model_type = "arcee";
   static constexpr const char* class_prefix = "Arcee";
-  static constexpr name_tables names{
-      .question_answering_prefix = "transformer", .rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .ignored = LlamaConfig::ignored};
 
   ArceeConfig();
   void fields(field_visitor& v);
@@ -59,7 +61,7 @@ HFT_INLINE ArceeConfig::ArceeConfig() {
 
 HFT_INLINE void ArceeConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("mlp_bias", mlp_bias);
 }

@@ -28,7 +28,11 @@ struct CohereConfig : DecoderConfig {
   LMHeadOptions lm_head() const;
 
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "command-r",
+                                     .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -56,8 +60,8 @@ HFT_INLINE CohereConfig::CohereConfig() {
 
 HFT_INLINE void CohereConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("logit_scale", logit_scale);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
+  v("logit_scale", logit_scale, v.anything.gguf("logit_scale"));
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("attention_bias", attention_bias);
   v("use_qk_norm", use_qk_norm);
 }

@@ -33,7 +33,8 @@ struct Cohere2Config : DecoderConfig {
   LMHeadOptions lm_head() const;
 
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -60,10 +61,10 @@ HFT_INLINE Cohere2Config::Cohere2Config() {
 
 HFT_INLINE void Cohere2Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("logit_scale", logit_scale);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
+  v("logit_scale", logit_scale, v.anything.gguf("logit_scale"));
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("attention_bias", attention_bias);
-  v("sliding_window", sliding_window, v.extent);
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("layer_types", layer_types);
   v("sliding_window_pattern", sliding_window_pattern, v.extent.written_if_set());
 }

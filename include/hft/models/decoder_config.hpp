@@ -151,6 +151,7 @@ struct DecoderConfig {
   static constexpr auto& rules = decoder_rules;
   void complete_from(const gguf_file& file) {
     complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters);
+    if (!gguf_says(file, "attention.key_length")) head_dim = {};
   }
 };
 

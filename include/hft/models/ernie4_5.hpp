@@ -11,7 +11,8 @@ struct Ernie4_5Config : DecoderConfig {
 
   static constexpr const char* model_type = "ernie4_5";
   static constexpr const char* class_prefix = "Ernie4_5";
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   Ernie4_5Config();
   void fields(field_visitor& v);
@@ -49,7 +50,7 @@ HFT_INLINE Ernie4_5Config::Ernie4_5Config() {
 
 HFT_INLINE void Ernie4_5Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("use_bias", use_bias);
   v("head_dim", head_dim, v.extent);  // unset, it is written as null: absent is 128
 }

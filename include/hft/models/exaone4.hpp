@@ -14,8 +14,11 @@ struct Exaone4Config : DecoderConfig {
 
   static constexpr const char* model_type = "exaone4";
   static constexpr const char* class_prefix = "Exaone4";
-  static constexpr name_tables names{
-      .question_answering_prefix = "transformer", .rules = post_norm_rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = post_norm_rules,
+                                     .gguf = gguf_post_norm_names,
+                                     .gguf_pairs = false,
+                                     .ignored = LlamaConfig::ignored};
 
   Exaone4Config();
   void fields(field_visitor& v);
@@ -24,6 +27,11 @@ struct Exaone4Config : DecoderConfig {
 
   bool slides(isize layer) const {
     return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern.number);
+  }
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    layer_types = gguf_layer_types(file);
+    if (!gguf_says(file, "attention.sliding_window")) sliding_window = {};
   }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -61,8 +69,8 @@ HFT_INLINE Exaone4Config::Exaone4Config() {
 
 HFT_INLINE void Exaone4Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
-  v("sliding_window", sliding_window, v.extent);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("sliding_window_pattern", sliding_window_pattern);
   v("layer_types", layer_types);
 }

@@ -19,7 +19,11 @@ struct GemmaConfig : DecoderConfig {
 
   static constexpr const char* model_type = "gemma";
   static constexpr const char* class_prefix = "Gemma";
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_norms_plus_one = true,
+                                     .ignored = LlamaConfig::ignored};
 
   GemmaConfig();
   void fields(field_visitor& v);
@@ -80,7 +84,7 @@ HFT_INLINE GemmaConfig::GemmaConfig() {
 
 HFT_INLINE void GemmaConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("use_bidirectional_attention", use_bidirectional_attention);
 }

@@ -24,7 +24,11 @@ struct Gemma2Config : GemmaConfig {
       {"layers.*.post_mlp_layernorm", "layers.*.post_feedforward_layernorm"},
       decoder_rules[0],
   };
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_norms_plus_one = true,
+                                     .ignored = LlamaConfig::ignored};
 
   Gemma2Config();
   void fields(field_visitor& v);
@@ -32,6 +36,11 @@ struct Gemma2Config : GemmaConfig {
   void check() const;
 
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 2); }
+  /// What no file says: the largest one has its queries as small as the hidden size gives heads.
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    query_pre_attn_scalar = num_hidden_layers == 46 ? hidden_size / num_attention_heads : head_size();
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
@@ -66,13 +75,13 @@ HFT_INLINE Gemma2Config::Gemma2Config() {
 
 HFT_INLINE void Gemma2Config::fields(field_visitor& v) {
   decoder_fields(*this, v, "hidden_activation");
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("query_pre_attn_scalar", query_pre_attn_scalar, v.extent);
-  v("sliding_window", sliding_window, v.extent);
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("layer_types", layer_types);
-  v("final_logit_softcapping", final_logit_softcapping, v.not_negative);
-  v("attn_logit_softcapping", attn_logit_softcapping, v.not_negative);
+  v("final_logit_softcapping", final_logit_softcapping, v.not_negative.gguf("final_logit_softcapping"));
+  v("attn_logit_softcapping", attn_logit_softcapping, v.not_negative.gguf("attn_logit_softcapping"));
   v("use_bidirectional_attention", use_bidirectional_attention);
 }
 

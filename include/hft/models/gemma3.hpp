@@ -15,7 +15,13 @@ struct Gemma3TextConfig : Gemma2Config {
   static constexpr const char* class_prefix = "Gemma3";
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"Model", "TextModel"}, {"ForSequenceClassification", "TextForSequenceClassification"}};
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored, .class_suffixes = class_suffixes};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_norms_plus_one = true,
+                                     .gguf_architecture = "gemma3",
+                                     .ignored = LlamaConfig::ignored,
+                                     .class_suffixes = class_suffixes};
 
   Gemma3TextConfig();
   void fields(field_visitor& v);
@@ -24,6 +30,7 @@ struct Gemma3TextConfig : Gemma2Config {
 
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern); }
   RopeScaling rope(bool slides = false) const { return rope_of(rope_parameters.of(slides)); }
+  void complete_from(const gguf_file& file);
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
@@ -55,10 +62,10 @@ HFT_INLINE void Gemma3TextConfig::fields(field_visitor& v) {
   v("rope_scaling", rope_parameters.full_attention, v.old);  // beside rope_theta
   v("rope_local_base_freq", rope_parameters.sliding_attention.rope_theta, v.old);
   decoder_fields(*this, v, "hidden_activation");
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("query_pre_attn_scalar", query_pre_attn_scalar, v.extent);
-  v("sliding_window", sliding_window, v.extent);
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("sliding_window_pattern", sliding_window_pattern, v.old);
   v("_sliding_window_pattern", sliding_window_pattern, v.extent);
   v("layer_types", layer_types);
@@ -70,6 +77,16 @@ HFT_INLINE void Gemma3TextConfig::fields(field_visitor& v) {
 HFT_INLINE void Gemma3TextConfig::check() const {
   check_layer_types(layer_types, num_hidden_layers, model_type);
   check_decoder(*this, model_type);
+}
+
+HFT_INLINE void Gemma3TextConfig::complete_from(const gguf_file& file) {
+  complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters.full_attention);
+  if (const auto* base = gguf_says(file, "rope.freq_base_swa"))
+    rope_parameters.sliding_attention.rope_theta = base->as_f64();
+  layer_types = gguf_layer_types(file);
+  if (!gguf_says(file, "attention.key_length")) head_dim = {};
+  // What no file says, as in Gemma 2; the largest one has 62 layers.
+  query_pre_attn_scalar = num_hidden_layers == 62 ? hidden_size / num_attention_heads : head_size();
 }
 
 HFT_INLINE AttentionOptions Gemma3TextConfig::attention(isize layer) const {

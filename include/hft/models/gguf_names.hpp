@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <hft/io/gguf.hpp>
@@ -13,21 +15,41 @@
 
 namespace hft {
 
+/// Of a decoder of the stock blocks, by its modules' paths, so that one table serves whatever safetensors call them.
 inline constexpr name_rule gguf_decoder_names[] = {
     {"model.embed_tokens", "token_embd"},
+    {"model.embed_positions", "position_embd"},
     {"model.layers.*.input_layernorm", "blk.*.attn_norm"},
     {"model.layers.*.self_attn.q_proj", "blk.*.attn_q", stored_as::rope_pairs},
     {"model.layers.*.self_attn.k_proj", "blk.*.attn_k", stored_as::rope_pairs},
     {"model.layers.*.self_attn.v_proj", "blk.*.attn_v"},
+    {"model.layers.*.self_attn.qkv_proj", "blk.*.attn_qkv"},
     {"model.layers.*.self_attn.o_proj", "blk.*.attn_output"},
     {"model.layers.*.self_attn.q_norm", "blk.*.attn_q_norm"},
     {"model.layers.*.self_attn.k_norm", "blk.*.attn_k_norm"},
+    {"model.layers.*.self_attn.sinks", "blk.*.attn_sinks.weight"},
+    {"model.layers.*.post_self_attn_layernorm", "blk.*.post_attention_norm"},
     {"model.layers.*.post_attention_layernorm", "blk.*.ffn_norm"},
     {"model.layers.*.mlp.gate_proj", "blk.*.ffn_gate"},
     {"model.layers.*.mlp.up_proj", "blk.*.ffn_up"},
     {"model.layers.*.mlp.down_proj", "blk.*.ffn_down"},
+    {"model.layers.*.mlp.gate", "blk.*.ffn_gate_inp"},
+    {"model.layers.*.mlp.shared_expert.gate_proj", "blk.*.ffn_gate_shexp"},
+    {"model.layers.*.mlp.shared_expert.up_proj", "blk.*.ffn_up_shexp"},
+    {"model.layers.*.mlp.shared_expert.down_proj", "blk.*.ffn_down_shexp"},
+    {"model.layers.*.mlp.shared_expert_gate", "blk.*.ffn_gate_inp_shexp"},
+    {"model.layers.*.post_mlp_layernorm", "blk.*.post_ffw_norm"},
     {"model.norm", "output_norm"},
     {"lm_head", "output"}};
+
+/// Experts, each kind of matrix one tensor.
+inline constexpr stack_rule gguf_expert_stacks[] = {
+    {"model.layers.*.mlp.experts.*.gate_proj.weight", "blk.*.ffn_gate_exps.weight"},
+    {"model.layers.*.mlp.experts.*.gate_proj.bias", "blk.*.ffn_gate_exps.bias"},
+    {"model.layers.*.mlp.experts.*.up_proj.weight", "blk.*.ffn_up_exps.weight"},
+    {"model.layers.*.mlp.experts.*.up_proj.bias", "blk.*.ffn_up_exps.bias"},
+    {"model.layers.*.mlp.experts.*.down_proj.weight", "blk.*.ffn_down_exps.weight"},
+    {"model.layers.*.mlp.experts.*.down_proj.bias", "blk.*.ffn_down_exps.bias"}};
 
 /// The same and others before them.
 template <std::size_t N>
@@ -37,20 +59,63 @@ constexpr auto gguf_decoder_names_and(const name_rule (&others)[N]) {
   return all;
 }
 
+/// Of blocks that normalise what attention and MLP give (norms::after).
+inline constexpr auto gguf_post_norm_names =
+    gguf_decoder_names_and({{"model.layers.*.input_layernorm", "blk.*.post_attention_norm"},
+                            {"model.layers.*.post_attention_layernorm", "blk.*.post_ffw_norm"}});
+/// Of those that call the MLP's norm after what it follows.
+inline constexpr auto gguf_second_norm_names =
+    gguf_decoder_names_and({{"model.layers.*.post_attention_layernorm", "blk.*.post_attention_norm"}});
+/// Of blocks with one gated projection for both halves.
+inline constexpr auto gguf_gate_up_names =
+    gguf_decoder_names_and({{"model.layers.*.mlp.gate_up_proj", "blk.*.ffn_up"}});
+
 /// The size of the vocabulary, ties and rotary frequencies, which the metadata does not say, or says in llama.cpp's own
 /// way. Throws weight_error for a file without token embeddings.
 void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings, RopeParameters& rope);
 
+/// The value of a key below the architecture's name, or null.
+const gguf_value* gguf_says(const gguf_file& file, std::string_view key);
+/// The layer_types that a file says, or none: which layers have a window, one by one.
+std::vector<std::string> gguf_layer_types(const gguf_file& file);
+
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE const gguf_value* gguf_says(const gguf_file& file, std::string_view key) {
+  return file.find(detail::cat(file.at("general.architecture").as_string(), ".", key));
+}
+
+HFT_INLINE std::vector<std::string> gguf_layer_types(const gguf_file& file) {
+  std::vector<std::string> types;
+  const auto* slides = gguf_says(file, "attention.sliding_window_pattern");
+  if (slides && slides->is_array())
+    for (const bool window : slides->as_bools()) types.push_back(window ? "sliding_attention" : "full_attention");
+  return types;
+}
 
 HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings,
                                       RopeParameters& rope) {
   const auto prefix = std::string(file.at("general.architecture").as_string()) + ".rope.";
   rope.rope_theta = file.get<f64>(prefix + "freq_base", rope.rope_theta);
+  if (const auto* rotary = gguf_says(file, "rope.dimension_count")) {  // a share of a head, where it is one
+    const auto* head = gguf_says(file, "attention.key_length");
+    const auto *hidden = gguf_says(file, "embedding_length"), *heads = gguf_says(file, "attention.head_count");
+    const i64 size = head                                 ? head->as_i64()
+                     : hidden && heads && heads->as_i64() ? hidden->as_i64() / heads->as_i64()
+                                                          : 0;
+    if (size > 0 && rotary->as_i64() != size) rope.partial_rotary_factor = f64(rotary->as_i64()) / f64(size);
+  }
   const auto* scaling = file.find(prefix + "scaling.type");
   if (scaling && scaling->as_string() != "none") {
     rope.rope_type = short_string(scaling->as_string());
     rope.factor = file.get<f64>(prefix + "scaling.factor", 1.0);
+    const auto read = [&](const char* key, auto& to) {
+      if (const auto* value = file.find(prefix + "scaling." + key)) to = value->as_f64();
+    };
+    if (const auto* length = file.find(prefix + "scaling.original_context_length"))
+      rope.original_max_position_embeddings = length->as_i64();
+    read("yarn_beta_fast", rope.beta_fast);
+    read("yarn_beta_slow", rope.beta_slow);
   }
   // llama.cpp computes llama3's and longrope's frequency factors when it converts; they are a longrope without its
   // scale.

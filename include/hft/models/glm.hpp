@@ -12,7 +12,11 @@ struct GlmConfig : DecoderConfig {
 
   static constexpr const char* model_type = "glm";
   static constexpr const char* class_prefix = "Glm";
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_gate_up_names,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "chatglm",
+                                     .ignored = LlamaConfig::ignored};
 
   GlmConfig();
   void fields(field_visitor& v);
@@ -58,7 +62,7 @@ HFT_INLINE GlmConfig::GlmConfig() {
 
 HFT_INLINE void GlmConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
 }
 

@@ -9,6 +9,8 @@ namespace hft {
 struct Glm4Config : GlmConfig {
   static constexpr const char* model_type = "glm4";
   static constexpr const char* class_prefix = "Glm4";
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_gate_up_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   TextModelOptions<> text_model() const;
 };

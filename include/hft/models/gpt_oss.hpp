@@ -44,7 +44,12 @@ struct GptOssConfig : DecoderConfig {
       {"layers.*.mlp.experts.*.up_proj.bias", "layers.*.mlp.experts.gate_up_proj_bias", ups},
       {"layers.*.mlp.experts.*.down_proj.weight", "layers.*.mlp.experts.down_proj", {.transposed = true}},
       {"layers.*.mlp.experts.*.down_proj.bias", "layers.*.mlp.experts.down_proj_bias"}};
-  static constexpr name_tables names{.rules = rules, .stacks = stacks};
+  static constexpr name_tables names{.rules = rules,
+                                     .stacks = stacks,
+                                     .gguf = gguf_second_norm_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "gpt-oss"};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -87,12 +92,12 @@ HFT_INLINE GptOssConfig::GptOssConfig() {
 
 HFT_INLINE void GptOssConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
-  v("sliding_window", sliding_window, v.extent);
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("layer_types", layer_types);
-  v("num_local_experts", num_local_experts, v.extent.also("num_experts"));
-  v("num_experts_per_tok", num_experts_per_tok, v.extent);
+  v("num_local_experts", num_local_experts, v.extent.also("num_experts").gguf("expert_count"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent.gguf("expert_used_count"));
   v("swiglu_alpha", swiglu_alpha);
   v("swiglu_limit", swiglu_limit, v.not_negative);
   v("output_router_logits", output_router_logits);

@@ -35,10 +35,10 @@ struct granite : architecture<GraniteConfig, GraniteModel, GraniteForCausalLM> {
 
 HFT_INLINE void GraniteConfig::fields(field_visitor& v) {
   LlamaConfig::fields(v);
-  v("embedding_multiplier", embedding_multiplier);
-  v("residual_multiplier", residual_multiplier);
-  v("attention_multiplier", attention_multiplier);
-  v("logits_scaling", logits_scaling);
+  v("embedding_multiplier", embedding_multiplier, v.anything.gguf("embedding_scale"));
+  v("residual_multiplier", residual_multiplier, v.anything.gguf("residual_scale"));
+  v("attention_multiplier", attention_multiplier, v.anything.gguf("attention.scale"));
+  v("logits_scaling", logits_scaling, v.anything.gguf("logit_scale"));
 }
 
 HFT_INLINE TextModelOptions<> GraniteConfig::text_model() const {

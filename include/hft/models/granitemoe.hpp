@@ -37,13 +37,8 @@ struct GraniteMoeConfig : DecoderConfig {
        "layers.*.block_sparse_moe.input_linear.weight",
        {.part = 1, .parts = 2}},
       {"layers.*.block_sparse_moe.experts.*.down_proj.weight", "layers.*.block_sparse_moe.output_linear.weight"}};
-  static constexpr auto gguf =
-      gguf_decoder_names_and({{"model.layers.*.block_sparse_moe.router.layer", "blk.*.ffn_gate_inp"}});
-  static constexpr stack_rule gguf_stacks[] = {
-      {"model.layers.*.block_sparse_moe.experts.*.gate_proj", "blk.*.ffn_gate_exps"},
-      {"model.layers.*.block_sparse_moe.experts.*.up_proj", "blk.*.ffn_up_exps"},
-      {"model.layers.*.block_sparse_moe.experts.*.down_proj", "blk.*.ffn_down_exps"}};
-  static constexpr name_tables names{.rules = rules, .stacks = stacks, .gguf = gguf, .gguf_stacks = gguf_stacks};
+  static constexpr name_tables names{
+      .rules = rules, .stacks = stacks, .gguf = gguf_decoder_names, .gguf_stacks = gguf_expert_stacks};
   void complete_from(const gguf_file& file) {
     DecoderConfig::complete_from(file);
     attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;

@@ -26,7 +26,11 @@ struct HunYuanDenseV1Config : DecoderConfig {
 
   static constexpr name_rule rules[] = {{"layers.*.self_attn.q_norm", "layers.*.self_attn.query_layernorm"},
                                         {"layers.*.self_attn.k_norm", "layers.*.self_attn.key_layernorm"}};
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "hunyuan-dense",
+                                     .ignored = LlamaConfig::ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -52,7 +56,7 @@ HFT_INLINE HunYuanDenseV1Config::HunYuanDenseV1Config() {
 
 HFT_INLINE void HunYuanDenseV1Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("eod_token_id", eod_token_id);
   v("pretraining_tp", pretraining_tp);
   v("attention_bias", attention_bias);

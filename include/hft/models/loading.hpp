@@ -204,14 +204,16 @@ class path_finder {
   path_finder(const load_plan& plan, bool gguf, std::set<std::string, std::less<>> own)
       : names_(plan.names),
         gguf_(gguf),
+        prefix_of_rules_(plan.base_model_prefix),
         prefix_(plan.base_model_prefix.empty() ? "" : std::string(plan.base_model_prefix) + "."),
         own_(std::move(own)) {}
 
   renamed operator()(const std::string& name) const {
     renamed path{name};
-    if (gguf_)
+    if (gguf_) {
       path = to_ours(names_.gguf, name).value_or(path);
-    else
+      path.name = checkpoint_names{prefix_of_rules_, names_.rules}(path.name).name;
+    } else
       for (const auto& [old, now] : names_.old_endings)
         if (path.name.ends_with(old)) path.name.replace(path.name.size() - old.size(), std::string::npos, now);
     if (!gguf_ && !names_.other_names.empty()) path.name = in_todays_names(path.name);
@@ -232,6 +234,7 @@ class path_finder {
 
   const name_tables& names_;
   bool gguf_;
+  std::string_view prefix_of_rules_;
   std::string prefix_;
   std::set<std::string, std::less<>> own_;  // paths of the model, tied ones too
 };
@@ -328,6 +331,8 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
         layout.paired_heads = path.find(".k_proj.") != path.npos ? plan.num_kv_heads : plan.num_heads;
       layout.plus_one = rule->second == stored_as::plus_one;
     }
+    if (gguf && plan.names.gguf_norms_plus_one && path.find("norm") != path.npos && path.ends_with(".weight"))
+      layout.plus_one = true;
     if (const auto slice = slices.apart.find(t.name); slice != slices.apart.end()) layout.slice = slice->second;
     if (problems.empty()) assign(p, t, where, layout, options.dtype);
   });

@@ -26,7 +26,12 @@ struct NemotronConfig : DecoderConfig {
   f64 token_dropout() const { return 0.1; }
 
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.question_answering_prefix = "transformer", .rules = rules, .ignored = ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_norms_plus_one = true,
+                                     .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -65,7 +70,7 @@ HFT_INLINE NemotronConfig::NemotronConfig() {
 
 HFT_INLINE void NemotronConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("norm_eps", norm_eps, v.not_negative);
+  v("norm_eps", norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("attention_bias", attention_bias);
   v("mlp_bias", mlp_bias);
 }

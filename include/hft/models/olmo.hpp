@@ -12,7 +12,7 @@ struct OlmoConfig : DecoderConfig {
 
   static constexpr const char* model_type = "olmo";
   static constexpr const char* class_prefix = "Olmo";
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = LlamaConfig::ignored};
 
   OlmoConfig();
   void fields(field_visitor& v);
@@ -50,7 +50,7 @@ HFT_INLINE OlmoConfig::OlmoConfig() {
 HFT_INLINE void OlmoConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
   v("attention_bias", attention_bias);
-  v("clip_qkv", clip_qkv, v.not_negative);
+  v("clip_qkv", clip_qkv, v.not_negative.gguf("attention.clamp_kqv"));
 }
 
 HFT_INLINE void OlmoConfig::check() const { check_decoder(*this, model_type); }

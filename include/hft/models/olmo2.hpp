@@ -18,7 +18,8 @@ struct Olmo2Config : DecoderConfig {
 
   static constexpr const char* model_type = "olmo2";
   static constexpr const char* class_prefix = "Olmo2";
-  static constexpr name_tables names{.rules = post_norm_rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{
+      .rules = post_norm_rules, .gguf = gguf_post_norm_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   Olmo2Config();
   void fields(field_visitor& v);
@@ -52,7 +53,7 @@ HFT_INLINE Olmo2Config::Olmo2Config() {
 
 HFT_INLINE void Olmo2Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
 }
 

@@ -12,7 +12,8 @@ struct OlmoeConfig : SparseConfig {
 
   static constexpr const char* model_type = "olmoe";
   static constexpr const char* class_prefix = "Olmoe";
-  static constexpr name_tables names{.rules = rules};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_stacks = gguf_expert_stacks, .gguf_pairs = false};
 
   OlmoeConfig();
   void fields(field_visitor& v);

@@ -33,7 +33,8 @@ struct PhiConfig : DecoderConfig {
                                         {"norm", "final_layernorm"},
                                         {"classifier", "score"}};
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .gguf_architecture = "phi2", .ignored = ignored};
 };
 
 template <class B>
@@ -69,7 +70,7 @@ HFT_INLINE void PhiConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
   v("resid_pdrop", resid_pdrop, v.rate);
   v("embd_pdrop", embd_pdrop, v.rate);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("qk_layernorm", qk_layernorm);
 }
 

@@ -16,7 +16,8 @@ struct Phi3Config : DecoderConfig {
 
   static constexpr const char* model_type = "phi3";
   static constexpr const char* class_prefix = "Phi3";
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_gate_up_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   Phi3Config();
   void fields(field_visitor& v);
@@ -65,8 +66,8 @@ HFT_INLINE void Phi3Config::fields(field_visitor& v) {
   v("resid_pdrop", resid_pdrop, v.rate);
   v("embd_pdrop", embd_pdrop, v.rate);
   v("original_max_position_embeddings", original_max_position_embeddings, v.extent);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
-  v("sliding_window", sliding_window, v.extent);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
 }
 
 HFT_INLINE void Phi3Config::check() const {

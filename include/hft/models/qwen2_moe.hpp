@@ -21,7 +21,11 @@ struct Qwen2MoeConfig : SparseConfig {
 
   static constexpr const char* model_type = "qwen2_moe";
   static constexpr const char* class_prefix = "Qwen2Moe";
-  static constexpr name_tables names{.rules = rules};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "qwen2moe"};
 
   Qwen2MoeConfig();
   void fields(field_visitor& v);
@@ -73,8 +77,9 @@ HFT_INLINE void Qwen2MoeConfig::fields(field_visitor& v) {
   v("sliding_window", sliding_window);  // 0 where there is none
   v("max_window_layers", max_window_layers);
   v("layer_types", layer_types);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
-  v("shared_expert_intermediate_size", shared_expert_intermediate_size, v.extent);
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
+  v("shared_expert_intermediate_size", shared_expert_intermediate_size,
+    v.extent.gguf("expert_shared_feed_forward_length"));
   sparse.fields(v);
 }
 

@@ -15,7 +15,12 @@ struct Qwen3MoeConfig : SparseConfig {
 
   static constexpr const char* model_type = "qwen3_moe";
   static constexpr const char* class_prefix = "Qwen3Moe";
-  static constexpr name_tables names{.question_answering_prefix = "transformer", .rules = rules};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "qwen3moe"};
 
   Qwen3MoeConfig();
   void fields(field_visitor& v);
@@ -66,7 +71,7 @@ HFT_INLINE void Qwen3MoeConfig::fields(field_visitor& v) {
   v("attention_bias", attention_bias);
   v("use_sliding_window", use_sliding_window);
   v("sliding_window", sliding_window, v.extent);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
   sparse.fields(v);
 }
 

@@ -12,8 +12,11 @@ struct SeedOssConfig : LlamaConfig {
 
   static constexpr const char* model_type = "seed_oss";
   static constexpr const char* class_prefix = "SeedOss";
-  static constexpr name_tables names{
-      .question_answering_prefix = "transformer", .rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_second_norm_names,
+                                     .gguf_pairs = false,
+                                     .ignored = LlamaConfig::ignored};
 
   SeedOssConfig();
   void fields(field_visitor& v);

@@ -17,8 +17,10 @@ struct SmolLM3Config : DecoderConfig {
 
   static constexpr const char* model_type = "smollm3";
   static constexpr const char* class_prefix = "SmolLM3";
-  static constexpr name_tables names{
-      .question_answering_prefix = "transformer", .rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .ignored = LlamaConfig::ignored};
 
   SmolLM3Config();
   void fields(field_visitor& v);
@@ -74,7 +76,7 @@ HFT_INLINE SmolLM3Config::SmolLM3Config() {
 
 HFT_INLINE void SmolLM3Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("use_sliding_window", use_sliding_window);
   v("sliding_window", sliding_window, v.extent);
   v("no_rope_layers", no_rope_layers);

@@ -30,7 +30,8 @@ struct StableLmConfig : DecoderConfig {
                                         {"layers.*.self_attn.k_norm", "layers.*.self_attn.k_layernorm"},
                                         {"classifier", "score"}};
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = ignored};
 };
 
 template <class B>
@@ -66,10 +67,10 @@ HFT_INLINE StableLmConfig::StableLmConfig() {
 
 HFT_INLINE void StableLmConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("use_qkv_bias", use_qkv_bias);
   v("qk_layernorm", qk_layernorm);
-  v("use_parallel_residual", use_parallel_residual);
+  v("use_parallel_residual", use_parallel_residual, v.anything.gguf("use_parallel_residual"));
   v("hidden_dropout", hidden_dropout, v.rate);
 }
 

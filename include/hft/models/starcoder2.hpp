@@ -28,7 +28,8 @@ struct Starcoder2Config : DecoderConfig {
                                         {"layers.*.mlp.down_proj", "layers.*.mlp.c_proj"},
                                         {"classifier", "score"}};
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -66,7 +67,7 @@ HFT_INLINE Starcoder2Config::Starcoder2Config() {
 
 HFT_INLINE void Starcoder2Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("norm_epsilon", norm_epsilon, v.not_negative);
+  v("norm_epsilon", norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("sliding_window", sliding_window, v.extent);
   v("residual_dropout", residual_dropout, v.rate);
   v("embedding_dropout", embedding_dropout, v.rate);
