@@ -138,8 +138,8 @@ HFT_INLINE TextModelOptions<> SwitchTransformersConfig::with_experts(TextModelOp
       o.layers[std::size_t(i)].mlp.experts = {.count = num_experts,
                                               .per_token = 1,
                                               .intermediate_size = d_ff,
-                                              .normalised = false,
                                               .router_bias = router_bias,
+                                              .normalised = false,
                                               .capacity = expert_capacity};
   return o;
 }
