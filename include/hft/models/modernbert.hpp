@@ -102,6 +102,8 @@ struct modernbert
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void ModernBertConfig::fields(field_visitor& v) {
+  v("rope_scaling", rope_parameters.full_attention, v.old);
+  v("rope_scaling", rope_parameters.sliding_attention, v.old);
   v("global_rope_theta", rope_parameters.full_attention.rope_theta, v.old);
   v("local_rope_theta", rope_parameters.sliding_attention.rope_theta, v.old);
   v("vocab_size", vocab_size, v.extent);

@@ -32,6 +32,8 @@ auto as_inference(const Model& model) {
   for_each_parameter(const_cast<Model&>(model), [&](const std::string& path, parameter& p) {
     weights[path] = {p.memory(), p.data(), p.format(), p.shape()};
   });
+  const auto is_there = [&](std::string_view path) { return weights.contains(std::string(path)); };
+  if constexpr (requires { out.leave_out_absent(is_there); }) out.leave_out_absent(is_there);
   for_each_parameter(out, [&](const std::string& path, parameter& p) {
     const auto found = weights.find(path);
     if (found == weights.end() || found->second.shape != p.shape())
