@@ -62,6 +62,7 @@
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
+#include <hft/models/led.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/longformer.hpp>
 #include <hft/models/longt5.hpp>
@@ -88,6 +89,7 @@
 #include <hft/models/pegasus.hpp>
 #include <hft/models/phi.hpp>
 #include <hft/models/phi3.hpp>
+#include <hft/models/prophetnet.hpp>
 #include <hft/models/qwen2.hpp>
 #include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
@@ -175,14 +177,14 @@ template <class Archs>
 using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 
 /// All of hft's, which take adapters, as all of Transformers' do.
-using default_archs = archs_with_adapters<
-    archs<llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt,
-          falcon, apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4,
-          helium, hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, granitemoe, ernie4_5_moe, gpt_oss,
-          deepseek_v2, deepseek_v3, minimax, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2,
-          xglm, bert, roberta, xlm_roberta, camembert, distilbert, mamba, t5, vit, albert, bart, big_bird, blenderbot,
-          blenderbot_small, convbert, data2vec_text, deberta, deberta_v2, electra, encoder_decoder, ernie, esm,
-          eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, longt5, luke, m2m_100, marian, mbart, mobilebert,
-          modernbert, mpnet, mt5, nomic_bert, pegasus, roformer, squeezebert, switch_transformers, umt5, xlnet>>;
+using default_archs = archs_with_adapters<archs<
+    llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt, falcon,
+    apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4, helium,
+    hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, granitemoe, ernie4_5_moe, gpt_oss, deepseek_v2,
+    deepseek_v3, minimax, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2, xglm, bert, roberta,
+    xlm_roberta, camembert, distilbert, mamba, t5, vit, albert, bart, big_bird, blenderbot, blenderbot_small, convbert,
+    data2vec_text, deberta, deberta_v2, electra, encoder_decoder, ernie, esm, eurobert, fnet, funnel, gte,
+    jina_embeddings_v3, longformer, longt5, luke, m2m_100, marian, mbart, mobilebert, modernbert, mpnet, mt5,
+    nomic_bert, pegasus, roformer, squeezebert, switch_transformers, umt5, xlnet, led, prophetnet>>;
 
 }  // namespace hft

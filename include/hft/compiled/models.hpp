@@ -85,6 +85,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/latent_config.hpp>
+#include <hft/models/led.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/longformer.hpp>
@@ -111,6 +112,7 @@
 #include <hft/models/phi.hpp>
 #include <hft/models/phi3.hpp>
 #include <hft/models/pretrained.hpp>
+#include <hft/models/prophetnet.hpp>
 #include <hft/models/qwen2.hpp>
 #include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>

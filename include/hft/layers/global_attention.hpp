@@ -37,6 +37,8 @@ class GlobalAttention {
         near_(seeing(o, visibility::around(o.side, o.side))),
         all_(seeing(o, visibility::everything())),
         side_(o.side) {}
+  /// With the window that the options say.
+  explicit GlobalAttention(const AttentionOptions& o) : GlobalAttention(GlobalAttentionOptions{o, o.visible.left}) {}
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
