@@ -147,6 +147,7 @@ HFT_INLINE void FunnelConfig::check() const {
 
 HFT_INLINE MixingEncoderOptions FunnelConfig::text_model() const {
   const NormOptions norm{.size = d_model, .eps = layer_norm_eps};
+  const auto activation = find_activation(hidden_act, model_type);
   FunnelStackOptions stack{
       .attention = {.hidden_size = d_model,
                     .num_heads = n_head,
@@ -157,11 +158,9 @@ HFT_INLINE MixingEncoderOptions FunnelConfig::text_model() const {
                     .dropout = attention_dropout},
       .mlp = {.hidden_size = d_model,
               .intermediate_size = d_inner,
-              .activation = find_activation(hidden_act, model_type),
+              .activation = activation,
               .bias = true},
       .norm = norm,
-      .block_sizes = block_sizes,
-      .block_repeats = block_repeats.empty() ? std::vector<isize>(block_sizes.size(), 1) : block_repeats,
       .decoder_layers = num_decoder_layers,
       .separate_cls = separate_cls,
       .truncate_seq = truncate_seq,
@@ -170,6 +169,8 @@ HFT_INLINE MixingEncoderOptions FunnelConfig::text_model() const {
       .max_pooling = pooling_type.view() == "max",
       .dropout = hidden_dropout,
       .activation_dropout = activation_dropout};
+  stack.block_sizes = block_sizes;
+  stack.block_repeats = block_repeats.empty() ? std::vector<isize>(block_sizes.size(), 1) : block_repeats;
   MixingEncoderOptions o{.where = "FunnelModel",
                          .embeddings = {.vocab_size = vocab_size,
                                         .hidden_size = d_model,
