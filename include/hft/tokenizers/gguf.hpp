@@ -14,84 +14,12 @@
 #include <hft/error.hpp>
 #include <hft/io/gguf.hpp>
 #include <hft/tokenizers/convert/convert.hpp>
+#include <hft/tokenizers/gguf_pre_tokenizers.hpp>
 #include <hft/tokenizers/special_tokens.hpp>
 #include <hft/tokenizers/tokenizer.hpp>
 
 namespace hft {
 namespace detail {
-
-/// How the models of one tokenizer.ggml.pre cut text, as their own tokenizer.json does it.
-struct gguf_pre_tokenizer {
-  enum class split { gpt2, digits_gpt2, llama3, qwen2 } pattern;
-  bool nfc = false;            // the model's tokenizer normalizes to NFC
-  bool ignore_merges = false;  // a piece that is a token is that token
-  bool add_bos = false;        // where the file does not say
-};
-
-inline gguf_pre_tokenizer find_gguf_pre_tokenizer(std::string_view pre, const std::string& where) {
-  using S = gguf_pre_tokenizer::split;
-  struct known {
-    std::string_view name;
-    gguf_pre_tokenizer value;
-  };
-  static constexpr known table[] = {
-      {"gpt-2", {S::gpt2}},
-      {"gpt2", {S::gpt2}},
-      {"default", {S::gpt2}},
-      {"phi-2", {S::gpt2}},
-      {"roberta-bpe", {S::gpt2}},
-      {"jina-es", {S::gpt2}},
-      {"jina-de", {S::gpt2}},
-      {"jina-v1-en", {S::gpt2}},
-      {"jina-v2-es", {S::gpt2}},
-      {"jina-v2-de", {S::gpt2}},
-      {"jina-v2-code", {S::gpt2}},
-      {"mpt", {S::gpt2}},
-      {"olmo", {S::gpt2}},
-      {"jais", {S::gpt2}},
-      {"gigachat", {S::gpt2}},
-      {"modern-bert", {S::gpt2}},
-      {"smollm", {S::digits_gpt2}},
-      {"starcoder", {S::digits_gpt2}},
-      {"refact", {S::digits_gpt2}},
-      {"command-r", {S::digits_gpt2}},
-      {"codeshell", {S::digits_gpt2}},
-      {"exaone", {S::digits_gpt2}},
-      {"llama-bpe", {S::llama3, false, true, true}},
-      {"llama3", {S::llama3, false, true, true}},
-      {"llama-v3", {S::llama3, false, true, true}},
-      {"dbrx", {S::llama3}},
-      {"smaug-bpe", {S::llama3}},
-      {"qwen2", {S::qwen2, true}},
-      {"deepseek-r1-qwen", {S::qwen2, true}},
-      {"stablelm2", {S::qwen2}},
-      {"megrez", {S::qwen2}},
-  };
-  for (const auto& k : table)
-    if (k.name == pre) return k.value;
-  throw unsupported_error(where, "tokenizer.ggml.pre " + quote_text(pre), "a pre-tokenizer that this version knows");
-}
-
-inline std::unique_ptr<const pre_tokenizers::PreTokenizer> make_gguf_pre_tokenizer(gguf_pre_tokenizer::split split) {
-  using namespace pre_tokenizers;
-  using S = gguf_pre_tokenizer::split;
-  pre_tokenizers::ByteLevel bytes;
-  bytes.add_prefix_space = false;
-  bytes.use_regex = split == S::gpt2 || split == S::digits_gpt2;
-  if (split == S::gpt2) return hold<PreTokenizer>(std::move(bytes));
-  pre_tokenizers::Sequence sequence;
-  if (split == S::digits_gpt2) {
-    Digits digits;
-    digits.individual_digits = true;
-    sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(digits)));
-  } else {
-    Split cut;
-    cut.pattern = Pattern::known(split == S::llama3 ? split_pattern::llama3 : split_pattern::qwen2);
-    sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(cut)));
-  }
-  sequence.pre_tokenizers.push_back(hold<PreTokenizer>(std::move(bytes)));
-  return hold<PreTokenizer>(std::move(sequence));
-}
 
 /// Which of the special tokens a GGUF file names, by the key's name.
 inline constexpr std::pair<std::string_view, std::string_view> gguf_special_tokens[] = {
@@ -143,7 +71,7 @@ class gguf_tokenizer_reader {
     options.ignore_merges = pre.ignore_merges;
     out.model = model_ptr(new models::BPE(std::move(vocabulary), std::move(merges), std::move(options)));
     if (pre.nfc) out.normalizer = hold<normalizers::Normalizer>(normalizers::NFC());
-    out.pre_tokenizer = make_gguf_pre_tokenizer(pre.pattern);
+    out.pre_tokenizer = make_gguf_pre_tokenizer(pre, where_);
     out.decoder = hold<decoders::Decoder>(decoders::ByteLevel());
     out.added_tokens = added_tokens(true);
     special_.add_to(out.added_tokens);

@@ -44,7 +44,7 @@ inline std::optional<split_pattern> known_pattern(std::string_view regex) {
   return {};
 }
 /// A regular expression that the scanner does the work of.
-inline std::string_view regex_of(split_pattern pattern) {
+constexpr std::string_view regex_of(split_pattern pattern) {
   for (const auto& k : known_regexes)
     if (k.pattern == pattern) return k.regex;
   return {};
