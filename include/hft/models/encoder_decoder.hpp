@@ -41,7 +41,9 @@ struct EncoderDecoderConfig {
                                                                     : encoder_config.bert.initializer_range;
   }
   token_tables tables() const { return token_tables::apart; }
-  ShiftOptions shift() const { return {decoder_start_token_id, pad_token_id, true}; }
+  ShiftOptions shift() const {
+    return {.decoder_start_token_id = decoder_start_token_id, .pad_token_id = pad_token_id, .hides_padding = true};
+  }
   const char* decoder_name() const { return decoder_config.is_gpt2() ? "gpt2" : "decoder"; }
   std::optional<std::pair<isize, isize>> projection() const {
     if (encoder_config.hidden_size() == decoder_config.hidden_size()) return {};

@@ -69,7 +69,10 @@ struct Seq2SeqConfig {
                   std::vector<f32>& values) const;
 
   token_tables tables() const { return tie_word_embeddings ? token_tables::shared : token_tables::untied; }
-  ShiftOptions shift() const { return {decoder_start_token_id, pad_token_id, style.from_last}; }
+  ShiftOptions shift() const {
+    return {
+        .decoder_start_token_id = decoder_start_token_id, .pad_token_id = pad_token_id, .from_last = style.from_last};
+  }
   TextModelOptions<> encoder() const { return stack(false); }
   TextModelOptions<> decoder() const { return stack(true); }
   TextModelOptions<> text_model() const { return stack(true); }  // of a causal model
