@@ -111,7 +111,9 @@ class TextEmbeddings {
     if (options_.rotary_table) {
       auto placed = args;
       counted.position_ids = placed.position_ids = {};
-      return text_pass(where, counted, placed, options_.rotary_rows);
+      auto context = text_pass(where, counted, placed, options_.rotary_rows);
+      begin_streams(where, in, args, context);
+      return context;
     }
     if (options_.own_positions || (!in.position_ids && !args.position_ids)) {
       const auto& mask = in.attention_mask ? in.attention_mask : args.attention_mask;

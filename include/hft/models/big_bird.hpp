@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <hft/models/bert.hpp>
+#include <hft/models/heads/long_question_answering.hpp>
 
 namespace hft {
 
@@ -33,10 +34,22 @@ struct BigBirdConfig : EncoderConfig {
     o.activation = find_activation(hidden_act, model_type);
     return o;
   }
-  /// All its classes have the pooler.
-  void adapt(std::string_view, TextModelOptions<>& o) const { o.pooler = PoolerOptions{hidden_size}; }
+  QuestionHeadOptions question_head() const {
+    return {.mlp = {hidden_size, intermediate_size, find_activation(hidden_act, model_type), true},
+            .norm = {.size = hidden_size, .eps = layer_norm_eps},
+            .sep_token_id = sep_token_id.value_or(-1),
+            .dropout = hidden_dropout_prob};
+  }
+  /// All classes but one have the pooler.
+  void adapt(std::string_view class_suffix, TextModelOptions<>& o) const {
+    if (class_suffix != "ForQuestionAnswering") o.pooler = PoolerOptions{hidden_size};
+  }
 
-  static constexpr name_rule own_rules[] = {{"pooler.dense", "pooler"}};
+  static constexpr name_rule own_rules[] = {{"pooler.dense", "pooler"},
+                                            {"qa.up_proj", "qa_classifier.intermediate.dense"},
+                                            {"qa.down_proj", "qa_classifier.output.dense"},
+                                            {"qa.norm", "qa_classifier.output.LayerNorm"},
+                                            {"qa_outputs", "qa_classifier.qa_outputs"}};
   static constexpr auto rules = joined_rules(own_rules, layer_rules, BertConfig::head_rules);
   static constexpr name_tables names{.base_model_prefix = "bert",
                                      .rules = rules,
@@ -61,11 +74,13 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BigBirdForPreTraining = PreTrainedModel<BigBirdConfig, ForPreTraining<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BigBirdForCausalLM = PreTrainedModel<BigBirdConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BigBirdForQuestionAnswering =
+    PreTrainedModel<BigBirdConfig, ForAnswersBehindQuestion<PostNormEncoder<build<W, D, L, S>>>>;
 
-struct big_bird
-    : architecture<BigBirdConfig, BigBirdModel, BigBirdForMaskedLM, BigBirdForSequenceClassification,
-                   BigBirdForTokenClassification, BigBirdForMultipleChoice, BigBirdForPreTraining, BigBirdForCausalLM> {
-};
+struct big_bird : architecture<BigBirdConfig, BigBirdModel, BigBirdForMaskedLM, BigBirdForSequenceClassification,
+                               BigBirdForTokenClassification, BigBirdForMultipleChoice, BigBirdForPreTraining,
+                               BigBirdForCausalLM, BigBirdForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -1,6 +1,7 @@
 // XLNet: an encoder with attention to relative positions, in a second stream of places that are asked for. Yang et al.
 // 2019, arXiv 1906.08237. transformers/models/xlnet/modeling_xlnet.py
 #pragma once
+#include <hft/models/heads/long_question_answering.hpp>
 #include <hft/models/mixing_encoder.hpp>
 
 namespace hft {
@@ -35,6 +36,9 @@ struct XLNetConfig {
   MixingEncoderOptions text_model() const;
   ClassifierOptions classifier() const;
   f64 token_dropout() const { return 0; }
+  BeamHeadOptions beam_head() const {
+    return {d_model, start_n_top, end_n_top, {.size = d_model, .eps = layer_norm_eps}};
+  }
 
   static constexpr name_rule rules[] = {{"embed_tokens", "word_embedding"},
                                         {"embed_mask", "mask_emb"},
@@ -45,7 +49,7 @@ struct XLNetConfig {
                                         {"layers.*.post_mlp_layernorm", "layer.*.ff.layer_norm"},
                                         {"summary.dense", "sequence_summary.summary"}};
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
-      {"ForQuestionAnswering", "ForQuestionAnsweringSimple"}};
+      {"ForQuestionAnswering", "ForQuestionAnsweringSimple"}, {"ForBeamAnswers", "ForQuestionAnswering"}};
   static constexpr name_tables names{
       .base_model_prefix = "transformer", .rules = rules, .class_suffixes = class_suffixes};
 };
@@ -64,9 +68,11 @@ using XLNetForQuestionAnsweringSimple =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForMultipleChoice =
     PreTrainedModel<XLNetConfig, ForMultipleChoice<MixingEncoder<build<W, D, L, S>>, summarised_to_logits>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLNetForQuestionAnswering = PreTrainedModel<XLNetConfig, ForBeamAnswers<MixingEncoder<build<W, D, L, S>>>>;
 
 struct xlnet : architecture<XLNetConfig, XLNetModel, XLNetForSequenceClassification, XLNetForTokenClassification,
-                            XLNetForQuestionAnsweringSimple, XLNetForMultipleChoice> {};
+                            XLNetForQuestionAnsweringSimple, XLNetForMultipleChoice, XLNetForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
