@@ -71,6 +71,7 @@ inline std::vector<std::string> result_names() {
           "end_top_log_probs",
           "end_top_index",
           "cls_logits",
+          "logits_ngram",
           "sequences"};
 }
 

@@ -39,7 +39,8 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
   for (const auto& arch : architectures())
     for (const auto& folder : cases(arch)) {
       const auto name = folder.filename().string();
-      if (name == "hub_names" || name == "old_names" || name == "names_in_memory")
+      if (name == "hub_names" || name == "old_names" || name == "names_in_memory" ||
+          folder.parent_path().filename() / name == std::filesystem::path("esm/masked_lm_untied"))
         continue;  // saved under today's names
       ++folders;
       BOOST_TEST_CONTEXT(folder.string()) {

@@ -502,8 +502,6 @@ ARCHS = {
             ),
             base("same_length", XLNET, n_layer=1, attn_type="uni", same_length=True),
             base("both_ways", XLNET, n_layer=1, bi_data=True, clamp_len=4),
-            head("lm_head", "LMHeadModel", XLNET),
-            head("lm_head_untied", "LMHeadModel", XLNET, tie_word_embeddings=False, mem_len=4, reuse_len=3),
             sequence(options=XLNET),
             sequence("sequence_classification_first", XLNET, summary_type="first", summary_activation="gelu"),
             token(options=XLNET),

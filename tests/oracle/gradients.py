@@ -155,7 +155,6 @@ CASES = {
     "data2vec_text": ("data2vec-text/masked_lm", {}, "same", ("embeddings", "lm_head", "self.query", "LayerNorm")),
     "roformer": ("roformer/masked_lm", {}, "same", ("embeddings", "cls", "attention", "LayerNorm")),
     "roformer_values": ("roformer/token_classification", {}, "tags", ("embeddings", "self", "classifier")),
-    "xlnet": ("xlnet/lm_head", {}, "same", ("rel_attn", "layer_norm", "lm_loss", "word")),
     "xlnet_sequence": ("xlnet/sequence_classification", {}, "class", ("seg_embed", "bias", "summary", "proj", ".r")),
     "funnel": ("funnel/masked_lm", {}, "same", ("blocks.1.0.attention", "decoder.layers.0.attention.r", "seg", "lm_head")),
     "funnel_sequence": ("funnel/sequence_classification", {}, "class", ("embeddings", "classifier", "bias", "seg")),
