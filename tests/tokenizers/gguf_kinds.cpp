@@ -1,10 +1,14 @@
 // GGUF files of the kinds of tokenizers beside byte-level BPE (pretrained.cpp has that one).
 #include <hft/tokenizers/gguf.hpp>
 
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
 #include "files.hpp"
@@ -57,6 +61,33 @@ BOOST_AUTO_TEST_CASE(tokens_may_be_there_twice) {
     }
   }
   BOOST_TEST(files == 4u);
+}
+
+// As the models' own tokenizer.json cut texts. (tests/oracle/gguf_pre_tokenizers.py)
+BOOST_AUTO_TEST_CASE(texts_are_cut_as_tokenizer_ggml_pre_says) {
+  const auto folder = test::files() / "pre";
+  const auto golden = hft::read_json(folder / "golden.json");
+  const auto vocabulary = hft::gguf_file::open(folder / "vocabulary.gguf");
+  const auto file = std::filesystem::temp_directory_path() / ("hft_pre_" + std::to_string(::getpid()) + ".gguf");
+  std::size_t names = 0;
+  for (const auto& [name, encoded] : golden["ids"].items()) {
+    BOOST_TEST_CONTEXT(name) {
+      hft::gguf_metadata metadata;
+      for (const auto& value : vocabulary.metadata()) metadata.set(value);
+      metadata.set("tokenizer.ggml.pre", std::string_view(name));
+      hft::write_gguf(file, metadata, vocabulary.tensors());
+      const auto t = hft::AutoTokenizer::from_pretrained(file);
+      BOOST_TEST_REQUIRE(encoded.size() == golden["texts"].size());
+      for (std::size_t i = 0; i < encoded.size(); ++i) {
+        const auto ids = t.encode(golden["texts"][i].get<std::string>());
+        BOOST_TEST(std::vector<std::int64_t>(ids.begin(), ids.end()) == encoded[i].get<std::vector<std::int64_t>>(),
+                   boost::test_tools::per_element());
+      }
+      ++names;
+    }
+  }
+  std::filesystem::remove(file);
+  BOOST_TEST(names == 14u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
