@@ -38,6 +38,9 @@ TAKEN = {
     "gpt_oss": {"swiglu_limit": 7.0},
     "smollm3": {"no_rope_layers": None, "no_rope_layer_interval": 4},
     "cohere2": {"layer_types": None},
+    "glm": {"rms_norm_eps": 1e-5},
+    "nemotron": {"rope_parameters": {"partial_rotary_factor": 0.3, "rope_theta": 10000.0, "rope_type": "default"}},
+    "starcoder2": {"sliding_window": None},
 }
 EXTRA = {"cohere2": {"rotary_pct": 1.0}}  # fields of older configs that the converter asks for
 SPACING = 4  # between the numbers of neighbouring places: what is added to one shows
