@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <hft/io/json.hpp>
@@ -87,6 +88,15 @@ class golden {
       if (t.name.ends_with(ending)) names.push_back(t.name.substr(0, t.name.size() - ending.size()));
     BOOST_TEST_REQUIRE(!names.empty(), "no pass has " << result);
     return names;
+  }
+  /// The first result of the model that passes have, and the first of these passes.
+  std::pair<std::string, std::string> some_result() const {
+    for (const auto& result : result_names())
+      for (const auto& t : file_.tensors())
+        if (result != "sequences" && t.name.ends_with("." + result))
+          return {result, t.name.substr(0, t.name.find('.'))};
+    BOOST_FAIL("the golden has no outputs");
+    return {};
   }
   std::span<const stored_tensor> tensors() const { return file_.tensors(); }
   /// An (B,T) int64 tensor, or an empty one.

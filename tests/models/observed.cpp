@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(states_and_weights_are_those_of_transformers) {
     BOOST_TEST_CONTEXT(entry.path().filename().string()) {
       const golden g(entry.path());
       const auto file = safetensors_file::open(entry.path());
-      const auto model = AutoModel<f32>::from_pretrained(data("models/" + file.metadata().at("checkpoint")).string());
+      const auto model = AutoModel<>::from_pretrained(data("models/" + file.metadata().at("checkpoint")).string());
       for (const auto& t : model.forward(inputs_of(g))) BOOST_TEST(!is_state(t.name));
       check_states(model.forward(inputs_of(g), "inputs", {.output_hidden_states = true, .output_attentions = true}), g);
     }
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_config_may_ask_for_them) {
   config["output_attentions"] = true;
   std::filesystem::remove(folder / "config.json");
   std::ofstream(folder / "config.json") << config.dump();
-  const auto model = AutoModel<f32>::from_pretrained(folder.string());
+  const auto model = AutoModel<>::from_pretrained(folder.string());
   check_states(model.forward(inputs_of(g)), g);
   std::filesystem::remove_all(folder);
 }
