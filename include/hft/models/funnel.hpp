@@ -171,11 +171,11 @@ HFT_INLINE MixingEncoderOptions FunnelConfig::text_model() const {
       .dropout = hidden_dropout,
       .activation_dropout = activation_dropout};
   MixingEncoderOptions o{.where = "FunnelModel",
-                         .embeddings = {.vocab_size = vocab_size,
-                                        .hidden_size = d_model,
-                                        .pad_token_id = pad_token_id,
-                                        .norm = norm,
-                                        .dropout = hidden_dropout},
+                         .embeddings = TextEmbeddingsOptions{.vocab_size = vocab_size,
+                                                             .hidden_size = d_model,
+                                                             .pad_token_id = pad_token_id,
+                                                             .norm = norm,
+                                                             .dropout = hidden_dropout},
                          .causal = false};
   o.layers.push_back(std::move(stack));
   return o;
