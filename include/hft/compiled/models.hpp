@@ -25,12 +25,12 @@
 #include <hft/layers/begin_pass.hpp>
 #include <hft/layers/disentangled_attention.hpp>
 #include <hft/layers/funnel_stack.hpp>
+#include <hft/layers/global_embeddings.hpp>
 #include <hft/layers/permuted_attention.hpp>
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/layers/rotary_tables.hpp>
 #include <hft/layers/sinusoids.hpp>
-#include <hft/layers/text_embeddings.hpp>
 #include <hft/log.hpp>
 #include <hft/models/albert.hpp>
 #include <hft/models/any_config.hpp>

@@ -43,6 +43,28 @@ struct BackboneOptions {
 
   /// Of layers, each as often as it stands somewhere.
   isize places() const { return groups ? groups->size * isize(groups->order.size()) : isize(layers.size()); }
+  /// The same over other embeddings.
+  template <class Other>
+  BackboneOptions<Other, Layer> over(const Other& others) const {
+    return {where,
+            others,
+            layers,
+            norm,
+            project_out,
+            pooler,
+            position_bias,
+            position_bias_of_layers,
+            alibi,
+            block_sparse,
+            groups,
+            dropout,
+            contact_inputs,
+            layer_drop,
+            shows_embeddings,
+            shows_normed,
+            cache_renewed_after,
+            causal};
+  }
 };
 
 /// Checkpoint names: those of the embeddings, layers (where they are in groups layers.GROUP), norm, project_out,
@@ -158,7 +180,7 @@ class Backbone : public ModelParts {
   }
   void resize_token_embeddings(isize vocab_size) override {
     if constexpr (text)
-      detail::resize_rows(embeddings.embed_tokens.weight, vocab_size);
+      detail::resize_rows(embeddings.token_table(), vocab_size);
     else
       throw unsupported_error(where_, "resize_token_embeddings", "a model over tokens", "one over others");
   }
@@ -184,8 +206,8 @@ class Backbone : public ModelParts {
           own = {};
   }
   /// The table of the tokens, which heads are tied to.
-  const auto& token_table() const requires text { return embeddings.embed_tokens.weight; }
-  auto& token_table() requires text { return embeddings.embed_tokens.weight; }
+  const auto& token_table() const requires text { return embeddings.token_table(); }
+  auto& token_table() requires text { return embeddings.token_table(); }
 
   Embeddings<B> embeddings;
   std::vector<Block<B>> layers;

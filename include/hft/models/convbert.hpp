@@ -96,8 +96,9 @@ HFT_INLINE void ConvBertConfig::check() const {
 HFT_INLINE MixingEncoderOptions ConvBertConfig::text_model() const {
   auto o = mixing_encoder(*this, "ConvBertModel");
   o.pooler.reset();
-  o.embeddings.hidden_size = o.embeddings.norm->size = embedding_size;
-  if (embedding_size != hidden_size) o.embeddings.projected_size = hidden_size, o.embeddings.projected_last = true;
+  auto& e = std::get<TextEmbeddingsOptions>(o.embeddings);
+  e.hidden_size = e.norm->size = embedding_size;
+  if (embedding_size != hidden_size) e.projected_size = hidden_size, e.projected_last = true;
   AttentionOptions attention = encoder_attention(*this, 0);
   attention.num_heads = attention.num_kv_heads = heads();
   attention.head_dim = hidden_size / heads() / 2;

@@ -140,11 +140,13 @@ HFT_INLINE bool DebertaFields::has(std::string_view type) const {
 HFT_INLINE MixingEncoderOptions DebertaFields::text_model(const char* where, isize span, f64 kinds) const {
   auto o = mixing_encoder(*this, where);
   o.pooler.reset();
-  o.embeddings.hidden_size = embedded();
-  if (embedded() != hidden_size) o.embeddings.sum_projected_size = hidden_size;
-  if (!position_biased_input) o.embeddings.max_positions = 0;
-  o.embeddings.hidden_are_zeros = true;
-  if (relative_attention) o.embeddings.relative_positions = 2 * span;
+  RelativeEmbeddingsOptions e{std::get<TextEmbeddingsOptions>(o.embeddings)};
+  e.hidden_size = embedded();
+  if (embedded() != hidden_size) e.sum_projected_size = hidden_size;
+  if (!position_biased_input) e.max_positions = 0;
+  e.hidden_are_zeros = true;
+  if (relative_attention) e.relative_positions = 2 * span;
+  o.embeddings = e;
   DisentangledAttentionOptions mixer{.attention = encoder_attention(*this, 0)};
   mixer.attention.scale = 1 / std::sqrt(f64(mixer.attention.head_dim) * (1 + kinds));
   mixer.queries_see_places = relative_attention && has("c2p");

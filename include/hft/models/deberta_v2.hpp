@@ -86,7 +86,8 @@ HFT_INLINE MixingEncoderOptions DebertaV2Config::text_model() const {
   auto o = DebertaFields::text_model("DebertaV2Model", buckets > 0 ? buckets : reach(), f64(has("c2p")) + has("p2c"));
   const NormOptions norm{.size = hidden_size, .eps = layer_norm_eps};
   const std::string_view normed = norm_rel_ebd ? norm_rel_ebd->view() : std::string_view();
-  if (relative_attention && normed.find("layer_norm") != normed.npos) o.embeddings.relative_norm = norm;
+  if (relative_attention && normed.find("layer_norm") != normed.npos)
+    std::get<RelativeEmbeddingsOptions>(o.embeddings).relative_norm = norm;
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
     auto& mixer = std::get<DisentangledAttentionOptions>(layer.mixer);

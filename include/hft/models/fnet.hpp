@@ -85,9 +85,10 @@ HFT_INLINE void FNetConfig::fields(field_visitor& v) {
 
 HFT_INLINE MixingEncoderOptions FNetConfig::text_model() const {
   auto o = mixing_encoder(*this, "FNetModel");
-  o.embeddings.projected_size = hidden_size;
-  o.embeddings.projected_last = true;
-  o.embeddings.dropped = dropout_of::projected;
+  auto& e = std::get<TextEmbeddingsOptions>(o.embeddings);
+  e.projected_size = hidden_size;
+  e.projected_last = true;
+  e.dropped = dropout_of::projected;
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
     layer.mixer = FourierMixingOptions{}, layer.mixer_dropout = 0;

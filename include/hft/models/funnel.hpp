@@ -169,11 +169,11 @@ HFT_INLINE MixingEncoderOptions FunnelConfig::text_model() const {
   stack.block_sizes = block_sizes;
   stack.block_repeats = block_repeats.empty() ? std::vector<isize>(block_sizes.size(), 1) : block_repeats;
   MixingEncoderOptions o{.where = "FunnelModel",
-                         .embeddings = {.vocab_size = vocab_size,
-                                        .hidden_size = d_model,
-                                        .pad_token_id = pad_token_id,
-                                        .norm = norm,
-                                        .dropout = hidden_dropout},
+                         .embeddings = TextEmbeddingsOptions{.vocab_size = vocab_size,
+                                                             .hidden_size = d_model,
+                                                             .pad_token_id = pad_token_id,
+                                                             .norm = norm,
+                                                             .dropout = hidden_dropout},
                          .causal = false};
   o.layers.push_back(std::move(stack));
   return o;

@@ -2,6 +2,7 @@
 // 2020, arXiv 2004.05150. transformers/models/led/modeling_led.py
 #pragma once
 #include <hft/layers/global_attention.hpp>
+#include <hft/layers/global_embeddings.hpp>
 #include <hft/models/seq2seq_config.hpp>
 
 namespace hft {
@@ -13,14 +14,14 @@ struct LEDConfig : Seq2SeqConfig {
 
   static constexpr const char* model_type = "led";
   static constexpr const char* class_prefix = "LED";
-  static constexpr bool shifts_input = true, looks_globally = true;
+  static constexpr bool shifts_input = true;
 
   LEDConfig() { style = {.where = "LEDModel", .first_position = 0}; }
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
-  TextModelOptions<> encoder() const;
+  BackboneOptions<GlobalEmbeddingsOptions, BlockOptions> encoder() const;
   TextModelOptions<> decoder() const {
     auto o = Seq2SeqConfig::decoder();
     o.embeddings.max_positions = max_decoder_position_embeddings;
@@ -44,7 +45,7 @@ using LEDEncoderBlock = TransformerBlock<LayerNorm<B>, GlobalAttention<B>, FeedF
 
 namespace detail {
 template <class B>
-using LEDBase = Seq2SeqModel<TextModel<LEDEncoderBlock, LayerNorm, B>, BartDecoder<B>>;
+using LEDBase = Seq2SeqModel<Backbone<GlobalEmbeddings, LEDEncoderBlock, LayerNorm, B>, BartDecoder<B>>;
 }  // namespace detail
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -101,8 +102,9 @@ HFT_INLINE void LEDConfig::check() const {
       throw config_error(model_type, "attention_window", "even numbers of at least 2", detail::joined(window));
 }
 
-HFT_INLINE TextModelOptions<> LEDConfig::encoder() const {
-  auto o = Seq2SeqConfig::encoder();
+HFT_INLINE BackboneOptions<GlobalEmbeddingsOptions, BlockOptions> LEDConfig::encoder() const {
+  const auto plain = Seq2SeqConfig::encoder();
+  auto o = plain.over(GlobalEmbeddingsOptions{plain.embeddings});
   o.embeddings.max_positions = max_encoder_position_embeddings;
   for (std::size_t i = 0; i < o.layers.size(); ++i) {
     const isize side = attention_window.ids[attention_window.ids.size() == 1 ? 0 : i] / 2;

@@ -77,9 +77,10 @@ HFT_INLINE void LongformerConfig::check() const {
 
 HFT_INLINE MixingEncoderOptions LongformerConfig::text_model() const {
   auto o = mixing_encoder(*this, "LongformerModel");
-  o.embeddings.positions_skip_padding = true;
-  o.embeddings.globals = global_tokens::none;
-  o.embeddings.sep_token_id = sep_token_id;
+  GlobalEmbeddingsOptions e{std::get<TextEmbeddingsOptions>(o.embeddings)};
+  e.positions_skip_padding = true;
+  e.sep_token_id = sep_token_id;
+  o.embeddings = e;
   for (std::size_t i = 0; i < o.layers.size(); ++i) {
     const isize window = attention_window[attention_window.size() == 1 ? 0 : i];
     std::get<MixingBlockOptions>(o.layers[i]).mixer =
@@ -89,9 +90,10 @@ HFT_INLINE MixingEncoderOptions LongformerConfig::text_model() const {
 }
 
 HFT_INLINE void LongformerConfig::adapt(std::string_view class_suffix, MixingEncoderOptions& o) const {
-  if (class_suffix == "ForSequenceClassification") o.embeddings.globals = global_tokens::first;
-  if (class_suffix == "ForQuestionAnswering") o.embeddings.globals = global_tokens::question;
-  if (class_suffix == "ForMultipleChoice") o.embeddings.globals = global_tokens::choice;
+  auto& globals = std::get<GlobalEmbeddingsOptions>(o.embeddings).globals;
+  if (class_suffix == "ForSequenceClassification") globals = global_tokens::first;
+  if (class_suffix == "ForQuestionAnswering") globals = global_tokens::question;
+  if (class_suffix == "ForMultipleChoice") globals = global_tokens::choice;
 }
 
 #endif  // HFT_DEFINES

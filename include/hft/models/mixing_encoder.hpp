@@ -5,7 +5,12 @@
 
 #include <hft/layers/bottleneck_block.hpp>
 #include <hft/layers/funnel_stack.hpp>
+#include <hft/layers/global_embeddings.hpp>
 #include <hft/layers/mixing_block.hpp>
+#include <hft/layers/one_of_embeddings.hpp>
+#include <hft/layers/relative_embeddings.hpp>
+#include <hft/layers/trigram_embeddings.hpp>
+#include <hft/layers/two_stream_embeddings.hpp>
 #include <hft/models/encoder.hpp>
 
 namespace hft {
@@ -13,11 +18,16 @@ namespace hft {
 template <class B>
 using MixingEncoderBlock = OneOf<MixingBlock<B>, BottleneckBlock<B>, FunnelStack<B>>;
 template <class B>
-using MixingEncoder = TextModel<MixingEncoderBlock, LayerNorm, B>;
+using MixingEmbeddings = OneOfEmbeddings<TextEmbeddings<B>, RelativeEmbeddings<B>, GlobalEmbeddings<B>,
+                                         TwoStreamEmbeddings<B>, TrigramEmbeddings<B>>;
+template <class B>
+using MixingEncoder = Backbone<MixingEmbeddings, MixingEncoderBlock, LayerNorm, B>;
 using MixingEncoderOptions =
-    TextModelOptions<std::variant<MixingBlockOptions, BottleneckBlockOptions, FunnelStackOptions>>;
+    BackboneOptions<std::variant<TextEmbeddingsOptions, RelativeEmbeddingsOptions, GlobalEmbeddingsOptions,
+                                 TwoStreamEmbeddingsOptions, TrigramEmbeddingsOptions>,
+                    std::variant<MixingBlockOptions, BottleneckBlockOptions, FunnelStackOptions>>;
 
-/// What an EncoderConfig says of such an encoder; mixers are to be set.
+/// What an EncoderConfig says of such an encoder, over TextEmbeddings; mixers are to be set.
 MixingEncoderOptions mixing_encoder(const EncoderConfig& config, const char* where);
 
 /// Self-attention of an EncoderConfig's layer.

@@ -109,12 +109,13 @@ HFT_INLINE MixingEncoderOptions MobileBertConfig::text_model() const {
   const auto norm = [&](isize size, f64 eps) {
     return NormOptions{.size = size, .eps = eps, .statistics = statistics};
   };
-  o.embeddings.hidden_size = embedding_size;
-  o.embeddings.projected_size = hidden_size;
-  o.embeddings.trigrams = trigram_input;
-  o.embeddings.projects = trigram_input || embedding_size != hidden_size;
-  o.embeddings.project_bias = true;
-  o.embeddings.norm = norm(hidden_size, 1e-5);  // whatever layer_norm_eps says, as after the last MLP
+  TrigramEmbeddingsOptions e{std::get<TextEmbeddingsOptions>(o.embeddings)};
+  e.hidden_size = embedding_size;
+  e.projected_size = hidden_size;
+  e.trigrams = trigram_input;
+  e.projects = trigram_input || embedding_size != hidden_size;
+  e.norm = norm(hidden_size, 1e-5);  // whatever layer_norm_eps says, as after the last MLP
+  o.embeddings = e;
   o.pooler = PoolerOptions{.hidden_size = hidden_size, .projects = classifier_activation};
   AttentionOptions attention = encoder_attention(*this, 0);
   attention.hidden_size = width();

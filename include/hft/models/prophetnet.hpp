@@ -2,6 +2,7 @@
 // 2020, arXiv 2001.04063. transformers/models/prophetnet/modeling_prophetnet.py
 #pragma once
 #include <hft/layers/stream_attention.hpp>
+#include <hft/layers/stream_embeddings.hpp>
 #include <hft/models/seq2seq_config.hpp>
 
 namespace hft {
@@ -23,8 +24,8 @@ struct ProphetNetConfig : Seq2SeqConfig {
   void check() const;
 
   TextModelOptions<> encoder() const { return placed(Seq2SeqConfig::encoder()); }
-  TextModelOptions<> decoder() const;
-  TextModelOptions<> text_model() const { return decoder(); }
+  BackboneOptions<StreamEmbeddingsOptions, BlockOptions> decoder() const;
+  BackboneOptions<StreamEmbeddingsOptions, BlockOptions> text_model() const { return decoder(); }
   LMHeadOptions lm_head() const {
     auto o = Seq2SeqConfig::lm_head();
     o.streams = ngram, o.streams_learn = !disable_ngram_loss, o.label_smoothing = eps;
@@ -80,7 +81,7 @@ using ProphetNetDecoderBlock = CrossBlock<LayerNorm<B>, StreamAttention<B>, Cros
 
 namespace detail {
 template <class B>
-using ProphetNetDecoder = TextModel<ProphetNetDecoderBlock, LayerNorm, B>;
+using ProphetNetDecoder = Backbone<StreamEmbeddings, ProphetNetDecoderBlock, LayerNorm, B>;
 template <class B>
 using ProphetNetBase = Seq2SeqModel<TextModel<OPTBlock, LayerNorm, B>, ProphetNetDecoder<B>>;
 }  // namespace detail
@@ -155,9 +156,9 @@ HFT_INLINE TextModelOptions<> ProphetNetConfig::placed(TextModelOptions<> o) con
   return o;
 }
 
-HFT_INLINE TextModelOptions<> ProphetNetConfig::decoder() const {
-  auto o = placed(Seq2SeqConfig::decoder());
-  o.embeddings.streams = ngram;
+HFT_INLINE BackboneOptions<StreamEmbeddingsOptions, BlockOptions> ProphetNetConfig::decoder() const {
+  const auto plain = placed(Seq2SeqConfig::decoder());
+  auto o = plain.over(StreamEmbeddingsOptions{plain.embeddings, ngram});
   for (auto& layer : o.layers)
     layer.attention.streams = {.count = ngram,
                                .num_buckets = num_buckets,

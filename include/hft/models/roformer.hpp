@@ -82,8 +82,8 @@ HFT_INLINE TextModelOptions<> RoFormerConfig::text_model() const {
   auto o = EncoderConfig::text_model("RoFormerModel");
   o.pooler.reset();
   o.embeddings.max_positions = 0;
-  o.embeddings.rotary_rows = max_position_embeddings;
-  o.embeddings.rotary_table = rope();
+  o.embeddings.stored_angles = StoredAnglesOptions{rope(), max_position_embeddings};
+  o.embeddings.own_positions = true;
   project_embeddings(o, embedding_size.value_or(hidden_size));
   for (auto& layer : o.layers) {
     layer.norms = norms::of_the_sum;

@@ -62,7 +62,6 @@ class Seq2SeqModel : public ModelParts {
     bool unties = false;                                     // whether tables are untied where a head is
     std::optional<std::pair<isize, isize>> projection = {};  // of what the decoder sees, from a size to another
     const char* decoder_name = "decoder";                    // as a member, of which name rules know
-    bool looks_globally = false;                             // whether the encoder's tokens may see all others (LED)
     bool shifts_input = false;  // whether the decoder sees input_ids, shifted, where it is given none
   };
   template <class Config>
@@ -71,7 +70,6 @@ class Seq2SeqModel : public ModelParts {
     if constexpr (requires { config.tables(); }) o.tables = config.tables(), o.unties = true;
     if constexpr (requires { config.projection(); }) o.projection = config.projection();
     if constexpr (requires { config.decoder_name(); }) o.decoder_name = config.decoder_name();
-    if constexpr (requires { config.looks_globally; }) o.looks_globally = config.looks_globally;
     if constexpr (requires { config.shifts_input; }) o.shifts_input = config.shifts_input;
     return o;
   }
@@ -82,11 +80,10 @@ class Seq2SeqModel : public ModelParts {
         where_(o.decoder.where),
         decoder_name_(o.decoder_name),
         shift_(o.shift),
-        streams_(o.decoder.embeddings.streams),
+        streams_(streams_of(o.decoder.embeddings)),
         tables_(o.tables),
         unties_(o.unties),
-        shifts_input_(o.shifts_input),
-        looks_globally_(o.looks_globally) {
+        shifts_input_(o.shifts_input) {
     if (o.projection) enc_to_dec_proj.emplace(o.projection->first, o.projection->second, true);
     if (tables_ == token_tables::untied)
       unused.emplace(o.encoder.embeddings.vocab_size, o.encoder.embeddings.hidden_size);
@@ -134,10 +131,11 @@ class Seq2SeqModel : public ModelParts {
   /// What the encoder makes of input_ids, or encoder_outputs where these are given.
   BaseModelOutput<A, D> encode(const inputs& in, const ForwardArgs<A, D>& args) const {
     if (in.encoder_outputs) return {.last_hidden_state = in.encoder_outputs};
-    const TextInputs tokens{.input_ids = in.input_ids, .attention_mask = encoder_mask(in, args)};
+    const TextInputs tokens{.input_ids = in.input_ids,
+                            .attention_mask = encoder_mask(in, args),
+                            .global_attention_mask = in.global_attention_mask};
     const auto own = without_tokens(args, false);
     auto context = encoder.begin(tokens, own);
-    if (in.global_attention_mask) context.global_tokens = global_tokens(in.global_attention_mask, tokens);
     return encoder.run(tokens, own, context);
   }
   /// The same inputs with labels as the decoder's tokens.
@@ -226,20 +224,11 @@ class Seq2SeqModel : public ModelParts {
   static Tensor<i64, 2> encoder_mask(const inputs& in, const ForwardArgs<A, D>& args) {
     return in.attention_mask ? in.attention_mask : args.attention_mask;
   }
-  // What is global, padding never; empty where nothing is.
-  Tensor<i64, 2> global_tokens(const Tensor<i64, 2>& asked, const TextInputs& in) const {
-    if (!looks_globally_) throw value_error(where_, "global_attention_mask", "none: the encoder knows no such tokens");
-    if (asked.shape() != in.input_ids.shape())
-      throw shape_error(where_, "global_attention_mask", detail::shape_text(in.input_ids.shape()),
-                        detail::shape_text(asked.shape()));
-    const auto mask = in.attention_mask ? in.attention_mask.dense() : in.attention_mask;
-    Tensor<i64, 2> chosen = asked.clone();
-    bool any = false;
-    for (isize i = 0; i < chosen.size(); ++i) {
-      if (mask && !mask.data()[i]) chosen.data()[i] = 0;
-      any = any || chosen.data()[i];
-    }
-    return any ? chosen : Tensor<i64, 2>();
+  // Those that stand behind the decoder's tokens (ProphetNet).
+  template <class Options>
+  static isize streams_of(const Options& embeddings) {
+    if constexpr (requires { embeddings.streams; }) return embeddings.streams;
+    return 0;
   }
   // The tensors of args are the encoder's, the cache is the decoder's.
   static ForwardArgs<A, D> without_tokens(ForwardArgs<A, D> args, [[maybe_unused]] bool cached = true) {
@@ -258,7 +247,7 @@ class Seq2SeqModel : public ModelParts {
   ShiftOptions shift_;
   isize streams_;
   token_tables tables_;
-  bool unties_, shifts_input_, looks_globally_;
+  bool unties_, shifts_input_;
 };
 
 /// Its encoder alone. Checkpoint names: shared, encoder. (transformers.T5EncoderModel and its like)

@@ -135,9 +135,10 @@ HFT_INLINE MixingEncoderOptions XLNetConfig::text_model() const {
   c.pad_token_id = {};
   auto o = mixing_encoder(c, "XLNetModel");
   o.pooler.reset();
-  o.embeddings.max_positions = 0;
-  o.embeddings.norm.reset();
-  o.embeddings.two_streams = true;
+  TwoStreamEmbeddingsOptions e{std::get<TextEmbeddingsOptions>(o.embeddings)};
+  e.max_positions = 0;
+  e.norm.reset();
+  o.embeddings = e;
   o.dropout = dropout;
   PermutedAttentionOptions mixer{.attention = encoder_attention(c, 0),
                                  .causal = attn_type.view() == "uni",
