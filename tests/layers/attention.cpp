@@ -2,6 +2,7 @@
 // to another sequence, each against ops that are called by hand.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <optional>
 
 #include <hft/generation/cache.hpp>
 #include <hft/layers/cross_attention.hpp>
@@ -37,6 +38,10 @@ template <class L>
 void fill(L& linear, std::uint64_t seed) {
   linear.weight = normal(linear.weight.shape(), seed, 0.4f);
   linear.bias = normal(linear.bias.shape(), seed + 1, 0.4f);
+}
+template <class L>
+void fill(std::optional<L>& linear, std::uint64_t seed) {
+  if (linear) fill(*linear, seed);
 }
 template <class Layer>
 void fill_all(Layer& a) {
@@ -174,8 +179,8 @@ BOOST_AUTO_TEST_CASE(another_sequence_may_be_shorter_and_is_projected_once) {
   auto c = context_of(2, 0, 5);
   const auto y = layer(x, source, c);
   const auto q = layer.q_proj(x).template reshape<4>({2, 5, 4, 4});
-  const auto k = layer.k_proj(source.states).template reshape<4>({2, 3, 2, 4});
-  const auto v = layer.v_proj(source.states).template reshape<4>({2, 3, 2, 4});
+  const auto k = (*layer.k_proj)(source.states).template reshape<4>({2, 3, 2, 4});
+  const auto v = (*layer.v_proj)(source.states).template reshape<4>({2, 3, 2, 4});
   const AttentionArgs<> args{.scale = 0.5, .visible = visibility::everything(), .key_mask = source.mask};
   BOOST_TEST(difference(y, layer.o_proj(attention(q, k, v, args).template reshape<3>({2, 5, 16}))) <= tolerance);
 

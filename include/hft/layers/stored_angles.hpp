@@ -29,7 +29,7 @@ class StoredAngles {
     context.rotary->put(rope_, half(R2), half(0));
   }
 
-  Tensor<f32, 2, typename B::base> table;  // (rows,R): sines, then cosines
+  Tensor<typename B::activation, 2, typename B::base> table;  // (rows,R): sines, then cosines
 
  private:
   RopeScaling rope_;
