@@ -93,7 +93,8 @@ void compare(const std::filesystem::path& folder, row& r) {
 
 // What all classes of an architecture are called after.
 std::string shared_beginning(const std::set<std::string>& classes) {
-  std::string name = classes.begin()->substr(0, classes.begin()->find("For"));
+  std::string name = classes.begin()->substr(0, classes.begin()->rfind("For"));
+  if (name.ends_with("Model")) name.erase(name.size() - 5);
   for (const auto& c : classes)
     name.erase(std::mismatch(name.begin(), name.end(), c.begin(), c.end()).first, name.end());
   return name;

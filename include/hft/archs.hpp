@@ -172,19 +172,40 @@ struct archs_with_lora<archs<Archs...>> {
 };
 }  // namespace detail
 
+namespace detail {
+template <class... Lists>
+struct joined_archs;
+template <class... Archs>
+struct joined_archs<archs<Archs...>> {
+  using type = archs<Archs...>;
+};
+template <class... A, class... B, class... Rest>
+struct joined_archs<archs<A...>, archs<B...>, Rest...> : joined_archs<archs<A..., B...>, Rest...> {};
+}  // namespace detail
+
+/// Lists one behind the other.
+template <class... Lists>
+using joined_lists = typename detail::joined_archs<Lists...>::type;
+
 /// A list of architectures whose classes take adapters.
 template <class Archs>
 using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 
+using decoder_archs =
+    archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bloom, codegen, cohere, cohere2, deepseek_v2,
+          deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, gemma, gemma2, gemma3_text, glm, glm4, gpt2,
+          gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, minimax,
+          mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3,
+          stablelm, starcoder2, xglm, mamba>;
+using encoder_archs =
+    archs<bert, roberta, xlm_roberta, camembert, distilbert, albert, big_bird, convbert, data2vec_text, deberta,
+          deberta_v2, electra, ernie, esm, eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, luke,
+          mobilebert, modernbert, mpnet, nomic_bert, roformer, squeezebert, xlnet>;
+using encoder_decoder_archs = archs<t5, mt5, umt5, switch_transformers, longt5, bart, mbart, blenderbot,
+                                    blenderbot_small, led, m2m_100, marian, pegasus, prophetnet, encoder_decoder>;
+using image_archs = archs<vit>;
+
 /// All of hft's, which take adapters, as all of Transformers' do.
-using default_archs = archs_with_adapters<archs<
-    llama, mistral, qwen2, qwen3, granite, gpt2, gpt_neox, gptj, codegen, gpt_neo, gpt_bigcode, opt, bloom, mpt, falcon,
-    apertus, arcee, biogpt, cohere, cohere2, ernie4_5, exaone4, gemma, gemma2, gemma3_text, glm, glm4, helium,
-    hunyuan_v1_dense, mixtral, nemotron, olmo, olmo2, olmo3, olmoe, granitemoe, ernie4_5_moe, gpt_oss, deepseek_v2,
-    deepseek_v3, minimax, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3, stablelm, starcoder2, xglm, bert, roberta,
-    xlm_roberta, camembert, distilbert, mamba, t5, vit, albert, bart, big_bird, blenderbot, blenderbot_small, convbert,
-    data2vec_text, deberta, deberta_v2, electra, encoder_decoder, ernie, esm, eurobert, fnet, funnel, gte,
-    jina_embeddings_v3, longformer, longt5, luke, m2m_100, marian, mbart, mobilebert, modernbert, mpnet, mt5,
-    nomic_bert, pegasus, roformer, squeezebert, switch_transformers, umt5, xlnet, led, prophetnet>>;
+using default_archs = archs_with_adapters<joined_lists<decoder_archs, encoder_archs, encoder_decoder_archs, image_archs>>;
 
 }  // namespace hft
