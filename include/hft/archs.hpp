@@ -206,6 +206,7 @@ using encoder_decoder_archs = archs<t5, mt5, umt5, switch_transformers, longt5, 
 using image_archs = archs<vit>;
 
 /// All of hft's, which take adapters, as all of Transformers' do.
-using default_archs = archs_with_adapters<joined_lists<decoder_archs, encoder_archs, encoder_decoder_archs, image_archs>>;
+using default_archs =
+    archs_with_adapters<joined_lists<decoder_archs, encoder_archs, encoder_decoder_archs, image_archs>>;
 
 }  // namespace hft
