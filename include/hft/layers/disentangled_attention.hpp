@@ -12,6 +12,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/linkage.hpp>
 #include <hft/ops/combine_rows.hpp>
+#include <hft/ops/mask_tokens.hpp>
 #include <hft/ops/relative_scores.hpp>
 #include <hft/ops/softmax.hpp>
 
@@ -27,6 +28,8 @@ struct RelativePlaces {
 
 /// The row (1,T,T) for each query and key, which depends on the distance from key to query.
 Tensor<i64, 3> relative_places(const RelativePlaces& places, isize tokens);
+/// The same (B,T,T) of the queries that a mask (B,T) shows; -1, for none, of others.
+Tensor<i64, 3> places_of_shown(const Tensor<i64, 3>& places, const Tensor<u8, 2>& shown);
 
 struct DisentangledAttentionOptions {
   AttentionOptions attention;
@@ -110,42 +113,51 @@ class DisentangledAttention {
 
   template <class Heads, class Context>
   auto attend(const Heads& q, const Heads& k, const Heads& v, Context& context) const {
-    auto bias = of_places(q, k, context);
-    if (options_.mixes_heads) return mixed(q, k, v, bias, context);
+    if (options_.mixes_heads)
+      return mixed(q, k, v, of_places(q, k, relative_places(options_.places, q.extent(1)), context), context);
+    // Padding sees all alike: its scores are zeros. (Large ones that are alike would lose what the gradient needs.)
+    Heads queries = q;
+    auto index = relative_places(options_.places, q.extent(1));
     if (context.key_mask) {
-      const auto hidden = mask(context, bias ? q.extent(2) : 1);
+      const auto rows = q.template reshape<3>({q.extent(0), q.extent(1), q.extent(2) * q.extent(3)});
+      queries = mask_tokens(rows, context.key_mask).template reshape<4>(q.shape());
+      index = places_of_shown(index, context.key_mask.dense());
+    }
+    auto bias = of_places(queries, k, index, context);
+    if (context.key_mask) {
+      const auto hidden = mask(context, bias ? q.extent(2) : 1, false);
       bias = bias ? add(bias, hidden) : Heads(hidden);
     }
     const auto outer = std::exchange(context.attention_bias, bias);
     const auto key_mask = std::exchange(context.key_mask, decltype(context.key_mask)());  // which the bias has
-    auto y = core_.attend(q, k, v, context);
+    auto y = core_.attend(queries, k, v, context);
     context.attention_bias = outer, context.key_mask = key_mask;
     return y;
   }
 
-  /// -1e30 where query or key is padding, so that padding sees all alike: (B,heads,T,T).
+  /// -1e30 where a key is padding, and for a query that is padding everywhere, or nowhere: (B,heads,T,T).
   template <class Context>
-  Tensor<A, 4, typename B::base> mask(const Context& context, isize heads) const {
+  Tensor<A, 4, typename B::base> mask(const Context& context, isize heads, bool hides_queries) const {
     const auto shown = context.key_mask.dense();
     const isize B_ = shown.extent(0), T = shown.extent(1);
     Tensor<A, 4, typename B::base> y({B_, heads, T, T});
     for (isize i = 0; i < y.size(); ++i) {
       const isize s = i % T, t = i / T % T, b = i / (T * T * heads);
-      y.data()[i] = shown.data()[b * T + s] && shown.data()[b * T + t] ? A(0) : A(-1e30);
+      const bool asks = shown.data()[b * T + t], seen = shown.data()[b * T + s];
+      y.data()[i] = (asks ? seen : !hides_queries) ? A(0) : A(-1e30);
     }
     return y;
   }
 
-  /// What the scores get from relative positions: (B,H,T,T), or nothing.
+  /// What the scores get from relative positions, whose rows the index (1|B,T,T) has: (B,H,T,T), or nothing.
   template <class Heads, class Context>
-  Heads of_places(const Heads& q, const Heads& k, const Context& context) const {
+  Heads of_places(const Heads& q, const Heads& k, const Tensor<i64, 3>& index, const Context& context) const {
     Heads bias;
     const isize T = q.extent(1), H = q.extent(2), C = q.extent(3);
     const RelativePlaces& places = options_.places;
     if (!options_.queries_see_places && !options_.places_see_keys) return bias;
     auto rows = context.source.states;  // (1,P,C)
     if (places.cut && T < places.reach) rows = rows.slice(1, places.reach - T, places.reach + T).dense();
-    const auto index = relative_places(places, T);
     const f64 factor = *core_.options().scale;
     const auto table = [&](const auto& own, const auto& shared) {
       return (own ? (*own)(rows) : (*shared)(rows)).template reshape<3>({rows.extent(1), H, C});
@@ -192,7 +204,7 @@ class DisentangledAttention {
       }
       rows_t all = mix(stack(scores, heads, H), *head_logits_proj).template reshape<2>({H * T, T});
       if (context.key_mask) {
-        const auto hidden = mask(context, H);
+        const auto hidden = mask(context, H, true);
         all = add(all, hidden.slice(0, b, b + 1).template reshape<2>({H * T, T}));
       }
       rows_t weights = apply_dropout(rows_t(softmax(all)), core_.options().dropout, context);
@@ -231,6 +243,20 @@ HFT_INLINE Tensor<i64, 3> relative_places(const RelativePlaces& p, isize T) {
   Tensor<i64, 3> index({1, T, T});
   for (isize t = 0; t < T; ++t)
     for (isize s = 0; s < T; ++s) index.data()[t * T + s] = of_distance[std::size_t(t - s + T - 1)];
+  return index;
+}
+
+HFT_INLINE Tensor<i64, 3> places_of_shown(const Tensor<i64, 3>& places, const Tensor<u8, 2>& shown) {
+  const isize B = shown.extent(0), T = shown.extent(1), S = places.extent(2);
+  Tensor<i64, 3> index({B, T, S});
+  for (isize b = 0; b < B; ++b)
+    for (isize t = 0; t < T; ++t) {
+      i64* to = index.data() + (b * T + t) * S;
+      if (shown.data()[b * T + t])
+        std::copy_n(places.data() + t * S, S, to);
+      else
+        std::fill_n(to, S, -1);
+    }
   return index;
 }
 
