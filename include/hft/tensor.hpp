@@ -344,6 +344,20 @@ Tensor<T, Rank, D> to_device(const Tensor<T, Rank>& x) {
   }
 }
 
+/// A device's values in a host tensor; the tensor itself where that is the host.
+template <Scalar T, std::size_t Rank, BaseDevice D>
+Tensor<T, Rank> to_host(const Tensor<T, Rank, D>& x) {
+  if constexpr (std::is_same_v<D, cpu>) {
+    return x;
+  } else {
+    if (!x) return {};
+    const auto dense = x.dense();
+    Tensor<T, Rank> y(x.shape());
+    D::copy_to_host(y.data(), dense.data(), std::size_t(dense.bytes()));
+    return y;
+  }
+}
+
 /// The shape with its last extent replaced.
 template <std::size_t Rank>
 Shape<Rank> with_last(Shape<Rank> shape, isize last) {

@@ -144,6 +144,9 @@ CASES = {
     "deberta_v2_own_head": ("deberta-v2/masked_lm_own_head", {}, "same", ("self", "rel_", "lm_pred", "embeddings")),
     "deberta_v2_shared": ("deberta-v2/sequence_classification", {}, "class", ("self", "rel_", "pooler", "classifier")),
     "deberta_v2_convolution": ("deberta-v2/sequence_classification_tanh", {}, "class", ("conv", "rel_", "encoder.LayerNorm", "0.attention.self.pos")),
+    # Answers are looked for in padding, too, so that what it sees has a gradient.
+    "deberta_v2_answers": ("deberta-v2/question_answering", {}, "span", ("self", "rel_", "qa_outputs")),
+    "deberta_answers": ("deberta/question_answering", {}, "span", ("self", "rel_", "qa_outputs")),
     "deberta": ("deberta/masked_lm", {}, "same", ("self", "rel_", "cls", "embeddings")),
     "deberta_talking_heads": ("deberta/sequence_classification", {}, "class", ("head_", "rel_", "pos_", "v_bias", "pooler")),
     "modernbert": ("modernbert/masked_lm", {}, "same", ("layers.1.attn", "norm", "head", "embeddings", "decoder")),

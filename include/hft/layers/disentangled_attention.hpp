@@ -121,7 +121,7 @@ class DisentangledAttention {
     if (context.key_mask) {
       const auto rows = q.template reshape<3>({q.extent(0), q.extent(1), q.extent(2) * q.extent(3)});
       queries = mask_tokens(rows, context.key_mask).template reshape<4>(q.shape());
-      index = places_of_shown(index, context.key_mask.dense());
+      index = places_of_shown(index, to_host(context.key_mask).dense());
     }
     auto bias = of_places(queries, k, index, context);
     if (context.key_mask) {
@@ -138,7 +138,7 @@ class DisentangledAttention {
   /// -1e30 where a key is padding, and for a query that is padding everywhere, or nowhere: (B,heads,T,T).
   template <class Context>
   Tensor<A, 4, typename B::base> mask(const Context& context, isize heads, bool hides_queries) const {
-    const auto shown = context.key_mask.dense();
+    const auto shown = to_host(context.key_mask).dense();
     const isize B_ = shown.extent(0), T = shown.extent(1);
     Tensor<A, 4, typename B::base> y({B_, heads, T, T});
     for (isize i = 0; i < y.size(); ++i) {

@@ -25,10 +25,11 @@ X without_masked(const X& x, const Tensor<i64, 2>& ids, i64 mask_token, const Ma
   constexpr f64 hidden_in_training = 0.15 * 0.8;
   const isize T = ids.extent(1);
   const auto dense = ids.dense();
+  const auto keys = to_host(key_mask).dense();
   std::vector<f32> factors;
   for (isize b = 0; b < ids.extent(0); ++b) {
     const i64* row = dense.data() + b * T;
-    const isize shown = key_mask ? std::count(key_mask.data() + b * T, key_mask.data() + (b + 1) * T, 1) : T;
+    const isize shown = key_mask ? std::count(keys.data() + b * T, keys.data() + (b + 1) * T, 1) : T;
     const f64 share = f64(std::count(row, row + T, mask_token)) / f64(shown);
     for (isize t = 0; t < T; ++t)
       factors.push_back(row[t] == mask_token ? 0 : f32((1 - hidden_in_training) / (1 - share)));

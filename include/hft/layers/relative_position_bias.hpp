@@ -70,7 +70,8 @@ class RelativePositionBias {
     using A = typename B::activation;
     using table_t = typename B::template tensor<3>;
     const isize rows = context.position_ids.extent(0), n = options_.num_buckets, H = options_.heads;
-    const auto blocks = detail::side_blocks(context.key_mask, rows, T, options_.side_block);
+    const auto mask = to_host(context.key_mask);
+    const auto blocks = detail::side_blocks(mask, rows, T, options_.side_block);
     const auto table = [&](const auto& t) { return t.weight.template reshape<3>({1, n, H}); };
     const table_t hidden(Tensor<A, 3, typename B::base>::filled({1, 1, H}, A(-1e30)));
     const auto both = concat_tokens(table(relative_attention_bias), table(*global_relative_attention_bias));
@@ -78,7 +79,7 @@ class RelativePositionBias {
     const auto buckets = detail::side_buckets(blocks, rows, T, options_);
     context.attention_bias =
         gather_bias(all, buckets).template reshape<4>({H, rows, T, buckets.extent(1)}).permute({1, 0, 2, 3});
-    context.key_mask = detail::side_mask(context.key_mask, blocks, rows, T, options_.side_block);
+    context.key_mask = to_device<typename B::base>(detail::side_mask(mask, blocks, rows, T, options_.side_block));
   }
 
   /// The bias of `queries` tokens, the first of them at position first_query, on keys 0, 1, ...: (1,H,T,S)

@@ -177,9 +177,10 @@ class TextEmbeddings {
     };
     drop(dropout_of::sum);
     if (embed_norm && !options_.norm_before_positions) x = (*embed_norm)(x);
-    if (options_.hidden_are_zeros && context.key_mask)
-      x = scale_tokens<B>(x,
-                          std::vector<f32>(context.key_mask.data(), context.key_mask.data() + context.key_mask.size()));
+    if (options_.hidden_are_zeros && context.key_mask) {
+      const auto shown = to_host(context.key_mask).dense();
+      x = scale_tokens<B>(x, std::vector<f32>(shown.data(), shown.data() + shown.size()));
+    }
     drop(dropout_of::normed);
     if (project_in && options_.projected_last) x = (*project_in)(x);
     drop(dropout_of::projected);
