@@ -33,7 +33,7 @@ foreach(target hft_compiled hft_auto)
   hft_march(${target} "")
 endforeach()
 
-# For sources that call kernels and compute nothing: -O1 is as fast there, and a third sooner compiled.
+# For sources that call kernels, which are compiled elsewhere, and compute nothing: a third sooner compiled.
 set(hft_glue $<$<CONFIG:Release>:-O1>)
 
 # Apache Arrow, for Parquet: hft_arrow exists where it is found.
