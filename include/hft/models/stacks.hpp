@@ -14,6 +14,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/stored_tensor.hpp>
+#include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
 #include <hft/name_rules.hpp>
 
