@@ -149,9 +149,6 @@ template <class Arch, class W, class D>
 requires requires { typename Arch::template base_model<W, D>; }
 struct lora_base_model<Arch, W, D> : model_of_kind<typename Arch::template base_model<W, D>, with_lora> {};
 
-template <class Archs>
-struct archs_with_lora;
-
 }  // namespace detail
 
 /// An architecture whose classes take adapters.
@@ -166,13 +163,14 @@ struct with_adapters {
 };
 
 namespace detail {
+
+template <class Archs>
+struct archs_with_lora;
 template <class... Archs>
 struct archs_with_lora<archs<Archs...>> {
   using type = archs<with_adapters<Archs>...>;
 };
-}  // namespace detail
 
-namespace detail {
 template <class... Lists>
 struct joined_archs;
 template <class... Archs>
@@ -181,6 +179,7 @@ struct joined_archs<archs<Archs...>> {
 };
 template <class... A, class... B, class... Rest>
 struct joined_archs<archs<A...>, archs<B...>, Rest...> : joined_archs<archs<A..., B...>, Rest...> {};
+
 }  // namespace detail
 
 /// Lists one behind the other.

@@ -107,7 +107,6 @@ struct name_tables {
   std::span<const name_rule> gguf = {};          // from the paths of a headed model to llama.cpp's names
   std::span<const stack_rule> gguf_stacks = {};  // the same of its tensors of several parameters
   bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
-  bool gguf_norms_plus_one = false;              // whether norms that count from 0 do so from 1 there
   std::string_view gguf_architecture = {};       // what it calls the architecture, where that is not the model_type
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead

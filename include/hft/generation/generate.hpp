@@ -58,11 +58,9 @@ class model_step final : public generation_step {
     if constexpr (D::host_memory && std::is_same_v<A, f32>) {
       return logits_.rows();
     } else {
-      const auto dense = logits_.dense();
-      std::vector<A> host(std::size_t(dense.size()));
-      D::copy_to_host(host.data(), dense.data(), host.size() * sizeof(A));
-      scores_.assign(host.begin(), host.end());
-      return {scores_.data(), dense.extent(0), dense.extent(2), dense.extent(2)};
+      const auto host = to_host(logits_).dense();
+      scores_.assign(host.data(), host.data() + host.size());
+      return {scores_.data(), host.extent(0), host.extent(2), host.extent(2)};
     }
   }
   void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask,

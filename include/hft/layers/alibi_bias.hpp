@@ -19,18 +19,14 @@ Tensor<A, 4, D> alibi_bias(const AlibiBiasOptions& o, const Tensor<u8, 2, D>& ke
   const AttentionOptions heads{.hidden_size = o.heads, .num_heads = o.heads, .num_kv_heads = o.heads, .head_dim = 1};
   const auto slopes = alibi(heads).slopes<cpu>();  // (H)
   const isize B = key_mask ? key_mask.extent(0) : 1;
-  std::vector<u8> shown(std::size_t(B * S), 1);
-  if (key_mask) {
-    const auto mask = key_mask.dense();
-    D::copy_to_host(shown.data(), mask.data(), shown.size());
-  }
+  const auto shown = key_mask ? to_host(key_mask).dense() : Tensor<u8, 2>();
   std::vector<A> values;
   for (isize b = 0; b < B; ++b)
     for (isize h = 0; h < o.heads; ++h) {
       const f32 slope = f32(bf16(slopes.data()[h]));
       isize seen = 0;
       for (isize s = 0; s < S; ++s) {
-        const bool here = shown[std::size_t(b * S + s)] != 0;
+        const bool here = !shown || shown.data()[b * S + s] != 0;
         seen += here;
         values.push_back(A(o.factor * f64(f32(bf16(slope * f32(bf16(f32(here ? seen - 1 : 0))))))));
       }

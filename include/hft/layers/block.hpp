@@ -278,13 +278,13 @@ class ResidualBlock {
 
 /// The post-norm block of the first Transformer and of BERT:
 ///   h = norm(x + attention(x));  y = norm(h + mlp(h))
-/// Checkpoint names: self_attn, post_attention_layernorm, mlp, post_mlp_layernorm.
-template <class Norm, class Attention, class Mlp>
+/// Checkpoint names: self_attn, post_attention_layernorm, mlp, post_mlp_layernorm. Options: of the parts, and dropout.
+template <class Norm, class Attention, class Mlp, class Options = BlockOptions>
 class PostNormBlock {
  public:
-  using options = BlockOptions;
+  using options = Options;
 
-  explicit PostNormBlock(const BlockOptions& o)
+  explicit PostNormBlock(const Options& o)
       : self_attn(o.attention),
         post_attention_layernorm(o.norm),
         mlp(o.mlp),

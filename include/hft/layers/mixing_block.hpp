@@ -33,10 +33,10 @@ struct BesideOptions {
 
 struct MixingBlockOptions {
   NormOptions norm;
-  MixerOptions mixer;
+  MixerOptions attention;  // or what stands in its place
   GroupedMLPOptions mlp;
-  f64 dropout = 0;                        // of what the mixer and the MLP add, in a training pass
-  std::optional<f64> mixer_dropout = {};  // of what the mixer adds, where it differs
+  f64 dropout = 0;                      // of what mixer and MLP add, in a training pass
+  std::optional<f64> mlp_dropout = {};  // of what the MLP adds, where it differs
   std::optional<BesideOptions> beside = {};
 };
 
@@ -67,46 +67,28 @@ class ConvolutionBeside {
   BesideOptions options_;
 };
 
-/// h = norm(x + mixer(x));  y = norm(h + mlp(h))
-/// Checkpoint names: self_attn, post_attention_layernorm, mlp, post_mlp_layernorm, beside.
+/// A PostNormBlock, and what may stand beside it. Checkpoint names: those of the block, beside.
 template <class B>
-class MixingBlock {
- public:
-  using options = MixingBlockOptions;
+class MixingBlock : public PostNormBlock<LayerNorm<B>, TokenMixer<B>, GroupedMLP<B>, MixingBlockOptions> {
+  using block = PostNormBlock<LayerNorm<B>, TokenMixer<B>, GroupedMLP<B>, MixingBlockOptions>;
 
-  explicit MixingBlock(const options& o)
-      : self_attn(o.mixer),
-        post_attention_layernorm(o.norm),
-        mlp(o.mlp),
-        post_mlp_layernorm(o.norm),
-        dropout_(o.dropout),
-        mixer_dropout_(o.mixer_dropout.value_or(o.dropout)) {
+ public:
+  explicit MixingBlock(const MixingBlockOptions& o) : block(o) {
     if (o.beside) beside.emplace(*o.beside, o.norm);
   }
 
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const X h = post_attention_layernorm(add(apply_dropout(self_attn(x, context), mixer_dropout_, context), x));
-    const X y = post_mlp_layernorm(add(apply_dropout(mlp(h), dropout_, context), h));
+    const X y = block::operator()(x, context);
     return beside ? (*beside)(x, y, context) : y;
   }
   void visit(visitor& v) {
-    v("self_attn", self_attn);
-    v("post_attention_layernorm", post_attention_layernorm);
-    v("mlp", mlp);
-    v("post_mlp_layernorm", post_mlp_layernorm);
+    block::visit(v);
     v("beside", beside);
   }
 
-  TokenMixer<B> self_attn;
-  LayerNorm<B> post_attention_layernorm;
-  GroupedMLP<B> mlp;
-  LayerNorm<B> post_mlp_layernorm;
   std::optional<ConvolutionBeside<B>> beside;
-
- private:
-  f64 dropout_, mixer_dropout_;
 };
 
 }  // namespace hft

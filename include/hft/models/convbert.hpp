@@ -105,7 +105,7 @@ HFT_INLINE MixingEncoderOptions ConvBertConfig::text_model() const {
   const Grouping groups{num_groups > 1 ? grouping::blocks : grouping::none, num_groups};
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
-    layer.mixer = SpanAttentionOptions{attention, conv_kernel_size};
+    layer.attention = SpanAttentionOptions{attention, conv_kernel_size};
     layer.mlp.up = layer.mlp.down = groups;
   }
   return o;

@@ -152,7 +152,7 @@ HFT_INLINE MixingEncoderOptions DebertaFields::text_model(const char* where, isi
   mixer.queries_see_places = relative_attention && has("c2p");
   mixer.places_see_keys = relative_attention && has("p2c");
   mixer.places.reach = span;
-  for (auto& block : o.layers) std::get<MixingBlockOptions>(block).mixer = mixer;
+  for (auto& block : o.layers) std::get<MixingBlockOptions>(block).attention = mixer;
   return o;
 }
 
@@ -179,7 +179,7 @@ HFT_INLINE MixingEncoderOptions DebertaConfig::text_model() const {
   auto o = DebertaFields::text_model("DebertaModel", reach(), f64(pos_att_type.size()));
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
-    auto& mixer = std::get<DisentangledAttentionOptions>(layer.mixer);
+    auto& mixer = std::get<DisentangledAttentionOptions>(layer.attention);
     mixer.places.cut = mixer.fused = true;
     mixer.mixes_heads = talking_head.value_or(false);
   }

@@ -90,7 +90,7 @@ HFT_INLINE MixingEncoderOptions DebertaV2Config::text_model() const {
     std::get<RelativeEmbeddingsOptions>(o.embeddings).relative_norm = norm;
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
-    auto& mixer = std::get<DisentangledAttentionOptions>(layer.mixer);
+    auto& mixer = std::get<DisentangledAttentionOptions>(layer.attention);
     if (buckets > 0) mixer.places.buckets = buckets, mixer.places.max_distance = reach();
     mixer.shared = share_att_key.value_or(false);
   }

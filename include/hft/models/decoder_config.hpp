@@ -96,6 +96,8 @@ inline constexpr const char *full_attention = "full_attention", *sliding_attenti
 void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type);
 /// Whether a layer has a window: as layer_types say, or where they are empty all but every `pattern`-th.
 bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern);
+/// Those that a GGUF file says, layer by layer; empty where it does not.
+std::vector<std::string> gguf_layer_types(const gguf_file& file);
 
 /// Rotary parameters of layers that see everything, and of those with a window.
 struct RopeParametersOfTypes {
@@ -149,8 +151,12 @@ struct DecoderConfig {
   f64 token_dropout() const { return 0.1; }
   ClassifierOptions classifier() const { return decoder_classifier(*this); }
   static constexpr auto& rules = decoder_rules;
-  void complete_from(const gguf_file& file) {
-    complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters);
+  void complete_from(const gguf_file& file) { complete_from(file, rope_parameters); }
+
+ protected:
+  /// The same of a config that keeps its rotary parameters elsewhere.
+  void complete_from(const gguf_file& file, RopeParameters& rope) {
+    complete_decoder_from(file, vocab_size, tie_word_embeddings, rope);
     if (!gguf_says(file, "attention.key_length")) head_dim = {};
   }
 };
@@ -168,6 +174,14 @@ HFT_INLINE void check_layer_types(const std::vector<std::string>& types, isize l
 
 HFT_INLINE bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern) {
   return types.empty() ? (layer + 1) % pattern != 0 : types[std::size_t(layer)] == sliding_attention;
+}
+
+HFT_INLINE std::vector<std::string> gguf_layer_types(const gguf_file& file) {
+  std::vector<std::string> types;
+  const auto* slides = gguf_says(file, "attention.sliding_window_pattern");
+  if (slides && slides->is_array())
+    for (const bool window : slides->as_bools()) types.push_back(window ? sliding_attention : full_attention);
+  return types;
 }
 
 HFT_INLINE void DecoderConfig::fields(field_visitor& v) { decoder_fields(*this, v); }

@@ -1,6 +1,8 @@
 // FNet: BERT with a Fourier transform in the place of attention. Lee-Thorp et al. 2021, arXiv 2105.03824.
 // transformers/models/fnet/modeling_fnet.py
 #pragma once
+#include <utility>
+
 #include <hft/models/bert.hpp>
 #include <hft/models/mixing_encoder.hpp>
 
@@ -91,7 +93,8 @@ HFT_INLINE MixingEncoderOptions FNetConfig::text_model() const {
   e.dropped = dropout_of::projected;
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
-    layer.mixer = FourierMixingOptions{}, layer.mixer_dropout = 0;
+    layer.attention = FourierMixingOptions{};
+    layer.mlp_dropout = std::exchange(layer.dropout, 0);  // of the MLP alone
   }
   return o;
 }

@@ -19,11 +19,8 @@ struct GemmaConfig : DecoderConfig {
 
   static constexpr const char* model_type = "gemma";
   static constexpr const char* class_prefix = "Gemma";
-  static constexpr name_tables names{.rules = rules,
-                                     .gguf = gguf_decoder_names,
-                                     .gguf_pairs = false,
-                                     .gguf_norms_plus_one = true,
-                                     .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_plus_one_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   GemmaConfig();
   void fields(field_visitor& v);

@@ -24,11 +24,8 @@ struct Gemma2Config : GemmaConfig {
       {"layers.*.post_mlp_layernorm", "layers.*.post_feedforward_layernorm"},
       decoder_rules[0],
   };
-  static constexpr name_tables names{.rules = rules,
-                                     .gguf = gguf_decoder_names,
-                                     .gguf_pairs = false,
-                                     .gguf_norms_plus_one = true,
-                                     .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_plus_one_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
   Gemma2Config();
   void fields(field_visitor& v);
@@ -36,14 +33,18 @@ struct Gemma2Config : GemmaConfig {
   void check() const;
 
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 2); }
-  /// What no file says: the largest one has its queries as small as the hidden size gives heads.
-  void complete_from(const gguf_file& file) {
-    DecoderConfig::complete_from(file);
-    query_pre_attn_scalar = num_hidden_layers == 46 ? hidden_size / num_attention_heads : head_size();
-  }
+  void complete_from(const gguf_file& file) { complete_from(file, rope_parameters, 46); }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
+
+ protected:
+  /// What no file says: the scores of the largest one, of so many layers, are divided by the root of what the hidden
+  /// size would give heads, those of others by that of the heads' own.
+  void complete_from(const gguf_file& file, RopeParameters& rope, isize layers_of_largest) {
+    DecoderConfig::complete_from(file, rope);
+    query_pre_attn_scalar = num_hidden_layers == layers_of_largest ? hidden_size / num_attention_heads : head_size();
+  }
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -16,9 +16,8 @@ struct Gemma3TextConfig : Gemma2Config {
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"Model", "TextModel"}, {"ForSequenceClassification", "TextForSequenceClassification"}};
   static constexpr name_tables names{.rules = rules,
-                                     .gguf = gguf_decoder_names,
+                                     .gguf = gguf_plus_one_names,
                                      .gguf_pairs = false,
-                                     .gguf_norms_plus_one = true,
                                      .gguf_architecture = "gemma3",
                                      .ignored = LlamaConfig::ignored,
                                      .class_suffixes = class_suffixes};
@@ -80,13 +79,10 @@ HFT_INLINE void Gemma3TextConfig::check() const {
 }
 
 HFT_INLINE void Gemma3TextConfig::complete_from(const gguf_file& file) {
-  complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters.full_attention);
+  Gemma2Config::complete_from(file, rope_parameters.full_attention, 62);
   if (const auto* base = gguf_says(file, "rope.freq_base_swa"))
     rope_parameters.sliding_attention.rope_theta = base->as_f64();
   layer_types = gguf_layer_types(file);
-  if (!gguf_says(file, "attention.key_length")) head_dim = {};
-  // What no file says, as in Gemma 2; the largest one has 62 layers.
-  query_pre_attn_scalar = num_hidden_layers == 62 ? hidden_size / num_attention_heads : head_size();
 }
 
 HFT_INLINE AttentionOptions Gemma3TextConfig::attention(isize layer) const {

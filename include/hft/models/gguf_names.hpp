@@ -1,8 +1,7 @@
 // What llama.cpp calls the tensors of a decoder, and what its files say of one beside the fields of a config.
 #pragma once
-#include <algorithm>
 #include <array>
-#include <iterator>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,9 +53,7 @@ inline constexpr stack_rule gguf_expert_stacks[] = {
 /// The same and others before them.
 template <std::size_t N>
 constexpr auto gguf_decoder_names_and(const name_rule (&others)[N]) {
-  std::array<name_rule, N + std::size(gguf_decoder_names)> all{};
-  std::copy(std::begin(gguf_decoder_names), std::end(gguf_decoder_names), std::copy(others, others + N, all.begin()));
-  return all;
+  return joined_rules(others, gguf_decoder_names);
 }
 
 /// Of blocks that normalise what attention and MLP give (norms::after).
@@ -74,10 +71,16 @@ inline constexpr auto gguf_gate_up_names =
 /// way. Throws weight_error for a file without token embeddings.
 void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings, RopeParameters& rope);
 
+/// Of norms whose weights are distances from 1, which files have as they are multiplied.
+inline constexpr auto gguf_plus_one_names = [] {
+  auto all = std::to_array(gguf_decoder_names);
+  for (name_rule& rule : all)
+    if (rule.ours.ends_with("norm")) rule.stored = stored_as::plus_one;
+  return all;
+}();
+
 /// The value of a key below the architecture's name, or null.
 const gguf_value* gguf_says(const gguf_file& file, std::string_view key);
-/// The layer_types that a file says, or none: which layers have a window, one by one.
-std::vector<std::string> gguf_layer_types(const gguf_file& file);
 
 #if HFT_DEFINES(MODELS)
 
@@ -85,18 +88,12 @@ HFT_INLINE const gguf_value* gguf_says(const gguf_file& file, std::string_view k
   return file.find(detail::cat(file.at("general.architecture").as_string(), ".", key));
 }
 
-HFT_INLINE std::vector<std::string> gguf_layer_types(const gguf_file& file) {
-  std::vector<std::string> types;
-  const auto* slides = gguf_says(file, "attention.sliding_window_pattern");
-  if (slides && slides->is_array())
-    for (const bool window : slides->as_bools()) types.push_back(window ? "sliding_attention" : "full_attention");
-  return types;
-}
-
 HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings,
                                       RopeParameters& rope) {
-  const auto prefix = std::string(file.at("general.architecture").as_string()) + ".rope.";
-  rope.rope_theta = file.get<f64>(prefix + "freq_base", rope.rope_theta);
+  const auto read = [&](std::string_view key, auto& to) {
+    if (const auto* value = gguf_says(file, key)) to = value->as_f64();
+  };
+  read("rope.freq_base", rope.rope_theta);
   if (const auto* rotary = gguf_says(file, "rope.dimension_count")) {  // a share of a head, where it is one
     const auto* head = gguf_says(file, "attention.key_length");
     const auto *hidden = gguf_says(file, "embedding_length"), *heads = gguf_says(file, "attention.head_count");
@@ -105,17 +102,15 @@ HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, 
                                                           : 0;
     if (size > 0 && rotary->as_i64() != size) rope.partial_rotary_factor = f64(rotary->as_i64()) / f64(size);
   }
-  const auto* scaling = file.find(prefix + "scaling.type");
+  const auto* scaling = gguf_says(file, "rope.scaling.type");
   if (scaling && scaling->as_string() != "none") {
     rope.rope_type = short_string(scaling->as_string());
-    rope.factor = file.get<f64>(prefix + "scaling.factor", 1.0);
-    const auto read = [&](const char* key, auto& to) {
-      if (const auto* value = file.find(prefix + "scaling." + key)) to = value->as_f64();
-    };
-    if (const auto* length = file.find(prefix + "scaling.original_context_length"))
+    rope.factor = 1;
+    read("rope.scaling.factor", rope.factor);
+    if (const auto* length = gguf_says(file, "rope.scaling.original_context_length"))
       rope.original_max_position_embeddings = length->as_i64();
-    read("yarn_beta_fast", rope.beta_fast);
-    read("yarn_beta_slow", rope.beta_slow);
+    read("rope.scaling.yarn_beta_fast", rope.beta_fast);
+    read("rope.scaling.yarn_beta_slow", rope.beta_slow);
   }
   // llama.cpp computes llama3's and longrope's frequency factors when it converts; they are a longrope without its
   // scale.

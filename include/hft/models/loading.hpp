@@ -331,8 +331,6 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
         layout.paired_heads = path.find(".k_proj.") != path.npos ? plan.num_kv_heads : plan.num_heads;
       layout.plus_one = rule->second == stored_as::plus_one;
     }
-    if (gguf && plan.names.gguf_norms_plus_one && path.find("norm") != path.npos && path.ends_with(".weight"))
-      layout.plus_one = true;
     if (const auto slice = slices.apart.find(t.name); slice != slices.apart.end()) layout.slice = slice->second;
     if (problems.empty()) assign(p, t, where, layout, options.dtype);
   });

@@ -83,7 +83,7 @@ HFT_INLINE MixingEncoderOptions LongformerConfig::text_model() const {
   o.embeddings = e;
   for (std::size_t i = 0; i < o.layers.size(); ++i) {
     const isize window = attention_window[attention_window.size() == 1 ? 0 : i];
-    std::get<MixingBlockOptions>(o.layers[i]).mixer =
+    std::get<MixingBlockOptions>(o.layers[i]).attention =
         GlobalAttentionOptions{encoder_attention(*this, isize(i)), window / 2};
   }
   return o;

@@ -40,7 +40,7 @@ HFT_INLINE MixingEncoderOptions mixing_encoder(const EncoderConfig& config, cons
   MixingEncoderOptions o{.where = where, .embeddings = plain.embeddings, .pooler = plain.pooler, .causal = false};
   for (const auto& layer : plain.layers)
     o.layers.push_back(
-        MixingBlockOptions{.norm = layer.norm, .mixer = {}, .mlp = {layer.mlp}, .dropout = layer.dropout});
+        MixingBlockOptions{.norm = layer.norm, .attention = {}, .mlp = {layer.mlp}, .dropout = layer.dropout});
   return o;
 }
 

@@ -28,9 +28,8 @@ struct NemotronConfig : DecoderConfig {
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
   static constexpr name_tables names{.question_answering_prefix = "transformer",
                                      .rules = rules,
-                                     .gguf = gguf_decoder_names,
+                                     .gguf = gguf_plus_one_names,
                                      .gguf_pairs = false,
-                                     .gguf_norms_plus_one = true,
                                      .ignored = ignored};
 };
 

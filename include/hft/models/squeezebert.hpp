@@ -93,8 +93,8 @@ HFT_INLINE MixingEncoderOptions SqueezeBertConfig::text_model() const {
   for (auto& block : o.layers) {
     auto& layer = std::get<MixingBlockOptions>(block);
     layer.norm.eps = 1e-12;  // whatever layer_norm_eps says of the embeddings
-    layer.mixer = GroupedAttentionOptions{encoder_attention(*this, 0), of(q_groups), of(k_groups), of(v_groups),
-                                          of(post_attention_groups)};
+    layer.attention = GroupedAttentionOptions{encoder_attention(*this, 0), of(q_groups), of(k_groups), of(v_groups),
+                                              of(post_attention_groups)};
     layer.mlp.up = of(intermediate_groups), layer.mlp.down = of(output_groups);
   }
   return o;

@@ -146,7 +146,7 @@ HFT_INLINE MixingEncoderOptions XLNetConfig::text_model() const {
                                  .clamp = clamp_len,
                                  .both_ways = bi_data};
   mixer.attention.scale = 1 / std::sqrt(f64(mixer.attention.head_dim));
-  for (auto& block : o.layers) std::get<MixingBlockOptions>(block).mixer = mixer;
+  for (auto& block : o.layers) std::get<MixingBlockOptions>(block).attention = mixer;
   return o;
 }
 
