@@ -2,9 +2,9 @@
 # Compiles public headers alone.
 #   check.sh g++|clang++|nvcc FLAGS_FILE INCLUDE_DIR WORK_DIR JOBS
 # g++ takes every header, each as a program of one line, where a warning is an error; of its objects, the symbols tell
-# whether a function lacks `inline`. An architecture's page it takes as a program against hft::compiled sees it, in half the
-# time: there are many of them, and hft::compiled has their definitions. What a header lacks, it lacks with any compiler, so
-# that clang++ takes all of them in one program, with its own warnings. nvcc, too, and the entry headers alone.
+# whether a function lacks `inline`. An architecture's page, and a header without definitions of its own for hft::compiled,
+# it takes as a program against hft::compiled sees it, in half the time. What a header lacks, it lacks with any compiler, so
+# that clang++ and nvcc take all of them in one program, with their own warnings and errors.
 # Exits with 77 (skipped) where the compiler is missing.
 set -euo pipefail
 compiler=$1 flags_file=$2 include=$3 work=$4 jobs=$5
@@ -27,19 +27,16 @@ mkdir -p "$work"
 suffix=cpp
 [ "$compiler" != nvcc ] || suffix=cu
 for header in "${headers[@]}"; do
-  case $compiler:$header in
-    g++:*)  # twice: a header may be included again
-      {
-        ! grep -q ' : architecture<' "$include/$header" || echo '#define HFT_COMPILED'
-        printf '#include <%s>\n#include <%s>\n' "$header" "$header"
-      } > "$work/$(tr / . <<< "$header").cpp" ;;
-    nvcc:hft/models/*/*) ;;
-    nvcc:hft/models/*.hpp | nvcc:hft/tensor.hpp | nvcc:hft/tokenizers/tokenizer.hpp | nvcc:hft/generation/generate.hpp | \
-      nvcc:hft/train/trainer.hpp | nvcc:hft/auto.hpp)
-      printf '#include <%s>\n' "$header" > "$work/$(tr / . <<< "$header").cu" ;;
-  esac
-  # In one program hft/compiled.hpp would have to be first.
-  [ "$compiler" = g++ ] || [ "$header" = hft/compiled.hpp ] || printf '#include <%s>\n' "$header" >> "$work/all_headers.$suffix"
+  if [ "$compiler" = g++ ]; then
+    {
+      if grep -q ' : architecture<' "$include/$header" || ! grep -q 'HFT_DEFINES(' "$include/$header"; then
+        echo '#define HFT_COMPILED'
+      fi
+      printf '#include <%s>\n#include <%s>\n' "$header" "$header"  # twice: a header may be included again
+    } > "$work/$(tr / . <<< "$header").cpp"
+  elif [ "$header" != hft/compiled.hpp ]; then  # in one program it would have to be first
+    printf '#include <%s>\n' "$header" >> "$work/all_headers.$suffix"
+  fi
 done
 
 cat > "$work/compile.sh" <<'EOF'
