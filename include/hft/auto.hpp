@@ -78,6 +78,13 @@ struct checkpoint_kind {
     return model_type == (gguf ? gguf_architecture_of<Arch>() : std::string_view(Arch::model_type));
   }
 
+  /// Whether it names that class. GGUF files, which name none, hold causal models.
+  template <class Model>
+  bool names() const {
+    return gguf ? Model::body_type::class_suffix == std::string_view(causal_lm::suffix)
+                : architecture == Model::architecture();
+  }
+
   template <class... Archs>
   [[noreturn]] void fail(archs<Archs...>, const char* what, const char* expected) const {
     if ((is<Archs>() || ...))
@@ -90,56 +97,72 @@ struct checkpoint_kind {
   }
 };
 
-/// A model of a class without what of the class its architecture alone needs.
-template <class Model>
-NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options = {}) {
-  using Body = typename Model::body_type;
-  using Config = typename Model::config_type;
-  AnyConfig config = read_config(architecture_of<Config>, source, options);
-  NamedModel<Body> model(config, body_options<Body>(config.template as<Config>()));
+/// A model with body Body; what of its class its architecture alone needs is arguments.
+template <class Body>
+NamedModel<Body> load_body(const architecture_info& architecture, typename Body::options (*options_of)(const AnyConfig&),
+                           const checkpoint& source, const LoadOptions& options) {
+  AnyConfig config = read_config(architecture, source, options);
+  NamedModel<Body> model(config, options_of(config));
   load_model(model, model.any_config(), model.generation_config, source, options);
   return model;
+}
+template <class Model>
+typename Model::body_type::options body_options_of(const AnyConfig& config) {
+  return body_options<typename Model::body_type>(config.as<typename Model::config_type>());
+}
+/// A model of a class, as one of all that have such a body.
+template <class Model>
+NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options = {}) {
+  return load_body<typename Model::body_type>(architecture_of<typename Model::config_type>, body_options_of<Model>,
+                                              source, options);
+}
+
+// No function below is a lambda inside one that has the list of architectures or of classes as arguments: its name, in
+// every object twice, would repeat the list.
+
+/// Whether f takes class M, and has been called with it.
+template <class M, class F>
+bool call_if_taken(const F& f) {
+  if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
+  return false;
 }
 
 template <class Head, class F, class... Models>
 bool call_with_head(type_list<Models...>, const F& f) {
-  bool found = false;
-  const auto attempt = [&]<class M>(std::type_identity<M> type) {
-    constexpr bool has_it = std::string_view(M::body_type::class_suffix) == Head::suffix;
-    if constexpr (has_it && std::invocable<const F&, std::type_identity<M>>)
-      if (!std::exchange(found, true)) f(type);
-  };
-  (attempt(std::type_identity<Models>{}), ...);
-  return found;
+  return ((std::string_view(Models::body_type::class_suffix) == Head::suffix && call_if_taken<Models>(f)) || ...);
 }
 
 template <class Arch, class W, class D, class F, class... Models>
-bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, bool gguf, const F& f) {
-  bool found = false;
-  const auto attempt = [&]<class M>(std::type_identity<M> type) {
-    if constexpr (std::invocable<const F&, std::type_identity<M>>)
-      if (!found && kind.architecture == M::architecture()) found = true, f(type);
-  };
-  if (!kind.architecture.empty()) return (attempt(std::type_identity<Models>{}), ...), found;
-  if (gguf && call_with_head<causal_lm>(type_list<Models...>(), f)) return true;
-  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
-    using M = typename Arch::template base_model<W, D>;
-    if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
-  }
+bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, const F& f) {
+  if (((kind.template names<Models>() && call_if_taken<Models>(f)) || ...)) return true;
+  if (!kind.architecture.empty()) return false;
+  if constexpr (requires { typename Arch::template base_model<W, D>; })
+    return call_if_taken<typename Arch::template base_model<W, D>>(f);
   return false;
 }
 
-/// f(std::type_identity<Arch>) of the first architecture of the list that has the checkpoint's model_type and for which
-/// f is true.
-template <class... Archs, class F>
-bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const F& f) {
-  bool found = false;
-  const auto attempt = [&]<class Arch>(std::type_identity<Arch> arch) {
-    if (!found && kind.template is<Arch>()) found = f(arch);
-  };
-  (attempt(std::type_identity<Archs>{}), ...);
-  return found;
+/// find of the first architecture of the list that has the checkpoint's model_type and for which it is true.
+template <class Find, class... Archs>
+bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const Find& find) {
+  return ((kind.template is<Archs>() && find.template operator()<Archs>(kind)) || ...);
 }
+
+template <class W, class D, class F>
+struct find_named_class {
+  const F& f;
+  template <class Arch>
+  bool operator()(const checkpoint_kind& kind) const {
+    return call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, f);
+  }
+};
+template <class Head, class W, class D, class F>
+struct find_head {
+  const F& f;
+  template <class Arch>
+  bool operator()(const checkpoint_kind&) const {
+    return call_with_head<Head>(typename Arch::template models<W, D>(), f);
+  }
+};
 
 }  // namespace detail
 
@@ -148,25 +171,54 @@ bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const F& f)
 /// whether there was one.
 template <class W, Device D, class... Archs, class F>
 bool with_named_class(archs<Archs...> list, const checkpoint& source, const F& f) {
-  const detail::checkpoint_kind kind(source);
-  return detail::with_architecture(list, kind, [&]<class Arch>(std::type_identity<Arch>) {
-    return detail::call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, source.is_gguf(), f);
-  });
+  return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_named_class<W, D, F>{f});
 }
 
 /// The same with the architecture's first class that has such a head, whatever the checkpoint names: Head::suffix is
 /// "ForCausalLM", for example.
 template <class Head, class W, Device D, class... Archs, class F>
 bool with_head(archs<Archs...> list, const checkpoint& source, const F& f) {
-  return detail::with_architecture(list, detail::checkpoint_kind(source), [&]<class Arch>(std::type_identity<Arch>) {
-    return detail::call_with_head<Head>(typename Arch::template models<W, D>(), f);
-  });
+  return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_head<Head, W, D, F>{f});
 }
 
 namespace detail {
 
 template <class W, BaseDevice D>
 using any_model_of = AnyModel<typename build<W, D>::activation, D>;
+
+/// How a class is loaded: by what all classes with such a body share. The type of what that is told is erased.
+template <class Model>
+class class_loader {
+ public:
+  template <class M>
+  explicit class_loader(std::type_identity<M>)
+      : architecture_(architecture_of<typename M::config_type>),
+        options_of_(reinterpret_cast<void (*)()>(&body_options_of<M>)),
+        load_(load<typename M::body_type>) {}
+
+  Model operator()(const checkpoint& source, const LoadOptions& options) const { return load_(*this, source, options); }
+
+ private:
+  template <class Body>
+  static Model load(const class_loader& of, const checkpoint& source, const LoadOptions& options) {
+    const auto options_of = reinterpret_cast<typename Body::options (*)(const AnyConfig&)>(of.options_of_);
+    return Model(load_body<Body>(of.architecture_, options_of, source, options));
+  }
+
+  const architecture_info& architecture_;
+  void (*options_of_)();
+  Model (*load_)(const class_loader&, const checkpoint&, const LoadOptions&);
+};
+
+/// Remembers the class that it is called with.
+template <class Model>
+struct found_class {
+  std::optional<class_loader<Model>>& loader;
+  template <class M>
+  void operator()(std::type_identity<M> type) const {
+    loader.emplace(type);
+  }
+};
 
 /// What Auto classes share. Choice: how a class is found, and what to say where there is none.
 template <class Choice, class W, BaseDevice D, class Archs>
@@ -183,11 +235,10 @@ struct auto_class {
 // Outside the class, so that a program that links hft::auto has it from there.
 template <class Choice, class W, BaseDevice D, class Archs>
 auto auto_class<Choice, W, D, Archs>::load(const checkpoint& source, const LoadOptions& options) -> model {
-  std::optional<model> found;
-  const auto load_it = [&]<class M>(std::type_identity<M>) { found.emplace(load_erased<M>(source, options)); };
-  if (!Choice::template find<W, D>(Archs(), source, load_it))
+  std::optional<class_loader<model>> loader;
+  if (!Choice::template find<W, D>(Archs(), source, found_class<model>{loader}))
     checkpoint_kind(source).fail(Archs(), Choice::name, Choice::expected);
-  return *std::move(found);
+  return (*loader)(source, options);
 }
 
 struct named_class {
@@ -234,7 +285,7 @@ template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForImageClassification : detail::auto_class<detail::head_class<image_classification>, W, D, Archs> {};
 
 #ifdef HFT_COMPILED_AUTO
-// Compiled once, in CMake's hft::auto: see linkage.hpp.
+// Compiled once, in CMake's hft::auto (cmake/hftCompiled.cmake).
 #define HFT_AUTO_CLASS(choice) HFT_AUTO_TEMPLATE template struct detail::auto_class<choice, any_q, cpu, default_archs>;
 #ifndef HFT_AUTO_TEMPLATE
 #define HFT_AUTO_TEMPLATE extern
