@@ -133,14 +133,13 @@ class seeded_folders {
   std::map<std::filesystem::path, std::filesystem::path> made_;  // of each source
 };
 
-/// Writes the folder `source` to `target`: its files, and instead of weights.json the weights.
+/// Writes the folder `source` to `target`: its files and folders, and instead of weights.json the weights.
 /// Throws file_error where a file cannot be written, unsupported_error for a dtype that is not drawn.
 inline void write_seeded_checkpoint(const std::filesystem::path& source, const std::filesystem::path& target) {
   std::filesystem::create_directories(target);
-  for (const auto& entry : std::filesystem::directory_iterator(source))
-    if (entry.is_regular_file() && entry.path().filename() != "weights.json")
-      std::filesystem::copy_file(entry.path(), target / entry.path().filename(),
-                                 std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy(source, target,
+                        std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(target / "weights.json");
   const json weights = read_json(source / "weights.json");
   for (const auto& [name, file] : weights["files"].items())
     seeded_file(file, weights["seed"].get<std::uint64_t>()).write(target / name);

@@ -138,6 +138,9 @@
 #include <hft/name_rules.hpp>
 #include <hft/nearest_name.hpp>
 #include <hft/parallel.hpp>
+#include <hft/pipelines/sentence_modules.hpp>
+#include <hft/pipelines/sentence_pooling.hpp>
+#include <hft/pipelines/sentence_transformer.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>
