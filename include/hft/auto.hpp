@@ -99,8 +99,9 @@ struct checkpoint_kind {
 
 /// A model with body Body; what of its class its architecture alone needs is arguments.
 template <class Body>
-NamedModel<Body> load_body(const architecture_info& architecture, typename Body::options (*options_of)(const AnyConfig&),
-                           const checkpoint& source, const LoadOptions& options) {
+NamedModel<Body> load_body(const architecture_info& architecture,
+                           typename Body::options (*options_of)(const AnyConfig&), const checkpoint& source,
+                           const LoadOptions& options) {
   AnyConfig config = read_config(architecture, source, options);
   NamedModel<Body> model(config, options_of(config));
   load_model(model, model.any_config(), model.generation_config, source, options);
