@@ -169,6 +169,61 @@ BOOST_AUTO_TEST_CASE(a_cache_changes_nothing) {
   }
 }
 
+// Chunks are counted from the first token that is no padding, also where a cache has forgotten it.
+BOOST_AUTO_TEST_CASE(chunks_begin_behind_padding) {
+  const isize T = 11, pad = 2;
+  auto o = options();
+  o.visible = visibility::chunks(4);
+  SelfAttention<B, rope> layer(o);
+  fill_all(layer);
+  const auto x = normal<3>({1, T, 12}, 9);
+  auto mask = Tensor<u8, 2>::filled({1, T}, 1);
+  mask.data()[0] = mask.data()[1] = 0;
+  auto whole = context_of(1, 0, T), alone = context_of(1, pad, T);
+  whole.key_mask = mask;
+  alone.key_length = T - pad;
+  const auto expected = layer(x, whole);
+  BOOST_TEST(difference(layer(x.slice(1, pad, T).dense(), alone), expected.slice(1, pad, T)) <= tolerance);
+  // A token of the second chunk sees no change in the first.
+  auto changed = x.clone();
+  for (isize i = 3 * 12; i < 5 * 12; ++i) changed.data()[i] += 1;
+  const auto after = layer(changed, whole);
+  BOOST_TEST(difference(after.slice(1, 6, T), expected.slice(1, 6, T)) == 0);
+  BOOST_TEST(difference(after.slice(1, 5, 6), expected.slice(1, 5, 6)) > 1e-3f);
+
+  LayeredCache<> cache({.layer_types = {"sliding_attention"}, .sliding_window = 4});
+  for (isize t = 0; t < T;) {
+    const isize to = t ? t + 1 : 3;
+    auto c = context_of(1, t, to, &cache);
+    c.key_mask = mask.slice(1, 0, to);
+    BOOST_TEST(difference(layer(x.slice(1, t, to).dense(), c), expected.slice(1, t, to)) <= tolerance);
+    t = to;
+  }
+}
+
+// Of a layer without positions, by the place among all tokens, cached ones included.
+BOOST_AUTO_TEST_CASE(queries_grow_with_their_place) {
+  auto o = options();
+  o.rotary = false;
+  o.temperature = TemperatureOptions{.step = 3, .strength = 0.5};
+  SelfAttention<B, rope> layer(o);
+  fill_all(layer);
+  const auto x = normal<3>({2, 5, 12}, 9);
+  auto c = context_of(2, 0, 5);
+  auto q = layer.q_proj(x).clone();
+  for (isize i = 0; i < q.size(); ++i)  // the third, fourth and fifth: floor((p + 1) / 3) = 1
+    if (i / 16 % 5 >= 2) q.data()[i] *= 1 + 0.5f * std::log(2.0f);
+  const auto k = layer.k_proj(x).template reshape<4>({2, 5, 2, 4}),
+             v = layer.v_proj(x).template reshape<4>({2, 5, 2, 4});
+  const auto y = attention(q.template reshape<4>({2, 5, 4, 4}), k, v, {.scale = 0.5});
+  const auto expected = layer.o_proj(y.template reshape<3>({2, 5, 16}));
+  BOOST_TEST(difference(layer(x, c), expected) <= tolerance);
+  DynamicCache<> cache;
+  auto first = context_of(2, 0, 4, &cache), next = context_of(2, 4, 5, &cache);
+  layer(x.slice(1, 0, 4).dense(), first);
+  BOOST_TEST(difference(layer(x.slice(1, 4, 5).dense(), next), expected.slice(1, 4, 5)) <= tolerance);
+}
+
 BOOST_AUTO_TEST_CASE(another_sequence_may_be_shorter_and_is_projected_once) {
   auto o = options();
   o.source_size = 7;

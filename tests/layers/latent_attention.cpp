@@ -1,11 +1,13 @@
-// Latent attention, and linear attention with a decay: token by token as all at once, and padding. Their values are
-// those of DeepSeek's and MiniMax's goldens.
+// Latent attention, linear attention with a decay, and gated convolutions: token by token as all at once, and padding.
+// Their values are those of DeepSeek's, MiniMax's and LFM2's goldens.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 #include <hft/generation/cache.hpp>
 #include <hft/layers/decay_attention.hpp>
+#include <hft/layers/hybrid_attention.hpp>
 #include <hft/layers/latent_attention.hpp>
+#include <hft/layers/short_convolution.hpp>
 #include <hft/random.hpp>
 
 using namespace hft;
@@ -34,6 +36,11 @@ AttentionOptions latent_options(isize query_rank) {
 AttentionOptions decay_options() {
   AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 5};
   o.decay = DecayOptions{.factor = 0.7};
+  return o;
+}
+AttentionOptions convolution_options(isize taps) {
+  AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 4};
+  o.convolution = ShortConvolutionOptions{.taps = taps, .bias = true};
   return o;
 }
 
@@ -89,21 +96,36 @@ BOOST_AUTO_TEST_CASE(latent_by_tokens) {
   token_by_token<LatentAttention<B>>(latent_options(8));
 }
 
-BOOST_AUTO_TEST_CASE(decaying_by_tokens) { token_by_token<HybridAttention<B, no_positions>>(decay_options()); }
+BOOST_AUTO_TEST_CASE(decaying_by_tokens) {
+  token_by_token<HybridAttention<B, no_positions, DecayAttention<B>>>(decay_options());
+}
 
-BOOST_AUTO_TEST_CASE(padding_adds_nothing) {
-  const auto layer = filled<DecayAttention<B>>(decay_options());
+BOOST_AUTO_TEST_CASE(convolutions_by_tokens) {
+  for (const isize taps : {1, 3, 5})
+    token_by_token<HybridAttention<B, no_positions, ShortConvolution<B>>>(convolution_options(taps));
+}
+
+template <class Layer>
+static void padding_adds_nothing(const AttentionOptions& o) {
+  const auto layer = filled<Layer>(o);
   const auto x = normal({2, 6, 12}, 99);
   auto alone = context_of(0, 4), padded = context_of(0, 6);
   padded.key_mask = Tensor<u8, 2>::from({0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1}, {2, 6});
   const auto expected = layer(x.slice(1, 2, 6).dense(), alone);
   BOOST_TEST(difference(layer(x, padded).slice(1, 2, 6), expected) < 1e-5f);
 }
+BOOST_AUTO_TEST_CASE(padding) {
+  padding_adds_nothing<DecayAttention<B>>(decay_options());
+  auto o = convolution_options(3);
+  o.convolution->bias = false;
+  padding_adds_nothing<ShortConvolution<B>>(o);
+}
 
 BOOST_AUTO_TEST_CASE(without_options) {
   const AttentionOptions plain{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 3, .head_dim = 4};
   BOOST_CHECK_THROW(LatentAttention<B>{plain}, value_error);
   BOOST_CHECK_THROW(DecayAttention<B>{plain}, value_error);
+  BOOST_CHECK_THROW(ShortConvolution<B>{plain}, value_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

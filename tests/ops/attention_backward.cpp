@@ -40,6 +40,12 @@ BOOST_AUTO_TEST_CASE(windows) {
   check({.T = 7, .S = 7, .args = {.visible = visibility::window(3)}});
   check({.T = 4, .S = 7, .args = {.visible = visibility::around(1, 2)}});
 }
+BOOST_AUTO_TEST_CASE(chunks) {
+  check({.T = 7, .S = 7, .args = {.visible = visibility::chunks(3)}});
+  attention_case c{.B = 2, .T = 4, .S = 70, .args = {.visible = visibility::chunks(5)}};
+  c.args.chunk_starts = Tensor<i64, 1>::from({2, -1}, {2});
+  check(c);
+}
 BOOST_AUTO_TEST_CASE(key_masks) {
   attention_case c{.B = 2};
   // Row 0 is padded on the left, so its first queries see nothing; row 1 has a hole.

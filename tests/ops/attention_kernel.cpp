@@ -141,6 +141,42 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(biases_and_sinks_equal_the_oracle, Tag, isa_tags) 
       }
 }
 
+// Chunks of keys, counted in each row from another key, which may be forgotten: the oracle, and as a mask says it.
+BOOST_AUTO_TEST_CASE_TEMPLATE(chunks_equal_the_oracle_and_a_bias, Tag, isa_tags) {
+  for (const shape s : {shape{2, 1, 600, 6, 2, 16, 16}, shape{2, 1, 9, 2, 2, 8, 8}, shape{2, 150, 150, 2, 1, 20, 12},
+                        shape{2, 50, 203, 6, 2, 16, 16}, shape{2, 1, 64, 4, 1, 8, 8}})
+    for (const isize chunk : {1, 7, 64, 128})
+      for (const bool starts : {false, true})
+        BOOST_TEST_CONTEXT("T " << s.T << " S " << s.S << " chunk " << chunk << " starts " << starts) {
+          problem_memory m(s, 81);
+          m.p.visible = visibility::chunks(chunk);
+          const i64 first[] = {-5, 3};
+          if (starts) m.p.chunk_starts = first, m.hide(1, 0, 3);
+          BOOST_TEST(m.difference(Tag{}) <= tolerance);
+          const auto chunk_of = [&](isize b, isize key) {
+            return std::floor(f64(key - (starts ? first[b] : 0)) / f64(chunk));
+          };
+          m.p.visible = visibility::causal();
+          m.use_bias(true, false);
+          for (isize b = 0; b < s.B; ++b)
+            for (isize t = 0; t < s.T; ++t)
+              for (isize k = 0; k < s.S; ++k)
+                m.bias[std::size_t((b * s.T + t) * (s.S + 1) + k)] =
+                    chunk_of(b, k) == chunk_of(b, s.S - s.T + t) ? 0.0f : -1e30f;
+          const auto by_places = m.y.memory;
+          attention_kernel(Tag{}, m.p);
+          f32 worst = 0;
+          for (isize b = 0; b < s.B; ++b)
+            for (isize t = 0; t < s.T; ++t)
+              for (isize h = 0; h < s.H; ++h)
+                for (isize d = 0; d < s.Dv; ++d) {
+                  const f32* y = m.p.y.at(b, t, h) + d;
+                  worst = std::max(worst, std::abs(*y - by_places[std::size_t(y - m.y.memory.data())]));
+                }
+          BOOST_TEST(worst <= 2 * tolerance);
+        }
+}
+
 // Attention to another, shorter sequence: more queries than keys, and every one sees all.
 BOOST_AUTO_TEST_CASE_TEMPLATE(more_queries_than_keys_equal_the_oracle, Tag, isa_tags) {
   for (const shape s : {shape{2, 9, 1, 2, 1, 8, 8}, shape{1, 130, 70, 4, 2, 16, 5}, shape{1, 3, 2, 1, 1, 1, 1}})

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(are_what_attention_multiplies_values_with) {
         auto units = Tensor<f32, 4>::zeros({B, S, Hk, S});  // key s has the s-th unit vector
         for (isize i = 0; i < B * S * Hk; ++i) units.data()[i * S + i / Hk % S] = 1;
         AttentionArgs<> args{.scale = 0.6};
-        if (options & 1) args.visible = visibility::around(2, 1);
+        if (options & 1) args.visible = options & 2 ? visibility::chunks(3) : visibility::around(2, 1);
         if (options & 2) args.softcap = 1.5, args.alibi = Tensor<f32, 1>::from({0.1f, 0.2f, 0.3f, 0.4f}, {4});
         if (options & 4) {
           args.key_mask = Tensor<u8, 2>::filled({B, S}, 1);

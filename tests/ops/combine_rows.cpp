@@ -20,6 +20,9 @@ BOOST_AUTO_TEST_CASE(rows_are_taken_and_put_together) {
   const auto sums = combine_rows<f32, cpu>({y, x.slice(0, 1, 2)}, {{3, 0, 2}, {1}}, weights);
   const f32 expected[] = {0.5f * 1 + 2 * 3, 0.5f * 2 + 2 * 4, 10 * 5 + 5, 10 * 6 + 6};
   for (isize i = 0; i < 4; ++i) BOOST_TEST(sums.data()[i] == expected[i]);
+  const auto scaled = scale_rows(x, Tensor<f32, 2>::from({2, 0, -1}, {3, 1}));
+  const f32 rows[] = {2, 4, 0, 0, -5, -6};
+  BOOST_TEST(std::equal(rows, rows + 6, scaled.data()));
 }
 
 BOOST_AUTO_TEST_CASE(gradients) {
@@ -38,6 +41,7 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
   BOOST_CHECK_THROW((combine_rows<f32, cpu>({x}, {{0}}, w)), shape_error);
   BOOST_CHECK_THROW((combine_rows<f32, cpu>({x}, {{0, 2}}, w)), shape_error);
   BOOST_CHECK_THROW((combine_rows<f32, cpu>({x}, {}, w)), shape_error);
+  BOOST_CHECK_THROW(scale_rows(x, w), shape_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,6 @@
 // Self-attention: projections to queries, keys and values, positions, cache, attention, projection back.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
+#include <hft/ops/combine_rows.hpp>
 #include <hft/ops/concat_tokens.hpp>
 #include <hft/ops/mask_tokens.hpp>
 
@@ -38,6 +40,22 @@ AttentionArgs<typename Context::base> attention_args(const AttentionOptions& o, 
   if constexpr (requires { context.training; })
     if (context.training && o.dropout > 0) args.dropout = context.dropout.next(o.dropout);
   return args;
+}
+
+/// Where each row's chunks of keys begin, by the first of all keys that its mask (B,S) shows, among those from `first`
+/// on; empty where that is the first of them.
+template <BaseDevice D>
+Tensor<i64, 1, D> chunk_starts(const Tensor<u8, 2, D>& mask, isize rows, isize first) {
+  if (!mask && !first) return {};
+  auto starts = Tensor<i64, 1>::filled({rows}, -first);
+  if (mask) {
+    const auto shown = to_host(mask).dense();
+    const isize S = shown.extent(1);
+    for (isize b = 0; b < rows; ++b)
+      starts.data()[b] += std::find_if(shown.data() + b * S, shown.data() + (b + 1) * S, [](u8 x) { return x != 0; }) -
+                          (shown.data() + b * S);
+  }
+  return to_device<D>(starts);
 }
 
 }  // namespace detail
@@ -75,6 +93,7 @@ class AttentionCore {
     const isize B_ = q.extent(0), T = q.extent(1);
     auto [query, keys] = positions_.apply(q, k, context);
     placed(query, keys);
+    if (options_.temperature) query = sharpened(query, context);
     if (options_.rotary_values) values = positions_.apply(values, values, context).first;
     isize first = 0;
     if constexpr (requires { context.cache; })
@@ -85,6 +104,7 @@ class AttentionCore {
     auto args = detail::attention_args(options_, context);
     args.alibi = slopes_;
     if (context.key_mask) args.key_mask = context.key_mask.slice(1, first, first + keys.extent(1));
+    if (options_.visible.chunk) args.chunk_starts = detail::chunk_starts(context.key_mask, B_, first);
     auto bias = context.attention_bias;
     if (bias && bias.extent(3) > keys.extent(1)) bias = bias.slice(3, first, first + keys.extent(1));
     if (context.attentions)
@@ -98,6 +118,21 @@ class AttentionCore {
   const AttentionOptions& options() const { return options_; }
 
  private:
+  // Queries as TemperatureOptions say.
+  template <class Heads, class Context>
+  Heads sharpened(const Heads& q, const Context& context) const {
+    using A = typename B::activation;
+    const auto [step, strength] = *options_.temperature;
+    const isize B_ = q.extent(0), T = q.extent(1), N = q.extent(2) * q.extent(3);
+    if (context.key_length < step) return q;
+    Tensor<A, 2> factors({B_ * T, 1});
+    for (isize i = 0; i < B_ * T; ++i)
+      factors.data()[i] = A(1 + strength * std::log1p(f64((context.key_length - T + i % T + 1) / step)));
+    using Rows = Tensor<A, 2, typename B::device>;
+    return scale_rows(Rows(q.dense().template reshape<2>({B_ * T, N})), Rows(to_device<typename B::base>(factors)))
+        .template reshape<4>(q.shape());
+  }
+
   AttentionOptions options_;
   Positions positions_;
   Tensor<f32, 1, typename B::base> slopes_;  // ALiBi's
@@ -112,7 +147,7 @@ class HeadNorm {
       : norm({.size = o.per_head ? head_dim : heads * head_dim,
               .eps = o.eps,
               .bias = o.bias,
-              .weight = !o.weight_of_heads && !o.weights_apart,
+              .weight = o.weight && !o.weight_of_heads && !o.weights_apart,
               .weight_from_zero = o.weight_from_zero}),
         heads_(o.per_head ? heads : 1) {
     if (o.weight_of_heads) weight = decltype(weight)::unallocated({heads, head_dim});
@@ -157,9 +192,9 @@ class HeadNorm {
 };
 
 /// Grouped-query self-attention with the member names of Llama and most decoders after it: q_proj, k_proj, v_proj,
-/// o_proj, where queries and keys are normalised q_norm, k_norm, where there are some sinks, and where files have
-/// frequencies rotary_embeddings.inv_freq. Positions: rope, alibi, no_positions, or a type like them
-/// (layers/positions.hpp). QKNorm: of q_norm and k_norm.
+/// o_proj, where queries and keys are normalised q_norm, k_norm, where what o_proj sees is sub_norm, where there are
+/// some sinks, and where files have frequencies rotary_embeddings.inv_freq. Positions: rope, alibi, no_positions, or a
+/// type like them (layers/positions.hpp). QKNorm: of q_norm and k_norm.
 template <class B, class Positions, template <class> class QKNorm = RMSNorm>
 class SelfAttention {
  public:
@@ -173,6 +208,7 @@ class SelfAttention {
         core_(o) {
     if (o.sinks) sinks = decltype(sinks)::unallocated({o.num_heads});
     if (o.stored_frequencies && o.rope) inv_freq = decltype(inv_freq)::unallocated({o.rope->dim() / 2});
+    if (o.sub_norm) sub_norm.emplace(NormOptions{.size = o.num_heads * o.head_dim, .eps = *o.sub_norm});
     if (!o.qk_norm) return;
     q_norm.emplace(*o.qk_norm, o.num_heads, o.head_dim);
     k_norm.emplace(*o.qk_norm, o.num_kv_heads, o.head_dim);
@@ -190,7 +226,8 @@ class SelfAttention {
     const auto placed = [&](auto& query, auto& keys) {
       if (late) query = q_norm->of_heads(query), keys = k_norm->of_heads(keys);
     };
-    return o_proj(core_(q, k, v, context, placed, sinks));
+    const X y = core_(q, k, v, context, placed, sinks);
+    return o_proj(sub_norm ? (*sub_norm)(y) : y);
   }
 
   void visit(visitor& v) {
@@ -200,6 +237,7 @@ class SelfAttention {
     v("o_proj", o_proj);
     v("q_norm", q_norm);
     v("k_norm", k_norm);
+    v("sub_norm", sub_norm);
     if (sinks.extent(0)) v("sinks", sinks);
     if (inv_freq.extent(0)) v("rotary_embeddings.inv_freq", inv_freq);
   }
@@ -207,6 +245,7 @@ class SelfAttention {
   linear_t q_proj, k_proj, v_proj;
   typename B::row_linear o_proj;
   std::optional<HeadNorm<QKNorm, B>> q_norm, k_norm;
+  std::optional<RMSNorm<B>> sub_norm;
   typename B::template parameter<typename B::activation, 1> sinks;  // (H), or empty
   Tensor<f32, 1, typename B::base> inv_freq;  // of rope, not trained; empty: as its parameters say
 

@@ -12,6 +12,7 @@ namespace hft {
 /// A norm of queries and of keys.
 struct QKNormOptions {
   f64 eps = 1e-6;
+  bool weight = true;             // else there is no parameter at all (Llama 4)
   bool per_head = true;           // over each head's elements (Qwen3), else over all heads together (OLMo 2)
   bool weight_of_heads = false;   // whether each head has a weight of its own (Cohere): (heads, head_dim), and no bias
   bool weights_apart = false;     // the same as parameters norms.0.weight, norms.1.weight, ... (StableLM)
@@ -52,6 +53,19 @@ struct DecayOptions {
   f64 eps = 1e-6;                            // of its norm
 };
 
+/// Of a ShortConvolution: a gated convolution over the last tokens in the place of attention (LFM2).
+struct ShortConvolutionOptions {
+  isize taps = 3;
+  bool bias = false;  // of all its layers
+};
+
+/// By which queries grow with their place in the text, so that among more keys they are as sharp: the query at place p,
+/// from 0 on, is multiplied by 1 + strength * log(1 + floor((p + 1) / step)). (Nakanishi 2025, arXiv 2501.19399)
+struct TemperatureOptions {
+  isize step;
+  f64 strength;
+};
+
 /// Of a StreamAttention.
 struct StreamOptions {
   isize count = 0;  // streams beside the text
@@ -81,14 +95,20 @@ struct AttentionOptions {
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
   QKVLayout qkv = {};                // of a FusedSelfAttention
+  std::optional<TemperatureOptions> temperature = {};
+  std::optional<f64> sub_norm = {};  // of a SelfAttention: the eps of a norm of what o_proj sees (BitNet)
   bool sinks = false;                // whether each head has a score of its own that no value has (GPT-OSS)
   bool entity_aware = false;         // of an EntityAwareAttention: whether queries depend on what keys are (LUKE)
   std::optional<LatentOptions> latent = {};
   std::optional<DecayOptions> decay = {};
+  std::optional<ShortConvolutionOptions> convolution = {};
   isize side_block = 0;  // of a SideAttention: the tokens whose sum is one more key; 0: there is none
   f64 side_eps = 1e-6;   // of the norm of these sums
   StreamOptions streams = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
+
+  /// Whether the layer keeps a state, not keys and values.
+  bool recurrent() const { return decay || convolution; }
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.

@@ -35,6 +35,7 @@ struct BlockOptions {
   bool attention_normed = true;      // else attention sees x itself, which was normed before (ModernBERT's first)
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
+  const char* attention_name = "self_attn";              // that of its attention, where layers differ (Qwen3-Next)
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 
@@ -120,7 +121,8 @@ class TransformerBlock {
         mlp_scale_(o.mlp_residual_scale.value_or(o.residual_scale)),
         mlp_stream_scale_(o.mlp_stream_scale.value_or(o.stream_scale)),
         first_norm_(o.first_norm),
-        second_norm_(o.second_norm) {
+        second_norm_(o.second_norm),
+        attention_name_(o.attention_name) {
     if (!o.shared_norm) post_attention_layernorm.emplace(o.norm);
     if (o.norms == norms::both) post_self_attn_layernorm.emplace(o.norm), post_mlp_layernorm.emplace(o.norm);
     if ((o.parallel && o.norms != norms::before) || (o.shared_norm && !o.parallel) ||
@@ -161,7 +163,7 @@ class TransformerBlock {
 
   void visit(visitor& v) {
     if (attention_normed_) v(first_norm_, input_layernorm);
-    v("self_attn", self_attn);
+    v(attention_name_, self_attn);
     v("post_self_attn_layernorm", post_self_attn_layernorm);
     v(second_norm_, post_attention_layernorm);
     v("mlp", mlp);
@@ -178,7 +180,7 @@ class TransformerBlock {
   norms norms_;
   bool parallel_, from_normed_, attention_normed_;
   f64 dropout_, mlp_dropout_, scale_, stream_scale_, mlp_scale_, mlp_stream_scale_;
-  const char *first_norm_, *second_norm_;
+  const char *first_norm_, *second_norm_, *attention_name_;
 };
 
 /// As it is with no options said.

@@ -1,7 +1,6 @@
-// Linear attention with a decay, and a layer that is it or self-attention, as MiniMax has them by turns.
+// Linear attention with a decay, as MiniMax has it.
 #pragma once
 #include <cmath>
-#include <optional>
 #include <vector>
 
 #include <hft/layers/attention.hpp>
@@ -75,33 +74,6 @@ class DecayAttention {
 
   AttentionOptions options_;
   Tensor<A, 1, typename B::base> decays_;  // (H)
-};
-
-/// Self-attention, or where the options have some a DecayAttention: one type for layers of either kind.
-template <class B, class Positions>
-class HybridAttention {
- public:
-  explicit HybridAttention(const AttentionOptions& o) {
-    if (o.decay)
-      decay.emplace(o);
-    else
-      full.emplace(o);
-  }
-
-  /// (B,T,C) => (B,T,C)
-  template <class X, class Context>
-  X operator()(const X& x, Context& context) const {
-    return decay ? (*decay)(x, context) : (*full)(x, context);
-  }
-  void visit(visitor& v) {
-    if (decay)
-      decay->visit(v);
-    else
-      full->visit(v);
-  }
-
-  std::optional<SelfAttention<B, Positions>> full;
-  std::optional<DecayAttention<B>> decay;
 };
 
 }  // namespace hft

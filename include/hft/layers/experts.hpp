@@ -104,11 +104,12 @@ class MixtureOfExperts {
   X operator()(const X& x, Context& context) const {
     const isize N = x.extent(0) * x.extent(1), C = x.extent(2), E = options_.count, k = options_.per_token;
     const auto rows = x.dense().template reshape<2>({N, C});
-    const auto logits = gate(rows);  // (N,E)
+    using Rows = std::decay_t<decltype(rows)>;
+    const Rows logits = gate(rows);  // (N,E)
     if (context.router_logits) context.router_logits->push_back(logits);
-    const bool by_logits = !options_.sigmoid && !correction;  // which are in the order of their softmax
-    const bool all_weighed = !by_logits || !options_.normalised || options_.least_sum > 0;
-    std::decay_t<decltype(logits)> all;  // scores (N,E), unless those of the chosen are enough
+    const bool by_logits = !correction && (!options_.sigmoid || options_.groups == 1);  // which have the scores' order
+    const bool all_weighed = !by_logits || options_.sigmoid || !options_.normalised || options_.least_sum > 0;
+    Rows all;  // scores (N,E), unless those of the chosen are enough
     if (all_weighed) all = options_.sigmoid ? activate(logits, Activation::sigmoid) : softmax(logits);
     const auto chosen =
         detail::choose_experts(detail::untracked(by_logits ? logits : all),
@@ -128,19 +129,23 @@ class MixtureOfExperts {
     const auto of_chosen = [&](const auto& x) {
       return take_rows(x.template reshape<2>({N * E, 1}), scores).template reshape<2>({N, k});
     };
-    auto weights = all_weighed ? of_chosen(all) : softmax(of_chosen(logits));  // (N,k)
+    Rows weights = all_weighed ? of_chosen(all) : softmax(of_chosen(logits));  // (N,k)
     if (all_weighed && options_.normalised) weights = normalise_rows(weights, options_.least_sum);
     if (options_.scale != 1) weights = scale(weights, options_.scale);
 
-    std::vector<std::decay_t<decltype(rows)>> parts;
+    std::vector<Rows> parts;
     std::vector<std::vector<isize>> used;
     for (std::size_t e = 0; e < experts.size(); ++e) {
       const isize n = isize(tokens[e].size());
       if (!n) continue;
-      const X mine = take_rows(rows, tokens[e]).template reshape<3>({1, n, C});
-      parts.push_back(X(detail::feed_forward(experts[e], mine, context)).template reshape<2>({n, C}));
+      Rows mine = take_rows(rows, tokens[e]);
+      if (options_.weighs_inputs)
+        mine = scale_rows(mine, take_rows(weights.template reshape<2>({N * k, 1}), places[e]));
+      const X seen = mine.template reshape<3>({1, n, C});
+      parts.push_back(X(detail::feed_forward(experts[e], seen, context)).template reshape<2>({n, C}));
       used.push_back(std::move(places[e]));
     }
+    if (options_.weighs_inputs) weights = Rows(Tensor<typename B::activation, 2, typename B::base>::filled({N, k}, 1));
     const X y = combine_rows(parts, used, weights).template reshape<3>(x.shape());
     return shared_expert ? add(y, shared(x, rows, context)) : y;
   }
@@ -166,10 +171,7 @@ class MixtureOfExperts {
     const X y = detail::feed_forward(*shared_expert, x, context);
     if (!shared_expert_gate) return y;
     const auto shares = activate((*shared_expert_gate)(rows), Activation::sigmoid);  // (N,1)
-    std::vector<isize> all(static_cast<std::size_t>(rows.extent(0)));
-    std::iota(all.begin(), all.end(), isize(0));
-    return combine_rows(std::vector{y.dense().template reshape<2>(rows.shape())}, {all}, shares)
-        .template reshape<3>(x.shape());
+    return scale_rows(Rows(y.dense().template reshape<2>(rows.shape())), shares).template reshape<3>(x.shape());
   }
 
   ExpertsOptions options_;

@@ -6,6 +6,7 @@
 
 #include <hft/layers/dropout.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/norm.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/clamp.hpp>
 #include <hft/ops/elementwise.hpp>
@@ -27,6 +28,7 @@ struct ExpertsOptions {
   bool normalised = true;             // whether a token's weights sum to 1
   f64 least_sum = 0;                  // unless they summed to less than this
   f64 scale = 1;                      // of the weights
+  bool weighs_inputs = false;         // whether they multiply what an expert sees, not what it gives (Llama 4)
   isize shared_size = 0;              // the width of an expert that all tokens see; 0: there is none
   bool shared_gate = false;           // whether each token takes a share of it
   isize capacity = 0;  // the tokens of a row that an expert takes, the first to choose it; 0: all (else: Switch)
@@ -49,6 +51,7 @@ struct MLPOptions {
   bool xielu = false;                       // of a TrainedMLP: in the place of `activation`
   f64 dropout = 0;                          // of what a FeedForward's last layer sees, in a training pass
   std::optional<ClampedGate> clamped = {};  // of a GatedMLP: in the place of `activation`
+  std::optional<f64> sub_norm = {};         // of a GatedMLP: the eps of a norm of what its last layer sees (BitNet)
   ExpertsOptions experts = {};
 };
 
@@ -104,7 +107,8 @@ class MLP {
   Activation activation_;
 };
 
-/// Shazeer 2020, arXiv 2002.05202; with silu it is SwiGLU, eq. (6). Checkpoint names: gate_proj, up_proj, down_proj.
+/// Shazeer 2020, arXiv 2002.05202; with silu it is SwiGLU, eq. (6). Checkpoint names: gate_proj, up_proj, down_proj,
+/// and where the options have it sub_norm.
 template <class B, Activation... F>
 class GatedMLP {
  public:
@@ -113,22 +117,27 @@ class GatedMLP {
         up_proj(o.hidden_size, o.intermediate_size, o.bias),
         down_proj(o.intermediate_size, o.hidden_size, o.bias),
         activation_(detail::chosen<F...>(o.activation)),
-        clamped_(o.clamped) {}
+        clamped_(o.clamped) {
+    if (o.sub_norm) sub_norm.emplace(NormOptions{.size = o.intermediate_size, .eps = *o.sub_norm});
+  }
 
   /// (B,T,C) => (B,T,C)
   template <class X>
   X operator()(const X& x) const {
     const auto [gate, up] = project(x, gate_proj, up_proj);
-    return down_proj(clamped_ ? clamped_gated(gate, up, *clamped_) : gated(gate, up, activation_));
+    const X y = clamped_ ? clamped_gated(gate, up, *clamped_) : gated(gate, up, activation_);
+    return down_proj(sub_norm ? (*sub_norm)(y) : y);
   }
   void visit(visitor& v) {
     v("gate_proj", gate_proj);
     v("up_proj", up_proj);
     v("down_proj", down_proj);
+    v("sub_norm", sub_norm);
   }
 
   typename B::column_linear gate_proj, up_proj;
   typename B::row_linear down_proj;
+  std::optional<RMSNorm<B>> sub_norm;
 
  private:
   // g sigmoid(alpha g) = silu(alpha g) / alpha

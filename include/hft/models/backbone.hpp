@@ -225,7 +225,7 @@ class Backbone : public ModelParts {
       bool states = false;
       for (const Layer& l : layers) {
         const isize left = l.attention.visible.left;
-        const bool recurrent = l.attention.decay.has_value();
+        const bool recurrent = l.attention.recurrent();
         states = states || recurrent;
         cache.layer_types.push_back(recurrent                      ? "linear_attention"
                                     : left < visibility::unlimited ? "sliding_attention"

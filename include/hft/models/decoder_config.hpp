@@ -89,11 +89,15 @@ ClassifierOptions decoder_classifier(const Config& c) {
 /// Files call the parts as the stock blocks do; of a classifier of tokens:
 inline constexpr name_rule decoder_rules[] = {{"classifier", "score"}};
 
-/// The values of a config's layer_types: what its layers see of the past.
-inline constexpr const char *full_attention = "full_attention", *sliding_attention = "sliding_attention";
+/// The values of a config's layer_types: what its layers see of the past, or that they keep a state of it.
+inline constexpr const char *full_attention = "full_attention", *sliding_attention = "sliding_attention",
+                            *linear_attention = "linear_attention";
 
-/// Throws config_error unless layer_types are empty, or one of the two for each layer.
-void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type);
+/// Throws config_error unless layer_types are empty, or full attention or `other` for each layer.
+void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type,
+                       const char* other = sliding_attention);
+/// Throws config_error unless no_rope_layers are empty, or say of each layer whether it has rotary positions.
+void check_rope_layers(const std::vector<isize>& turning, isize layers, const char* model_type);
 /// Whether a layer has a window: as layer_types say, or where they are empty all but every `pattern`-th.
 bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern);
 /// Those that a GGUF file says, layer by layer; empty where it does not.
@@ -163,13 +167,21 @@ struct DecoderConfig {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type) {
+HFT_INLINE void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type,
+                                  const char* other) {
   if (!types.empty() && isize(types.size()) != layers)
     throw config_error(model_type, "layer_types", detail::joined("one for each of ", layers, " layers"),
                        detail::joined(types.size()));
   for (const std::string& type : types)
-    if (type != full_attention && type != sliding_attention)
-      throw config_error(model_type, "layer_types", "full_attention or sliding_attention", detail::quote_text(type));
+    if (type != full_attention && type != other)
+      throw config_error(model_type, "layer_types", detail::joined(full_attention, " or ", other),
+                         detail::quote_text(type));
+}
+
+HFT_INLINE void check_rope_layers(const std::vector<isize>& turning, isize layers, const char* model_type) {
+  if (!turning.empty() && isize(turning.size()) != layers)
+    throw config_error(model_type, "no_rope_layers", detail::joined("one for each of ", layers, " layers"),
+                       detail::joined(turning.size()));
 }
 
 HFT_INLINE bool layer_slides(const std::vector<std::string>& types, isize layer, isize pattern) {

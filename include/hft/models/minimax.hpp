@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <hft/layers/decay_attention.hpp>
+#include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/mixtral.hpp>
 
 namespace hft {
@@ -35,7 +36,7 @@ struct MiniMaxConfig : MixtralConfig {
 };
 
 template <class B>
-using MiniMaxBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, rope>, SparseMLP<B>>;
+using MiniMaxBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, rope, DecayAttention<B>>, SparseMLP<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxModel = DecoderModel<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
@@ -74,12 +75,7 @@ HFT_INLINE void MiniMaxConfig::fields(field_visitor& v) {
 }
 
 HFT_INLINE void MiniMaxConfig::check() const {
-  if (!layer_types.empty() && isize(layer_types.size()) != num_hidden_layers)
-    throw config_error(model_type, "layer_types", detail::joined("one for each of ", num_hidden_layers, " layers"),
-                       detail::joined(layer_types.size()));
-  for (const std::string& type : layer_types)
-    if (type != full_attention && type != "linear_attention")
-      throw config_error(model_type, "layer_types", "full_attention or linear_attention", detail::quote_text(type));
+  check_layer_types(layer_types, num_hidden_layers, model_type, linear_attention);
   check_decoder(*this, model_type);
   check_experts(num_local_experts, num_experts_per_tok, model_type);
 }

@@ -87,9 +87,7 @@ HFT_INLINE void SmolLM3Config::fields(field_visitor& v) {
 }
 
 HFT_INLINE void SmolLM3Config::check() const {
-  if (!no_rope_layers.empty() && isize(no_rope_layers.size()) != num_hidden_layers)
-    throw config_error(model_type, "no_rope_layers", detail::joined("one for each of ", num_hidden_layers, " layers"),
-                       detail::joined(no_rope_layers.size()));
+  check_rope_layers(no_rope_layers, num_hidden_layers, model_type);
   check_layer_types(layer_types, num_hidden_layers, model_type);
   check_decoder(*this, model_type);
 }

@@ -11,12 +11,13 @@ namespace hft {
 /// What an attention may see and how scores are formed; see attention_problem for each field.
 template <BaseDevice D = cpu>
 struct AttentionArgs {
-  f64 scale = 1;                   // multiplies q k^T; usually 1 / sqrt(D)
-  visibility visible = {};         // which keys a query sees by their places; causal unless said otherwise
-  f64 softcap = 0;                 // 0: none
-  Tensor<u8, 2, D> key_mask = {};  // (B,S), 0 hides a key; empty: all visible
-  Tensor<f32, 1, D> alibi = {};    // (H) slopes; empty: none
-  Dropout dropout = {};            // of the weights, on a device that records
+  f64 scale = 1;                        // multiplies q k^T; usually 1 / sqrt(D)
+  visibility visible = {};              // which keys a query sees by their places; causal unless said otherwise
+  f64 softcap = 0;                      // 0: none
+  Tensor<u8, 2, D> key_mask = {};       // (B,S), 0 hides a key; empty: all visible
+  Tensor<i64, 1, D> chunk_starts = {};  // (B): the key that a row's chunks are counted from; empty: the first of all
+  Tensor<f32, 1, D> alibi = {};         // (H) slopes; empty: none
+  Dropout dropout = {};                 // of the weights, on a device that records
 };
 
 namespace detail {
@@ -32,6 +33,8 @@ void check_attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, const T
                       joined(shape_text(q.shape()), ", ", shape_text(k.shape()), ", ", shape_text(v.shape())));
   if (args.key_mask && args.key_mask.shape() != Shape<2>{B, S})
     throw shape_error("attention", "key_mask", joined("(", B, ", ", S, ")"), shape_text(args.key_mask.shape()));
+  if (args.chunk_starts && args.chunk_starts.extent(0) != B)
+    throw shape_error("attention", "chunk_starts", joined("(", B, ")"), shape_text(args.chunk_starts.shape()));
   if (args.alibi && args.alibi.extent(0) != H)
     throw shape_error("attention", "alibi", joined("(", H, ")"), shape_text(args.alibi.shape()));
   const auto one_or = [](isize got, isize n) { return got == 1 || got == n; };
@@ -51,6 +54,7 @@ attention_problem_of<A> make_attention_problem(const Tensor<A, 4, D>& q, const T
   p.key_mask = args.key_mask.data();
   p.mask_stride = args.key_mask ? args.key_mask.stride(0) : 0;
   p.visible = args.visible;
+  p.chunk_starts = args.chunk_starts.data();
   p.scale = A(args.scale);
   p.alibi_slopes = args.alibi.data();
   p.softcap = A(args.softcap);

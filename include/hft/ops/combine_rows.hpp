@@ -1,6 +1,7 @@
 // combine_rows: sums of weighted rows that lie in several matrices, as experts leave them.
 //   parts (n_e,C), weights (N,k) => (N,C)
 #pragma once
+#include <numeric>
 #include <vector>
 
 #include <hft/ops/cpu/combine_rows.hpp>
@@ -47,6 +48,17 @@ Tensor<A, 2, D> combine_rows(const std::vector<Tensor<A, 2, D>>& parts, const st
   Tensor<A, 2, D> y({N, C});
   combine_rows_kernel(D{}, y.rows(), const_cast<const A* const*>(rows.data()), w.data(), k);
   return y;
+}
+
+/// Row n of x (N,C) times weights[n, 0], (N,1) => (N,C). Throws shape_error.
+template <class X>
+X scale_rows(const X& x, const X& weights) {
+  if (weights.shape() != Shape<2>{x.extent(0), 1})
+    throw shape_error("scale_rows", "weights", detail::shape_text(Shape<2>{x.extent(0), 1}),
+                      detail::shape_text(weights.shape()));
+  std::vector<isize> all(static_cast<std::size_t>(x.extent(0)));
+  std::iota(all.begin(), all.end(), isize(0));
+  return combine_rows(std::vector{x}, {all}, weights);
 }
 
 }  // namespace hft

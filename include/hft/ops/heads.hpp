@@ -41,13 +41,14 @@ struct key_range {
 };
 
 /// Which keys a query may see by their places: query t stands at key `offset` + t and sees those from `left` keys
-/// before it to `right` keys behind it.
+/// before it to `right` keys behind it; where keys are in chunks, none before its own chunk.
 struct visibility {
   static constexpr isize unlimited = std::numeric_limits<isize>::max() / 4;
   static constexpr isize at_end = std::numeric_limits<isize>::min();
 
   isize left = unlimited, right = 0;
   isize offset = at_end;  // at_end: S - T, the queries are those of the last keys
+  isize chunk = 0;        // keys of a chunk; 0: there are none
 
   /// Itself and all before it.
   static constexpr visibility causal() { return {}; }
@@ -55,14 +56,22 @@ struct visibility {
   static constexpr visibility everything() { return {unlimited, unlimited}; }
   /// The last n keys, itself included.
   static constexpr visibility window(isize n) { return {n - 1, 0}; }
+  /// Itself and those before it in its chunk of n keys.
+  static constexpr visibility chunks(isize n) { return {n - 1, 0, at_end, n}; }
   /// Keys on both sides, as in local attention of encoders.
   static constexpr visibility around(isize left, isize right) { return {left, right}; }
 
   /// Where query t of T stands among S keys.
   constexpr isize place(isize t, isize T, isize S) const { return (offset == at_end ? S - T : offset) + t; }
-  /// The keys of S that a query at `place` sees; an empty range where it sees none.
-  constexpr key_range of(isize place, isize S) const {
-    const isize begin = std::clamp<isize>(place - left, 0, S);
+  /// The keys of S that a query at `place` sees; an empty range where it sees none. Chunks are counted from the key at
+  /// `start`, which may lie before the first.
+  constexpr key_range of(isize place, isize S, isize start = 0) const {
+    isize first = place - left;
+    if (chunk) {
+      const isize behind = (place - start) % chunk;
+      first = std::max(first, place - (behind < 0 ? behind + chunk : behind));
+    }
+    const isize begin = std::clamp<isize>(first, 0, S);
     return {begin, std::clamp<isize>(place + right + 1, begin, S)};
   }
 };
@@ -70,11 +79,12 @@ struct visibility {
 /// softmax(scale * q k^T + bias, over the visible keys) v, for grouped heads: query head h reads key head h / (H / Hk).
 template <class A>
 struct attention_problem_of {
-  heads_view<const A> q;         // (B,T,H,D)
-  heads_view<const A> k, v;      // (B,S,Hk,D)
-  heads_view<A> y;               // (B,T,H,D)
-  const u8* key_mask = nullptr;  // (B,S), 0 hides a key; null: all visible
-  isize mask_stride = 0;         // between its rows
+  heads_view<const A> q;              // (B,T,H,D)
+  heads_view<const A> k, v;           // (B,S,Hk,D)
+  heads_view<A> y;                    // (B,T,H,D)
+  const u8* key_mask = nullptr;       // (B,S), 0 hides a key; null: all visible
+  isize mask_stride = 0;              // between its rows
+  const i64* chunk_starts = nullptr;  // (B): the key that a row's chunks are counted from; null: the first of all
   visibility visible = {};
   A scale = 1;
   heads_view<const A> bias = {};      // (B,T,H,S), added to the scaled scores; null: none
@@ -84,7 +94,10 @@ struct attention_problem_of {
   Dropout dropout = {};               // of the weights; attention_dropout_kernel alone knows it
   A* log_sums = nullptr;              // (B,H,T), written where not null: log of the sum of a query's exp(score)
   isize place(isize t) const { return visible.place(t, q.tokens, k.tokens); }  // of query t among the keys
-  key_range seen(isize t) const { return visible.of(place(t), k.tokens); }     // by query t, the mask aside
+  /// By query t of batch row b, the mask aside.
+  key_range seen(isize b, isize t) const {
+    return visible.of(place(t), k.tokens, chunk_starts ? isize(chunk_starts[b]) : 0);
+  }
   A* log_sum(isize b, isize t, isize h) const { return log_sums + (b * q.heads + h) * q.tokens + t; }
 };
 using attention_problem = attention_problem_of<f32>;

@@ -31,7 +31,7 @@ namespace detail {
 /// Whether query t of the problem sees key s of batch row b.
 template <class A>
 bool sees_key(const attention_problem_of<A>& p, isize b, isize t, isize s) {
-  const key_range seen = p.seen(t);
+  const key_range seen = p.seen(b, t);
   return s >= seen.begin && s < seen.end && (!p.key_mask || p.key_mask[b * p.mask_stride + s] != 0);
 }
 
@@ -245,7 +245,7 @@ class attention_tile {
 
   /// The keys that row r sees, by the unmasked range and its place.
   key_range visible(isize r) const {
-    const key_range seen = p.seen(token(r));
+    const key_range seen = p.seen(b, token(r));
     return {std::max(keys.begin, seen.begin), std::min(keys.end, seen.end)};
   }
 
@@ -393,7 +393,10 @@ void attend_prompt(const attention_problem& p) {
 template <class V>
 void attend_token(const attention_problem& p) {
   constexpr isize chunk = 64;  // so short that a few heads split evenly over the threads; combining costs 2 % at most
-  const isize group = p.q.heads / p.k.heads, seen = p.seen(0).end - p.seen(0).begin;
+  const isize group = p.q.heads / p.k.heads;
+  isize seen = 0;  // by the row that sees most
+  for (isize b = 0; b < (p.chunk_starts ? p.q.batch : 1); ++b)
+    seen = std::max(seen, p.seen(b, 0).end - p.seen(b, 0).begin);
   const isize chunks = std::max<isize>(1, (seen + chunk - 1) / chunk);
   const isize tasks = p.q.batch * p.k.heads * chunks, o_stride = round_up(p.v.dim, V::width);
   const isize work = p.q.batch * p.k.heads * seen * (p.q.dim + p.v.dim);  // elements read

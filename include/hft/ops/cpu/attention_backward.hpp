@@ -88,7 +88,7 @@ class attention_backward_task {
     for (isize t = 0; t < T; t += block)
       for (isize s = 0; s < S; s += block) {
         const isize rows = std::min(block, T - t), cols = std::min(block, S - s);
-        if (hidden(t, rows, s, cols)) continue;
+        if (hidden(b, t, rows, s, cols)) continue;
         const matrix<A> weight{weights, rows, cols, block};
         weigh(b, h, hk, t, s, weight);
         for (isize r = 0; r < rows; ++r) keep(b, h, t + r, s, weight.row(r), cols);
@@ -129,7 +129,7 @@ class attention_backward_task {
         for (isize r = 0; r < rows; ++r) deltas[t + r] = delta(b, t + r, h);
         for (isize s = 0; s < S; s += block) {
           const isize cols = std::min(block, S - s);
-          if (hidden(t, rows, s, cols)) continue;
+          if (hidden(b, t, rows, s, cols)) continue;
           const matrix<A> slope{slopes, rows, cols, block};
           differentiate(b, h, h / (p.q.heads / p.k.heads), t, s, {weights, rows, cols, block}, slope, 1);
           for (isize r = 0; r < rows; ++r) {
@@ -152,9 +152,9 @@ class attention_backward_task {
   }
 
  private:
-  // Whether the places of keys [s, s + cols) hide them from all of queries [t, t + rows).
-  bool hidden(isize t, isize rows, isize s, isize cols) const {
-    return s >= p.seen(t + rows - 1).end || s + cols <= p.seen(t).begin;
+  // Whether the places of keys [s, s + cols) hide them from all of queries [t, t + rows) of batch row b.
+  bool hidden(isize b, isize t, isize rows, isize s, isize cols) const {
+    return s >= p.seen(b, t + rows - 1).end || s + cols <= p.seen(b, t).begin;
   }
 
   // dy . y of a query.
@@ -202,7 +202,7 @@ class attention_backward_task {
 
   // Queries [t, t + rows) against keys [s, s + cols).
   void visit(isize b, isize h, isize hk, isize t, isize rows, isize s, isize cols) {
-    if (hidden(t, rows, s, cols)) return;
+    if (hidden(b, t, rows, s, cols)) return;
     const auto queries = view(p.q, b, t, h, rows), keys = view(p.k, b, s, hk, cols), dy = view(g.dy, b, t, h, rows);
     const matrix<A> weight{weights, rows, cols, block}, slope{slopes, rows, cols, block};
     differentiate(b, h, hk, t, s, weight, slope, p.scale);
@@ -218,7 +218,7 @@ class attention_backward_task {
     const A log_sum = *p.log_sum(b, t, h);
     if (log_sum == -INFINITY) return std::fill_n(x, cols, A(0)), void();
     const isize place = p.place(t);
-    const key_range seen = p.seen(t);
+    const key_range seen = p.seen(b, t);
     const isize end = std::clamp<isize>(seen.end - s, 0, cols), begin = std::clamp<isize>(seen.begin - s, 0, end);
     const A* bias = p.bias.data ? p.bias.at(b, t, h) + s : nullptr;
     const bool scaled = bias || p.alibi_slopes || p.softcap > 0;

@@ -1,0 +1,69 @@
+// A gated convolution over the last few tokens, as LFM2 has it in the place of attention.
+#pragma once
+#include <hft/layers/attention_options.hpp>
+#include <hft/layers/linear.hpp>
+#include <hft/layers/mamba.hpp>
+#include <hft/ops/causal_conv1d.hpp>
+#include <hft/ops/elementwise.hpp>
+#include <hft/ops/mask_tokens.hpp>
+
+namespace hft {
+
+/// out_proj(c * conv(b * x)), where in_proj makes b, c and x of each token, as AttentionOptions::convolution says; a
+/// cache keeps the last inputs of the convolution. Amini et al. 2025, arXiv 2511.23404; transformers.Lfm2ShortConv.
+/// Checkpoint names: in_proj, conv, out_proj.
+template <class B>
+class ShortConvolution {
+ public:
+  /// Throws value_error without options of it.
+  explicit ShortConvolution(const AttentionOptions& o)
+      : in_proj(o.hidden_size, 3 * o.hidden_size, convolution(o).bias),
+        conv(o.hidden_size, convolution(o).taps, convolution(o).bias),
+        out_proj(o.hidden_size, o.hidden_size, convolution(o).bias),
+        layer_(o.layer) {}
+
+  /// (B,T,C) => (B,T,C)
+  template <class X, class Context>
+  X operator()(const X& x, Context& context) const {
+    const isize T = x.extent(1), C = x.extent(2);
+    const auto& mask = context.key_mask;
+    const bool padded = mask && T > 1;  // a token that a cache goes on with is none
+    const X bcx = in_proj(padded ? mask_tokens(x, mask.slice(1, mask.extent(1) - T, mask.extent(1)).dense()) : x);
+    const X seen = mul(bcx.slice(2, 0, C), bcx.slice(2, 2 * C, 3 * C));  // by the convolution
+    State past;
+    if constexpr (requires { context.cache; })
+      if (context.cache)
+        if (const auto& last = context.cache->state(layer_)["conv"])
+          past = last.dense().template reshape<3>({last.extent(0), last.extent(2), C});
+    const auto [y, state] = conv(seen, past);
+    if constexpr (requires { context.cache; })
+      if (context.cache) {  // which keeps tensors of four dimensions
+        auto& kept = context.cache->state(layer_);
+        kept["conv"] = state.template reshape<4>({state.extent(0), 1, state.extent(1), C});
+        kept.tokens += T;
+      }
+    return out_proj(mul(bcx.slice(2, C, 2 * C), y));
+  }
+
+  void visit(visitor& v) {
+    v("in_proj", in_proj);
+    v("conv", conv);
+    v("out_proj", out_proj);
+  }
+
+  typename B::column_linear in_proj;
+  CausalConv1d<B> conv;
+  typename B::row_linear out_proj;
+
+ private:
+  using State = Tensor<typename B::activation, 3, typename B::base>;  // (B,K-1,C)
+
+  static const ShortConvolutionOptions& convolution(const AttentionOptions& o) {
+    if (!o.convolution) throw value_error("ShortConvolution", "AttentionOptions::convolution", "its options", "none");
+    return *o.convolution;
+  }
+
+  isize layer_;
+};
+
+}  // namespace hft
