@@ -21,6 +21,7 @@
 #include <hft/models/bert.hpp>
 #include <hft/models/big_bird.hpp>
 #include <hft/models/biogpt.hpp>
+#include <hft/models/bitnet.hpp>
 #include <hft/models/blenderbot.hpp>
 #include <hft/models/blenderbot_small.hpp>
 #include <hft/models/bloom.hpp>
@@ -63,7 +64,9 @@
 #include <hft/models/hunyuan_v1_dense.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/led.hpp>
+#include <hft/models/lfm2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/llama4_text.hpp>
 #include <hft/models/longformer.hpp>
 #include <hft/models/longt5.hpp>
 #include <hft/models/luke.hpp>
@@ -191,11 +194,11 @@ template <class Archs>
 using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 
 using decoder_archs =
-    archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bloom, codegen, cohere, cohere2, deepseek_v2,
+    archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bitnet, bloom, codegen, cohere, cohere2, deepseek_v2,
           deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, gemma, gemma2, gemma3_text, glm, glm4, gpt2,
-          gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, minimax,
-          mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe, qwen3_moe, seed_oss, smollm3,
-          stablelm, starcoder2, xglm, mamba>;
+          gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
+          llama4_text, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe, qwen3_moe,
+          seed_oss, smollm3, stablelm, starcoder2, xglm, mamba>;
 using encoder_archs =
     archs<bert, roberta, xlm_roberta, camembert, distilbert, albert, big_bird, convbert, data2vec_text, deberta,
           deberta_v2, electra, ernie, esm, eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, luke,

@@ -72,7 +72,13 @@ def rope(theta=10000.0, kind="default", **fields):
     return dict(rope_parameters=dict(rope_theta=theta, rope_type=kind, **fields))
 
 
-KINDS = {"s": "sliding_attention", "f": "full_attention", "l": "linear_attention"}
+KINDS = {
+    "s": "sliding_attention",
+    "f": "full_attention",
+    "l": "linear_attention",
+    "c": "chunked_attention",
+    "v": "conv",
+}
 
 
 def layers(*kinds):
@@ -1077,6 +1083,112 @@ ARCHS = {
             ("model", "Model", dict(num_experts_per_tok=1)),
             SEQUENCE,
             TOKEN,
+        ],
+    ),
+    "bitnet": (
+        "BitNet",
+        dict(LLAMA, num_key_value_heads=2),
+        [
+            causal("base"),
+            causal(
+                "biases",
+                rms_norm_eps=0.02,
+                hidden_size=40,
+                num_key_value_heads=None,
+                attention_bias=True,
+                hidden_act="silu",
+                tie_word_embeddings=True,
+                **rope(100.0),
+            ),
+            causal("one_key", num_hidden_layers=1, num_key_value_heads=1, **rope(kind="linear", factor=3.0)),
+            MODEL,
+        ],
+    ),
+    "lfm2": (
+        "Lfm2",
+        dict(LLAMA, num_key_value_heads=2, block_multiple_of=8),
+        [
+            causal("base", num_hidden_layers=3, full_attn_idxs=[1]),
+            causal(
+                "biases",
+                norm_eps=0.02,
+                **layers("v", "f", "v"),
+                num_hidden_layers=3,
+                hidden_size=40,
+                intermediate_size=36,
+                num_key_value_heads=4,
+                conv_bias=True,
+                conv_L_cache=4,
+                block_auto_adjust_ff_dim=False,
+                tie_word_embeddings=False,
+                **rope(100.0),
+            ),
+            causal("attention", conv_L_cache=2, block_ffn_dim_multiplier=1.7, num_key_value_heads=1),
+            ("model", "Model", layers("v")),
+        ],
+    ),
+    "llama4_text": (
+        "Llama4Text",
+        dict(
+            MIXTRAL,
+            intermediate_size_mlp=28,
+            head_dim=8,
+            attention_chunk_size=4,
+            floor_scale=3,
+            attn_scale=0.4,
+        ),
+        [
+            (
+                "base",
+                "Llama4ForCausalLM",
+                dict(
+                    num_hidden_layers=4,
+                    **rope(
+                        kind="llama3",
+                        factor=8.0,
+                        low_freq_factor=1.0,
+                        high_freq_factor=4.0,
+                        original_max_position_embeddings=8,
+                    ),
+                ),
+                dict(special=STACKED),
+            ),
+            (
+                "interleaved",
+                "Llama4ForCausalLM",
+                dict(
+                    rms_norm_eps=0.02,
+                    num_hidden_layers=3,
+                    interleave_moe_layer_step=2,
+                    no_rope_layers=[0, 1, 1],
+                    num_local_experts=4,
+                    num_experts_per_tok=2,
+                    use_qk_norm=False,
+                    attn_temperature_tuning=False,
+                    attention_chunk_size=5,
+                    attention_bias=True,
+                    head_dim=10,
+                    num_key_value_heads=4,
+                    hidden_act="gelu",
+                    tie_word_embeddings=True,
+                    **rope(100.0),
+                ),
+                dict(special=STACKED),
+            ),
+            (
+                "types",
+                "Llama4ForCausalLM",
+                dict(
+                    **layers("f", "c"),
+                    no_rope_layers=[1, 0],
+                    moe_layers=[1],
+                    num_experts_per_tok=3,
+                    num_key_value_heads=1,
+                    attention_chunk_size=3,
+                ),
+                dict(special=STACKED),
+            ),
+            ("model", "Model", dict(attention_chunk_size=2), dict(special=STACKED)),
         ],
     ),
 }

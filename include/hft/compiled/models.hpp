@@ -39,6 +39,7 @@
 #include <hft/models/bart.hpp>
 #include <hft/models/big_bird.hpp>
 #include <hft/models/biogpt.hpp>
+#include <hft/models/bitnet.hpp>
 #include <hft/models/bloom.hpp>
 #include <hft/models/codegen.hpp>
 #include <hft/models/cohere.hpp>
@@ -86,7 +87,9 @@
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/latent_config.hpp>
 #include <hft/models/led.hpp>
+#include <hft/models/lfm2.hpp>
 #include <hft/models/llama.hpp>
+#include <hft/models/llama4_text.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/longformer.hpp>
 #include <hft/models/longt5.hpp>

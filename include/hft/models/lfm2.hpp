@@ -1,0 +1,130 @@
+// LFM2: Llama with normalised queries and keys, most of whose layers have a gated convolution over the last few tokens
+// in the place of attention. Amini et al. 2025, arXiv 2511.23404. transformers/models/lfm2/modeling_lfm2.py
+#pragma once
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <hft/layers/hybrid_attention.hpp>
+#include <hft/layers/short_convolution.hpp>
+#include <hft/models/decoder_config.hpp>
+
+namespace hft {
+
+/// transformers.Lfm2Config; fields have its names and defaults, and the spellings of its first files are read.
+struct Lfm2Config : DecoderConfig {
+  f64 norm_eps = 1e-5;
+  bool conv_bias = false;  // of all layers of a convolution, not of it alone
+  isize conv_L_cache = 3;  // its taps
+  // An MLP's width is intermediate_size, or where it is adjusted two thirds of it, times a factor, then rounded up.
+  bool block_auto_adjust_ff_dim = true;
+  std::optional<f64> block_ffn_dim_multiplier = 1.0;
+  isize block_multiple_of = 256;
+  std::vector<isize> full_attn_idxs = {};     // layers with attention, where layer_types say nothing; default: all
+  std::vector<std::string> layer_types = {};  // "full_attention" or "conv" for each layer
+
+  static constexpr const char* model_type = "lfm2";
+  static constexpr const char* class_prefix = "Lfm2";
+  static constexpr name_rule rules[] = {{"layers.*.input_layernorm", "layers.*.operator_norm"},
+                                        {"layers.*.self_attn.q_norm", "layers.*.self_attn.q_layernorm"},
+                                        {"layers.*.self_attn.k_norm", "layers.*.self_attn.k_layernorm"},
+                                        {"layers.*.self_attn.o_proj", "layers.*.self_attn.out_proj"},
+                                        {"layers.*.post_attention_layernorm", "layers.*.ffn_norm"},
+                                        {"layers.*.mlp.gate_proj", "layers.*.feed_forward.w1"},
+                                        {"layers.*.mlp.up_proj", "layers.*.feed_forward.w3"},
+                                        {"layers.*.mlp.down_proj", "layers.*.feed_forward.w2"},
+                                        {"norm", "embedding_norm"}};
+  static constexpr name_tables names{.rules = rules};
+
+  Lfm2Config();
+  void fields(field_visitor& v);
+  /// Throws config_error for values that do not fit each other.
+  void check() const;
+
+  bool convolves(isize layer) const;
+  f64 mlp_width() const;  // a whole number
+  AttentionOptions attention(isize layer) const;
+  TextModelOptions<> text_model() const;
+};
+
+template <class B>
+using Lfm2Block = PreNormBlock<RMSNorm<B>, HybridAttention<B, rope, ShortConvolution<B>>, GatedMLP<B>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Lfm2Model = DecoderModel<Lfm2Config, Lfm2Block, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Lfm2ForCausalLM = CausalLM<Lfm2Config, Lfm2Block, RMSNorm, build<W, D, L, S>>;
+
+struct lfm2 : architecture<Lfm2Config, Lfm2Model, Lfm2ForCausalLM> {};
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE Lfm2Config::Lfm2Config() {
+  vocab_size = 65536;
+  hidden_size = 2560;
+  intermediate_size = 12288;
+  num_key_value_heads = 8;
+  max_position_embeddings = 128000;
+  pad_token_id = 0;
+  eos_token_id = 2;
+  tie_word_embeddings = true;
+  rope_parameters.rope_theta = 1e6;
+}
+
+HFT_INLINE void Lfm2Config::fields(field_visitor& v) {
+  DecoderConfig::fields(v);
+  v("block_ff_dim", intermediate_size, v.old);
+  v("tie_embedding", tie_word_embeddings, v.old);
+  v("norm_eps", norm_eps, v.not_negative);
+  v("conv_bias", conv_bias);
+  v("conv_L_cache", conv_L_cache, v.extent);
+  v("block_auto_adjust_ff_dim", block_auto_adjust_ff_dim);
+  v("block_ffn_dim_multiplier", block_ffn_dim_multiplier, v.not_negative);
+  v("block_multiple_of", block_multiple_of, v.extent);
+  v("full_attn_idxs", full_attn_idxs);
+  v("layer_types", layer_types);
+}
+
+HFT_INLINE void Lfm2Config::check() const {
+  check_layer_types(layer_types, num_hidden_layers, model_type, "conv");
+  check_decoder(*this, model_type);
+  if (!(mlp_width() >= 1 && mlp_width() <= field_visitor::largest_extent))
+    throw config_error(model_type, "block_ffn_dim_multiplier",
+                       detail::joined("a width of 1 to ", isize(field_visitor::largest_extent)),
+                       detail::joined(mlp_width()));
+}
+
+HFT_INLINE bool Lfm2Config::convolves(isize layer) const {
+  const auto& full = full_attn_idxs;
+  return layer_types.empty() ? !full.empty() && std::find(full.begin(), full.end(), layer) == full.end()
+                             : layer_types[std::size_t(layer)] != full_attention;
+}
+
+HFT_INLINE f64 Lfm2Config::mlp_width() const {
+  if (!block_auto_adjust_ff_dim) return f64(intermediate_size);
+  const f64 width = std::floor(2 * f64(intermediate_size) / 3);
+  if (!block_ffn_dim_multiplier) return width;
+  return std::ceil(std::floor(*block_ffn_dim_multiplier * width) / f64(block_multiple_of)) * f64(block_multiple_of);
+}
+
+HFT_INLINE AttentionOptions Lfm2Config::attention(isize layer) const {
+  AttentionOptions o = decoder_attention(*this, layer);
+  o.qk_norm = QKNormOptions{.eps = norm_eps};
+  if (convolves(layer)) o.convolution = ShortConvolutionOptions{.taps = conv_L_cache, .bias = conv_bias};
+  return o;
+}
+
+HFT_INLINE TextModelOptions<> Lfm2Config::text_model() const {
+  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = norm_eps});
+  for (auto& layer : o.layers) {
+    if (layer.attention.convolution) layer.attention_name = "conv";
+    layer.mlp.intermediate_size = isize(mlp_width());
+    layer.mlp.activation = silu;  // it has no hidden_act
+  }
+  return o;
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
