@@ -1204,6 +1204,8 @@ FORMER = {
             causal("window", sliding_window=5, head_dim=12),
             ("model", "Model", dict(sliding_window=3)),
             SEQUENCE,
+            TOKEN,
+            ("question_answering", "ForQuestionAnswering", dict(sliding_window=4)),
         ],
     ),
     "qwen3": (
@@ -1215,6 +1217,8 @@ FORMER = {
             causal("slides", head_dim=10, use_sliding_window=True, sliding_window=4, max_window_layers=1),
             ("model", "Model", dict(head_dim=12)),
             ("token_classification", "ForTokenClassification", dict(head_dim=12, num_labels=5)),
+            ("sequence_classification", "ForSequenceClassification", dict(head_dim=8, num_labels=3)),
+            ("question_answering", "ForQuestionAnswering", dict(head_dim=10)),
         ],
     ),
     "granite": (

@@ -36,6 +36,7 @@ CASES = {
     "llama_biases": ("llama/biases", {}, "next", ("bias", "layernorm")),
     "llama_yarn": ("llama/rope_yarn", {}, "next", ("q_proj", "k_proj")),
     "llama_sequence": ("llama/sequence_classification", {}, "class", ("score", "layers.1", "norm")),
+    "llama_answers": ("llama/question_answering", {}, "span", ("qa_outputs", "layers.0.self_attn", "norm")),
     "qwen2": ("qwen2/layer_types", {}, "next", ()),
     "qwen2_token": ("qwen2/token_classification", {}, "tags", ("score", "layers.1", "bias")),
     "mamba": ("mamba/base", {}, "next", ()),

@@ -212,6 +212,10 @@ def other_heads():
     labels = config(num_labels=3, id2label={0: "no", 1: "yes", 2: "unsure"})
     make = transformers.LlamaForSequenceClassification
     write_case("llama", "sequence_classification", lambda: make(labels), passes(38))
+    tags = config(num_labels=5, vocab_size=41)
+    write_case("llama", "token_classification", lambda: transformers.LlamaForTokenClassification(tags), passes(20))
+    answers = config(vocab_size=41)
+    write_case("llama", "question_answering", lambda: transformers.LlamaForQuestionAnswering(answers), passes(20))
 
 
 if __name__ == "__main__":

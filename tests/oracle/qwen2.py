@@ -49,6 +49,7 @@ def main():
     qwen2("model", transformers.Qwen2Model, None)
     qwen2("sequence_classification", transformers.Qwen2ForSequenceClassification, None, num_labels=3)
     qwen2("token_classification", transformers.Qwen2ForTokenClassification, None, num_labels=5)
+    qwen2("question_answering", transformers.Qwen2ForQuestionAnswering, None)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ HFT_INLINE f64 Lfm2Config::mlp_width() const {
 
 HFT_INLINE AttentionOptions Lfm2Config::attention(isize layer) const {
   AttentionOptions o = decoder_attention(*this, layer);
+  o.dropout = 0;  // nor has it attention_dropout
   o.qk_norm = QKNormOptions{.eps = norm_eps};
   if (convolves(layer)) o.convolution = ShortConvolutionOptions{.taps = conv_L_cache, .bias = conv_bias};
   return o;

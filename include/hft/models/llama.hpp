@@ -60,7 +60,8 @@ struct LlamaConfig {
   // What the files call it: safetensors by the names of the stock blocks.
   static constexpr auto& rules = decoder_rules;
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "rope_freqs.weight"};
-  static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
+  static constexpr name_tables names{
+      .question_answering_prefix = "transformer", .rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
   void complete_from(const gguf_file&);
 };
 
@@ -77,7 +78,14 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForSequenceClassification =
     DecoderForSequenceClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
-struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification> {};
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using LlamaForTokenClassification = DecoderForTokenClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using LlamaForQuestionAnswering = DecoderForQuestionAnswering<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
+struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification,
+                            LlamaForTokenClassification, LlamaForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -11,6 +11,7 @@ struct MistralConfig : LlamaConfig {
 
   static constexpr const char* model_type = "mistral";
   static constexpr const char* class_prefix = "Mistral";
+  static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
 
   MistralConfig() {
     intermediate_size = 14336;
@@ -35,8 +36,11 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralForTokenClassification =
     DecoderForTokenClassification<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MistralForQuestionAnswering = DecoderForQuestionAnswering<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
 struct mistral : architecture<MistralConfig, MistralModel, MistralForCausalLM, MistralForSequenceClassification,
-                              MistralForTokenClassification> {};
+                              MistralForTokenClassification, MistralForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

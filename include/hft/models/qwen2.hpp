@@ -18,8 +18,11 @@ struct Qwen2Config : LlamaConfig {
 
   static constexpr const char* model_type = "qwen2";
   static constexpr const char* class_prefix = "Qwen2";
-  static constexpr name_tables names{
-      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .ignored = LlamaConfig::ignored};
 
   Qwen2Config();
   void fields(field_visitor& v);
@@ -43,8 +46,11 @@ using Qwen2ForSequenceClassification =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForTokenClassification = DecoderForTokenClassification<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen2ForQuestionAnswering = DecoderForQuestionAnswering<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
 struct qwen2 : architecture<Qwen2Config, Qwen2Model, Qwen2ForCausalLM, Qwen2ForSequenceClassification,
-                            Qwen2ForTokenClassification> {};
+                            Qwen2ForTokenClassification, Qwen2ForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -27,8 +27,11 @@ using Qwen3ForSequenceClassification =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3ForTokenClassification = DecoderForTokenClassification<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen3ForQuestionAnswering = DecoderForQuestionAnswering<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
+
 struct qwen3 : architecture<Qwen3Config, Qwen3Model, Qwen3ForCausalLM, Qwen3ForSequenceClassification,
-                            Qwen3ForTokenClassification> {};
+                            Qwen3ForTokenClassification, Qwen3ForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
