@@ -20,6 +20,7 @@
 #include <hft/ops/cpu/embedding_backward.hpp>
 #include <hft/ops/cpu/f64.hpp>
 #include <hft/ops/cpu/fourier.hpp>
+#include <hft/ops/cpu/gated_delta_rule.hpp>
 #include <hft/ops/cpu/gather_bias.hpp>
 #include <hft/ops/cpu/linear.hpp>
 #include <hft/ops/cpu/linear_backward.hpp>

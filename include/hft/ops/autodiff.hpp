@@ -11,6 +11,7 @@
 #include <hft/ops/autodiff/elementwise.hpp>
 #include <hft/ops/autodiff/embedding.hpp>
 #include <hft/ops/autodiff/fourier.hpp>
+#include <hft/ops/autodiff/gated_delta_rule.hpp>
 #include <hft/ops/autodiff/gather_bias.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
