@@ -1,10 +1,11 @@
-// Latent attention, linear attention with a decay, and gated convolutions: token by token as all at once, and padding.
-// Their values are those of DeepSeek's, MiniMax's and LFM2's goldens.
+// Latent attention, and what stands in attention's place (a decay, the gated delta rule, a gated convolution): token by
+// token as all at once, and padding. Their values are those of the goldens of DeepSeek, MiniMax, Qwen3-Next and LFM2.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 #include <hft/generation/cache.hpp>
 #include <hft/layers/decay_attention.hpp>
+#include <hft/layers/gated_delta_net.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/layers/latent_attention.hpp>
 #include <hft/layers/short_convolution.hpp>
@@ -41,6 +42,12 @@ AttentionOptions decay_options() {
 AttentionOptions convolution_options(isize taps) {
   AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 4};
   o.convolution = ShortConvolutionOptions{.taps = taps, .bias = true};
+  return o;
+}
+AttentionOptions delta_options(bool fused, isize taps = 4) {
+  AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 5};
+  o.delta = GatedDeltaOptions{
+      .num_key_heads = 2, .num_value_heads = 4, .key_size = 3, .value_size = 5, .conv_kernel = taps, .fused = fused};
   return o;
 }
 
@@ -105,8 +112,16 @@ BOOST_AUTO_TEST_CASE(convolutions_by_tokens) {
     token_by_token<HybridAttention<B, no_positions, ShortConvolution<B>>>(convolution_options(taps));
 }
 
+BOOST_AUTO_TEST_CASE(by_the_delta_rule_by_tokens) {
+  using Layer = HybridAttention<B, no_positions, GatedDeltaNet<B>>;
+  for (const isize taps : {1, 2, 4, 5}) token_by_token<Layer>(delta_options(false, taps));
+  token_by_token<Layer>(delta_options(true));
+}
+
+namespace {
+
 template <class Layer>
-static void padding_adds_nothing(const AttentionOptions& o) {
+void without_padding(const AttentionOptions& o) {
   const auto layer = filled<Layer>(o);
   const auto x = normal({2, 6, 12}, 99);
   auto alone = context_of(0, 4), padded = context_of(0, 6);
@@ -114,11 +129,14 @@ static void padding_adds_nothing(const AttentionOptions& o) {
   const auto expected = layer(x.slice(1, 2, 6).dense(), alone);
   BOOST_TEST(difference(layer(x, padded).slice(1, 2, 6), expected) < 1e-5f);
 }
-BOOST_AUTO_TEST_CASE(padding) {
-  padding_adds_nothing<DecayAttention<B>>(decay_options());
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(padding_adds_nothing) {
+  without_padding<DecayAttention<B>>(decay_options());
+  for (const bool fused : {false, true}) without_padding<GatedDeltaNet<B>>(delta_options(fused));
   auto o = convolution_options(3);
   o.convolution->bias = false;
-  padding_adds_nothing<ShortConvolution<B>>(o);
+  without_padding<ShortConvolution<B>>(o);
 }
 
 BOOST_AUTO_TEST_CASE(without_options) {
@@ -126,6 +144,7 @@ BOOST_AUTO_TEST_CASE(without_options) {
   BOOST_CHECK_THROW(LatentAttention<B>{plain}, value_error);
   BOOST_CHECK_THROW(DecayAttention<B>{plain}, value_error);
   BOOST_CHECK_THROW(ShortConvolution<B>{plain}, value_error);
+  BOOST_CHECK_THROW(GatedDeltaNet<B>{plain}, value_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

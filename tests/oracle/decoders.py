@@ -55,6 +55,16 @@ STACKED = [
 # Routers with no score near zero, where the next would be near, too
 FLAT = dict(special=[(r"mlp\.gate\.weight$", 0.0, 0.25)])
 
+# Norms around one but that of the gated delta rule, whose states keep some tokens and forget others
+DELTA = dict(
+    special=[
+        (r"linear_attn\.norm\.weight$", 1.0, 0.433),
+        *AROUND_ONE["special"],
+        (r"A_log$", -1.2, 1.5),
+        (r"dt_bias$", 0.3, 0.8),
+    ]
+)
+
 # Buffers of an activation that a checkpoint has
 XIELU = dict(special=[(r"act_fn\.beta$", 0.5, 0.1), (r"act_fn\.eps$", -1e-6, 0.0)])
 
@@ -106,6 +116,9 @@ DEEPSEEK = dict(
     qk_nope_head_dim=6,
     qk_rope_head_dim=4,
     v_head_dim=8,
+)
+DELTA_HEADS = dict(
+    head_dim=16, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6, linear_value_head_dim=5
 )
 YARN = rope(kind="yarn", factor=4.0, original_max_position_embeddings=8, mscale=0.8, mscale_all_dim=1.2)
 
@@ -861,6 +874,46 @@ ARCHS = {
             SEQUENCE,
             TOKEN,
             QUESTION,
+        ],
+    ),
+    "qwen3_next": (
+        "Qwen3Next",
+        dict(QWEN_MOE, **DELTA_HEADS, shared_expert_intermediate_size=24),
+        [
+            causal("base", DELTA, num_hidden_layers=3, **layers("l", "f", "l"), num_experts=5, mlp_only_layers=[0]),
+            causal(
+                "top_1",
+                DELTA,
+                rms_norm_eps=0.02,
+                **layers("f", "l"),
+                linear_num_key_heads=1,
+                linear_value_head_dim=9,
+                linear_conv_kernel_dim=2,
+                decoder_sparse_step=2,
+                num_experts_per_tok=1,
+                attention_bias=True,
+                head_dim=8,
+                num_key_value_heads=4,
+                hidden_act="gelu",
+                tie_word_embeddings=True,
+                **aux(),
+                **rope(100.0, partial_rotary_factor=0.5),
+            ),
+            causal(
+                "ungrouped",
+                DELTA,
+                full_attention_interval=2,
+                linear_num_key_heads=3,
+                linear_num_value_heads=3,
+                norm_topk_prob=False,
+                num_experts=4,
+                num_experts_per_tok=3,
+                num_key_value_heads=1,
+            ),
+            (*MODEL[:2], dict(num_hidden_layers=2, **layers("l", "f")), DELTA),
+            (*SEQUENCE, DELTA),
+            (*TOKEN, DELTA),
+            (*QUESTION, DELTA),
         ],
     ),
     "qwen2_moe": (

@@ -127,6 +127,8 @@ CASES = {
     "mixtral_aux": ("mixtral/top_1", {}, "next", ("layers.0.block_sparse_moe.experts", "gate.weight", "norm")),
     "qwen3_moe": ("qwen3_moe/base", {}, "next", ("layers.2.mlp.experts.3", "mlp.gate.weight", "norm")),
     "qwen3_moe_aux": ("qwen3_moe/top_1", {}, "next", ("layers.1.mlp", "norm")),
+    "qwen3_next": ("qwen3_next/base", {}, "next", ("layers.0.linear_attn", "layers.1.self_attn", "norm")),
+    "qwen3_next_aux": ("qwen3_next/top_1", {}, "next", ("layers.1.linear_attn", "gate.weight", "q_proj", "norm")),
     "qwen2_moe": ("qwen2_moe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "mlp.shared", "norm")),
     "qwen2_moe_aux": ("qwen2_moe/normalized", {}, "next", ("experts.0", "mlp.shared", "gate.weight", "norm")),
     "olmoe": ("olmoe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "norm")),

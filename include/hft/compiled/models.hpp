@@ -51,6 +51,7 @@
 #include <hft/models/decoder_config.hpp>
 #include <hft/models/deepseek_v2.hpp>
 #include <hft/models/deepseek_v3.hpp>
+#include <hft/models/delta_layers.hpp>
 #include <hft/models/distilbert.hpp>
 #include <hft/models/electra.hpp>
 #include <hft/models/encoder.hpp>
@@ -120,6 +121,7 @@
 #include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
 #include <hft/models/qwen3_moe.hpp>
+#include <hft/models/qwen3_next.hpp>
 #include <hft/models/roformer.hpp>
 #include <hft/models/rotary_encoder.hpp>
 #include <hft/models/saving.hpp>

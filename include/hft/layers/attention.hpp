@@ -10,6 +10,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/positions.hpp>
+#include <hft/ops/activation.hpp>
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
@@ -201,7 +202,7 @@ class SelfAttention {
   using linear_t = typename B::column_linear;
 
   explicit SelfAttention(const AttentionOptions& o)
-      : q_proj(o.hidden_size, o.num_heads * o.head_dim, o.bias),
+      : q_proj(o.hidden_size, (o.output_gate ? 2 : 1) * o.num_heads * o.head_dim, o.bias),
         k_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         v_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         o_proj(o.num_heads * o.head_dim, o.hidden_size, o.output_bias),
@@ -219,6 +220,15 @@ class SelfAttention {
   X operator()(const X& x, Context& context) const {
     if (inv_freq.extent(0)) context.rotary->use({inv_freq.data(), inv_freq.data() + inv_freq.size()});
     auto [q, k, v] = project(x, q_proj, k_proj, v_proj);
+    X gate;
+    if (core_.options().output_gate) {
+      const isize H = core_.options().num_heads, C = core_.options().head_dim;
+      const auto heads = q.template reshape<4>({q.extent(0), q.extent(1), H, 2 * C});
+      const auto half = [&](isize from) {
+        return heads.slice(3, from, from + C).dense().template reshape<3>({q.extent(0), q.extent(1), H * C});
+      };
+      gate = half(C), q = half(0);
+    }
     const bool late = q_norm && core_.options().qk_norm->after_positions;
     if (q_norm && !late) q = (*q_norm)(q), k = (*k_norm)(k);
     if (const auto limit = core_.options().clip_qkv)
@@ -227,7 +237,8 @@ class SelfAttention {
       if (late) query = q_norm->of_heads(query), keys = k_norm->of_heads(keys);
     };
     const X y = core_(q, k, v, context, placed, sinks);
-    return o_proj(sub_norm ? (*sub_norm)(y) : y);
+    const X seen = gate ? gated(gate, y, Activation::sigmoid) : y;
+    return o_proj(sub_norm ? (*sub_norm)(seen) : seen);
   }
 
   void visit(visitor& v) {

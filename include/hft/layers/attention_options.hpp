@@ -66,6 +66,17 @@ struct TemperatureOptions {
   f64 strength;
 };
 
+/// Of a GatedDeltaNet: a state that forgets and corrects itself in the place of a softmax (Qwen3-Next). Its heads are
+/// its own, not those of the layer's options.
+struct GatedDeltaOptions {
+  isize num_key_heads, num_value_heads;  // a key's head serves several values' heads, one behind the other
+  isize key_size, value_size;            // of a head
+  isize conv_kernel = 4;
+  Activation activation = Activation::silu;  // after the convolution
+  f64 eps = 1e-6;                            // of its norm
+  bool fused = false;  // whether two projections make all that it needs, by groups of a key's head and its values'
+};
+
 /// Of a StreamAttention.
 struct StreamOptions {
   isize count = 0;  // streams beside the text
@@ -91,6 +102,7 @@ struct AttentionOptions {
   bool rotary = true;                    // false: this layer knows no order, though others turn (SmolLM3)
   bool stored_frequencies = false;       // of a SelfAttention: whether checkpoints have rope's frequencies (ESM)
   bool rotary_values = false;            // whether values are turned, too (RoFormer)
+  bool output_gate = false;              // of a SelfAttention: whether q_proj makes a gate behind each head's query
   AlibiOptions alibi = {};
   std::optional<QKNormOptions> qk_norm = {};
   std::optional<f64> clip_qkv = {};  // queries, keys and values are cut off at +- this
@@ -102,13 +114,14 @@ struct AttentionOptions {
   std::optional<LatentOptions> latent = {};
   std::optional<DecayOptions> decay = {};
   std::optional<ShortConvolutionOptions> convolution = {};
+  std::optional<GatedDeltaOptions> delta = {};
   isize side_block = 0;  // of a SideAttention: the tokens whose sum is one more key; 0: there is none
   f64 side_eps = 1e-6;   // of the norm of these sums
   StreamOptions streams = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 
   /// Whether the layer keeps a state, not keys and values.
-  bool recurrent() const { return decay || convolution; }
+  bool recurrent() const { return decay || convolution || delta; }
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.

@@ -41,8 +41,13 @@ class CausalConv1d {
   /// (B,T,C) and the state (B,K-1,C) => (B,T,C) and the state after; see ops/causal_conv1d.hpp.
   template <class X, class State>
   auto operator()(const X& x, const State& state) const {
-    const auto taps = weight.template reshape<2>({weight.extent(0), weight.extent(2)});
-    return causal_conv1d(x, taps, bias, state);
+    return causal_conv1d(x, taps(), bias, state);
+  }
+  /// The same of the channels from `first` on, as many as x and the state have.
+  template <class X, class State>
+  auto of_channels(const X& x, isize first, const State& state) const {
+    const isize end = first + x.extent(2);
+    return causal_conv1d(x, taps().slice(0, first, end), bias.extent(0) ? bias.slice(0, first, end) : bias, state);
   }
   void visit(visitor& v) {
     v("weight", weight);
@@ -51,6 +56,9 @@ class CausalConv1d {
 
   typename B::template parameter<typename B::activation, 3> weight;  // (C,1,K)
   typename B::template parameter<typename B::activation, 1> bias;    // (C) or empty
+
+ private:
+  auto taps() const { return weight.template reshape<2>({weight.extent(0), weight.extent(2)}); }
 };
 
 /// transformers.models.mamba.MambaMixer. Checkpoint names: in_proj, conv1d, x_proj, dt_proj, A_log, D, out_proj.
