@@ -92,7 +92,7 @@ KINDS = {
 
 
 def layers(*kinds):
-    """Layer types by their first letters."""
+    """Layer types by a letter each."""
     return dict(layer_types=[KINDS[kind] for kind in kinds])
 
 

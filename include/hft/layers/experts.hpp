@@ -145,7 +145,8 @@ class MixtureOfExperts {
       parts.push_back(X(detail::feed_forward(experts[e], seen, context)).template reshape<2>({n, C}));
       used.push_back(std::move(places[e]));
     }
-    if (options_.weighs_inputs) weights = Rows(Tensor<typename B::activation, 2, typename B::base>::filled({N, k}, 1));
+    if (options_.weighs_inputs)
+      weights = Rows(to_device<typename B::base>(Tensor<typename B::activation, 2>::filled({N, k}, 1)));
     const X y = combine_rows(parts, used, weights).template reshape<3>(x.shape());
     return shared_expert ? add(y, shared(x, rows, context)) : y;
   }
