@@ -96,6 +96,8 @@
 #include <hft/models/qwen2.hpp>
 #include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_5.hpp>
+#include <hft/models/qwen3_5_moe.hpp>
 #include <hft/models/qwen3_moe.hpp>
 #include <hft/models/qwen3_next.hpp>
 #include <hft/models/roberta.hpp>
@@ -198,8 +200,8 @@ using decoder_archs =
     archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bitnet, bloom, codegen, cohere, cohere2, deepseek_v2,
           deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, gemma, gemma2, gemma3_text, glm, glm4, gpt2,
           gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
-          llama4_text, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe, qwen3_moe,
-          qwen3_next, seed_oss, smollm3, stablelm, starcoder2, xglm, mamba>;
+          llama4_text, mamba, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe,
+          qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, seed_oss, smollm3, stablelm, starcoder2, xglm>;
 using encoder_archs =
     archs<bert, roberta, xlm_roberta, camembert, distilbert, albert, big_bird, convbert, data2vec_text, deberta,
           deberta_v2, electra, ernie, esm, eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, luke,

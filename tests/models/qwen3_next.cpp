@@ -1,7 +1,9 @@
-// Qwen3-Next: its config as published, what it refuses, and how its parameters begin.
+// Qwen3-Next and Qwen3.5: configs as published, what they refuse, and how parameters begin.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include <hft/models/qwen3_5.hpp>
+#include <hft/models/qwen3_5_moe.hpp>
 #include <hft/models/qwen3_next.hpp>
 
 #include "golden.hpp"
@@ -12,8 +14,9 @@ using namespace hft::test;
 BOOST_AUTO_TEST_SUITE(qwen3_next)
 
 namespace {
-Qwen3NextConfig read(const char* text) {
-  return config_from_json<Qwen3NextConfig>(parse_json(text, "config.json"), "config.json");
+template <class Config = Qwen3NextConfig>
+Config read(const char* text) {
+  return config_from_json<Config>(parse_json(text, "config.json"), "config.json");
 }
 }  // namespace
 
@@ -28,6 +31,20 @@ BOOST_AUTO_TEST_CASE(layers_of_published_files) {
   BOOST_TEST(config_to_json(config)["full_attention_interval"].dump() == "4");
   BOOST_TEST(!config_to_json(Qwen3NextConfig()).contains("full_attention_interval"));
   BOOST_TEST((!read(R"({"full_attention_interval": 2})").attention(1).recurrent()));
+}
+
+// It costs a config: what computes is Qwen3-Next's.
+static_assert(std::is_same_v<Qwen3_5MoeForCausalLM<f32>::body_type, Qwen3NextForCausalLM<f32>::body_type>);
+
+// Of Qwen3.5; text knows one position a token.
+BOOST_AUTO_TEST_CASE(sections_of_positions_are_kept) {
+  const auto config = read<Qwen3_5TextConfig>(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000000,
+    "mrope_section": [11, 11, 10], "mrope_interleaved": true}})");
+  BOOST_TEST((config.attention(0).delta && !config.attention(0).delta->fused));
+  BOOST_TEST(config.attention(3).rope->dim() == 64);
+  const json written = config_to_json(config)["rope_parameters"];
+  BOOST_TEST((written["mrope_section"] == json::array({11, 11, 10}) && written["mrope_interleaved"] == json(true)));
+  BOOST_TEST(!config_to_json(Qwen3_5TextConfig())["rope_parameters"].contains("mrope_section"));
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {

@@ -129,6 +129,8 @@ CASES = {
     "qwen3_moe_aux": ("qwen3_moe/top_1", {}, "next", ("layers.1.mlp", "norm")),
     "qwen3_next": ("qwen3_next/base", {}, "next", ("layers.0.linear_attn", "layers.1.self_attn", "norm")),
     "qwen3_next_aux": ("qwen3_next/top_1", {}, "next", ("layers.1.linear_attn", "gate.weight", "q_proj", "norm")),
+    "qwen3_5_text": ("qwen3_5_text/base", {}, "next", ("layers.0.linear_attn", "layers.1.self_attn", "norm")),
+    "qwen3_5_moe_text": ("qwen3_5_moe_text/top_1", {}, "next", ("layers.1.linear_attn", "gate.weight", "norm")),
     "qwen2_moe": ("qwen2_moe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "mlp.shared", "norm")),
     "qwen2_moe_aux": ("qwen2_moe/normalized", {}, "next", ("experts.0", "mlp.shared", "gate.weight", "norm")),
     "olmoe": ("olmoe/base", {}, "next", ("layers.1.mlp.experts.3", "gate.weight", "norm")),

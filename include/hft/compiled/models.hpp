@@ -120,6 +120,8 @@
 #include <hft/models/qwen2.hpp>
 #include <hft/models/qwen2_moe.hpp>
 #include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_5.hpp>
+#include <hft/models/qwen3_5_moe.hpp>
 #include <hft/models/qwen3_moe.hpp>
 #include <hft/models/qwen3_next.hpp>
 #include <hft/models/roformer.hpp>

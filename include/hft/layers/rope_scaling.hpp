@@ -29,6 +29,9 @@ struct RopeParameters {
   std::vector<f64> short_factor = {}, long_factor = {};
   // llama3 (Dubey et al. 2024, arXiv 2407.21783)
   std::optional<f64> low_freq_factor = {}, high_freq_factor = {};
+  // How pairs are dealt out to an image token's positions (Qwen3.5), which of text are one: kept, and not heeded.
+  std::vector<isize> mrope_section = {};
+  std::optional<bool> mrope_interleaved = {};
   std::optional<f64> alpha = {};  // of HunYuan's kind of dynamic, which its config turns into another rope_theta
 
   bool operator==(const RopeParameters&) const = default;

@@ -160,6 +160,8 @@ inline void rope_fields(RopeParameters& r, field_visitor& v) {
   v("truncate", r.truncate);
   v("short_factor", r.short_factor);
   v("long_factor", r.long_factor);
+  v("mrope_section", r.mrope_section);
+  v("mrope_interleaved", r.mrope_interleaved);
 }
 
 /// Reads fields from a JSON object.

@@ -100,12 +100,9 @@ HFT_INLINE AttentionOptions Qwen2MoeConfig::attention(isize layer) const {
 
 HFT_INLINE TextModelOptions<> Qwen2MoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
-  for (auto& layer : o.layers) {
-    if (!sparse(layer.attention.layer)) continue;
-    layer.mlp.experts = experts(moe_intermediate_size);
-    layer.mlp.experts.shared_size = shared_expert_intermediate_size;
-    layer.mlp.experts.shared_gate = true;
-  }
+  for (auto& layer : o.layers)
+    if (sparse(layer.attention.layer))
+      layer.mlp.experts = experts(moe_intermediate_size, shared_expert_intermediate_size);
   return o;
 }
 

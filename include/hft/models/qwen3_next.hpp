@@ -94,12 +94,9 @@ HFT_INLINE void Qwen3NextConfig::check() const {
 
 HFT_INLINE TextModelOptions<> Qwen3NextConfig::text_model() const {
   auto o = DeltaLayers::model(*this);
-  for (auto& layer : o.layers) {
-    if (!sparse(layer.attention.layer)) continue;
-    layer.mlp.experts = experts(moe_intermediate_size);
-    layer.mlp.experts.shared_size = shared_expert_intermediate_size;
-    layer.mlp.experts.shared_gate = true;
-  }
+  for (auto& layer : o.layers)
+    if (sparse(layer.attention.layer))
+      layer.mlp.experts = experts(moe_intermediate_size, shared_expert_intermediate_size);
   return o;
 }
 

@@ -24,11 +24,14 @@ struct SparseConfig : DecoderConfig {
     o.experts_per_token = num_experts_per_tok;
     return o;
   }
-  ExpertsOptions experts(isize intermediate_size) const {
+  /// Where there is a shared size, beside an expert of that width that all tokens see, each by a share of its own.
+  ExpertsOptions experts(isize intermediate_size, isize shared_size = 0) const {
     return {.count = num_experts,
             .per_token = num_experts_per_tok,
             .intermediate_size = intermediate_size,
-            .normalised = norm_topk_prob};
+            .normalised = norm_topk_prob,
+            .shared_size = shared_size,
+            .shared_gate = shared_size > 0};
   }
 };
 
