@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <hft/error.hpp>
+#include <hft/layers/mamba_options.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/ops/activation_kind.hpp>
 #include <hft/ops/heads.hpp>
@@ -115,13 +116,14 @@ struct AttentionOptions {
   std::optional<DecayOptions> decay = {};
   std::optional<ShortConvolutionOptions> convolution = {};
   std::optional<GatedDeltaOptions> delta = {};
+  std::optional<MambaMixerOptions> mamba = {};  // of a MambaMixer in the place of attention
   isize side_block = 0;  // of a SideAttention: the tokens whose sum is one more key; 0: there is none
   f64 side_eps = 1e-6;   // of the norm of these sums
   StreamOptions streams = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 
   /// Whether the layer keeps a state, not keys and values.
-  bool recurrent() const { return decay || convolution || delta; }
+  bool recurrent() const { return decay || convolution || delta || mamba; }
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.

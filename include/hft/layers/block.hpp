@@ -35,7 +35,7 @@ struct BlockOptions {
   bool attention_normed = true;      // else attention sees x itself, which was normed before (ModernBERT's first)
   // Checkpoint names of a TransformerBlock's norms, of an architecture that has several (Falcon).
   const char *first_norm = "input_layernorm", *second_norm = "post_attention_layernorm";
-  const char* attention_name = "self_attn";              // that of its attention, where layers differ (Qwen3-Next)
+  const char* attention_name = "self_attn";              // that of its attention, where layers differ (Jamba)
   std::optional<AttentionOptions> cross_attention = {};  // of a decoder's block beside an encoder
 };
 

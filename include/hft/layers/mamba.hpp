@@ -1,6 +1,11 @@
 // MambaMixer: the selective state space layer of Mamba (Gu & Dao 2023, arXiv 2312.00752), which is also Jamba's.
 #pragma once
+#include <optional>
+
+#include <hft/layers/attention_options.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/mamba_options.hpp>
+#include <hft/layers/norm.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/causal_conv1d.hpp>
 #include <hft/ops/mask_tokens.hpp>
@@ -10,24 +15,56 @@
 
 namespace hft {
 
-struct MambaMixerOptions {
-  isize hidden_size;
-  isize intermediate_size;
-  isize time_step_rank;
-  isize state_size = 16;
-  isize conv_kernel = 4;
-  Activation activation = Activation::silu;  // after the convolution
-  bool use_bias = false;
-  bool use_conv_bias = true;
-  isize layer = 0;  // its place in the cache
+/// What a mixer keeps of the tokens before; empty tensors: there were none.
+template <Scalar A, BaseDevice D = cpu, std::size_t Rank = 3>
+struct MambaState {
+  Tensor<A, 3, D> conv;    // (B,K-1,C) the last inputs of the convolution
+  Tensor<A, Rank, D> ssm;  // (B,C,N); of heads (B,H,N,P)
 };
 
-/// What a mixer keeps of the tokens before; empty tensors: there were none.
-template <Scalar A, BaseDevice D = cpu>
-struct MambaState {
-  Tensor<A, 3, D> conv;  // (B,K-1,C) the last inputs of the convolution
-  Tensor<A, 3, D> ssm;   // (B,C,N)
-};
+namespace detail {
+
+// Between a mixer's state and a cache, which keeps tensors of four dimensions.
+template <Scalar A, std::size_t R, BaseDevice D>
+Tensor<A, 4, D> as_kept(const Tensor<A, R, D>& t) {
+  if constexpr (R == 4)
+    return t.dense();
+  else
+    return t.dense().template reshape<4>({t.extent(0), 1, t.extent(1), t.extent(2)});
+}
+template <std::size_t R, Scalar A, BaseDevice D>
+Tensor<A, R, D> from_kept(const Tensor<A, 4, D>& t) {
+  if (!t) return {};
+  if constexpr (R == 4)
+    return t.dense();
+  else
+    return t.dense().template reshape<3>({t.extent(0), t.extent(2), t.extent(3)});
+}
+
+/// A mixer's (B,T,C) => (B,T,C) with the state that the pass's cache has for this layer, if it has one. Padding is told
+/// from tokens where there are several; a single one, which a cache goes on with, is none.
+template <class Mixer, class X, class Context>
+X mix_by_context(const Mixer& mixer, const X& x, Context& context, isize layer) {
+  const isize T = x.extent(1);
+  decltype(context.key_mask) mask;  // (B,T)
+  if (context.key_mask && T > 1)
+    mask = context.key_mask.slice(1, context.key_mask.extent(1) - T, context.key_mask.extent(1)).dense();
+  if constexpr (requires { context.cache; }) {
+    if (context.cache) {
+      using state = typename Mixer::state;
+      auto& kept = context.cache->state(layer);
+      state past{from_kept<3>(kept["conv"]), from_kept<decltype(state::ssm)::rank>(kept["ssm"])};
+      const X y = mixer(x, &past, mask);
+      kept["conv"] = as_kept(past.conv);
+      kept["ssm"] = as_kept(past.ssm);
+      kept.tokens += T;
+      return y;
+    }
+  }
+  return mixer(x, nullptr, mask);
+}
+
+}  // namespace detail
 
 /// The convolution of each channel, torch.nn.Conv1d with groups = C. Checkpoint names: weight, bias. Its weights are
 /// held in the activation dtype whatever the model's weight dtype is: they are small.
@@ -61,7 +98,8 @@ class CausalConv1d {
   auto taps() const { return weight.template reshape<2>({weight.extent(0), weight.extent(2)}); }
 };
 
-/// transformers.models.mamba.MambaMixer. Checkpoint names: in_proj, conv1d, x_proj, dt_proj, A_log, D, out_proj.
+/// transformers.models.mamba.MambaMixer. Checkpoint names: in_proj, conv1d, x_proj, dt_proj, A_log, D, out_proj; where
+/// the options have norms dt_layernorm, b_layernorm, c_layernorm.
 template <class B>
 class MambaMixer {
  public:
@@ -77,30 +115,22 @@ class MambaMixer {
         D(decltype(D)::unallocated({o.intermediate_size})),
         out_proj(o.intermediate_size, o.hidden_size, o.use_bias),
         activation_(o.activation),
-        layer_(o.layer) {}
+        layer_(o.layer) {
+    if (!o.norm_eps) return;
+    const auto norm = [&](isize size) {
+      return NormOptions{.size = size, .eps = *o.norm_eps, .weight = o.norm_weights};
+    };
+    dt_layernorm.emplace(norm(o.time_step_rank));
+    b_layernorm.emplace(norm(o.state_size));
+    c_layernorm.emplace(norm(o.state_size));
+  }
 
-  /// (B,T,hidden_size) => (B,T,hidden_size), with the state that the pass's cache has, if it has one. Padding is told
-  /// from tokens where there are several rows of several tokens, as in Transformers.
+  explicit MambaMixer(const AttentionOptions& o) : MambaMixer(o.mamba.value()) {}
+
+  /// (B,T,hidden_size) => (B,T,hidden_size), by the pass's cache and mask: see mix_by_context.
   template <class X, class Context>
   requires requires(const Context& c) { c.key_mask; }
-  X operator()(const X& x, Context& context) const {
-    const isize T = x.extent(1);
-    Tensor<u8, 2, typename B::base> mask;  // (B,T)
-    if (context.key_mask && x.extent(0) > 1 && T > 1)
-      mask = context.key_mask.slice(1, context.key_mask.extent(1) - T, context.key_mask.extent(1)).dense();
-    if constexpr (requires { context.cache; }) {
-      if (context.cache) {
-        auto& kept = context.cache->state(layer_);
-        state past{flat(kept["conv"]), flat(kept["ssm"])};
-        const X y = (*this)(x, &past, mask);
-        kept["conv"] = as_kept(past.conv);
-        kept["ssm"] = as_kept(past.ssm);
-        kept.tokens += T;
-        return y;
-      }
-    }
-    return (*this)(x, nullptr, mask);
-  }
+  X operator()(const X& x, Context& context) const { return detail::mix_by_context(*this, x, context, layer_); }
 
   /// (B,T,hidden_size) => (B,T,hidden_size). `past`, if not null, is the state that the tokens start with, and becomes
   /// the one after them; no gradient flows through it. A mask (B,T), if not empty, is 0 where a token is padding: it is
@@ -115,10 +145,14 @@ class MambaMixer {
     const X u = without_padding(activate(convolved, activation_));  // (B,T,C)
 
     const X selected = x_proj(u);  // (B,T,rank+2N)
-    const X delta = softplus(dt_proj(selected.slice(2, 0, rank)));
+    const auto part = [&](isize from, isize to, const std::optional<RMSNorm<B>>& norm) {
+      const X y = selected.slice(2, from, to);
+      return norm ? (*norm)(y) : y;
+    };
+    const X delta = softplus(dt_proj(part(0, rank, dt_layernorm)));
     const auto [y, ssm] =
-        selective_scan(u, delta, negative_exp(A_log), selected.slice(2, rank, rank + N),
-                       selected.slice(2, rank + N, rank + 2 * N), D, past ? past->ssm : decltype(past->ssm)());
+        selective_scan(u, delta, negative_exp(A_log), part(rank, rank + N, b_layernorm),
+                       part(rank + N, rank + 2 * N, c_layernorm), D, past ? past->ssm : decltype(past->ssm)());
     if (past) *past = {conv, ssm};
     return out_proj(gated(gate, y, Activation::silu));
   }
@@ -130,6 +164,9 @@ class MambaMixer {
     v("A_log", A_log);
     v("D", D);
     v("out_proj", out_proj);
+    v("dt_layernorm", dt_layernorm);
+    v("b_layernorm", b_layernorm);
+    v("c_layernorm", c_layernorm);
   }
 
   typename B::linear in_proj;
@@ -138,19 +175,9 @@ class MambaMixer {
   typename B::template parameter<typename B::activation, 2> A_log;  // (C,N)
   typename B::template parameter<typename B::activation, 1> D;      // (C)
   typename B::linear out_proj;
+  std::optional<RMSNorm<B>> dt_layernorm, b_layernorm, c_layernorm;
 
  private:
-  // A cache keeps tensors of four dimensions.
-  template <class T3>
-  static auto as_kept(const T3& t) {
-    return t.dense().template reshape<4>({t.extent(0), 1, t.extent(1), t.extent(2)});
-  }
-  template <class T4>
-  static auto flat(const T4& t) {
-    using T3 = decltype(state::conv);
-    return t ? T3(t.dense().template reshape<3>({t.extent(0), t.extent(2), t.extent(3)})) : T3();
-  }
-
   Activation activation_;
   isize layer_;
 };

@@ -46,6 +46,7 @@ struct MambaConfig {
 
   isize intermediate_size() const { return expand * hidden_size; }
   isize rank() const { return time_step_rank.value_or((hidden_size + 15) / 16); }
+  MambaMixerOptions mixer() const;
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
   LMHeadOptions lm_head() const {
     return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
@@ -61,6 +62,30 @@ struct MambaConfig {
   static constexpr name_tables names{.base_model_prefix = "backbone", .rules = rules, .old_endings = old_endings};
 };
 
+// Of a config derived from it:
+
+/// The fields that Mamba-2 has, too.
+void mamba_fields(MambaConfig& c, field_visitor& v);
+/// Throws config_error for more channels than any model has. `model_type` names the config in errors.
+void check_inner_size(isize expand, isize hidden_size, const char* field, const char* model_type);
+/// Throws config_error for values that do not fit each other.
+void check_mamba(const MambaConfig& c, const char* model_type);
+/// Decay rates of 1 to the number of states, and D of ones; false: the path is neither.
+bool initialise_states(std::string_view path, const std::vector<isize>& shape, std::vector<f32>& values);
+
+/// The model whose layers have this mixer.
+template <class Mixer>
+TextModelOptions<ResidualBlockOptions<Mixer>> mamba_model(const MambaConfig& c, const char* where, Mixer mixer) {
+  const NormOptions norm{.size = c.hidden_size, .eps = c.layer_norm_epsilon};
+  TextModelOptions<ResidualBlockOptions<Mixer>> o{
+      .where = where,
+      .embeddings = {.vocab_size = c.vocab_size, .hidden_size = c.hidden_size},
+      .norm = norm,
+      .shows_embeddings = false};
+  for (mixer.layer = 0; mixer.layer < c.num_hidden_layers; ++mixer.layer) o.layers.push_back({norm, mixer});
+  return o;
+}
+
 template <class B>
 using MambaBlock = ResidualBlock<RMSNorm<B>, MambaMixer<B>>;
 
@@ -75,60 +100,73 @@ struct mamba : architecture<MambaConfig, MambaModel, MambaForCausalLM> {};
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE void MambaConfig::fields(field_visitor& v) {
-  v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
-  v("state_size", state_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
-  v("pad_token_id", pad_token_id);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
-  v("expand", expand, v.extent);
-  v("conv_kernel", conv_kernel, v.extent);
-  v("use_bias", use_bias);
-  v("use_conv_bias", use_conv_bias);
-  v("hidden_act", hidden_act);
-  v("initializer_range", initializer_range);
-  v("residual_in_fp32", residual_in_fp32);
-  v("time_step_rank", time_step_rank, v.extent);
+  mamba_fields(*this, v);
   v("time_step_scale", time_step_scale);
-  v("time_step_min", time_step_min, v.not_negative);
-  v("time_step_max", time_step_max, v.not_negative);
-  v("time_step_floor", time_step_floor, v.not_negative);
   v("time_step_init_scheme", time_step_init_scheme);
-  v("rescale_prenorm_residual", rescale_prenorm_residual);
-  v("use_cache", use_cache);
-  v("tie_word_embeddings", tie_word_embeddings);
 }
 
-HFT_INLINE void MambaConfig::check() const {
+HFT_INLINE void mamba_fields(MambaConfig& c, field_visitor& v) {
+  v("vocab_size", c.vocab_size, v.extent);
+  v("hidden_size", c.hidden_size, v.extent);
+  v("state_size", c.state_size, v.extent);
+  v("num_hidden_layers", c.num_hidden_layers, v.layers);
+  v("layer_norm_epsilon", c.layer_norm_epsilon, v.not_negative);
+  v("pad_token_id", c.pad_token_id);
+  v("bos_token_id", c.bos_token_id);
+  v("eos_token_id", c.eos_token_id);
+  v("expand", c.expand, v.extent);
+  v("conv_kernel", c.conv_kernel, v.extent);
+  v("use_bias", c.use_bias);
+  v("use_conv_bias", c.use_conv_bias);
+  v("hidden_act", c.hidden_act);
+  v("initializer_range", c.initializer_range);
+  v("residual_in_fp32", c.residual_in_fp32);
+  v("time_step_rank", c.time_step_rank, v.extent);
+  v("time_step_min", c.time_step_min, v.not_negative);
+  v("time_step_max", c.time_step_max, v.not_negative);
+  v("time_step_floor", c.time_step_floor, v.not_negative);
+  v("rescale_prenorm_residual", c.rescale_prenorm_residual);
+  v("use_cache", c.use_cache);
+  v("tie_word_embeddings", c.tie_word_embeddings);
+}
+
+HFT_INLINE void MambaConfig::check() const { check_mamba(*this, model_type); }
+
+HFT_INLINE void check_inner_size(isize expand, isize hidden_size, const char* field, const char* model_type) {
   if (f64(expand) * f64(hidden_size) > field_visitor::largest_extent)
-    throw config_error(model_type, "expand * hidden_size",
-                       detail::joined("at most ", isize(field_visitor::largest_extent)),
+    throw config_error(model_type, field, detail::joined("at most ", isize(field_visitor::largest_extent)),
                        detail::joined(expand, " * ", hidden_size));
-  find_activation(hidden_act, model_type);
-  if (!(time_step_init_scheme.view() == "random" || time_step_init_scheme.view() == "constant"))
+}
+
+HFT_INLINE void check_mamba(const MambaConfig& c, const char* model_type) {
+  check_inner_size(c.expand, c.hidden_size, "expand * hidden_size", model_type);
+  find_activation(c.hidden_act, model_type);
+  if (!(c.time_step_init_scheme.view() == "random" || c.time_step_init_scheme.view() == "constant"))
     throw config_error(model_type, "time_step_init_scheme", "random or constant",
-                       detail::quote_text(time_step_init_scheme));
+                       detail::quote_text(c.time_step_init_scheme));
+}
+
+HFT_INLINE MambaMixerOptions MambaConfig::mixer() const {
+  return {.hidden_size = hidden_size,
+          .intermediate_size = intermediate_size(),
+          .time_step_rank = rank(),
+          .state_size = state_size,
+          .conv_kernel = conv_kernel,
+          .activation = find_activation(hidden_act, model_type),
+          .use_bias = use_bias,
+          .use_conv_bias = use_conv_bias};
 }
 
 HFT_INLINE TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> MambaConfig::text_model() const {
-  const NormOptions norm{.size = hidden_size, .eps = layer_norm_epsilon};
-  MambaMixerOptions mixer{.hidden_size = hidden_size,
-                          .intermediate_size = intermediate_size(),
-                          .time_step_rank = rank(),
-                          .state_size = state_size,
-                          .conv_kernel = conv_kernel,
-                          .activation = find_activation(hidden_act, model_type),
-                          .use_bias = use_bias,
-                          .use_conv_bias = use_conv_bias};
-  TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> o{
-      .where = class_prefix,
-      .embeddings = {.vocab_size = vocab_size, .hidden_size = hidden_size},
-      .norm = norm,
-      .shows_embeddings = false};
-  for (mixer.layer = 0; mixer.layer < num_hidden_layers; ++mixer.layer) o.layers.push_back({norm, mixer});
-  return o;
+  return mamba_model(*this, class_prefix, mixer());
+}
+
+HFT_INLINE bool initialise_states(std::string_view path, const std::vector<isize>& shape, std::vector<f32>& values) {
+  const bool decays = path.ends_with(".A_log");
+  if (!decays && !path.ends_with(".D")) return false;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = decays ? f32(std::log(f64(isize(i) % shape.back() + 1))) : f32(1);
+  return true;
 }
 
 HFT_INLINE bool MambaConfig::initialise(std::string_view path, const std::vector<isize>& shape,
@@ -140,9 +178,8 @@ HFT_INLINE bool MambaConfig::initialise(std::string_view path, const std::vector
   const auto uniform = [&](f64 most) {
     return fill([=](std::size_t i) { return most * (2 * random.uniform(i) - 1); });
   };
-  if (path.ends_with("mixer.A_log")) return fill([&](std::size_t i) { return std::log(f64(isize(i) % shape[1] + 1)); });
-  if (path.ends_with("mixer.D")) return fill([](std::size_t) { return 1; });
-  if (path.ends_with("mixer.dt_proj.bias"))  // what softplus makes the time step
+  if (initialise_states(path, shape, values)) return true;
+  if (path.ends_with("mixer.dt_proj.bias") || path.ends_with("mixer.dt_bias"))  // what softplus makes the time step
     return fill([&](std::size_t i) {
       const f64 span = std::log(time_step_max) - std::log(time_step_min);
       const f64 step = std::max(std::exp(random.uniform(i) * span + std::log(time_step_min)), time_step_floor);
