@@ -44,6 +44,7 @@
 #include <hft/models/eurobert.hpp>
 #include <hft/models/exaone4.hpp>
 #include <hft/models/falcon.hpp>
+#include <hft/models/falcon_mamba.hpp>
 #include <hft/models/fnet.hpp>
 #include <hft/models/funnel.hpp>
 #include <hft/models/gemma.hpp>
@@ -198,8 +199,8 @@ using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 
 using decoder_archs =
     archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bitnet, bloom, codegen, cohere, cohere2, deepseek_v2,
-          deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, gemma, gemma2, gemma3_text, glm, glm4, gpt2,
-          gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
+          deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, falcon_mamba, gemma, gemma2, gemma3_text, glm, glm4,
+          gpt2, gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
           llama4_text, mamba, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe,
           qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, seed_oss, smollm3, stablelm, starcoder2, xglm>;
 using encoder_archs =

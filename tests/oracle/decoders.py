@@ -98,6 +98,10 @@ def layers(*kinds):
 
 GLOBAL = dict(attention_types=[[["global"], 1]])
 
+# Decays are exp(-exp(A_log) * step): around those that a trained model has.
+STATES = dict(special=[(r"A_log$", 0.5, 1.0), (r"\.D$", 1.0, 0.5), (r"\.dt(_proj\.|_)bias$", -2.0, 1.0)])
+FALCON_MAMBA = dict(SIZES, hidden_size=20, state_size=5, num_hidden_layers=2, time_step_rank=3)
+
 # Few tokens, as there are many tensors
 MOE = dict(LLAMA, vocab_size=33, num_key_value_heads=2)
 MIXTRAL = dict(MOE, intermediate_size=20, num_local_experts=3)
@@ -1306,6 +1310,21 @@ ARCHS = {
                 dict(special=STACKED),
             ),
             ("model", "Model", dict(attention_chunk_size=2), dict(special=STACKED)),
+        ],
+    ),
+    "falcon_mamba": (
+        "FalconMamba",
+        FALCON_MAMBA,
+        [
+            causal("base", STATES),
+            causal(
+                "untied", STATES, tie_word_embeddings=False, num_hidden_layers=3, mixer_rms_eps=0.05, layer_norm_epsilon=0.02
+            ),
+            causal("biases", STATES, use_bias=True, use_conv_bias=False, conv_kernel=2, expand=3),
+            causal(
+                "auto_rank", STATES, time_step_rank="auto", hidden_size=36, hidden_act="gelu", residual_in_fp32=False
+            ),
+            ("model", "Model", {}, STATES),
         ],
     ),
 }

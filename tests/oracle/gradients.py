@@ -145,6 +145,8 @@ CASES = {
     "deepseek_v2_groups": ("deepseek_v2/groups", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
     "deepseek_v3": ("deepseek_v3/base", {}, "next", ("layers.1.self_attn", "layers.1.mlp.experts.3", "gate.weight", "norm")),
     "deepseek_v3_one_group": ("deepseek_v3/one_group", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
+    "falcon_mamba": ("falcon_mamba/base", {}, "next", ("layers.0", "norm", "embeddings")),
+    "falcon_mamba_biases": ("falcon_mamba/biases", {}, "next", ("bias", "A_log", ".D", "x_proj", "norm")),
     # of encoders.py
     "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
     "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),
@@ -307,7 +309,7 @@ def write(name, rng):
     """Writes the file of a case, unless experts were chosen by a hair's breadth."""
     folder, overrides, kind, kept = CASES[name]
     # Eager, as in training; Falcon adds its biases twice there.
-    attention = "sdpa" if folder.startswith("falcon") else "eager"
+    attention = "sdpa" if folder.startswith("falcon/") else "eager"
     model = load(DATA / "models" / folder, attn_implementation=attention)
     for key, value in overrides.items():
         setattr(model.config, key, value)

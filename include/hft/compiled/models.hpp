@@ -63,6 +63,7 @@
 #include <hft/models/eurobert.hpp>
 #include <hft/models/exaone4.hpp>
 #include <hft/models/falcon.hpp>
+#include <hft/models/falcon_mamba.hpp>
 #include <hft/models/fields.hpp>
 #include <hft/models/fnet.hpp>
 #include <hft/models/funnel.hpp>
