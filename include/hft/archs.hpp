@@ -73,6 +73,7 @@
 #include <hft/models/luke.hpp>
 #include <hft/models/m2m_100.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/mamba2.hpp>
 #include <hft/models/marian.hpp>
 #include <hft/models/mbart.hpp>
 #include <hft/models/minimax.hpp>
@@ -201,8 +202,9 @@ using decoder_archs =
     archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bitnet, bloom, codegen, cohere, cohere2, deepseek_v2,
           deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, falcon_mamba, gemma, gemma2, gemma3_text, glm, glm4,
           gpt2, gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
-          llama4_text, mamba, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2_moe,
-          qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, seed_oss, smollm3, stablelm, starcoder2, xglm>;
+          llama4_text, mamba, mamba2, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3,
+          qwen2_moe, qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, seed_oss, smollm3, stablelm, starcoder2,
+          xglm>;
 using encoder_archs =
     archs<bert, roberta, xlm_roberta, camembert, distilbert, albert, big_bird, convbert, data2vec_text, deberta,
           deberta_v2, electra, ernie, esm, eurobert, fnet, funnel, gte, jina_embeddings_v3, longformer, luke,

@@ -101,6 +101,7 @@ GLOBAL = dict(attention_types=[[["global"], 1]])
 # Decays are exp(-exp(A_log) * step): around those that a trained model has.
 STATES = dict(special=[(r"A_log$", 0.5, 1.0), (r"\.D$", 1.0, 0.5), (r"\.dt(_proj\.|_)bias$", -2.0, 1.0)])
 FALCON_MAMBA = dict(SIZES, hidden_size=20, state_size=5, num_hidden_layers=2, time_step_rank=3)
+MAMBA2 = dict(SIZES, hidden_size=20, state_size=5, num_hidden_layers=2, num_heads=4, head_dim=10, n_groups=2)
 
 # Few tokens, as there are many tensors
 MOE = dict(LLAMA, vocab_size=33, num_key_value_heads=2)
@@ -1327,6 +1328,28 @@ ARCHS = {
             ("model", "Model", {}, STATES),
         ],
     ),
+    "mamba2": (
+        "Mamba2",
+        MAMBA2,
+        [
+            causal("base", STATES, chunk_size=4),
+            causal("one_group", STATES, n_groups=1, tie_word_embeddings=True, num_hidden_layers=3, layer_norm_epsilon=0.02),
+            causal(
+                "biases",
+                STATES,
+                use_bias=True,
+                use_conv_bias=False,
+                conv_kernel=2,
+                expand=3,
+                num_heads=6,
+                n_groups=6,
+                hidden_act="gelu",
+                residual_in_fp32=False,
+            ),
+            causal("limits", STATES, time_step_limit=(0.08, 0.3), state_size=8, head_dim=8, num_heads=5, n_groups=5, chunk_size=7),
+            ("model", "Model", {}, STATES),
+        ],
+    ),
 }
 
 
@@ -1406,6 +1429,10 @@ def generations(rng, config):
     if config.model_type == "minimax":  # its state, once kept, has padding in it, and its full layers see no window
         for given in inputs.values():
             given["options"] = {**given.get("options", {}), "use_cache": False}
+    limits = getattr(config, "time_step_limit", None)
+    if limits and max(limits) < float("inf"):  # which Transformers forgets where it goes on from a cache
+        for given in inputs.values():
+            given["options"] = dict(use_cache=False)
     return inputs
 
 

@@ -147,6 +147,8 @@ CASES = {
     "deepseek_v3_one_group": ("deepseek_v3/one_group", {}, "next", ("layers.0.self_attn", "gate.weight", "norm", "bias")),
     "falcon_mamba": ("falcon_mamba/base", {}, "next", ("layers.0", "norm", "embeddings")),
     "falcon_mamba_biases": ("falcon_mamba/biases", {}, "next", ("bias", "A_log", ".D", "x_proj", "norm")),
+    "mamba2": ("mamba2/base", {}, "next", ("layers.0", "norm", "embeddings")),
+    "mamba2_limits": ("mamba2/limits", {}, "next", ("layers.1.mixer", "norm")),
     # of encoders.py
     "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
     "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),

@@ -22,6 +22,7 @@
 #include <hft/ops/cpu/fourier.hpp>
 #include <hft/ops/cpu/gated_delta_rule.hpp>
 #include <hft/ops/cpu/gather_bias.hpp>
+#include <hft/ops/cpu/head_scan.hpp>
 #include <hft/ops/cpu/linear.hpp>
 #include <hft/ops/cpu/linear_backward.hpp>
 #include <hft/ops/cpu/linear_half.hpp>

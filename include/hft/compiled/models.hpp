@@ -97,6 +97,7 @@
 #include <hft/models/longt5.hpp>
 #include <hft/models/luke.hpp>
 #include <hft/models/mamba.hpp>
+#include <hft/models/mamba2.hpp>
 #include <hft/models/marian.hpp>
 #include <hft/models/minimax.hpp>
 #include <hft/models/mistral.hpp>

@@ -13,6 +13,7 @@
 #include <hft/ops/autodiff/fourier.hpp>
 #include <hft/ops/autodiff/gated_delta_rule.hpp>
 #include <hft/ops/autodiff/gather_bias.hpp>
+#include <hft/ops/autodiff/head_scan.hpp>
 #include <hft/ops/autodiff/linear.hpp>
 #include <hft/ops/autodiff/loss.hpp>
 #include <hft/ops/autodiff/mask_tokens.hpp>

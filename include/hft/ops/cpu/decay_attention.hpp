@@ -49,15 +49,15 @@ void for_each_state(const decay_inputs<T>& in, F f) {
   });
 }
 
-// s (D,D) = decay s + a b, of a (D) and b (D); and out (D) = c s.
+// s (N,P) = decay s + a b, of a (N) and b (P); and out (P) = c s.
 template <class T>
-void decay_step(T* s, T decay, const T* a, const T* b, T* out, const T* c, isize D) {
+void decay_step(T* s, T decay, const T* a, const T* b, T* out, const T* c, isize N, isize P) {
   using V = isa::lanes<T>;
-  isa::for_lanes<V>(D, [&](isize j, auto part) {
+  isa::for_lanes<V>(P, [&](isize j, auto part) {
     const V bj = part.template load<V>(b + j), kept = V::set(decay);
     V sum = V::zero();
-    for (isize i = 0; i < D; ++i) {
-      T* at = s + i * D + j;
+    for (isize i = 0; i < N; ++i) {
+      T* at = s + i * P + j;
       const V now = fma(V::set(a[i]), bj, kept * part.template load<V>(at));
       part.store(now, at);
       sum = fma(V::set(c[i]), now, sum);
@@ -66,13 +66,17 @@ void decay_step(T* s, T decay, const T* a, const T* b, T* out, const T* c, isize
   });
 }
 
-// out (D) = s b
 template <class T>
-void rows_times(T* out, const T* s, const T* b, isize D) {
+T dot_product(const T* a, const T* b, isize n) {
   using V = isa::lanes<T>;
-  for (isize i = 0; i < D; ++i)
-    out[i] = isa::sum_lanes<V>(
-        D, [&](isize j, auto part) { return part.template load<V>(s + i * D + j) * part.template load<V>(b + j); });
+  return isa::sum_lanes<V>(
+      n, [&](isize i, auto part) { return part.template load<V>(a + i) * part.template load<V>(b + i); });
+}
+
+// out (N) = s b, of s (N,P)
+template <class T>
+void rows_times(T* out, const T* s, const T* b, isize N, isize P) {
+  for (isize i = 0; i < N; ++i) out[i] = dot_product(s + i * P, b, P);
 }
 
 template <class T>
@@ -92,7 +96,7 @@ void decay_attention_kernel(cpu, heads_view<T> y, T* last, const decay_inputs<T>
     T* s = last + at;
     detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
     for (isize t = 0; t < in.q.tokens; ++t)
-      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), y.at(b, t, h), in.q.at(b, t, h), D);
+      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), y.at(b, t, h), in.q.at(b, t, h), D, D);
   });
 }
 
@@ -107,13 +111,13 @@ void decay_attention_backward_kernel(cpu, heads_view<T> dq, heads_view<T> dk, he
     detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
     for (isize t = 0; t < in.q.tokens; ++t) {
       // What the step gives beside is written to dv, which is not yet in use.
-      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), dv.at(b, t, h), in.q.at(b, t, h), D);
-      detail::rows_times(dq.at(b, t, h), s, dy.at(b, t, h), D);
+      detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), dv.at(b, t, h), in.q.at(b, t, h), D, D);
+      detail::rows_times(dq.at(b, t, h), s, dy.at(b, t, h), D, D);
     }
     detail::begin_state(s, static_cast<const T*>(nullptr), D * D);
     for (isize t = in.q.tokens; t-- > 0;) {
-      detail::decay_step(s, in.decay[h], in.q.at(b, t, h), dy.at(b, t, h), dv.at(b, t, h), in.k.at(b, t, h), D);
-      detail::rows_times(dk.at(b, t, h), s, in.v.at(b, t, h), D);
+      detail::decay_step(s, in.decay[h], in.q.at(b, t, h), dy.at(b, t, h), dv.at(b, t, h), in.k.at(b, t, h), D, D);
+      detail::rows_times(dk.at(b, t, h), s, in.v.at(b, t, h), D, D);
     }
   });
 }
