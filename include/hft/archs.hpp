@@ -63,6 +63,7 @@
 #include <hft/models/gte.hpp>
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
+#include <hft/models/jamba.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/led.hpp>
 #include <hft/models/lfm2.hpp>
@@ -201,8 +202,8 @@ using archs_with_adapters = typename detail::archs_with_lora<Archs>::type;
 using decoder_archs =
     archs<llama, mistral, qwen2, qwen3, apertus, arcee, biogpt, bitnet, bloom, codegen, cohere, cohere2, deepseek_v2,
           deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, falcon_mamba, gemma, gemma2, gemma3_text, glm, glm4,
-          gpt2, gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, lfm2,
-          llama4_text, mamba, mamba2, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3,
+          gpt2, gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, jamba,
+          lfm2, llama4_text, mamba, mamba2, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3,
           qwen2_moe, qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, seed_oss, smollm3, stablelm, starcoder2,
           xglm>;
 using encoder_archs =

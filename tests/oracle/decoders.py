@@ -101,6 +101,20 @@ GLOBAL = dict(attention_types=[[["global"], 1]])
 # Decays are exp(-exp(A_log) * step): around those that a trained model has.
 STATES = dict(special=[(r"A_log$", 0.5, 1.0), (r"\.D$", 1.0, 0.5), (r"\.dt(_proj\.|_)bias$", -2.0, 1.0)])
 FALCON_MAMBA = dict(SIZES, hidden_size=20, state_size=5, num_hidden_layers=2, time_step_rank=3)
+JAMBA = dict(
+    SIZES,
+    vocab_size=33,
+    hidden_size=20,
+    intermediate_size=20,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    num_experts=3,
+    attn_layer_period=3,
+    attn_layer_offset=1,
+    mamba_d_state=5,
+    mamba_dt_rank=3,
+)
 MAMBA2 = dict(SIZES, hidden_size=20, state_size=5, num_hidden_layers=2, num_heads=4, head_dim=10, n_groups=2)
 
 # Few tokens, as there are many tensors
@@ -1348,6 +1362,36 @@ ARCHS = {
             ),
             causal("limits", STATES, time_step_limit=(0.08, 0.3), state_size=8, head_dim=8, num_heads=5, n_groups=5, chunk_size=7),
             ("model", "Model", {}, STATES),
+        ],
+    ),
+    "jamba": (
+        "Jamba",
+        JAMBA,
+        [
+            causal("base", STATES),
+            causal(
+                "attention_first",
+                STATES,
+                num_hidden_layers=4,
+                attn_layer_period=2,
+                attn_layer_offset=0,
+                expert_layer_period=3,
+                expert_layer_offset=2,
+                num_experts_per_tok=1,
+                num_key_value_heads=4,
+                mamba_d_conv=2,
+                mamba_expand=3,
+                mamba_conv_bias=False,
+                mamba_proj_bias=True,
+                mamba_dt_rank="auto",
+                hidden_act="gelu",
+                rms_norm_eps=0.02,
+                tie_word_embeddings=True,
+                **aux(),
+            ),
+            causal("dense", STATES, num_hidden_layers=2, num_experts=1, attn_layer_period=1, attn_layer_offset=0),
+            ("model", "Model", {}, STATES),
+            ("sequence_classification", "ForSequenceClassification", dict(num_labels=3), STATES),
         ],
     ),
 }

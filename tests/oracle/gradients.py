@@ -149,6 +149,8 @@ CASES = {
     "falcon_mamba_biases": ("falcon_mamba/biases", {}, "next", ("bias", "A_log", ".D", "x_proj", "norm")),
     "mamba2": ("mamba2/base", {}, "next", ("layers.0", "norm", "embeddings")),
     "mamba2_limits": ("mamba2/limits", {}, "next", ("layers.1.mixer", "norm")),
+    "jamba": ("jamba/base", {}, "next", ("layers.0.mamba", "layers.1.self_attn", "feed_forward.router", "experts.1", "norm")),
+    "jamba_aux": ("jamba/attention_first", {}, "next", ("layers.1.mamba", "router", "norm", "embed_tokens")),
     # of encoders.py
     "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
     "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),

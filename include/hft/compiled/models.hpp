@@ -86,6 +86,7 @@
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
 #include <hft/models/initialise.hpp>
+#include <hft/models/jamba.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/latent_config.hpp>
 #include <hft/models/led.hpp>

@@ -1,0 +1,150 @@
+// Jamba: layers of Mamba and of attention by turns, each with an MLP behind it that is a mixture of experts on some;
+// positions are told by the states alone. Lieber et al. 2024, arXiv 2403.19887.
+// transformers/models/jamba/modeling_jamba.py
+#pragma once
+#include <vector>
+
+#include <hft/layers/hybrid_attention.hpp>
+#include <hft/models/mamba.hpp>
+#include <hft/models/sparse_config.hpp>
+
+namespace hft {
+
+/// transformers.JambaConfig; fields have its names and defaults. Of the base it has neither rotary positions nor
+/// norm_topk_prob.
+struct JambaConfig : SparseConfig {
+  isize expert_layer_period = 2, expert_layer_offset = 1;  // layer i has experts where i % period is the offset
+  isize attn_layer_period = 8, attn_layer_offset = 4;      // so attention, others Mamba
+  isize mamba_d_state = 16, mamba_d_conv = 4, mamba_expand = 2;
+  std::optional<isize> mamba_dt_rank = {};  // default: hidden_size / 16, rounded up
+  bool mamba_conv_bias = true, mamba_proj_bias = false;
+
+  static constexpr const char* model_type = "jamba";
+  static constexpr const char* class_prefix = "Jamba";
+  static constexpr name_rule rules[] = {{"layers.*.post_attention_layernorm", "layers.*.pre_ff_layernorm"},
+                                        {"layers.*.mlp.gate", "layers.*.feed_forward.router"},
+                                        {"layers.*.mlp", "layers.*.feed_forward"},
+                                        {"norm", "final_layernorm"}};
+  static constexpr name_tables names{.rules = rules};
+
+  JambaConfig();
+  void fields(field_visitor& v);
+  /// Throws config_error for values that do not fit each other.
+  void check() const;
+
+  bool attends(isize layer) const { return layer % attn_layer_period == attn_layer_offset; }
+  AttentionOptions attention(isize layer) const;
+  TextModelOptions<> text_model() const;
+  bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream&,
+                  std::vector<f32>& values) const {
+    return initialise_states(path, shape, values);
+  }
+};
+
+template <class B>
+using JambaBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, no_positions, MambaMixer<B>>, SparseMLP<B>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using JambaModel = DecoderModel<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using JambaForCausalLM = CausalLM<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using JambaForSequenceClassification =
+    DecoderForSequenceClassification<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
+
+struct jamba : architecture<JambaConfig, JambaModel, JambaForCausalLM, JambaForSequenceClassification> {};
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE JambaConfig::JambaConfig() {
+  vocab_size = 65536;
+  intermediate_size = 14336;
+  num_key_value_heads = 8;
+  max_position_embeddings = 262144;
+  pad_token_id = 0;
+  eos_token_id = 2;
+  num_experts = 16;
+  num_experts_per_tok = 2;
+}
+
+HFT_INLINE void JambaConfig::fields(field_visitor& v) {
+  v("vocab_size", vocab_size, v.extent);
+  v("hidden_size", hidden_size, v.extent);
+  v("intermediate_size", intermediate_size, v.extent);
+  v("num_hidden_layers", num_hidden_layers, v.layers);
+  v("num_attention_heads", num_attention_heads, v.extent);
+  v("num_key_value_heads", num_key_value_heads, v.extent);
+  v("hidden_act", hidden_act);
+  v("max_position_embeddings", max_position_embeddings, v.extent);
+  v("initializer_range", initializer_range);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("use_cache", use_cache);
+  v("pad_token_id", pad_token_id);
+  v("bos_token_id", bos_token_id);
+  v("eos_token_id", eos_token_id);
+  v("tie_word_embeddings", tie_word_embeddings);
+  v("attention_dropout", attention_dropout, v.rate);
+  v("head_dim", head_dim, v.extent.written_if_set());
+  v("num_experts", num_experts, v.extent.also("num_local_experts"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent);
+  v("output_router_logits", output_router_logits);
+  v("router_aux_loss_coef", router_aux_loss_coef);
+  v("expert_layer_period", expert_layer_period, v.extent);
+  v("expert_layer_offset", expert_layer_offset, v.not_negative);
+  v("attn_layer_period", attn_layer_period, v.extent);
+  v("attn_layer_offset", attn_layer_offset, v.not_negative);
+  v("mamba_d_state", mamba_d_state, v.extent);
+  v("mamba_d_conv", mamba_d_conv, v.extent);
+  v("mamba_expand", mamba_expand, v.extent);
+  v("mamba_dt_rank", mamba_dt_rank, v.extent);
+  v("mamba_conv_bias", mamba_conv_bias);
+  v("mamba_proj_bias", mamba_proj_bias);
+  v("id2label", id2label);
+  v("problem_type", problem_type);
+}
+
+HFT_INLINE void JambaConfig::check() const {
+  check_decoder(*this, model_type);
+  check_inner_size(mamba_expand, hidden_size, "mamba_expand * hidden_size", model_type);
+  if (num_experts > 1) check_experts(num_experts, num_experts_per_tok, model_type);
+  const auto check_offset = [](const char* name, isize offset, isize period) {
+    if (offset >= period)
+      throw config_error(model_type, name, detail::joined("less than its period ", period), detail::joined(offset));
+  };
+  check_offset("expert_layer_offset", expert_layer_offset, expert_layer_period);
+  check_offset("attn_layer_offset", attn_layer_offset, attn_layer_period);
+}
+
+HFT_INLINE AttentionOptions JambaConfig::attention(isize layer) const {
+  AttentionOptions o = decoder_attention(*this, layer);
+  o.rope = {};
+  if (attends(layer)) return o;
+  o.mamba = MambaMixerOptions{.hidden_size = hidden_size,
+                              .intermediate_size = mamba_expand * hidden_size,
+                              .time_step_rank = mamba_dt_rank.value_or((hidden_size + 15) / 16),
+                              .state_size = mamba_d_state,
+                              .conv_kernel = mamba_d_conv,
+                              .activation = find_activation(hidden_act, model_type),
+                              .use_bias = mamba_proj_bias,
+                              .use_conv_bias = mamba_conv_bias,
+                              .norm_eps = rms_norm_eps,
+                              .layer = layer};
+  return o;
+}
+
+HFT_INLINE TextModelOptions<> JambaConfig::text_model() const {
+  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
+  for (auto& layer : o.layers) {
+    const isize i = layer.attention.layer;
+    if (!attends(i)) layer.attention_name = "mamba";
+    if (num_experts > 1 && i % expert_layer_period == expert_layer_offset)
+      layer.mlp.experts = experts(intermediate_size);
+  }
+  return o;
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft
