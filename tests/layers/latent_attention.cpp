@@ -1,11 +1,12 @@
-// Latent attention, and what stands in attention's place (a decay, the gated delta rule, a gated convolution): token by
-// token as all at once, and padding. Their values are those of the goldens of DeepSeek, MiniMax, Qwen3-Next and LFM2.
+// Latent attention, and what stands in attention's place (a decay, the gated delta rule, gated convolutions and
+// recurrences): token by token as all at once, and padding. Their values are those of the models' goldens.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 #include <hft/generation/cache.hpp>
 #include <hft/layers/decay_attention.hpp>
 #include <hft/layers/gated_delta_net.hpp>
+#include <hft/layers/gated_recurrence.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/layers/latent_attention.hpp>
 #include <hft/layers/short_convolution.hpp>
@@ -48,6 +49,11 @@ AttentionOptions delta_options(bool fused, isize taps = 4) {
   AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 5};
   o.delta = GatedDeltaOptions{
       .num_key_heads = 2, .num_value_heads = 4, .key_size = 3, .value_size = 5, .conv_kernel = taps, .fused = fused};
+  return o;
+}
+AttentionOptions recurrence_options(isize taps) {
+  AttentionOptions o{.hidden_size = 12, .num_heads = 3, .num_kv_heads = 1, .head_dim = 4};
+  o.recurrence = RecurrenceOptions{.width = 15, .taps = taps};
   return o;
 }
 
@@ -118,6 +124,21 @@ BOOST_AUTO_TEST_CASE(by_the_delta_rule_by_tokens) {
   token_by_token<Layer>(delta_options(true));
 }
 
+BOOST_AUTO_TEST_CASE(recurring_by_tokens) {
+  token_by_token<HybridAttention<B, no_positions, GatedRecurrence<B>>>(recurrence_options(4));
+  token_by_token<HybridAttention<B, no_positions, GatedRecurrence<B>>>(recurrence_options(1));
+}
+
+// Where positions begin anew, a text's tokens are what they are alone, but for the convolution.
+BOOST_AUTO_TEST_CASE(a_position_of_zero_begins_a_text) {
+  const auto layer = filled<GatedRecurrence<B>>(recurrence_options(1));
+  const auto x = normal({2, 6, 12}, 99);
+  auto alone = context_of(0, 4), packed = context_of(0, 6);
+  packed.position_ids = Tensor<i64, 2>::from({0, 1, 0, 1, 2, 3, 0, 0, 0, 1, 2, 3}, {2, 6});
+  const auto expected = layer(x.slice(1, 2, 6).dense(), alone);
+  BOOST_TEST(difference(layer(x, packed).slice(1, 2, 6), expected) < 1e-5f);
+}
+
 namespace {
 
 template <class Layer>
@@ -129,6 +150,7 @@ void without_padding(const AttentionOptions& o) {
   const auto expected = layer(x.slice(1, 2, 6).dense(), alone);
   BOOST_TEST(difference(layer(x, padded).slice(1, 2, 6), expected) < 1e-5f);
 }
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(padding_adds_nothing) {
@@ -145,6 +167,7 @@ BOOST_AUTO_TEST_CASE(without_options) {
   BOOST_CHECK_THROW(DecayAttention<B>{plain}, value_error);
   BOOST_CHECK_THROW(ShortConvolution<B>{plain}, value_error);
   BOOST_CHECK_THROW(GatedDeltaNet<B>{plain}, value_error);
+  BOOST_CHECK_THROW(GatedRecurrence<B>{plain}, value_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -46,6 +46,9 @@ AROUND_ONE = dict(special=[(r"norm\.weight$", 0.0, 0.433)])
 GEMMA = dict(AROUND_ONE, embedding=0.25, gain=2.0)
 SCALED = dict(embedding=0.25, gain=2.0)
 
+# Decays of RG-LRU as they begin, between 0.9 and 0.999, and beyond; the weights of its gates by their own fan-in
+GRIFFIN = dict(GEMMA, special=[*AROUND_ONE["special"], (r"recurrent_param$", -3.0, 2.0), (r"gate_weight$", 0.0, 0.4)])
+
 # Experts that are stored in one tensor, by their own fan-in
 STACKED = [
     (r"(input_linear\.weight|gate_up_proj)$", 0.0, 0.398),
@@ -1392,6 +1395,47 @@ ARCHS = {
             causal("dense", STATES, num_hidden_layers=2, num_experts=1, attn_layer_period=1, attn_layer_offset=0),
             ("model", "Model", {}, STATES),
             ("sequence_classification", "ForSequenceClassification", dict(num_labels=3), STATES),
+        ],
+    ),
+    "recurrent_gemma": (
+        "RecurrentGemma",
+        dict(
+            SIZES,
+            hidden_size=20,
+            intermediate_size=36,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            attention_window_size=5,
+        ),
+        [
+            causal("base", GRIFFIN, lru_width=24),
+            causal(
+                "attention_first",
+                GRIFFIN,
+                rms_norm_eps=0.02,
+                block_types=["attention", "recurrent"],
+                num_hidden_layers=4,
+                num_key_value_heads=None,
+                attention_window_size=3,
+                attention_bias=True,
+                intermediate_size=33,
+                conv1d_width=2,
+                logits_soft_cap=4.0,
+                hidden_activation="gelu",
+                tie_word_embeddings=False,
+                **rope(100.0, partial_rotary_factor=1.0),
+            ),
+            causal(
+                "recurrent",  # of which Transformers' cache does not know the length
+                GRIFFIN,
+                block_types=["recurrent"],
+                num_hidden_layers=2,
+                num_attention_heads=5,
+                conv1d_width=1,
+                use_cache=False,
+            ),
+            ("model", "Model", dict(num_hidden_layers=3), GRIFFIN),
         ],
     ),
 }

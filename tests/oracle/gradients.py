@@ -151,6 +151,8 @@ CASES = {
     "mamba2_limits": ("mamba2/limits", {}, "next", ("layers.1.mixer", "norm")),
     "jamba": ("jamba/base", {}, "next", ("layers.0.mamba", "layers.1.self_attn", "feed_forward.router", "experts.1", "norm")),
     "jamba_aux": ("jamba/attention_first", {}, "next", ("layers.1.mamba", "router", "norm", "embed_tokens")),
+    "recurrent_gemma": ("recurrent_gemma/base", {}, "next", ("layers.1.temporal", "layers.2.temporal_block", "norm")),
+    "recurrent_gemma_recurrent": ("recurrent_gemma/recurrent", {}, "next", ("layers.0", "embed_tokens")),
     # of encoders.py
     "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
     "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),

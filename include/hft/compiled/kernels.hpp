@@ -34,6 +34,7 @@
 #include <hft/ops/cpu/normalise_rows.hpp>
 #include <hft/ops/cpu/patches.hpp>
 #include <hft/ops/cpu/relative_scores.hpp>
+#include <hft/ops/cpu/rg_lru.hpp>
 #include <hft/ops/cpu/rope.hpp>
 #include <hft/ops/cpu/selective_scan.hpp>
 #include <hft/ops/cpu/softmax.hpp>

@@ -127,6 +127,7 @@
 #include <hft/models/qwen3_5_moe.hpp>
 #include <hft/models/qwen3_moe.hpp>
 #include <hft/models/qwen3_next.hpp>
+#include <hft/models/recurrent_gemma.hpp>
 #include <hft/models/roformer.hpp>
 #include <hft/models/rotary_encoder.hpp>
 #include <hft/models/saving.hpp>

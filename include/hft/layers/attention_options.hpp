@@ -78,6 +78,13 @@ struct GatedDeltaOptions {
   bool fused = false;  // whether two projections make all that it needs, by groups of a key's head and its values'
 };
 
+/// Of a GatedRecurrence (Griffin).
+struct RecurrenceOptions {
+  isize width = 0;  // channels of the recurrence, divided among the heads
+  isize taps = 4;   // tokens that the convolution before it sees
+  Activation activation = Activation::gelu_pytorch_tanh;
+};
+
 /// Of a StreamAttention.
 struct StreamOptions {
   isize count = 0;  // streams beside the text
@@ -117,13 +124,14 @@ struct AttentionOptions {
   std::optional<ShortConvolutionOptions> convolution = {};
   std::optional<GatedDeltaOptions> delta = {};
   std::optional<MambaMixerOptions> mamba = {};  // of a MambaMixer in the place of attention
+  std::optional<RecurrenceOptions> recurrence = {};
   isize side_block = 0;  // of a SideAttention: the tokens whose sum is one more key; 0: there is none
   f64 side_eps = 1e-6;   // of the norm of these sums
   StreamOptions streams = {};
   isize source_size = 0;  // of cross-attention: the other sequence's channels; 0: hidden_size
 
   /// Whether the layer keeps a state, not keys and values.
-  bool recurrent() const { return decay || convolution || delta || mamba; }
+  bool recurrent() const { return decay || convolution || delta || mamba || recurrence; }
 };
 
 /// Throws config_error unless the heads fit each other, and rotary positions fit them. `where` names the config.

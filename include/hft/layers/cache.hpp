@@ -65,6 +65,22 @@ class recurrent_state {
     return tensors.emplace_back(std::string(name), tensor()).second;
   }
 
+  /// The same with fewer dimensions, a copy where it is not dense: (B,1,T,C) as (B,T,C).
+  template <std::size_t R>
+  Tensor<A, R, D> get(std::string_view name) {
+    const tensor kept = (*this)[name];
+    if (!kept) return {};
+    Shape<R> shape{kept.extent(0)};
+    for (std::size_t i = 1; i < R; ++i) shape[i] = kept.extent(4 - R + i);
+    return kept.dense().template reshape<R>(shape);
+  }
+  template <std::size_t R>
+  void set(std::string_view name, const Tensor<A, R, D>& t) {
+    Shape<4> shape{t.extent(0), 1, 1, 1};
+    for (std::size_t i = 1; i < R; ++i) shape[4 - R + i] = t.extent(i);
+    (*this)[name] = t.dense().template reshape<4>(shape);
+  }
+
   std::vector<std::pair<std::string, tensor>> tensors;
   isize tokens = 0;  // the layer adds those that it takes in
 };

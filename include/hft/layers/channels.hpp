@@ -19,6 +19,20 @@ X concat_channels(const X& a, const X& b) {
       .template reshape<3>({a.extent(0), a.extent(1), a.extent(2) + b.extent(2)});
 }
 
+/// What f makes of each of so many groups of channels, side by side: f(g, (B,T,C/G)) of E/G channels each
+/// => (B,T,E)
+template <class X, class F>
+X by_groups(const X& x, isize groups, const F& f) {
+  const isize C = x.extent(2) / groups, N = x.extent(0) * x.extent(1);
+  X y;
+  for (isize g = 0; g < groups; ++g) {
+    const X made = f(g, x.slice(2, g * C, (g + 1) * C).dense());
+    const X part = made.template reshape<3>({N, 1, made.extent(2)});
+    y = g ? concat_tokens(y, part) : part;
+  }
+  return y.template reshape<3>({x.extent(0), x.extent(1), y.extent(1) * y.extent(2)});
+}
+
 /// x (..., C) with the row (C) added to all others.
 template <class X, class Row>
 X add_row(const X& x, const Row& row) {

@@ -56,14 +56,12 @@ class GatedDeltaNet {
     recurrent_state<A, typename B::base>* kept = nullptr;
     if constexpr (requires { context.cache; })
       if (context.cache) kept = &context.cache->state(layer_);
-    const auto past = [&](const char* name) { return kept ? dense_or_empty((*kept)[name]) : Tensor4(); };
 
     // A token that is generated is no padding.
     const auto in = projected(S && T > 1 ? mask_tokens(x, context.key_mask.slice(1, S - T, S).dense()) : x);
     const auto convolved = [&](const X& part, isize first, isize heads, const char* name) {
-      const auto before = past(name);  // (B,taps-1,1,C)
-      const auto [y, last] = conv1d.of_channels(part, first, before ? flat(before) : decltype(flat(before))());
-      if (kept) (*kept)[name] = last.template reshape<4>({B_, last.extent(1), 1, last.extent(2)});
+      const auto [y, last] = conv1d.of_channels(part, first, kept ? kept->template get<3>(name) : Kept<3>());
+      if (kept) kept->set(name, last);
       return activate(y, options_.activation).template reshape<4>({B_, T, heads, part.extent(2) / heads});
     };
     const isize keys = in.k.extent(2);
@@ -71,8 +69,9 @@ class GatedDeltaNet {
     const auto v = convolved(in.v, 2 * keys, H, "value");
     const auto log_decay = mul_rows(softplus(add_row(in.a, dt_bias)), negative_exp(A_log));
     const auto [y, last] = gated_delta_rule(of_length(q, query_length_), of_length(k, key_length_), v, log_decay,
-                                            activate(in.b, Activation::sigmoid), past("state"));
-    if (kept) (*kept)["state"] = last, kept->tokens += T;
+                                            activate(in.b, Activation::sigmoid),
+                                            kept ? kept->template get<4>("state") : Kept<4>());
+    if (kept) kept->set("state", last), kept->tokens += T;
     const auto given = gated(in.z.template reshape<4>({B_, T, H, V}), norm(y), Activation::silu);
     return out_proj(given.template reshape<3>({B_, T, H * V}));
   }
@@ -100,7 +99,8 @@ class GatedDeltaNet {
  private:
   using A = typename B::activation;
   using row = typename B::template parameter<A, 1>;
-  using Tensor4 = Tensor<A, 4, typename B::base>;
+  template <std::size_t R>
+  using Kept = Tensor<A, R, typename B::base>;
 
   static const GatedDeltaOptions& delta(const AttentionOptions& o) {
     if (!o.delta) throw value_error("GatedDeltaNet", "AttentionOptions::delta", "its options", "none");
@@ -108,7 +108,6 @@ class GatedDeltaNet {
   }
   static isize keys(const AttentionOptions& o) { return delta(o).num_key_heads * delta(o).key_size; }
   static isize values(const AttentionOptions& o) { return delta(o).num_value_heads * delta(o).value_size; }
-  static auto flat(const Tensor4& t) { return t.template reshape<3>({t.extent(0), t.extent(1), t.extent(3)}); }
 
   // q, k (B,T,Hk*K), v, z (B,T,H*V), b, a (B,T,H)
   template <class X>

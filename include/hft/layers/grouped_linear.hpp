@@ -44,20 +44,16 @@ class GroupedLinear {
   template <class X>
   X operator()(const X& x) const {
     if (whole) return (*whole)(x);
-    const isize G = grouping_.groups, in = x.extent(2) / G, out = out_ / G, N = x.extent(0) * x.extent(1);
+    const isize G = grouping_.groups, in = x.extent(2) / G, out = out_ / G;
     const bool blocks = grouping_.kind == grouping::blocks;
-    X y;
-    for (isize g = 0; g < G; ++g) {
+    return by_groups(x, G, [&](isize g, const X& mine) {
       auto w = blocks ? weight.slice(0, g, g + 1).template reshape<3>({in, out, 1})
                       : weight.slice(0, g * out, (g + 1) * out).template reshape<3>({out, in, 1});
       if (blocks) w = w.permute({1, 0, 2}).dense();
       auto b = bias;
       if (b.extent(0)) b = b.slice(0, g * out, (g + 1) * out);
-      const X part = linear(x.slice(2, g * in, (g + 1) * in).dense(), w.template reshape<2>({out, in}), b)
-                         .template reshape<3>({N, 1, out});
-      y = g ? concat_tokens(y, part) : part;
-    }
-    return y.template reshape<3>({x.extent(0), x.extent(1), out_});
+      return linear(mine, w.template reshape<2>({out, in}), b);
+    });
   }
   void visit(visitor& v) {
     if (whole) return whole->visit(v);

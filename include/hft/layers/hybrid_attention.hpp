@@ -1,4 +1,4 @@
-// Self-attention or a recurrent layer in its place, as MiniMax, Qwen3-Next and Jamba have them by turns.
+// Self-attention or a recurrent layer in its place, as MiniMax, Qwen3-Next, Jamba and Griffin have them by turns.
 #pragma once
 #include <optional>
 

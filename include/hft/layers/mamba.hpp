@@ -24,23 +24,6 @@ struct MambaState {
 
 namespace detail {
 
-// Between a mixer's state and a cache, which keeps tensors of four dimensions.
-template <Scalar A, std::size_t R, BaseDevice D>
-Tensor<A, 4, D> as_kept(const Tensor<A, R, D>& t) {
-  if constexpr (R == 4)
-    return t.dense();
-  else
-    return t.dense().template reshape<4>({t.extent(0), 1, t.extent(1), t.extent(2)});
-}
-template <std::size_t R, Scalar A, BaseDevice D>
-Tensor<A, R, D> from_kept(const Tensor<A, 4, D>& t) {
-  if (!t) return {};
-  if constexpr (R == 4)
-    return t.dense();
-  else
-    return t.dense().template reshape<3>({t.extent(0), t.extent(2), t.extent(3)});
-}
-
 /// A mixer's (B,T,C) => (B,T,C) with the state that the pass's cache has for this layer, if it has one. Padding is told
 /// from tokens where there are several; a single one, which a cache goes on with, is none.
 template <class Mixer, class X, class Context>
@@ -53,10 +36,10 @@ X mix_by_context(const Mixer& mixer, const X& x, Context& context, isize layer) 
     if (context.cache) {
       using state = typename Mixer::state;
       auto& kept = context.cache->state(layer);
-      state past{from_kept<3>(kept["conv"]), from_kept<decltype(state::ssm)::rank>(kept["ssm"])};
+      state past{kept.template get<3>("conv"), kept.template get<decltype(state::ssm)::rank>("ssm")};
       const X y = mixer(x, &past, mask);
-      kept["conv"] = as_kept(past.conv);
-      kept["ssm"] = as_kept(past.ssm);
+      kept.set("conv", past.conv);
+      kept.set("ssm", past.ssm);
       kept.tokens += T;
       return y;
     }

@@ -32,14 +32,12 @@ class ShortConvolution {
     const X seen = mul(bcx.slice(2, 0, C), bcx.slice(2, 2 * C, 3 * C));  // by the convolution
     State past;
     if constexpr (requires { context.cache; })
-      if (context.cache)
-        if (const auto& last = context.cache->state(layer_)["conv"])
-          past = last.dense().template reshape<3>({last.extent(0), last.extent(2), C});
+      if (context.cache) past = context.cache->state(layer_).template get<3>("conv");
     const auto [y, state] = conv(seen, past);
     if constexpr (requires { context.cache; })
-      if (context.cache) {  // which keeps tensors of four dimensions
+      if (context.cache) {
         auto& kept = context.cache->state(layer_);
-        kept["conv"] = state.template reshape<4>({state.extent(0), 1, state.extent(1), C});
+        kept.set("conv", state);
         kept.tokens += T;
       }
     return out_proj(mul(bcx.slice(2, C, 2 * C), y));

@@ -35,6 +35,7 @@ struct single {
   friend single fma(single a, single b, single c) { return {a.v * b.v + c.v}; }
   friend T sum(single a) { return a.v; }
   friend single exp(single a) { return {std::exp(a.v)}; }
+  friend single sqrt(single a) { return {std::sqrt(a.v)}; }
   friend single tanh(single a) { return {std::tanh(a.v)}; }
   friend single erf(single a) { return {std::erf(a.v)}; }
   friend single sigmoid(single a) { return {1 / (1 + std::exp(-a.v))}; }

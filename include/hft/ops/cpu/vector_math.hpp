@@ -32,6 +32,7 @@ inline mask8 less(f32x8 a, f32x8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ
 inline mask8 operator&(mask8 a, mask8 b) { return {_mm256_and_ps(a.m, b.m)}; }
 inline f32x8 select(mask8 m, f32x8 a, f32x8 b) { return {_mm256_blendv_ps(b.v, a.v, m.m)}; }  // m ? a : b
 inline f32x8 round(f32x8 a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline f32x8 sqrt(f32x8 a) { return {_mm256_sqrt_ps(a.v)}; }
 inline f32x8 abs(f32x8 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 inline f32x8 copysign(f32x8 a, f32x8 sign) {
   const __m256 bit = _mm256_set1_ps(-0.0f);
@@ -78,6 +79,7 @@ inline mask16 less(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _C
 inline mask16 operator&(mask16 a, mask16 b) { return {__mmask16(a.m & b.m)}; }
 inline f32x16 select(mask16 m, f32x16 a, f32x16 b) { return {_mm512_mask_blend_ps(m.m, b.v, a.v)}; }
 inline f32x16 round(f32x16 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline f32x16 sqrt(f32x16 a) { return {_mm512_sqrt_ps(a.v)}; }
 inline f32x16 abs(f32x16 a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
 inline f32x16 copysign(f32x16 a, f32x16 sign) {
   const __m512 bit = _mm512_set1_ps(-0.0f);

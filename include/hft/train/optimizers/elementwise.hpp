@@ -15,19 +15,6 @@ HFT_INTRINSICS_BEGIN
 
 namespace hft {
 
-namespace isa {
-#if defined(HFT_ISA_AVX2)
-inline f32x8 sqrt(f32x8 a) { return {_mm256_sqrt_ps(a.v)}; }
-#endif
-#if defined(HFT_ISA_AVX512)
-inline f32x16 sqrt(f32x16 a) { return {_mm512_sqrt_ps(a.v)}; }
-#endif
-template <class T>
-single<T> sqrt(single<T> a) {
-  return {std::sqrt(a.v)};
-}
-}  // namespace isa
-
 namespace detail {
 /// 1, 0 or -1.
 template <class V>
