@@ -1,8 +1,9 @@
-// MambaModel and MambaForCausalLM against Transformers.
+// MambaModel and MambaForCausalLM against Transformers; what Mamba-2 begins with, and what does not fit in configs.
 #include <boost/test/unit_test.hpp>
 
 #include <hft/generation/cache.hpp>
-#include <hft/models/mamba.hpp>
+#include <hft/models/jamba.hpp>
+#include <hft/models/mamba2.hpp>
 
 #include "golden.hpp"
 
@@ -113,6 +114,45 @@ BOOST_AUTO_TEST_CASE(a_rank_may_be_left_to_the_size) {
   const auto config = config_from_json<MambaConfig>(
       parse_json(R"({"hidden_size": 36, "time_step_rank": "auto"})", "config.json"), "config.json");
   BOOST_TEST(config.rank() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(heads_begin_with_time_steps_and_decays) {
+  Mamba2Config config;
+  config.vocab_size = 31, config.hidden_size = 16, config.num_hidden_layers = 1;
+  config.num_heads = 8, config.head_dim = 4, config.n_groups = 2, config.state_size = 3;
+  auto model = Mamba2ForCausalLM<f32>::from_config(config, 3);
+  int seen = 0;
+  for_each_parameter(model, [&](const std::string& path, parameter& p) {
+    const auto* v = static_cast<const f32*>(p.data());
+    const bool steps = path == "backbone.layers.0.mixer.dt_bias", decays = path == "backbone.layers.0.mixer.A_log";
+    if (!steps && !decays) return;
+    ++seen;
+    BOOST_TEST(p.size() == 8);
+    for (isize i = 0; i < p.size(); ++i)
+      BOOST_TEST((decays ? v[i] == f32(std::log(f64(i + 1))) : std::log1p(std::exp(f64(v[i]))) < 0.101));
+  });
+  BOOST_TEST(seen == 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_is_said) {
+  const auto says = [](const char* text) { return [=](const error& e) { return std::string(e.what()) == text; }; };
+  const auto read = []<class Config>(Config, const char* text) {
+    return config_from_json<Config>(parse_json(text, "config.json"), "config.json");
+  };
+  BOOST_CHECK_EXCEPTION(
+      read(Mamba2Config(), R"({"num_heads": 100})"), config_error,
+      says("[config.json: mamba2] num_heads * head_dim: expected expand * hidden_size = 8192, got 100 * 64"));
+  BOOST_CHECK_EXCEPTION(read(Mamba2Config(), R"({"n_groups": 3})"), config_error,
+                        says("[config.json: mamba2] n_groups: expected a number that divides 128 heads, got 3"));
+  BOOST_CHECK_EXCEPTION(read(Mamba2Config(), R"({"time_step_limit": [1]})"), config_error,
+                        says("[config.json: mamba2] time_step_limit: expected two numbers, got 1"));
+  BOOST_CHECK_EXCEPTION(
+      read(Mamba2Config(), R"({"time_step_limit": [1, 0.5]})"), config_error,
+      says("[config.json: mamba2] time_step_limit: expected the least step and one that is no less, got 1 and 0.5"));
+  BOOST_CHECK_EXCEPTION(read(JambaConfig(), R"({"attn_layer_period": 4})"), config_error,
+                        says("[config.json: jamba] attn_layer_offset: expected less than its period 4, got 4"));
+  BOOST_CHECK_EXCEPTION(read(JambaConfig(), R"({"expert_layer_period": 1})"), config_error,
+                        says("[config.json: jamba] expert_layer_offset: expected less than its period 1, got 1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

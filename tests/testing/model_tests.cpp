@@ -3,7 +3,7 @@
 
 #include <hft/models/bert.hpp>
 #include <hft/models/gpt2.hpp>
-#include <hft/models/mamba.hpp>
+#include <hft/models/mamba2.hpp>
 #include <hft/models/qwen2.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
@@ -83,6 +83,13 @@ BOOST_AUTO_TEST_CASE(mamba) {
   config.vocab_size = 61, config.hidden_size = 32, config.num_hidden_layers = 2, config.state_size = 4;
   config.initializer_range = 0.2;
   BOOST_TEST(left_out<MambaForCausalLM<f32>>(config) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(mamba2) {
+  Mamba2Config config;
+  config.vocab_size = 61, config.hidden_size = 20, config.num_hidden_layers = 2, config.state_size = 5;
+  config.num_heads = 4, config.head_dim = 10, config.n_groups = 2, config.initializer_range = 0.2;
+  BOOST_TEST(left_out<Mamba2ForCausalLM<f32>>(config) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(t5) {

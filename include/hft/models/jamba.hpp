@@ -107,7 +107,7 @@ HFT_INLINE void JambaConfig::fields(field_visitor& v) {
 
 HFT_INLINE void JambaConfig::check() const {
   check_decoder(*this, model_type);
-  check_inner_size(mamba_expand, hidden_size, "mamba_expand * hidden_size", model_type);
+  check_channels(mamba_expand, hidden_size, "mamba_expand * hidden_size", model_type);
   if (num_experts > 1) check_experts(num_experts, num_experts_per_tok, model_type);
   const auto check_offset = [](const char* name, isize offset, isize period) {
     if (offset >= period)

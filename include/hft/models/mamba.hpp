@@ -66,8 +66,9 @@ struct MambaConfig {
 
 /// The fields that Mamba-2 has, too.
 void mamba_fields(MambaConfig& c, field_visitor& v);
-/// Throws config_error for more channels than any model has. `model_type` names the config in errors.
-void check_inner_size(isize expand, isize hidden_size, const char* field, const char* model_type);
+/// Throws config_error where a product of two fields is more channels than any model has. `model_type` names the config
+/// in errors.
+void check_channels(isize a, isize b, const char* product, const char* model_type);
 /// Throws config_error for values that do not fit each other.
 void check_mamba(const MambaConfig& c, const char* model_type);
 /// Decay rates of 1 to the number of states, and D of ones; false: the path is neither.
@@ -132,14 +133,14 @@ HFT_INLINE void mamba_fields(MambaConfig& c, field_visitor& v) {
 
 HFT_INLINE void MambaConfig::check() const { check_mamba(*this, model_type); }
 
-HFT_INLINE void check_inner_size(isize expand, isize hidden_size, const char* field, const char* model_type) {
-  if (f64(expand) * f64(hidden_size) > field_visitor::largest_extent)
-    throw config_error(model_type, field, detail::joined("at most ", isize(field_visitor::largest_extent)),
-                       detail::joined(expand, " * ", hidden_size));
+HFT_INLINE void check_channels(isize a, isize b, const char* product, const char* model_type) {
+  if (f64(a) * f64(b) > field_visitor::largest_extent)
+    throw config_error(model_type, product, detail::joined("at most ", isize(field_visitor::largest_extent)),
+                       detail::joined(a, " * ", b));
 }
 
 HFT_INLINE void check_mamba(const MambaConfig& c, const char* model_type) {
-  check_inner_size(c.expand, c.hidden_size, "expand * hidden_size", model_type);
+  check_channels(c.expand, c.hidden_size, "expand * hidden_size", model_type);
   find_activation(c.hidden_act, model_type);
   if (!(c.time_step_init_scheme.view() == "random" || c.time_step_init_scheme.view() == "constant"))
     throw config_error(model_type, "time_step_init_scheme", "random or constant",

@@ -67,9 +67,15 @@ HFT_INLINE void Mamba2Config::check() const {
     throw config_error(model_type, "num_heads * head_dim",
                        detail::joined("expand * hidden_size = ", intermediate_size()),
                        detail::joined(num_heads, " * ", head_dim));
-  check_divides(model_type, "n_groups", n_groups, "num_heads", num_heads);
-  if (time_step_limit.size() != 2 || !(time_step_limit[0] <= time_step_limit[1]))
-    throw config_error(model_type, "time_step_limit", "the least time step and one that is no less", "something else");
+  if (num_heads % n_groups)
+    throw config_error(model_type, "n_groups", detail::joined("a number that divides ", num_heads, " heads"),
+                       detail::joined(n_groups));
+  check_channels(n_groups, state_size, "n_groups * state_size", model_type);
+  const auto& limit = time_step_limit;
+  if (limit.size() != 2) throw config_error(model_type, "time_step_limit", "two numbers", detail::joined(limit.size()));
+  if (!(limit[0] <= limit[1]))
+    throw config_error(model_type, "time_step_limit", "the least step and one that is no less",
+                       detail::joined(limit[0], " and ", limit[1]));
 }
 
 HFT_INLINE TextModelOptions<ResidualBlockOptions<Mamba2MixerOptions>> Mamba2Config::text_model() const {
