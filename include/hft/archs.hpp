@@ -106,6 +106,7 @@
 #include <hft/models/recurrent_gemma.hpp>
 #include <hft/models/roberta.hpp>
 #include <hft/models/roformer.hpp>
+#include <hft/models/rwkv.hpp>
 #include <hft/models/seed_oss.hpp>
 #include <hft/models/smollm3.hpp>
 #include <hft/models/squeezebert.hpp>
@@ -205,7 +206,7 @@ using decoder_archs =
           deepseek_v3, ernie4_5, ernie4_5_moe, exaone4, falcon, falcon_mamba, gemma, gemma2, gemma3_text, glm, glm4,
           gpt2, gpt_bigcode, gpt_neo, gpt_neox, gpt_oss, gptj, granite, granitemoe, helium, hunyuan_v1_dense, jamba,
           lfm2, llama4_text, mamba, mamba2, minimax, mixtral, mpt, nemotron, olmo, olmo2, olmo3, olmoe, opt, phi, phi3,
-          qwen2_moe, qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, recurrent_gemma, seed_oss, smollm3,
+          qwen2_moe, qwen3_5_moe_text, qwen3_5_text, qwen3_moe, qwen3_next, recurrent_gemma, rwkv, seed_oss, smollm3,
           stablelm, starcoder2, xglm>;
 using encoder_archs =
     archs<bert, roberta, xlm_roberta, camembert, distilbert, albert, big_bird, convbert, data2vec_text, deberta,

@@ -49,6 +49,16 @@ SCALED = dict(embedding=0.25, gain=2.0)
 # Decays of RG-LRU as they begin, between 0.9 and 0.999, and beyond; the weights of its gates by their own fan-in
 GRIFFIN = dict(GEMMA, special=[*AROUND_ONE["special"], (r"recurrent_param$", -3.0, 2.0), (r"gate_weight$", 0.0, 0.4)])
 
+# RWKV's decays begin between e^-5 and e^3, its shares of the token before between 0 and 1
+RWKV = dict(
+    special=[
+        (r"time_decay$", -1.0, 3.0),
+        (r"time_first$", 0.5, 1.0),
+        (r"time_mix", 0.6, 0.5),
+        (r"^head\.weight$", 0.0, 0.97),
+    ]
+)
+
 # Experts that are stored in one tensor, by their own fan-in
 STACKED = [
     (r"(input_linear\.weight|gate_up_proj)$", 0.0, 0.398),
@@ -1438,6 +1448,26 @@ ARCHS = {
             ("model", "Model", dict(num_hidden_layers=3), GRIFFIN),
         ],
     ),
+    "rwkv": (
+        "Rwkv",
+        dict(SIZES, hidden_size=20, num_hidden_layers=3, intermediate_size=28, rescale_every=2),
+        [
+            causal("base", RWKV),
+            causal(
+                "wide",
+                RWKV,
+                layer_norm_epsilon=0.02,
+                num_hidden_layers=4,
+                attention_hidden_size=28,
+                intermediate_size=None,
+                hidden_size=12,
+                rescale_every=1,
+                tie_word_embeddings=True,
+            ),
+            causal("unscaled", RWKV, num_hidden_layers=2, rescale_every=0, use_cache=False),  # for its gradients
+            ("model", "Model", dict(num_hidden_layers=2, rescale_every=1), RWKV),
+        ],
+    ),
 }
 
 
@@ -1514,7 +1544,9 @@ def generations(rng, config):
     inputs = causal_generations(rng, config.vocab_size)
     if getattr(config, "output_router_logits", False):  # Transformers' auxiliary loss fails where a cache is used
         inputs = {name: {**given, "options": dict(output_router_logits=False)} for name, given in inputs.items()}
-    if config.model_type == "minimax":  # its state, once kept, has padding in it, and its full layers see no window
+    # MiniMax's state, once kept, has padding in it, and its full layers see no window; RWKV's, of several rows, becomes
+    # one of each row with each
+    if config.model_type in ("minimax", "rwkv"):
         for given in inputs.values():
             given["options"] = {**given.get("options", {}), "use_cache": False}
     limits = getattr(config, "time_step_limit", None)

@@ -153,6 +153,7 @@ CASES = {
     "jamba_aux": ("jamba/attention_first", {}, "next", ("layers.1.mamba", "router", "norm", "embed_tokens")),
     "recurrent_gemma": ("recurrent_gemma/base", {}, "next", ("layers.1.temporal", "layers.2.temporal_block", "norm")),
     "recurrent_gemma_recurrent": ("recurrent_gemma/recurrent", {}, "next", ("layers.0", "embed_tokens")),
+    "rwkv": ("rwkv/unscaled", {}, "next", ("blocks.0", "ln", "time", "head")),
     # of encoders.py
     "electra": ("electra/masked_lm", {}, "same", ("embeddings", "generator", "attention", "LayerNorm")),
     "electra_replaced": ("electra/pre_training", {}, "replaced", ("discriminator", "embeddings", "attention.output")),

@@ -40,4 +40,5 @@
 #include <hft/ops/cpu/softmax.hpp>
 #include <hft/ops/cpu/softmax_backward.hpp>
 #include <hft/ops/cpu/softplus.hpp>
+#include <hft/ops/cpu/wkv.hpp>
 #include <hft/ops/cpu/xielu.hpp>

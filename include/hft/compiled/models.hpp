@@ -130,6 +130,7 @@
 #include <hft/models/recurrent_gemma.hpp>
 #include <hft/models/roformer.hpp>
 #include <hft/models/rotary_encoder.hpp>
+#include <hft/models/rwkv.hpp>
 #include <hft/models/saving.hpp>
 #include <hft/models/seed_oss.hpp>
 #include <hft/models/seq2seq_config.hpp>

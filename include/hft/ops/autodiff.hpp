@@ -27,4 +27,5 @@
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
 #include <hft/ops/autodiff/take_rows.hpp>
+#include <hft/ops/autodiff/wkv.hpp>
 #include <hft/ops/autodiff/xielu.hpp>
