@@ -68,9 +68,9 @@ class GatedDeltaNet {
     const auto q = convolved(in.q, 0, Hk, "query"), k = convolved(in.k, keys, Hk, "key");
     const auto v = convolved(in.v, 2 * keys, H, "value");
     const auto log_decay = mul_rows(softplus(add_row(in.a, dt_bias)), negative_exp(A_log));
-    const auto [y, last] = gated_delta_rule(of_length(q, query_length_), of_length(k, key_length_), v, log_decay,
-                                            activate(in.b, Activation::sigmoid),
-                                            kept ? kept->template get<4>("state") : Kept<4>());
+    const auto [y, last] =
+        gated_delta_rule(of_length(q, query_length_), of_length(k, key_length_), v, log_decay,
+                         activate(in.b, Activation::sigmoid), kept ? kept->template get<4>("state") : Kept<4>());
     if (kept) kept->set("state", last), kept->tokens += T;
     const auto given = gated(in.z.template reshape<4>({B_, T, H, V}), norm(y), Activation::silu);
     return out_proj(given.template reshape<3>({B_, T, H * V}));
