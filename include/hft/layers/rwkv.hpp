@@ -17,9 +17,10 @@ namespace hft {
 struct RwkvBlockOptions {
   NormOptions norm;
   isize hidden_size, attention_hidden_size, intermediate_size;
-  isize layer = 0;       // its place in the cache
-  f64 scale = 1;         // of what is added to the residual stream, unless a pass trains; and of the stream behind ...
-  f64 stream_scale = 1;  // ... the block, so that half precision has no infinities
+  isize layer = 0;  // its place in the cache
+  // Unless a pass trains, so that half precision has no infinities:
+  f64 scale = 1;         // of what is added to the residual stream,
+  f64 stream_scale = 1;  // and of the stream behind the block
 };
 
 /// Each token beside the one before it, and shares of both.

@@ -62,7 +62,6 @@ struct RecurrentGemmaConfig : DecoderConfig {
   static constexpr name_tables names{.rules = rules, .stacks = stacks};
 };
 
-/// MiniMax's: one type for both.
 template <class B>
 using RecurrentGemmaBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, rope, GatedRecurrence<B>>, SparseMLP<B>>;
 

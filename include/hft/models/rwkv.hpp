@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,8 +26,7 @@ struct RwkvConfig {
   std::optional<i64> pad_token_id = {};
   std::optional<i64> bos_token_id = 0;
   TokenIds eos_token_id = 0;
-  i64 rescale_every =
-      6;  // behind so many layers inference halves the residual stream, and what is added to it; 0: none
+  i64 rescale_every = 6;  // behind so many layers inference halves the stream, and what is added to it; 0: never
   bool tie_word_embeddings = false;
   bool use_cache = true;
 
