@@ -109,24 +109,21 @@ BOOST_AUTO_TEST_CASE(latent_by_tokens) {
   token_by_token<LatentAttention<B>>(latent_options(8));
 }
 
-BOOST_AUTO_TEST_CASE(decaying_by_tokens) {
-  token_by_token<HybridAttention<B, no_positions, DecayAttention<B>>>(decay_options());
-}
+BOOST_AUTO_TEST_CASE(decaying_by_tokens) { token_by_token<HybridAttention<B>>(decay_options()); }
 
 BOOST_AUTO_TEST_CASE(convolutions_by_tokens) {
-  for (const isize taps : {1, 3, 5})
-    token_by_token<HybridAttention<B, no_positions, ShortConvolution<B>>>(convolution_options(taps));
+  for (const isize taps : {1, 3, 5}) token_by_token<HybridAttention<B>>(convolution_options(taps));
 }
 
 BOOST_AUTO_TEST_CASE(by_the_delta_rule_by_tokens) {
-  using Layer = HybridAttention<B, no_positions, GatedDeltaNet<B>>;
+  using Layer = HybridAttention<B>;
   for (const isize taps : {1, 2, 4, 5}) token_by_token<Layer>(delta_options(false, taps));
   token_by_token<Layer>(delta_options(true));
 }
 
 BOOST_AUTO_TEST_CASE(recurring_by_tokens) {
-  token_by_token<HybridAttention<B, no_positions, GatedRecurrence<B>>>(recurrence_options(4));
-  token_by_token<HybridAttention<B, no_positions, GatedRecurrence<B>>>(recurrence_options(1));
+  token_by_token<HybridAttention<B>>(recurrence_options(4));
+  token_by_token<HybridAttention<B>>(recurrence_options(1));
 }
 
 // Where positions begin anew, a text's tokens are what they are alone, but for the convolution.

@@ -3,8 +3,13 @@
 #include <type_traits>
 
 #include <hft/models/granite.hpp>
+#include <hft/models/jamba.hpp>
+#include <hft/models/lfm2.hpp>
+#include <hft/models/minimax.hpp>
 #include <hft/models/mistral.hpp>
 #include <hft/models/qwen3.hpp>
+#include <hft/models/qwen3_5_moe.hpp>
+#include <hft/models/recurrent_gemma.hpp>
 
 using namespace hft;
 
@@ -19,4 +24,13 @@ BOOST_AUTO_TEST_CASE(llamas_body) {
   static_assert(same_body<Qwen3ForCausalLM<f32>, LlamaForCausalLM<f32>>);
   static_assert(same_body<Qwen3Model<f32>, LlamaModel<f32>>);
   static_assert(same_body<GraniteForCausalLM<f32>, LlamaForCausalLM<f32>>);
+}
+
+BOOST_AUTO_TEST_CASE(a_body_of_attention_and_recurrences_by_turns) {
+  static_assert(same_body<Qwen3NextForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
+  static_assert(same_body<Qwen3_5ForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
+  static_assert(same_body<Qwen3_5MoeForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
+  static_assert(same_body<JambaForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
+  static_assert(same_body<Lfm2ForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
+  static_assert(same_body<RecurrentGemmaForCausalLM<f32>, MiniMaxForCausalLM<f32>>);
 }

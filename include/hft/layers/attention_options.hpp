@@ -107,7 +107,7 @@ struct AttentionOptions {
   f64 dropout = 0;                       // of the weights, in a training pass
   std::optional<RopeScaling> rope = {};  // of rotary positions; turns the first dim() of each head's elements
   bool interleaved = false;              // whether neighbours are turned together (GPT-J), not halves (Llama)
-  bool rotary = true;                    // false: this layer knows no order, though others turn (SmolLM3)
+  bool rotary = true;                    // false: this layer knows no order, whatever others do (SmolLM3)
   bool stored_frequencies = false;       // of a SelfAttention: whether checkpoints have rope's frequencies (ESM)
   bool rotary_values = false;            // whether values are turned, too (RoFormer)
   bool output_gate = false;              // of a SelfAttention: whether q_proj makes a gate behind each head's query

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/layers/gated_delta_net.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/decoder_config.hpp>
 #include <hft/random.hpp>
@@ -63,9 +62,6 @@ struct DeltaLayers {
   /// Norms begin as those of other models, with weights of 0; decays between those of 0.01 and 16.
   static bool initialise(std::string_view path, const random_stream& random, std::vector<f32>& values);
 };
-
-template <class B>
-using DeltaAttention = HybridAttention<B, rope, GatedDeltaNet<B>>;
 
 #if HFT_DEFINES(MODELS)
 

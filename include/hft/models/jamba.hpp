@@ -41,18 +41,15 @@ struct JambaConfig : SparseConfig {
   }
 };
 
-template <class B>
-using JambaBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, no_positions, MambaMixer<B>>, SparseMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using JambaModel = DecoderModel<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using JambaModel = DecoderModel<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using JambaForCausalLM = CausalLM<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
+using JambaForCausalLM = CausalLM<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using JambaForSequenceClassification =
-    DecoderForSequenceClassification<JambaConfig, JambaBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForSequenceClassification<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct jamba : architecture<JambaConfig, JambaModel, JambaForCausalLM, JambaForSequenceClassification> {};
 
@@ -119,7 +116,7 @@ HFT_INLINE void JambaConfig::check() const {
 
 HFT_INLINE AttentionOptions JambaConfig::attention(isize layer) const {
   AttentionOptions o = decoder_attention(*this, layer);
-  o.rope = {};
+  o.rope = {}, o.rotary = false;
   if (attends(layer)) return o;
   o.mamba = MambaMixerOptions{.hidden_size = hidden_size,
                               .intermediate_size = mamba_expand * hidden_size,

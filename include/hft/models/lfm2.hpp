@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <hft/layers/hybrid_attention.hpp>
-#include <hft/layers/short_convolution.hpp>
 #include <hft/models/decoder_config.hpp>
 
 namespace hft {
@@ -47,14 +46,11 @@ struct Lfm2Config : DecoderConfig {
   TextModelOptions<> text_model() const;
 };
 
-template <class B>
-using Lfm2Block = PreNormBlock<RMSNorm<B>, HybridAttention<B, rope, ShortConvolution<B>>, GatedMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Lfm2Model = DecoderModel<Lfm2Config, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Lfm2Model = DecoderModel<Lfm2Config, Lfm2Block, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Lfm2ForCausalLM = CausalLM<Lfm2Config, Lfm2Block, RMSNorm, build<W, D, L, S>>;
+using Lfm2ForCausalLM = CausalLM<Lfm2Config, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct lfm2 : architecture<Lfm2Config, Lfm2Model, Lfm2ForCausalLM> {};
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include <hft/layers/decay_attention.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/mixtral.hpp>
 
@@ -35,26 +34,22 @@ struct MiniMaxConfig : MixtralConfig {
   TextModelOptions<> text_model() const;
 };
 
-template <class B>
-using MiniMaxBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, rope, DecayAttention<B>>, SparseMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using MiniMaxModel = DecoderModel<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using MiniMaxModel = DecoderModel<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using MiniMaxForCausalLM = CausalLM<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
+using MiniMaxForCausalLM = CausalLM<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForSequenceClassification =
-    DecoderForSequenceClassification<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForSequenceClassification<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForTokenClassification =
-    DecoderForTokenClassification<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForTokenClassification<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using MiniMaxForQuestionAnswering =
-    DecoderForQuestionAnswering<MiniMaxConfig, MiniMaxBlock, RMSNorm, build<W, D, L, S>>;
+using MiniMaxForQuestionAnswering = DecoderForQuestionAnswering<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct minimax : architecture<MiniMaxConfig, MiniMaxModel, MiniMaxForCausalLM, MiniMaxForSequenceClassification,
                               MiniMaxForTokenClassification, MiniMaxForQuestionAnswering> {};

@@ -33,18 +33,15 @@ struct Qwen3_5TextConfig : DecoderConfig {
   }
 };
 
-template <class B>
-using Qwen3_5Block = TransformerBlock<RMSNorm<B>, DeltaAttention<B>, GatedMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen3_5TextModel = DecoderModel<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3_5TextModel = DecoderModel<Qwen3_5TextConfig, Qwen3_5Block, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3_5ForCausalLM = CausalLM<Qwen3_5TextConfig, Qwen3_5Block, RMSNorm, build<W, D, L, S>>;
+using Qwen3_5ForCausalLM = CausalLM<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5TextForSequenceClassification =
-    DecoderForSequenceClassification<Qwen3_5TextConfig, Qwen3_5Block, RMSNorm, build<W, D, L, S>>;
+    DecoderForSequenceClassification<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct qwen3_5_text
     : architecture<Qwen3_5TextConfig, Qwen3_5TextModel, Qwen3_5ForCausalLM, Qwen3_5TextForSequenceClassification> {};

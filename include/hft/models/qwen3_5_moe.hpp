@@ -34,10 +34,10 @@ struct Qwen3_5MoeTextConfig : SparseConfig {
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3_5MoeTextModel = DecoderModel<Qwen3_5MoeTextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+using Qwen3_5MoeTextModel = DecoderModel<Qwen3_5MoeTextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3_5MoeForCausalLM = CausalLM<Qwen3_5MoeTextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+using Qwen3_5MoeForCausalLM = CausalLM<Qwen3_5MoeTextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct qwen3_5_moe_text : architecture<Qwen3_5MoeTextConfig, Qwen3_5MoeTextModel, Qwen3_5MoeForCausalLM> {};
 

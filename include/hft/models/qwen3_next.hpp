@@ -35,26 +35,23 @@ struct Qwen3NextConfig : SparseConfig {
   }
 };
 
-template <class B>
-using Qwen3NextBlock = TransformerBlock<RMSNorm<B>, DeltaAttention<B>, SparseMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using Qwen3NextModel = DecoderModel<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3NextModel = DecoderModel<Qwen3NextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using Qwen3NextForCausalLM = CausalLM<Qwen3NextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+using Qwen3NextForCausalLM = CausalLM<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForSequenceClassification =
-    DecoderForSequenceClassification<Qwen3NextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForSequenceClassification<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForTokenClassification =
-    DecoderForTokenClassification<Qwen3NextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForTokenClassification<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForQuestionAnswering =
-    DecoderForQuestionAnswering<Qwen3NextConfig, Qwen3NextBlock, RMSNorm, build<W, D, L, S>>;
+    DecoderForQuestionAnswering<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct qwen3_next
     : architecture<Qwen3NextConfig, Qwen3NextModel, Qwen3NextForCausalLM, Qwen3NextForSequenceClassification,

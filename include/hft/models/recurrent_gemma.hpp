@@ -9,8 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/layers/experts.hpp>
-#include <hft/layers/gated_recurrence.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/decoder_config.hpp>
 
@@ -62,14 +60,11 @@ struct RecurrentGemmaConfig : DecoderConfig {
   static constexpr name_tables names{.rules = rules, .stacks = stacks};
 };
 
-template <class B>
-using RecurrentGemmaBlock = TransformerBlock<RMSNorm<B>, HybridAttention<B, rope, GatedRecurrence<B>>, SparseMLP<B>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RecurrentGemmaModel = DecoderModel<RecurrentGemmaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using RecurrentGemmaModel = DecoderModel<RecurrentGemmaConfig, RecurrentGemmaBlock, RMSNorm, build<W, D, L, S>>;
-
-template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using RecurrentGemmaForCausalLM = CausalLM<RecurrentGemmaConfig, RecurrentGemmaBlock, RMSNorm, build<W, D, L, S>>;
+using RecurrentGemmaForCausalLM = CausalLM<RecurrentGemmaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 
 struct recurrent_gemma : architecture<RecurrentGemmaConfig, RecurrentGemmaModel, RecurrentGemmaForCausalLM> {};
 
