@@ -225,7 +225,7 @@ class SelfAttention {
       const isize H = core_.options().num_heads, C = core_.options().head_dim;
       const auto heads = q.template reshape<4>({q.extent(0), q.extent(1), H, 2 * C});
       const auto half = [&](isize from) {
-        return heads.slice(3, from, from + C).dense().template reshape<3>({q.extent(0), q.extent(1), H * C});
+        return heads.slice(3, from, from + C).dense().template reshape<3>({x.extent(0), x.extent(1), H * C});
       };
       gate = half(C), q = half(0);
     }

@@ -39,7 +39,8 @@ template <Scalar A, std::size_t R, BaseDevice D>
 requires(R > 1) Tensor<A, R, D> mul_rows(const Tensor<A, R, D>& x, const Tensor<A, 1, D>& w) {
   if (w.extent(0) != x.extent(R - 1))
     throw shape_error("mul_rows", "w", detail::joined("(", x.extent(R - 1), ")"), detail::shape_text(w.shape()));
-  const auto dx = x.collapsible(), dw = x.extent(R - 1) ? w.dense() : w;
+  const auto dx = x.collapsible();
+  const auto dw = x.extent(R - 1) ? w.dense() : w;
   Tensor<A, R, D> y(x.shape());
   const auto rows = matrix<const A>(dx.rows());
   mul_kernel(D{}, y.rows(), rows, matrix<const A>{dw.data(), rows.rows, rows.cols, 0});
