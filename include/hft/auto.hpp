@@ -6,8 +6,11 @@
 //
 // hft/archs.hpp says what an architecture is.
 #pragma once
+#include <array>
 #include <concepts>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -73,25 +76,32 @@ struct checkpoint_kind {
     if (!names.empty()) architecture = names[0];
   }
 
-  template <class Arch>
-  bool is() const {
-    return model_type == (gguf ? gguf_architecture_of<Arch>() : std::string_view(Arch::model_type));
-  }
+  /// Whether it is of an architecture that config.json and GGUF files call so.
+  bool is(std::string_view type, std::string_view gguf_type) const { return model_type == (gguf ? gguf_type : type); }
 
-  /// Whether it names that class. GGUF files, which name none, hold causal models.
-  template <class Model>
-  bool names() const {
-    return gguf ? Model::body_type::class_suffix == std::string_view(causal_lm::suffix)
-                : architecture == Model::architecture();
+  /// Whether it names the class of an architecture that has this suffix. GGUF files, which name none, hold causal
+  /// models.
+  bool names(const architecture_info& of, std::string_view suffix) const {
+    return gguf ? suffix == causal_lm::suffix : architecture == of.class_name(suffix);
   }
 
   template <class... Archs>
   [[noreturn]] void fail(archs<Archs...>, const char* what, const char* expected) const {
-    if ((is<Archs>() || ...))
-      throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
-                              architecture.empty() ? std::string("none") : architecture);
+    const std::array<const char*, sizeof...(Archs)> types{Archs::model_type...};
+    const std::array<std::string_view, sizeof...(Archs)> gguf_types{gguf_architecture_of<Archs>()...};
+    fail(types, gguf_types, what, expected);
+  }
+
+ private:
+  [[noreturn]] void fail(std::span<const char* const> types, std::span<const std::string_view> gguf_types,
+                         const char* what, const char* expected) const {
     std::string known;
-    ((known += (known.empty() ? "" : ", ") + std::string(Archs::model_type)), ...);
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      if (is(types[i], gguf_types[i]))
+        throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
+                                architecture.empty() ? std::string("none") : architecture);
+      known += cat(known.empty() ? "" : ", ", types[i]);
+    }
     throw unsupported_error(where, what, "a model_type of this list: " + known,
                             quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
   }
@@ -99,71 +109,104 @@ struct checkpoint_kind {
 
 /// A model with body Body; what of its class its architecture alone needs is arguments.
 template <class Body>
-NamedModel<Body> load_body(const architecture_info& architecture,
-                           typename Body::options (*options_of)(const AnyConfig&), const checkpoint& source,
-                           const LoadOptions& options) {
+std::unique_ptr<NamedModel<Body>> load_body(const architecture_info& architecture,
+                                            typename Body::options (*options_of)(const AnyConfig&),
+                                            const checkpoint& source, const LoadOptions& options) {
   AnyConfig config = read_config(architecture, source, options);
-  NamedModel<Body> model(config, options_of(config));
-  load_model(model, model.any_config(), model.generation_config, source, options);
+  const typename Body::options built_from = options_of(config);
+  auto model = std::make_unique<NamedModel<Body>>(std::move(config), built_from);
+  load_model(*model, model->any_config(), model->generation_config, source, options);
   return model;
 }
 template <class Model>
 typename Model::body_type::options body_options_of(const AnyConfig& config) {
   return body_options<typename Model::body_type>(config.as<typename Model::config_type>());
 }
-/// A model of a class, as one of all that have such a body.
-template <class Model>
-NamedModel<typename Model::body_type> load_erased(const checkpoint& source, const LoadOptions& options = {}) {
-  return load_body<typename Model::body_type>(architecture_of<typename Model::config_type>, body_options_of<Model>,
-                                              source, options);
-}
 
-// No function below is a lambda inside one that has the list of architectures or of classes as arguments: its name, in
-// every object twice, would repeat the list.
+// What is chosen from is data, a table for each list of architectures and for each list of classes: code for each
+// element, once for each choice, would be most of a program. No function below is a lambda inside one that has such a
+// list as arguments: its name, in every object twice, would repeat the list.
 
-/// Whether f takes class M, and has been called with it.
+/// Calls f, which takes class M.
 template <class M, class F>
-bool call_if_taken(const F& f) {
-  if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
-  return false;
+void call_with(const void* f) {
+  (*static_cast<const F*>(f))(std::type_identity<M>());
 }
+using class_call = void (*)(const void* f);
+template <class M, class F>
+constexpr class_call call_if_taken() {
+  if constexpr (std::invocable<const F&, std::type_identity<M>>) return call_with<M, F>;
+  return nullptr;
+}
+
+/// A class of an architecture.
+struct listed_class {
+  const architecture_info& architecture;
+  const char* suffix;
+  class_call call;  // null where f does not take it
+};
 
 template <class Head, class F, class... Models>
 bool call_with_head(type_list<Models...>, const F& f) {
-  return ((std::string_view(Models::body_type::class_suffix) == Head::suffix && call_if_taken<Models>(f)) || ...);
+  constexpr class_call calls[] = {
+      std::string_view(Models::body_type::class_suffix) == Head::suffix ? call_if_taken<Models, F>() : nullptr...};
+  for (const class_call call : calls)
+    if (call) return call(&f), true;
+  return false;
+}
+
+inline const listed_class* find_named_class(std::span<const listed_class> classes, const checkpoint_kind& kind) {
+  for (const listed_class& c : classes)
+    if (c.call && kind.names(c.architecture, c.suffix)) return &c;
+  return nullptr;
 }
 
 template <class Arch, class W, class D, class F, class... Models>
 bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, const F& f) {
-  if (((kind.template names<Models>() && call_if_taken<Models>(f)) || ...)) return true;
+  static constexpr listed_class classes[] = {
+      {architecture_of<typename Models::config_type>, Models::body_type::class_suffix, call_if_taken<Models, F>()}...};
+  if (const listed_class* named = find_named_class(classes, kind)) return named->call(&f), true;
   if (!kind.architecture.empty()) return false;
-  if constexpr (requires { typename Arch::template base_model<W, D>; })
-    return call_if_taken<typename Arch::template base_model<W, D>>(f);
+  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
+    using Base = typename Arch::template base_model<W, D>;
+    if constexpr (std::invocable<const F&, std::type_identity<Base>>) return f(std::type_identity<Base>()), true;
+  }
   return false;
 }
 
-/// find of the first architecture of the list that has the checkpoint's model_type and for which it is true.
-template <class Find, class... Archs>
-bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const Find& find) {
-  return ((kind.template is<Archs>() && find.template operator()<Archs>(kind)) || ...);
-}
-
 template <class W, class D, class F>
-struct find_named_class {
+struct find_class {
   const F& f;
   template <class Arch>
-  bool operator()(const checkpoint_kind& kind) const {
-    return call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, f);
+  static bool in(const find_class& self, const checkpoint_kind& kind) {
+    return call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, self.f);
   }
 };
 template <class Head, class W, class D, class F>
 struct find_head {
   const F& f;
   template <class Arch>
-  bool operator()(const checkpoint_kind&) const {
-    return call_with_head<Head>(typename Arch::template models<W, D>(), f);
+  static bool in(const find_head& self, const checkpoint_kind&) {
+    return call_with_head<Head>(typename Arch::template models<W, D>(), self.f);
   }
 };
+
+template <class Find>
+struct listed_architecture {
+  const char* model_type;
+  std::string_view gguf_architecture;
+  bool (*find)(const Find&, const checkpoint_kind&);
+};
+
+/// Find::in of the first architecture of the list that has the checkpoint's model_type and for which it is true.
+template <class Find, class... Archs>
+bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const Find& find) {
+  static constexpr std::array<listed_architecture<Find>, sizeof...(Archs)> list{
+      {{Archs::model_type, gguf_architecture_of<Archs>(), &Find::template in<Archs>}...}};
+  for (const auto& a : list)
+    if (kind.is(a.model_type, a.gguf_architecture) && a.find(find, kind)) return true;
+  return false;
+}
 
 }  // namespace detail
 
@@ -172,7 +215,7 @@ struct find_head {
 /// whether there was one.
 template <class W, Device D, class... Archs, class F>
 bool with_named_class(archs<Archs...> list, const checkpoint& source, const F& f) {
-  return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_named_class<W, D, F>{f});
+  return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_class<W, D, F>{f});
 }
 
 /// The same with the architecture's first class that has such a head, whatever the checkpoint names: Head::suffix is

@@ -19,7 +19,7 @@ namespace hft {
 template <class A, class D>
 std::vector<std::string> load_adapter(AnyModel<A, D>& model, const std::filesystem::path& folder,
                                       const std::string& name = "default") {
-  const auto erased = detail::adapted_model::of(model);
+  const detail::adapted_model erased{model.parts(), [&] { model.describe(); }};
   detail::adapter_set adapters(false);
   adapters.load(erased, folder, name, LoraConfig::from_pretrained(folder), model.config().model_type);
   adapters.activate(erased, {name});

@@ -16,6 +16,7 @@
 #include <hft/train/optimizers/make_optimizer.hpp>
 #include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/lora_config.hpp>
+#include <hft/train/peft/peft_adapters.hpp>
 #include <hft/train/peft/token_targets.hpp>
 #include <hft/train/schedules.hpp>
 #include <hft/train/trainer.hpp>

@@ -36,7 +36,11 @@ class AnyModel {
 
   template <class Model>
   explicit AnyModel(Model model)
-      : AnyModel(erased(), std::make_shared<holder<typename Model::body_type>>(std::move(model))) {}
+      : AnyModel(std::unique_ptr<NamedModel<typename Model::body_type>>(
+            std::make_unique<NamedModel<typename Model::body_type>>(std::move(model)))) {}
+  template <class Body>
+  explicit AnyModel(std::unique_ptr<NamedModel<Body>> model)
+      : AnyModel(erased(), std::unique_ptr<interface>(std::make_unique<holder<Body>>(std::move(model)))) {}
   AnyModel(const AnyModel& other) : AnyModel(erased(), other.model_) {}
   AnyModel& operator=(const AnyModel& other) {
     if (this == &other) return *this;
@@ -48,7 +52,7 @@ class AnyModel {
   /// The name of its class in Transformers.
   std::string architecture() const { return model_->architecture(); }
   const Config& config() const { return model_->config; }
-  CacheOptions cache_options() const { return model_->parts().cache_options(); }
+  CacheOptions cache_options() const { return parts().cache_options(); }
   isize max_positions() const { return config().max_positions(); }
   isize max_position_embeddings() const { return config().context_length; }
   bool is_causal_lm() const { return model_->is_causal_lm(); }
@@ -78,30 +82,35 @@ class AnyModel {
                                      const ForwardArgs<A, D>& args = {}) const {
     return model_->forward(inputs, where, args);
   }
-  void visit(visitor& v) const { model_->parts().visit(v); }
-  void tie_weights() const { model_->parts().tie_weights(); }
+  void visit(visitor& v) const { parts().visit(v); }
+  void tie_weights() const { parts().tie_weights(); }
   /// Paths of what tie_weights() ties, each with that of its original.
-  tied_pairs tied_parameters() const { return model_->parts().tied_parameters(); }
+  tied_pairs tied_parameters() const { return parts().tied_parameters(); }
   /// Makes a copy of tied_parameters() a parameter of its own, with the values that it has.
-  void untie(std::string_view copy) const { model_->parts().untie(copy); }
+  void untie(std::string_view copy) const { parts().untie(copy); }
   /// Another size of the vocabulary: rows are cut off at the end, or added there, which are the mean of the others.
   void resize_token_embeddings(isize vocab_size) {
-    model_->parts().resize_token_embeddings(vocab_size);
-    model_->describe();
+    parts().resize_token_embeddings(vocab_size);
+    describe();
   }
   void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
     model_->save_pretrained(folder, options);
   }
+
+  /// The model beside its computation. Whoever changes its config through it calls describe(), so that config() says
+  /// so.
+  ModelParts& parts() const { return model_->parts; }
+  void describe() { model_->describe(); }
 
   /// The model's own: what is changed here is saved with it.
   GenerationConfig& generation_config;
 
  private:
   struct interface {
+    interface(ModelParts& p, const AnyConfig& c, GenerationConfig& g) : parts(p), any_config(c), generation(g) {
+      describe();
+    }
     virtual ~interface() = default;
-    virtual ModelParts& parts() = 0;
-    virtual const AnyConfig& any_config() const = 0;
-    virtual GenerationConfig& generation() = 0;
     virtual std::string architecture() const = 0;
     virtual bool is_causal_lm() const = 0;
     virtual bool is_encoder_decoder() const = 0;
@@ -115,13 +124,16 @@ class AnyModel {
     virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
 
     void describe() {
-      const config_ref ref = any_config().ref();
+      const config_ref ref = any_config.ref();
       config.model_type = ref.model_type;
       config.fields = detail::written_fields(ref);
       config.vocab_size = get_field(ref, "vocab_size").value_or(0);
       config.context_length = get_field(ref, "max_position_embeddings").value_or(0);
-      config.hard_limit = parts().max_positions() > 0;
+      config.hard_limit = parts.max_positions() > 0;
     }
+    ModelParts& parts;
+    const AnyConfig& any_config;
+    GenerationConfig& generation;
     Config config;
   };
 
@@ -131,10 +143,8 @@ class AnyModel {
     static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
     static constexpr bool answers = std::is_same_v<output, Seq2SeqLMOutput<A, D>>;
 
-    explicit holder(NamedModel<Body> m) : model(std::move(m)) { this->describe(); }
-    ModelParts& parts() override { return model; }
-    const AnyConfig& any_config() const override { return model.any_config(); }
-    GenerationConfig& generation() override { return model.generation_config; }
+    explicit holder(std::unique_ptr<NamedModel<Body>> m)
+        : interface(*m, m->any_config(), m->generation_config), model(*m), owner(std::move(m)) {}
     std::string architecture() const override { return model.architecture(); }
     bool is_causal_lm() const override { return causal; }
     bool is_encoder_decoder() const override { return answers; }
@@ -174,11 +184,11 @@ class AnyModel {
       model.save_pretrained(folder, options);
     }
 
-    NamedModel<Body> model;
+    const NamedModel<Body>& model;
+    std::unique_ptr<ModelParts> owner;
   };
 
-  AnyModel(erased, std::shared_ptr<interface> model)
-      : generation_config(model->generation()), model_(std::move(model)) {}
+  AnyModel(erased, std::shared_ptr<interface> model) : generation_config(model->generation), model_(std::move(model)) {}
 
   std::shared_ptr<interface> model_;
 };

@@ -49,6 +49,10 @@ void read_generation_config(const std::filesystem::path& folder, GenerationConfi
 /// Special tokens that a config has fields for.
 void special_tokens_of(config_ref config, GenerationConfig& generation);
 tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs);
+/// A path of a body as files call it; none for none.
+std::string stored_path(const checkpoint_names& names, const std::string& path);
+/// The copy of a body's tied pairs that files call so; none where there is none.
+std::string copy_called(const checkpoint_names& names, const tied_pairs& pairs, std::string_view stored);
 void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source, const LoadOptions& options);
 /// What parameters of a model begin with.
 initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed);
@@ -125,8 +129,8 @@ class NamedModel : public Body {
   }
   tied_pairs tied_parameters() const override { return detail::stored_pairs(stored_names(), Body::tied_parameters()); }
   void untie(std::string_view copy) override {
-    for (const auto& [c, original] : Body::tied_parameters())
-      if (stored_names()(c).name == copy) Body::untie(c);
+    const std::string path = detail::copy_called(stored_names(), Body::tied_parameters(), copy);
+    if (!path.empty()) Body::untie(path);
     set_field(config_.ref(), "tie_word_embeddings", false);
   }
   void set_tie_word_embeddings(bool tied) override {
@@ -138,10 +142,11 @@ class NamedModel : public Body {
     set_field(config_.ref(), "vocab_size", vocab_size);
   }
   std::string_view base_model_prefix() const override { return config_.info().names.prefix_in(Body::class_suffix); }
-  std::string input_embeddings() const override { return stored_names()(Body::input_embeddings()).name; }
+  std::string input_embeddings() const override {
+    return detail::stored_path(stored_names(), Body::input_embeddings());
+  }
   std::string output_embeddings() const override {
-    const std::string path = Body::output_embeddings();
-    return path.empty() ? path : stored_names()(path).name;
+    return detail::stored_path(stored_names(), Body::output_embeddings());
   }
   /// The table of the token embeddings (V,C), and another of that shape in its place; what is tied to it follows.
   /// Throws shape_error.
@@ -302,6 +307,16 @@ HFT_INLINE void special_tokens_of(config_ref config, GenerationConfig& generatio
 HFT_INLINE tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs) {
   for (auto& [copy, original] : pairs) copy = names(copy).name, original = names(original).name;
   return pairs;
+}
+
+HFT_INLINE std::string stored_path(const checkpoint_names& names, const std::string& path) {
+  return path.empty() ? path : names(path).name;
+}
+
+HFT_INLINE std::string copy_called(const checkpoint_names& names, const tied_pairs& pairs, std::string_view stored) {
+  for (const auto& [copy, original] : pairs)
+    if (names(copy).name == stored) return copy;
+  return {};
 }
 
 HFT_INLINE initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed) {

@@ -49,7 +49,7 @@ class TrainingModel {
   virtual bool shifts_labels() const = 0;
   virtual void visit(visitor&) = 0;
   /// What the file of what is trained, a checkpoint or an adapter, calls the parameter at a path.
-  virtual std::string stored_name(const std::string& path) const = 0;
+  virtual std::string stored_name(const std::string& path) const { return path; }
   /// Tensors under such names, as that file has them: see NamedModel::as_stored.
   virtual std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const { return tensors; }
 
@@ -65,6 +65,58 @@ class TrainingModel {
 };
 
 namespace detail {
+
+// ---- what of a step does not depend on the model's class
+
+inline std::vector<stored_tensor> without_labels(const Batch& batch) {
+  auto tensors = batch.tensors();
+  std::erase_if(tensors, [](const stored_tensor& t) { return is_label(t.name); });
+  return tensors;
+}
+
+template <class A, class D>
+ForwardArgs<A, D> with_labels_of(const Batch& batch) {
+  ForwardArgs<A, D> args;
+  for (const auto& t : batch.tensors())
+    if (is_label(t.name)) set_labels(args, t, "batch");
+  return args;
+}
+
+template <class A, class D>
+ForwardArgs<A, D> training_args(const Batch& batch, const TrainingStepOptions& o) {
+  auto args = with_labels_of<A, D>(batch);
+  args.label_smoothing = o.label_smoothing;
+  args.neftune_noise_alpha = o.neftune_noise_alpha;
+  args.training = o.dropout;
+  args.dropout_seed = o.dropout_seed;
+  args.gradient_checkpointing = o.gradient_checkpointing;
+  return args;
+}
+
+/// The backward pass of a step. `counted`: the loss is a sum over labels, divided by those of the step.
+template <class A, class D>
+f64 finish_step(const Tensor<A, 1, D>& y, const Batch& batch, const TrainingStepOptions& o, bool counted) {
+  if (!y) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
+  const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.value().data()[0]) * share;
+  if (!std::isfinite(loss) && !o.nothing_counts) return loss;
+  using G = gradient_dtype<A, typename D::base>;
+  backward(y, Tensor<G, 1, typename D::base>::filled({1}, G(share * o.loss_scale)));
+  return loss;
+}
+
+template <class T, std::size_t Rank, class D>
+void append(BatchTensor& to, const Tensor<T, Rank, D>& logits) {
+  const auto dense = logits.dense();
+  to.shape.assign(dense.shape().begin(), dense.shape().end());
+  to.reals.insert(to.reals.end(), dense.data(), dense.data() + dense.size());
+}
+/// Of each row the logits of a span's start, then those of its end: (B,2,T).
+template <class T, class D>
+void append_spans(BatchTensor& to, const Tensor<T, 2, D>& start, const Tensor<T, 2, D>& end) {
+  for (isize b = 0; b < start.extent(0); ++b)
+    for (const auto* logits : {&start, &end}) append(to, logits->slice(0, b, b + 1));
+  to.shape = {start.extent(0), 2, start.extent(1)};
+}
 
 template <class Model>
 class training_model_of final : public TrainingModel {
@@ -98,13 +150,6 @@ class training_model_of final : public TrainingModel {
       return false;
   }
   void visit(visitor& v) override { model_.visit(v); }
-  std::string stored_name(const std::string& path) const override {
-    if constexpr (requires { model_.stored_name(path); })
-      return model_.stored_name(path).value_or(path);
-    else
-      return path;
-  }
-
   std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const override {
     if constexpr (requires { model_.as_stored(tensors); })
       return model_.as_stored(std::move(tensors));
@@ -113,26 +158,15 @@ class training_model_of final : public TrainingModel {
   }
 
   f64 training_step(const Batch& batch, const TrainingStepOptions& o) override {
-    Args args = arguments(batch);
+    Args args = training_args<A, D>(batch, o);
     const bool counted = o.num_items_in_batch > 0 && counts_items(args);
     if (counted) args.num_items_in_batch = o.num_items_in_batch;
-    args.label_smoothing = o.label_smoothing;
-    args.neftune_noise_alpha = o.neftune_noise_alpha;
-    args.training = o.dropout;
-    args.dropout_seed = o.dropout_seed;
-    args.gradient_checkpointing = o.gradient_checkpointing;
-    const Output y = model_(inputs(batch, o.others), args);
-    if (!y.loss) throw value_error("Trainer", "batch", "labels, which a loss needs", batch.names());
-    const f64 share = counted ? 1 : 1 / f64(o.accumulation_steps), loss = f64(y.loss.value().data()[0]) * share;
-    if (!std::isfinite(loss) && !o.nothing_counts) return loss;
-    using G = gradient_dtype<A, typename D::base>;
-    backward(y.loss, Tensor<G, 1, typename D::base>::filled({1}, G(share * o.loss_scale)));
-    return loss;
+    return finish_step(model_(inputs(batch, o.others), args).loss, batch, o, counted);
   }
 
   PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) override {
     const no_grad guard;
-    Args args = arguments(batch);
+    Args args = with_labels_of<A, D>(batch);
     args.return_logits = logits;
     args.label_smoothing = label_smoothing;
     const Output y = model_(inputs(batch), args);
@@ -140,20 +174,12 @@ class training_model_of final : public TrainingModel {
     if (y.loss) out.loss = f64(y.loss.value().data()[0]);
     if (!logits) return out;
     out.logits.real = true;
-    const auto add = [&](const auto& dense) {
-      out.logits.shape.assign(dense.shape().begin(), dense.shape().end());
-      out.logits.reals.insert(out.logits.reals.end(), dense.data(), dense.data() + dense.size());
-    };
-    if constexpr (requires { y.logits; }) {
-      add(y.logits.value().dense());
-    } else if constexpr (requires { y.prediction_logits; }) {  // of the tokens; those of the sentences are fewer
-      add(y.prediction_logits.value().dense());
-    } else {  // of each row the logits of a span's start, then those of its end
-      const isize T = y.start_logits.extent(1);
-      for (isize b = 0; b < y.start_logits.extent(0); ++b)
-        for (const auto* logits : {&y.start_logits, &y.end_logits}) add(logits->value().slice(0, b, b + 1).dense());
-      out.logits.shape = {y.start_logits.extent(0), 2, T};
-    }
+    if constexpr (requires { y.logits; })
+      append(out.logits, y.logits.value());
+    else if constexpr (requires { y.prediction_logits; })  // of the tokens; those of the sentences are fewer
+      append(out.logits, y.prediction_logits.value());
+    else
+      append_spans(out.logits, y.start_logits.value(), y.end_logits.value());
     return out;
   }
 
@@ -168,28 +194,11 @@ class training_model_of final : public TrainingModel {
     else
       model_.save_pretrained(folder);
   }
-  void load(const std::filesystem::path& folder) override {
-    if constexpr (requires { model_.load_weights(checkpoint::open(folder)); }) {
-      model_.load_weights(checkpoint::open(folder));
-    } else {  // a PeftModel: its adapter is read anew
-      const std::string name = model_.active_adapters().at(0);
-      model_.delete_adapter(name);
-      model_.load_adapter(folder, name, true);
-      model_.set_adapter(name);
-    }
-  }
+  void load(const std::filesystem::path& folder) override { model_.load_weights(checkpoint::open(folder)); }
 
  private:
-  static Args arguments(const Batch& batch) {
-    Args args;
-    for (const auto& t : batch.tensors())
-      if (is_label(t.name)) set_labels(args, t, "batch");
-    return args;
-  }
   static Inputs inputs(const Batch& batch, other_inputs others = other_inputs::ignored) {
-    auto tensors = batch.tensors();
-    std::erase_if(tensors, [](const stored_tensor& t) { return is_label(t.name); });
-    return read_inputs<Inputs>(tensors, "batch", others);
+    return read_inputs<Inputs>(without_labels(batch), "batch", others);
   }
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {
@@ -217,12 +226,46 @@ class training_model_of final : public TrainingModel {
   [[no_unique_address]] typename hold_of<typename D::base>::type hold_;
 };
 
+/// The training of a model of which the adapters alone are saved and read. Adapters: PeftAdapters.
+template <class Adapters>
+class training_of_adapters final : public TrainingModel {
+ public:
+  training_of_adapters(std::unique_ptr<TrainingModel> base, Adapters& adapters)
+      : base_(std::move(base)), adapters_(adapters) {}
+
+  std::string architecture() const override { return base_->architecture(); }
+  dtype_id precision() const override { return base_->precision(); }
+  bool shifts_labels() const override { return base_->shifts_labels(); }
+  void visit(visitor& v) override { adapters_.visit(v); }
+  std::string stored_name(const std::string& path) const override { return adapters_.stored_name(path).value_or(path); }
+  f64 training_step(const Batch& batch, const TrainingStepOptions& options) override {
+    return base_->training_step(batch, options);
+  }
+  PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) override {
+    return base_->prediction_step(batch, logits, label_smoothing);
+  }
+  void save(const std::filesystem::path& folder) const override { adapters_.save_pretrained(folder); }
+  void load(const std::filesystem::path& folder) override {
+    const std::string name = adapters_.active_adapters().at(0);
+    adapters_.delete_adapter(name);
+    adapters_.load_adapter(folder, name, true);
+    adapters_.set_adapter(name);
+  }
+
+ private:
+  std::unique_ptr<TrainingModel> base_;
+  Adapters& adapters_;
+};
+
 }  // namespace detail
 
-/// A model that outlives what it returns.
+/// A model that outlives what it returns; of a PeftModel its adapters are what is saved.
 template <class Model>
 std::unique_ptr<TrainingModel> make_training_model(Model& model) {
-  return std::make_unique<detail::training_model_of<Model>>(model);
+  if constexpr (requires { model.active_adapters(), model.base_model(); })
+    return std::make_unique<detail::training_of_adapters<Model>>(make_training_model(model.base_model()), model);
+  else
+    return std::make_unique<detail::training_model_of<Model>>(model);
 }
 
 }  // namespace hft

@@ -9,42 +9,28 @@
 #include <vector>
 
 #include <hft/layers/lora_layer.hpp>
+#include <hft/models/model_parts.hpp>
 #include <hft/module.hpp>
 
 namespace hft::detail {
 
-/// A model's functions; it outlives them.
+/// A model, which outlives it.
 struct adapted_model {
-  std::function<void(visitor&)> visit;
-  /// Paths of parameters that are tied, each with that of its original, under which alone visit shows it.
-  std::function<std::vector<std::pair<std::string, std::string>>()> tied_parameters;
-  std::function<void(std::string_view copy)> untie;
-  std::function<void(isize vocab_size)> resize_token_embeddings;
+  ModelParts& parts;
+  std::function<void()> resized = {};  // after its vocabulary has another size
 
-  template <class Model>
-  static adapted_model of(Model& m) {
-    adapted_model out;
-    out.visit = [&m](visitor& v) { m.visit(v); };
-    out.tied_parameters = [&m]() -> std::vector<std::pair<std::string, std::string>> {
-      if constexpr (requires { m.tied_parameters(); }) return m.tied_parameters();
-      return {};
-    };
-    out.untie = [&m]([[maybe_unused]] std::string_view copy) {
-      if constexpr (requires { m.untie(copy); }) m.untie(copy);
-    };
-    if constexpr (requires(isize n) { m.resize_token_embeddings(n); })
-      out.resize_token_embeddings = [&m](isize vocab_size) { m.resize_token_embeddings(vocab_size); };
-    return out;
+  void resize_token_embeddings(isize vocab_size) const {
+    parts.resize_token_embeddings(vocab_size);
+    if (resized) resized();
   }
-
   void for_each(std::function<void(const std::string&, parameter&)> f) const {
     visiting v(std::move(f));
-    visit(v);
+    parts.visit(v);
   }
   /// The layers that take adapters.
   std::vector<std::pair<std::string, LoraLayer*>> layers() const {
     lora_layers v;
-    visit(v);
+    parts.visit(v);
     return v.take();
   }
   /// The paths of all modules that have parameters, tied ones among them.
@@ -55,13 +41,13 @@ struct adapted_model {
         found.insert(path.substr(0, end));
     };
     for_each([&](const std::string& path, parameter&) { add(path); });
-    for (const auto& [copy, original] : tied_parameters()) add(copy);
+    for (const auto& [copy, original] : parts.tied_parameters()) add(copy);
     return {found.begin(), found.end()};
   }
   /// The paths of all copies of a parameter, its own first.
   std::vector<std::string> names_of(const std::string& path) const {
     std::vector<std::string> out{path};
-    for (const auto& [copy, original] : tied_parameters())
+    for (const auto& [copy, original] : parts.tied_parameters())
       if (original == path) out.push_back(copy);
     return out;
   }

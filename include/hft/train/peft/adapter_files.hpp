@@ -157,7 +157,7 @@ HFT_INLINE bool adapter_set::take_vocabulary(const adapted_model& model, LoraCon
       if (const auto* t = stored(copy); t && t->shape.size() == 2 && p.shape().size() == 2)
         if (t->shape[0] != p.shape()[0] && t->shape[1] == p.shape()[1] && t->shape[0] > 0) vocab_size = t->shape[0];
   });
-  if (vocab_size && entries_.empty() && model.resize_token_embeddings) {
+  if (vocab_size && entries_.empty()) {
     model.resize_token_embeddings(vocab_size);
     found = true;
   }

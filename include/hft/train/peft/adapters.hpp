@@ -276,7 +276,7 @@ class adapter_set {
   }
   // Whether a module that is trained whole stays tied: the embedding is trained then in the place of all, as in peft.
   static bool tie_saved_modules(const adapted_model& model, LoraConfig& config) {
-    if (!config.ensure_weight_tying || model.tied_parameters().empty()) return false;
+    if (!config.ensure_weight_tying || model.parts.tied_parameters().empty()) return false;
     const auto names_embedding = [](const std::vector<std::string>& names) {
       return std::any_of(names.begin(), names.end(), [](const std::string& name) {
         return ends_with_module(name, "embed_tokens") || ends_with_module(name, "lm_head");
@@ -287,7 +287,7 @@ class adapter_set {
       throw unsupported_error("LoraConfig", "ensure_weight_tying",
                               "modules_to_save with it, or trainable_token_indices", "target_modules");
     if (!names_embedding(saved)) return false;
-    for (const auto& [copy, original] : model.tied_parameters()) {
+    for (const auto& [copy, original] : model.parts.tied_parameters()) {
       if (!original.ends_with(".weight")) continue;
       const auto embedding = original.substr(0, original.rfind('.')), head = copy.substr(0, copy.rfind('.'));
       if (!is_named(embedding, saved)) saved.push_back(embedding);
@@ -297,14 +297,14 @@ class adapter_set {
   }
   // peft trains a copy of a module, in which no parameter is tied to one outside.
   void untie_saved_modules(const adapted_model& model, const LoraConfig& config) {
-    auto ties = model.tied_parameters();
+    auto ties = model.parts.tied_parameters();
     std::erase_if(ties, [&](const auto& tie) {
       return saved_module(config.modules_to_save, tie.first) == saved_module(config.modules_to_save, tie.second);
     });
     if (ties.empty()) return;
     stash(model);
     for (const auto& [copy, original] : ties) {
-      model.untie(copy);
+      model.parts.untie(copy);
       for (auto& [name, e] : entries_) untie_values(e, copy, original);
       if (const auto found = base_.find(original); found != base_.end()) base_.emplace(copy, found->second);
     }

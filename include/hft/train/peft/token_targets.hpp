@@ -53,7 +53,7 @@ HFT_INLINE std::vector<token_target> token_targets(const adapted_model& model, c
     if (!any) throw value_error("LoraConfig", field, "the end of some embedding's path", quote_text(name));
   }
   // What is tied to an embedding has its tokens, unless it is given others.
-  for (const auto& [copy, original] : model.tied_parameters()) {
+  for (const auto& [copy, original] : model.parts.tied_parameters()) {
     const auto module_of = [](const std::string& path) { return path.substr(0, path.rfind('.')); };
     const auto source = found.find(module_of(original)), own = found.find(module_of(copy));
     if (source == found.end()) continue;
