@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes README's tables anew, each between its `<!-- table: NAME -->` and `<!-- end -->`:
-#   models         parity with Transformers, by build/examples/parity, and how long each page is
+#   models         parity with Transformers, by build/examples/parity, how long each page is, and what it costs to compile
 #   compile        what one program costs the compiler, by tests/compile_budget
 #   further        what a further architecture of parts that are there costs the compiler, by tests/compile_budget
 #   specialised    run-time and specialised build side by side, by build/hft bench generate
@@ -16,14 +16,29 @@ trap 'rm -rf "$tables"' EXIT
 median() { sort -n | awk '{v[NR] = $1} END {printf "%.0f", v[int((NR + 1) / 2)]}'; }
 cpu="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) threads"
 
+# Processor seconds of a program that includes a header against hft::compiled, on a machine whose yardstick is 2.4 s.
+cat > "$tables/seconds.sh" <<'EOF'
+TIMEFORMAT=%U
+time g++ -std=c++20 -O2 "$@" -o /dev/null
+EOF
+yardstick=$(bash "$tables/seconds.sh" -x c++ -c tests/compile_budget/yardstick.txt 2>&1)
+page_cost() {
+  local seconds
+  seconds=$(echo "#include <$1>" |
+    bash "$tables/seconds.sh" -DHFT_COMPILED -Iinclude -isystem /usr/include/eigen3 -x c++ -c - 2>&1)
+  awk -v s="$seconds" -v y="$yardstick" 'BEGIN { printf "%.1f s", s * 2.4 / y }'
+}
 build/tests/write_seeded tests/data/models "$tables/seeded"
-# With the lines of the header that has the architecture.
+# With the lines of the header that has the architecture, and what it costs to compile.
 build/examples/parity "$tables/seeded" | while IFS= read -r row; do
   name=$(cut -d '|' -f 2 <<< "$row" | tr -d ' ')
   case $name in
-    Architecture) echo "$row Lines of its page |" ;;
-    -*) echo "$row---|" ;;
-    *) echo "$row $(wc -l < "$(grep -l "class_prefix = \"$name\"" include/hft/models/*.hpp)") |" ;;
+    Architecture) echo "$row Lines of its page | Compiled in |" ;;
+    -*) echo "$row---|---|" ;;
+    *)
+      page=$(grep -l "class_prefix = \"$name\"" include/hft/models/*.hpp)
+      echo "$row $(wc -l < "$page") | $(page_cost "${page#include/}") |"
+      ;;
   esac
 done > "$tables/models"
 
