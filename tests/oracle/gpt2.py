@@ -3,7 +3,7 @@
 import torch
 import transformers
 
-from common import BOS, EOS, PAD, causal_generations, causal_passes, ids, write_case
+from common import BOS, EOS, PAD, causal_generations, causal_passes, ids, padded_batch, write_case
 
 SIZES = dict(
     vocab_size=97,
@@ -19,12 +19,14 @@ SIZES = dict(
 SPREAD = dict(gain=2.0, embedding=0.5)
 
 
-def gpt2(case, make=transformers.GPT2LMHeadModel, extra_passes=None, **options):
+def gpt2(case, make=transformers.GPT2LMHeadModel, extra_passes=None, own_passes=None, **options):
     """A case with a language model head; options beyond write_case's own are config fields."""
     own = {key: options.pop(key) for key in ("config_edit", "tensors_edit", "dtype") if key in options}
     config = transformers.GPT2Config(**{**SIZES, **options})
 
     def passes(rng, config):
+        if own_passes:
+            return own_passes(rng, config)
         # position 41 does not exist: the longest pass fills the table
         named = causal_passes(rng, config.vocab_size, config.n_positions)
         named["offset_positions"] = {
@@ -47,6 +49,26 @@ def types_and_shared_positions(rng, config):
         "token_types": {"input_ids": batch, "token_type_ids": types},
         "shared_positions": {"input_ids": batch, "position_ids": torch.arange(7, 13)[None]},
     }
+
+
+def few_passes(rng, config):
+    """Of classes that are there for their heads, under the config's padding."""
+    vocab, pad = config.vocab_size, config.pad_token_id
+
+    def padded(lengths, side):
+        batch = padded_batch(rng, vocab, lengths, side)
+        return {**batch, "input_ids": batch["input_ids"].masked_fill(batch["attention_mask"] == 0, pad)}
+
+    return {
+        "batch": {"input_ids": ids(rng, vocab, 3, 7)},
+        "right_padded": padded([9, 4, 7], "right"),
+        "left_padded": padded([3, 8, 6], "left"),
+    }
+
+
+def one_by_one(rng, config):
+    """A classifier that knows no padding takes one text at a time."""
+    return {"single": {"input_ids": ids(rng, config.vocab_size, 1, 9)}}
 
 
 def hub_names(tensors):
@@ -75,3 +97,11 @@ if __name__ == "__main__":
     gpt2("model", transformers.GPT2Model)
     small = dict(n_embd=16, n_inner=24, n_layer=1, n_positions=26)
     gpt2("token_types", transformers.GPT2Model, types_and_shared_positions, **small)
+    small.update(vocab_size=41, n_head=2)
+    sequence, few = transformers.GPT2ForSequenceClassification, few_passes
+    gpt2("sequence_classification", sequence, own_passes=few, num_labels=3, **{**small, "n_layer": 2})
+    regression = dict(num_labels=1, pad_token_id=40, activation_function="relu", scale_attn_weights=False)
+    gpt2("sequence_classification_regression", sequence, own_passes=few, **small, **regression)
+    gpt2("sequence_classification_no_pad", sequence, own_passes=one_by_one, num_labels=4, **{**small, "pad_token_id": None})
+    gpt2("token_classification", transformers.GPT2ForTokenClassification, own_passes=few, num_labels=5, classifier_dropout=0.2, **small)
+    gpt2("question_answering", transformers.GPT2ForQuestionAnswering, own_passes=few, **small)

@@ -44,6 +44,8 @@ CASES = {
     "gpt2": ("gpt2/base", {}, "next", ()),
     "gpt2_untied": ("gpt2/gelu_untied", {}, "next", ("lm_head", "ln", "attn")),
     "gpt2_scaled": ("gpt2/scaled_by_layer", {}, "next", ("c_attn", "ln")),
+    "gpt2_sequence": ("gpt2/sequence_classification", {}, "class", ("score", "h.1", "ln_")),
+    "gpt2_answers": ("gpt2/question_answering", {}, "span", ("qa_outputs", "h.0.attn", "ln_")),
     "bert_masked_lm": ("bert/masked_lm", {}, "same", ()),
     "bert_masked_lm_untied": ("bert/masked_lm_untied", {}, "same", ("cls", "layer.1.output")),
     "bert_sequence": ("bert/sequence_classification", {}, "class", ()),

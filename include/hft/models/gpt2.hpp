@@ -27,6 +27,10 @@ struct GPT2Config {
   TokenIds eos_token_id = 50256;
   std::optional<i64> pad_token_id = {};
   bool tie_word_embeddings = true;
+  std::optional<f64> classifier_dropout = {}, hidden_dropout = {};  // of what a classifier of tokens sees: the first
+                                                                    // that is there, else 0.1
+  ClassLabels id2label = {};                                        // of classifiers
+  std::optional<short_string> problem_type = {};  // what labels of sequences are: see sequence_classification_loss
 
   static constexpr const char* model_type = "gpt2";
   static constexpr const char* class_prefix = "GPT2";
@@ -46,6 +50,13 @@ struct GPT2Config {
   LMHeadOptions lm_head() const {
     return {.hidden_size = n_embd, .vocab_size = vocab_size, .tied = tie_word_embeddings};
   }
+  ClassifierOptions classifier() const {
+    return {.hidden_size = n_embd,
+            .num_labels = id2label.count(),
+            .pad_token_id = pad_token_id,
+            .problem_type = problem_type};
+  }
+  f64 token_dropout() const { return classifier_dropout.value_or(hidden_dropout.value_or(0.1)); }
 
   static constexpr name_rule rules[] = {{"embed_tokens", "wte"},
                                         {"embed_positions", "wpe"},
@@ -71,7 +82,18 @@ using GPT2Model = DecoderModel<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2LMHeadModel = CausalLM<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
 
-struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel> {};
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using GPT2ForSequenceClassification =
+    DecoderForSequenceClassification<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using GPT2ForTokenClassification = DecoderForTokenClassification<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
+
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using GPT2ForQuestionAnswering = DecoderForQuestionAnswering<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
+
+struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel, GPT2ForSequenceClassification,
+                           GPT2ForTokenClassification, GPT2ForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
@@ -96,6 +118,10 @@ HFT_INLINE void GPT2Config::fields(field_visitor& v) {
   v("eos_token_id", eos_token_id);
   v("pad_token_id", pad_token_id);
   v("tie_word_embeddings", tie_word_embeddings);
+  v("classifier_dropout", classifier_dropout, v.rate.written_if_set());
+  v("hidden_dropout", hidden_dropout, v.rate.written_if_set());
+  v("id2label", id2label);
+  v("problem_type", problem_type);
 }
 
 HFT_INLINE void GPT2Config::check() const {
