@@ -3,7 +3,7 @@
 import torch
 import transformers
 
-from common import PAD, ids, padded_batch, write_case
+from common import EOS, PAD, causal_generations, ids, padded_batch, positions_of, write_case
 
 SIZES = dict(
     vocab_size=101,
@@ -54,10 +54,51 @@ def choices(rng, config):
     }
 
 
+# A decoder has an end, and logits that differ; it is small, as the layers are those of the encoder.
+DECODER = dict(
+    is_decoder=True,
+    eos_token_id=EOS,
+    vocab_size=41,
+    hidden_size=32,
+    num_attention_heads=4,
+    intermediate_size=44,
+    max_position_embeddings=23,
+)
+SPREAD = dict(gain=2.0, embedding=0.5)
+
+
+def decoder_passes(rng, config):
+    vocab, pad = config.vocab_size, config.pad_token_id
+    left = padded_batch(rng, vocab, [5, 9, 2], "left")
+    left["input_ids"].masked_fill_(left["attention_mask"] == 0, pad)
+    return {
+        "batch": {"input_ids": ids(rng, vocab, 3, 7)},
+        "left_padded": left,
+        "left_padded_positions": {**left, "position_ids": positions_of(left["attention_mask"])},
+    }
+
+
+def decoder_generations(rng, config):
+    made = causal_generations(rng, config.vocab_size)
+    for inputs in made.values():
+        if "attention_mask" in inputs:
+            inputs["input_ids"].masked_fill_(inputs["attention_mask"] == 0, config.pad_token_id)
+        inputs["options"] = dict(pad_token_id=config.pad_token_id)
+    return made
+
+
 def bert(case, architecture, config_edit=None, tensors_edit=None, dtype=torch.float32, passes=passes, **fields):
     config = transformers.BertConfig(**{**SIZES, **fields})
+    decodes = dict(generations=decoder_generations, weights=SPREAD) if config.is_decoder else {}
     write_case(
-        "bert", case, lambda: architecture(config), passes, dtype=dtype, config_edit=config_edit, tensors_edit=tensors_edit
+        "bert",
+        case,
+        lambda: architecture(config),
+        passes,
+        dtype=dtype,
+        config_edit=config_edit,
+        tensors_edit=tensors_edit,
+        **decodes,
     )
 
 
@@ -89,4 +130,8 @@ if __name__ == "__main__":
     bert("token_classification", transformers.BertForTokenClassification, num_labels=3, id2label=LABELS)
     bert("question_answering", transformers.BertForQuestionAnswering)
     bert("multiple_choice", transformers.BertForMultipleChoice, passes=choices)
+    decoder = dict(passes=decoder_passes, **DECODER)
+    bert("causal_lm", transformers.BertLMHeadModel, **decoder)
+    odd = dict(hidden_act="relu", layer_norm_eps=0.02, tie_word_embeddings=False, num_attention_heads=2, type_vocab_size=3)
+    bert("causal_lm_untied", transformers.BertLMHeadModel, **{**decoder, **odd})
     bert("bf16", transformers.BertModel, dtype=torch.bfloat16)

@@ -68,9 +68,11 @@ CASES = {
     "bert_question": ("bert/question_answering", {}, "span", ("qa_outputs.weight", "layer.0", "embeddings")),
     "bert_choice": ("bert/multiple_choice", {}, "choice", ("classifier", "pooler", "layer.0", "embeddings")),
     "roberta_sequence": ("roberta/sequence_classification", {}, "class", ()),
+    "roberta_causal": ("roberta/causal_lm_untied", {}, "next", ("lm_head", "layer.0.attention.self", "position")),
     "roberta_masked_lm": ("roberta/masked_lm", {}, "same", ("lm_head", "embeddings")),
     "distilbert_sequence": ("distilbert/sequence_classification", {}, "class", ("classifier", "layer.1", "embeddings")),
     "distilbert_masked_lm": ("distilbert/masked_lm_untied", {}, "same", ("vocab", "embeddings")),
+    "bert_causal": ("bert/causal_lm", {}, "next", ("cls", "layer.1.output", "word_embeddings")),
     "bert_token": ("bert/token_classification", {}, "tags", ("classifier", "layer.1", "embeddings")),
     # of decoders.py
     "gpt_neox": ("gpt_neox/base", {}, "next", ("layers.0", "norm")),

@@ -36,7 +36,8 @@ def choices(rng, config):
 
 def case(arch, name, config_class, architecture, passes=passes, **fields):
     config = config_class(**{**SIZES, **fields})
-    write_case(arch, name, lambda: architecture(config), passes)
+    decodes = dict(generations=bert.decoder_generations, weights=bert.SPREAD) if config.is_decoder else {}
+    write_case(arch, name, lambda: architecture(config), passes, **decodes)
 
 
 if __name__ == "__main__":
@@ -48,7 +49,13 @@ if __name__ == "__main__":
     case("roberta", "token_classification", t.RobertaConfig, t.RobertaForTokenClassification, **labels)
     case("roberta", "question_answering", t.RobertaConfig, t.RobertaForQuestionAnswering)
     case("roberta", "multiple_choice", t.RobertaConfig, t.RobertaForMultipleChoice, passes=choices)
+    decoder = dict(passes=bert.decoder_passes, **bert.DECODER)
+    case("roberta", "causal_lm", t.RobertaConfig, t.RobertaForCausalLM, **decoder)
+    odd = dict(hidden_act="relu", layer_norm_eps=0.02, tie_word_embeddings=False, num_attention_heads=2)
+    case("roberta", "causal_lm_untied", t.RobertaConfig, t.RobertaForCausalLM, **{**decoder, **odd})
     case("xlm-roberta", "base", t.XLMRobertaConfig, t.XLMRobertaModel)
     case("xlm-roberta", "sequence_classification", t.XLMRobertaConfig, t.XLMRobertaForSequenceClassification, **labels)
+    case("xlm-roberta", "causal_lm", t.XLMRobertaConfig, t.XLMRobertaForCausalLM, **decoder)
     case("camembert", "masked_lm", t.CamembertConfig, t.CamembertForMaskedLM, tie_word_embeddings=False)
     case("camembert", "token_classification", t.CamembertConfig, t.CamembertForTokenClassification, **labels)
+    case("camembert", "causal_lm", t.CamembertConfig, t.CamembertForCausalLM, **decoder)

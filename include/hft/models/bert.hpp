@@ -10,7 +10,7 @@ struct BertConfig : EncoderConfig {
   static constexpr const char* model_type = "bert";
   static constexpr const char* class_prefix = "Bert";
 
-  void check() const { EncoderConfig::check(model_type); }
+  void check() const { EncoderConfig::check(model_type, true); }
   TextModelOptions<> text_model() const { return EncoderConfig::text_model("BertModel"); }
 
   static constexpr name_rule head_rules[] = {{"head.dense", "cls.predictions.transform.dense"},
@@ -25,11 +25,13 @@ struct BertConfig : EncoderConfig {
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};  // buffers
   // The pooler and the next-sentence head that pre-training left in many checkpoints of classes that have none.
   static constexpr std::string_view may_be_left[] = {"*pooler.dense.*", "cls.seq_relationship.*"};
+  static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {{"ForCausalLM", "LMHeadModel"}};
   static constexpr name_tables names{.base_model_prefix = "bert",
                                      .rules = rules,
                                      .old_endings = old_endings,
                                      .ignored = ignored,
-                                     .may_be_left = may_be_left};
+                                     .may_be_left = may_be_left,
+                                     .class_suffixes = class_suffixes};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -41,6 +43,8 @@ using BertForNextSentencePrediction =
     PreTrainedModel<BertConfig, ForNextSentencePrediction<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForMaskedLM = PreTrainedModel<BertConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using BertLMHeadModel = PreTrainedModel<BertConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertForSequenceClassification =
     PreTrainedModel<BertConfig, ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, pooled>>;
@@ -54,7 +58,7 @@ using BertForMultipleChoice =
     PreTrainedModel<BertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
 struct bert : architecture<BertConfig, BertModel, BertForPreTraining, BertForNextSentencePrediction, BertForMaskedLM,
-                           BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering,
-                           BertForMultipleChoice> {};
+                           BertLMHeadModel, BertForSequenceClassification, BertForTokenClassification,
+                           BertForQuestionAnswering, BertForMultipleChoice> {};
 
 }  // namespace hft

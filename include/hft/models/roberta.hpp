@@ -17,7 +17,7 @@ struct RobertaConfig : EncoderConfig {
     vocab_size = 50265;
     pad_token_id = 1;
   }
-  void check() const { EncoderConfig::check(model_type); }
+  void check() const { EncoderConfig::check(model_type, true); }
   TextModelOptions<> text_model() const {
     auto o = EncoderConfig::text_model("RobertaModel");
     o.embeddings.positions_skip_padding = true;
@@ -56,6 +56,8 @@ using RobertaModel = PreTrainedModel<RobertaConfig, PostNormEncoder<build<W, D, 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RobertaForMaskedLM = PreTrainedModel<RobertaConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using RobertaForCausalLM = PreTrainedModel<RobertaConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RobertaForSequenceClassification =
     PreTrainedModel<RobertaConfig, ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -72,6 +74,8 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLMRobertaModel = PreTrainedModel<XLMRobertaConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLMRobertaForMaskedLM = PreTrainedModel<XLMRobertaConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLMRobertaForCausalLM = PreTrainedModel<XLMRobertaConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLMRobertaForSequenceClassification =
     PreTrainedModel<XLMRobertaConfig,
@@ -91,6 +95,8 @@ using CamembertModel = PreTrainedModel<CamembertConfig, PostNormEncoder<build<W,
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CamembertForMaskedLM = PreTrainedModel<CamembertConfig, ForMaskedLM<PostNormEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using CamembertForCausalLM = PreTrainedModel<CamembertConfig, EncoderForCausalLM<PostNormEncoder<build<W, D, L, S>>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CamembertForSequenceClassification =
     PreTrainedModel<CamembertConfig,
                     ForSequenceClassification<PostNormEncoder<build<W, D, L, S>>, first_token_by_tanh>>;
@@ -104,13 +110,14 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CamembertForMultipleChoice =
     PreTrainedModel<CamembertConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
 
-struct roberta : architecture<RobertaConfig, RobertaModel, RobertaForMaskedLM, RobertaForSequenceClassification,
-                              RobertaForTokenClassification, RobertaForQuestionAnswering, RobertaForMultipleChoice> {};
-struct xlm_roberta
-    : architecture<XLMRobertaConfig, XLMRobertaModel, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification,
-                   XLMRobertaForTokenClassification, XLMRobertaForQuestionAnswering, XLMRobertaForMultipleChoice> {};
-struct camembert
-    : architecture<CamembertConfig, CamembertModel, CamembertForMaskedLM, CamembertForSequenceClassification,
-                   CamembertForTokenClassification, CamembertForQuestionAnswering, CamembertForMultipleChoice> {};
+struct roberta : architecture<RobertaConfig, RobertaModel, RobertaForMaskedLM, RobertaForCausalLM,
+                              RobertaForSequenceClassification, RobertaForTokenClassification,
+                              RobertaForQuestionAnswering, RobertaForMultipleChoice> {};
+struct xlm_roberta : architecture<XLMRobertaConfig, XLMRobertaModel, XLMRobertaForMaskedLM, XLMRobertaForCausalLM,
+                                  XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
+                                  XLMRobertaForQuestionAnswering, XLMRobertaForMultipleChoice> {};
+struct camembert : architecture<CamembertConfig, CamembertModel, CamembertForMaskedLM, CamembertForCausalLM,
+                                CamembertForSequenceClassification, CamembertForTokenClassification,
+                                CamembertForQuestionAnswering, CamembertForMultipleChoice> {};
 
 }  // namespace hft
