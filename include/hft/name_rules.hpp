@@ -7,10 +7,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -35,14 +37,75 @@ struct name_rule {
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
 };
 
+namespace detail {
+template <std::size_t N>
+constexpr std::integral_constant<std::size_t, N> rule_count(const name_rule (&)[N]);
+template <std::size_t N>
+constexpr std::integral_constant<std::size_t, N> rule_count(const std::array<name_rule, N>&);
+}  // namespace detail
+
 /// Tables of rules one after the other.
-template <std::size_t... N>
-constexpr auto joined_rules(const name_rule (&... tables)[N]) {
-  std::array<name_rule, (N + ...)> all;
+template <class... Tables>
+constexpr auto joined_rules(const Tables&... tables) {
+  std::array<name_rule, (decltype(detail::rule_count(tables))::value + ...)> all;
   auto* to = all.data();
-  ((to = std::copy_n(tables, N, to)), ...);
+  ((to = std::copy_n(std::data(tables), std::size(tables), to)), ...);
   return all;
 }
+
+/// The rules of a model that is a part of another: of the paths beneath `ours`, which are beneath `theirs` in a file.
+/// A path that no rule fits changes its beginning alone. Of:
+///   struct MyPart { static constexpr std::string_view ours = "encoder.bert", theirs = "encoder"; rules = ...; };
+template <class Part>
+struct rules_beneath {
+ private:
+  static constexpr auto count = decltype(detail::rule_count(Part::rules))::value;
+  static constexpr std::size_t length() {
+    std::size_t n = 0;
+    for (const name_rule& r : Part::rules)
+      n += Part::ours.size() + r.ours.size() + Part::theirs.size() + r.theirs.size() + 2;
+    return n;
+  }
+  // Of each rule, where its two patterns end in the text of all.
+  struct texts {
+    std::array<char, length()> text = {};
+    std::array<std::size_t, 2 * count> ends = {};
+  };
+  static constexpr texts written() {
+    texts out;
+    std::size_t at = 0, pattern = 0;
+    const auto write = [&](std::string_view front, std::string_view rest) {
+      for (const char c : front) out.text[at++] = c;
+      out.text[at++] = '.';
+      for (const char c : rest) out.text[at++] = c;
+      out.ends[pattern++] = at;
+    };
+    for (const name_rule& r : Part::rules) write(Part::ours, r.ours), write(Part::theirs, r.theirs);
+    return out;
+  }
+  static constexpr texts all = written();
+  static constexpr auto made() {
+    std::array<name_rule, count + 1> out;
+    std::size_t from = 0, pattern = 0;
+    const auto next = [&] {
+      const std::size_t end = all.ends[pattern++];
+      const std::string_view text(all.text.data() + from, end - from);
+      from = end;
+      return text;
+    };
+    std::size_t i = 0;
+    for (const name_rule& r : Part::rules) {
+      out[i].ours = next();
+      out[i].theirs = next();
+      out[i++].stored = r.stored;
+    }
+    out[i] = {Part::ours, Part::theirs};
+    return out;
+  }
+
+ public:
+  static constexpr auto rules = made();
+};
 
 /// A name by the rules, or nothing where none fits.
 struct renamed {

@@ -222,6 +222,8 @@ CASES = {
     "prophetnet_three_streams": ("prophetnet/three_streams", {}, "answers", ("norm", "ngram", "relative")),
     "prophetnet_causal_lm": ("prophetnet/causal_lm", {}, "next", ("ngram", "norm", "relative", "word_embeddings")),
     "bert_gpt2": ("encoder-decoder/bert_gpt2", {}, "answers", ("h.0.crossattention", "enc_to_dec", "ln_", "wpe")),
+    "roberta_roberta": ("encoder-decoder/roberta_roberta", {}, "answers", ("layer.1.crossattention", "lm_head", "position", "LayerNorm.bias")),
+    "electra_bart": ("encoder-decoder/electra_bart", {}, "answers", ("embeddings_project", "layers.1.encoder_attn", "enc_to_dec", "norm")),
     "two_berts": ("encoder-decoder/two_berts", {}, "answers", ("crossattention", "cls", "position_embeddings")),
 }
 

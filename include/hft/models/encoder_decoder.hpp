@@ -1,24 +1,86 @@
-// An encoder and a decoder that were trained apart: BERT's, with BERT or GPT-2 as the decoder. Rothe et al. 2019, arXiv
-// 1907.12461. transformers/models/encoder_decoder/modeling_encoder_decoder.py
+// An encoder and a decoder that were trained apart, each of BERT's family or, as a decoder, GPT-2, XGLM or one of
+// BART's. Rothe et al. 2019, arXiv 1907.12461. transformers/models/encoder_decoder/modeling_encoder_decoder.py
+//
+//   EncoderDecoderConfig config{RobertaConfig(), GPT2Config()};
 #pragma once
+#include <array>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
 #include <hft/layers/cross_attention.hpp>
-#include <hft/models/encoder.hpp>
+#include <hft/models/albert.hpp>
+#include <hft/models/any_config.hpp>
+#include <hft/models/bart.hpp>
+#include <hft/models/bert.hpp>
+#include <hft/models/big_bird.hpp>
+#include <hft/models/blenderbot.hpp>
+#include <hft/models/blenderbot_small.hpp>
+#include <hft/models/data2vec_text.hpp>
+#include <hft/models/distilbert.hpp>
+#include <hft/models/electra.hpp>
+#include <hft/models/ernie.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
+#include <hft/models/marian.hpp>
+#include <hft/models/mbart.hpp>
+#include <hft/models/mpnet.hpp>
+#include <hft/models/pegasus.hpp>
+#include <hft/models/roberta.hpp>
+#include <hft/models/xglm.hpp>
+#include <hft/type_list.hpp>
 
 namespace hft {
 
-/// One half of transformers.EncoderDecoderConfig: a config with its model_type, bert or gpt2.
-struct EncoderDecoderHalf {
-  short_string type = "bert";  // model_type
-  EncoderConfig bert = {};
-  GPT2Config gpt2 = {};
+namespace detail {
+
+/// The encoders that there are, all of one body; and the decoders, which have a cross-attention where they are asked
+/// for it, or always.
+using half_encoders =
+    type_list<AlbertConfig, BertConfig, BigBirdConfig, CamembertConfig, Data2VecTextConfig, DistilBertConfig,
+              ElectraConfig, ErnieConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig>;
+using half_decoders = type_list<BartConfig, BertConfig, BlenderbotConfig, BlenderbotSmallConfig, CamembertConfig,
+                                Data2VecTextConfig, ElectraConfig, ErnieConfig, GPT2Config, MarianConfig, MBartConfig,
+                                PegasusConfig, RobertaConfig, XGLMConfig, XLMRobertaConfig>;
+
+/// What a config says as one half of a model, its type erased.
+struct half_kind {
+  const architecture_info* info;
+  void (*check)(const void* config, bool decodes);  // throws config_error, unsupported_error
+  // Null where it is none of the kind:
+  TextModelOptions<> (*encoder)(const void* config) = nullptr;
+  const char* encoder_name = nullptr;  // its path
+  TextModelOptions<> (*decoder)(const void* config) = nullptr;
+  Seq2SeqLMHeadOptions (*head)(const void* config) = nullptr;
+  const char* decoder_name = nullptr;
+  bool needs_is_decoder = false;  // whether it sees both directions where is_decoder is false
+  bool always_crosses = false;    // whether it has cross-attentions whatever add_cross_attention says
+};
+
+/// The kind of that model_type, or null.
+const half_kind* find_half(std::string_view model_type);
+
+}  // namespace detail
+
+/// One half of transformers.EncoderDecoderConfig: a config of those that a half may have, with its model_type.
+class EncoderDecoderHalf {
+ public:
+  EncoderDecoderHalf() : EncoderDecoderHalf(BertConfig()) {}
+  template <class Config>
+  requires requires { Config::model_type; }
+  EncoderDecoderHalf(const Config& config)  // NOLINT: a config, implicitly
+      : type(Config::model_type), config(std::type_identity<Config>(), config) {}
+
+  short_string type;  // model_type; config has it, too, where it is one that hft knows
+  AnyConfig config;
   bool is_decoder = false, add_cross_attention = false;
 
-  bool is_bert() const { return type == short_string("bert"); }
-  bool is_gpt2() const { return type == short_string("gpt2"); }
-  isize hidden_size() const { return is_bert() ? bert.hidden_size : gpt2.n_embd; }
-  isize vocab_size() const { return is_bert() ? bert.vocab_size : gpt2.vocab_size; }
+  /// Null for a model_type that no half has.
+  const detail::half_kind* kind() const { return detail::find_half(type); }
+  const void* values() const { return config.ref().config.config; }
   void fields(field_visitor& v);
 };
 
@@ -31,83 +93,166 @@ struct EncoderDecoderConfig {
   static constexpr const char* model_type = "encoder-decoder";
   static constexpr const char* class_prefix = "EncoderDecoder";
 
-  EncoderDecoderConfig() { decoder_config.is_decoder = decoder_config.add_cross_attention = true; }
+  EncoderDecoderConfig(const EncoderDecoderHalf& encoder = {}, const EncoderDecoderHalf& decoder = {})
+      : encoder_config(encoder), decoder_config(decoder) {
+    decoder_config.is_decoder = decoder_config.add_cross_attention = true;
+  }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other, unsupported_error for other halves.
+  /// Throws config_error for values that do not fit each other, unsupported_error for halves of other kinds.
   void check() const;
 
   f64 initial_deviation(std::string_view path) const {
-    return decoder_config.is_gpt2() && path.starts_with("decoder.") ? decoder_config.gpt2.initial_deviation(path)
-                                                                    : encoder_config.bert.initializer_range;
+    const auto& c = half_of(path).config;
+    return c.info().initial_deviation(c.ref().config.config, path);
+  }
+  bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream& random,
+                  std::vector<f32>& values) const {
+    const auto& c = half_of(path).config;
+    return c.info().initialise(c.ref().config.config, path, shape, random, values);
   }
   token_tables tables() const { return token_tables::apart; }
   ShiftOptions shift() const {
     return {.decoder_start_token_id = decoder_start_token_id, .pad_token_id = pad_token_id, .hides_padding = true};
   }
-  const char* decoder_name() const { return decoder_config.is_gpt2() ? "gpt2" : "decoder"; }
-  std::optional<std::pair<isize, isize>> projection() const {
-    if (encoder_config.hidden_size() == decoder_config.hidden_size()) return {};
-    return std::pair{encoder_config.hidden_size(), decoder_config.hidden_size()};
-  }
-  TextModelOptions<> encoder() const { return encoder_config.bert.text_model("EncoderDecoderModel"); }
-  TextModelOptions<> decoder() const;
-  Seq2SeqLMHeadOptions seq2seq_lm_head() const;
+  const char* encoder_name() const { return encoder_config.kind()->encoder_name; }
+  const char* decoder_name() const { return decoder_config.kind()->decoder_name; }
+  /// From the encoder's size to the decoder's, where they differ.
+  std::optional<std::pair<isize, isize>> projection() const;
+  TextModelOptions<> encoder() const { return encoder_config.kind()->encoder(encoder_config.values()); }
+  TextModelOptions<> decoder() const { return decoder_config.kind()->decoder(decoder_config.values()); }
+  Seq2SeqLMHeadOptions seq2seq_lm_head() const { return decoder_config.kind()->head(decoder_config.values()); }
 
-  static constexpr name_rule rules[] = {
-      {"encoder.embed_tokens", "encoder.embeddings.word_embeddings"},
-      {"encoder.embed_positions", "encoder.embeddings.position_embeddings"},
-      {"encoder.embed_token_types", "encoder.embeddings.token_type_embeddings"},
-      {"encoder.embed_norm", "encoder.embeddings.LayerNorm"},
-      {"encoder.layers.*.self_attn.q_proj", "encoder.encoder.layer.*.attention.self.query"},
-      {"encoder.layers.*.self_attn.k_proj", "encoder.encoder.layer.*.attention.self.key"},
-      {"encoder.layers.*.self_attn.v_proj", "encoder.encoder.layer.*.attention.self.value"},
-      {"encoder.layers.*.self_attn.o_proj", "encoder.encoder.layer.*.attention.output.dense"},
-      {"encoder.layers.*.post_attention_layernorm", "encoder.encoder.layer.*.attention.output.LayerNorm"},
-      {"encoder.layers.*.mlp.up_proj", "encoder.encoder.layer.*.intermediate.dense"},
-      {"encoder.layers.*.mlp.down_proj", "encoder.encoder.layer.*.output.dense"},
-      {"encoder.layers.*.post_mlp_layernorm", "encoder.encoder.layer.*.output.LayerNorm"},
-      {"decoder.embed_tokens", "decoder.bert.embeddings.word_embeddings"},
-      {"decoder.embed_positions", "decoder.bert.embeddings.position_embeddings"},
-      {"decoder.embed_token_types", "decoder.bert.embeddings.token_type_embeddings"},
-      {"decoder.embed_norm", "decoder.bert.embeddings.LayerNorm"},
-      {"decoder.layers.*.self_attn.q_proj", "decoder.bert.encoder.layer.*.attention.self.query"},
-      {"decoder.layers.*.self_attn.k_proj", "decoder.bert.encoder.layer.*.attention.self.key"},
-      {"decoder.layers.*.self_attn.v_proj", "decoder.bert.encoder.layer.*.attention.self.value"},
-      {"decoder.layers.*.self_attn.o_proj", "decoder.bert.encoder.layer.*.attention.output.dense"},
-      {"decoder.layers.*.input_layernorm", "decoder.bert.encoder.layer.*.attention.output.LayerNorm"},
-      {"decoder.layers.*.cross_attn.q_proj", "decoder.bert.encoder.layer.*.crossattention.self.query"},
-      {"decoder.layers.*.cross_attn.k_proj", "decoder.bert.encoder.layer.*.crossattention.self.key"},
-      {"decoder.layers.*.cross_attn.v_proj", "decoder.bert.encoder.layer.*.crossattention.self.value"},
-      {"decoder.layers.*.cross_attn.o_proj", "decoder.bert.encoder.layer.*.crossattention.output.dense"},
-      {"decoder.layers.*.cross_attn_layernorm", "decoder.bert.encoder.layer.*.crossattention.output.LayerNorm"},
-      {"decoder.layers.*.mlp.in_proj", "decoder.bert.encoder.layer.*.intermediate.dense"},
-      {"decoder.layers.*.mlp.down_proj", "decoder.bert.encoder.layer.*.output.dense"},
-      {"decoder.layers.*.post_attention_layernorm", "decoder.bert.encoder.layer.*.output.LayerNorm"},
-      {"head.dense", "decoder.cls.predictions.transform.dense"},
-      {"head.norm", "decoder.cls.predictions.transform.LayerNorm"},
-      {"lm_head.bias", "decoder.cls.predictions.bias"},
-      {"gpt2.embed_tokens", "decoder.transformer.wte"},
-      {"gpt2.embed_positions", "decoder.transformer.wpe"},
-      {"gpt2.layers.*.input_layernorm", "decoder.transformer.h.*.ln_1"},
-      {"gpt2.layers.*.self_attn.qkv_proj", "decoder.transformer.h.*.attn.c_attn", stored_as::transposed},
-      {"gpt2.layers.*.self_attn.o_proj", "decoder.transformer.h.*.attn.c_proj", stored_as::transposed},
-      {"gpt2.layers.*.cross_attn_layernorm", "decoder.transformer.h.*.ln_cross_attn"},
-      {"gpt2.layers.*.cross_attn.q_proj", "decoder.transformer.h.*.crossattention.q_attn", stored_as::transposed},
-      {"gpt2.layers.*.cross_attn.kv_proj", "decoder.transformer.h.*.crossattention.c_attn", stored_as::transposed},
-      {"gpt2.layers.*.cross_attn.o_proj", "decoder.transformer.h.*.crossattention.c_proj", stored_as::transposed},
-      {"gpt2.layers.*.post_attention_layernorm", "decoder.transformer.h.*.ln_2"},
-      {"gpt2.layers.*.mlp.in_proj", "decoder.transformer.h.*.mlp.c_fc", stored_as::transposed},
-      {"gpt2.layers.*.mlp.down_proj", "decoder.transformer.h.*.mlp.c_proj", stored_as::transposed},
-      {"gpt2.norm", "decoder.transformer.ln_f"},
-      {"lm_head", "decoder.lm_head"}};
-  static constexpr std::string_view ignored[] = {
-      "*embeddings.position_ids", "decoder.cls.predictions.decoder.*", "*.attn.bias", "*.attn.masked_bias",
-      "*.crossattention.bias",    "*.crossattention.masked_bias"};
+  static constexpr std::string_view ignored[] = {"*embeddings.position_ids",
+                                                 "*embed_positions.weights",
+                                                 "decoder.cls.predictions.decoder.*",
+                                                 "decoder.lm_head.decoder.*",
+                                                 "*.attn.bias",
+                                                 "*.attn.masked_bias",
+                                                 "*.crossattention.bias",
+                                                 "*.crossattention.masked_bias"};
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"ForConditionalGeneration", "Model"}};
-  static constexpr name_tables names{
-      .base_model_prefix = "", .rules = rules, .ignored = ignored, .class_suffixes = class_suffixes};
+  static const name_tables names;
+
+ private:
+  const EncoderDecoderHalf& half_of(std::string_view path) const {
+    return path.starts_with("decoder.") ? decoder_config : encoder_config;
+  }
 };
+
+namespace detail {
+
+// ---- where halves are in paths, and what checkpoints call their parts
+
+/// A literal behind another, with a zero behind them.
+template <std::size_t N>
+struct joined_name {
+  std::array<char, N + 1> text = {};
+  constexpr joined_name(std::string_view a, std::string_view b) {
+    for (std::size_t i = 0; i < N; ++i) text[i] = i < a.size() ? a[i] : b[i - a.size()];
+  }
+  constexpr std::string_view view() const { return {text.data(), N}; }
+};
+
+template <class Config>
+struct encoder_part {
+  static constexpr std::string_view front = "encoder.", type = Config::model_type;
+  static constexpr joined_name<front.size() + type.size()> name{front, type};
+  static constexpr std::string_view ours = name.view(), theirs = "encoder";
+  static constexpr auto& rules = Config::rules;
+};
+
+/// Decoders of BERT's kind differ in the name of the base model alone, which stands in their path.
+template <class Config>
+struct bert_decoder_part {
+  static constexpr std::string_view front = "decoder.", type = Config::names.base_model_prefix;
+  static constexpr joined_name<front.size() + type.size()> name{front, type};
+};
+inline constexpr name_rule bert_decoder_rules[] = {
+    {"decoder.@.embed_tokens", "decoder.@.embeddings.word_embeddings"},
+    {"decoder.@.embed_positions", "decoder.@.embeddings.position_embeddings"},
+    {"decoder.@.embed_token_types", "decoder.@.embeddings.token_type_embeddings"},
+    {"decoder.@.embed_task_types", "decoder.@.embeddings.task_type_embeddings"},
+    {"decoder.@.embed_norm", "decoder.@.embeddings.LayerNorm"},
+    {"decoder.@.project_in", "decoder.@.embeddings_project"},
+    {"decoder.@.layers.*.self_attn.q_proj", "decoder.@.encoder.layer.*.attention.self.query"},
+    {"decoder.@.layers.*.self_attn.k_proj", "decoder.@.encoder.layer.*.attention.self.key"},
+    {"decoder.@.layers.*.self_attn.v_proj", "decoder.@.encoder.layer.*.attention.self.value"},
+    {"decoder.@.layers.*.self_attn.o_proj", "decoder.@.encoder.layer.*.attention.output.dense"},
+    {"decoder.@.layers.*.input_layernorm", "decoder.@.encoder.layer.*.attention.output.LayerNorm"},
+    {"decoder.@.layers.*.cross_attn.q_proj", "decoder.@.encoder.layer.*.crossattention.self.query"},
+    {"decoder.@.layers.*.cross_attn.k_proj", "decoder.@.encoder.layer.*.crossattention.self.key"},
+    {"decoder.@.layers.*.cross_attn.v_proj", "decoder.@.encoder.layer.*.crossattention.self.value"},
+    {"decoder.@.layers.*.cross_attn.o_proj", "decoder.@.encoder.layer.*.crossattention.output.dense"},
+    {"decoder.@.layers.*.cross_attn_layernorm", "decoder.@.encoder.layer.*.crossattention.output.LayerNorm"},
+    {"decoder.@.layers.*.mlp.in_proj", "decoder.@.encoder.layer.*.intermediate.dense"},
+    {"decoder.@.layers.*.mlp.down_proj", "decoder.@.encoder.layer.*.output.dense"},
+    {"decoder.@.layers.*.post_attention_layernorm", "decoder.@.encoder.layer.*.output.LayerNorm"}};
+
+/// Their heads, by the architecture that they are first found in.
+template <class Config>
+struct bert_head_part {
+  static constexpr std::string_view theirs = "decoder";
+  static constexpr auto& rules = Config::head_rules;
+};
+struct bert_head : bert_head_part<BertConfig> {
+  static constexpr std::string_view ours = "bert_head";
+  static constexpr const char *dense = "bert_head.head.dense", *norm = "bert_head.head.norm",
+                              *decoder = "bert_head.decoder", *bias = "bert_head.head.bias";
+};
+struct roberta_head : bert_head_part<RobertaConfig> {
+  static constexpr std::string_view ours = "roberta_head";
+  static constexpr const char *dense = "roberta_head.head.dense", *norm = "roberta_head.head.norm",
+                              *decoder = "roberta_head.decoder", *bias = "roberta_head.head.bias";
+};
+struct electra_head : bert_head_part<ElectraConfig> {
+  static constexpr std::string_view ours = "electra_head";
+  static constexpr const char *dense = "electra_head.head.dense", *norm = "electra_head.head.norm",
+                              *decoder = "electra_head.decoder", *bias = "electra_head.head.bias";
+};
+
+struct bart_part {
+  static constexpr const char* name = "decoder.bart";
+  static constexpr std::string_view ours = name, theirs = "decoder.model";
+  static constexpr auto& rules = Seq2SeqConfig::rules;
+};
+struct xglm_part {
+  static constexpr const char* name = "decoder.xglm";
+  static constexpr std::string_view ours = name, theirs = "decoder.model";
+  static constexpr name_rule cross_rules[] = {{"layers.*.cross_attn_layernorm", "layers.*.encoder_attn_layer_norm"},
+                                              {"layers.*.cross_attn.o_proj", "layers.*.encoder_attn.out_proj"},
+                                              {"layers.*.cross_attn", "layers.*.encoder_attn"}};
+  static constexpr auto rules = joined_rules(cross_rules, XGLMConfig::rules);
+};
+struct gpt2_part {
+  static constexpr const char* name = "decoder.gpt2";
+  static constexpr std::string_view ours = name, theirs = "decoder.transformer";
+  static constexpr name_rule cross_rules[] = {
+      {"layers.*.cross_attn_layernorm", "h.*.ln_cross_attn"},
+      {"layers.*.cross_attn.q_proj", "h.*.crossattention.q_attn", stored_as::transposed},
+      {"layers.*.cross_attn.kv_proj", "h.*.crossattention.c_attn", stored_as::transposed},
+      {"layers.*.cross_attn.o_proj", "h.*.crossattention.c_proj", stored_as::transposed},
+      {"layers.*.mlp.in_proj", "h.*.mlp.c_fc", stored_as::transposed}};
+  static constexpr auto rules = joined_rules(cross_rules, GPT2Config::rules);
+};
+
+inline constexpr name_rule decoder_head_rules[] = {{"lm_head", "decoder.lm_head"}};
+
+template <class... Encoders>
+constexpr auto half_rules(type_list<Encoders...>) {
+  return joined_rules(rules_beneath<encoder_part<Encoders>>::rules..., rules_beneath<bart_part>::rules,
+                      rules_beneath<xglm_part>::rules, rules_beneath<gpt2_part>::rules, bert_decoder_rules,
+                      rules_beneath<bert_head>::rules, rules_beneath<roberta_head>::rules,
+                      rules_beneath<electra_head>::rules, decoder_head_rules);
+}
+inline constexpr auto encoder_decoder_rules = half_rules(half_encoders());
+
+}  // namespace detail
+
+inline constexpr name_tables EncoderDecoderConfig::names{.base_model_prefix = "",
+                                                         .rules = detail::encoder_decoder_rules,
+                                                         .ignored = EncoderDecoderConfig::ignored,
+                                                         .class_suffixes = EncoderDecoderConfig::class_suffixes};
 
 template <class B>
 using EncoderDecoderBlock =
@@ -123,12 +268,143 @@ struct encoder_decoder : architecture<EncoderDecoderConfig, EncoderDecoderModel>
 
 #if HFT_DEFINES(MODELS)
 
+namespace detail {
+
+inline constexpr const char* encoder_decoder_name = "EncoderDecoderModel";
+
+template <class Config>
+inline constexpr bool like_bert = std::derived_from<Config, EncoderConfig>;
+template <class Config>
+inline constexpr bool like_bart = std::derived_from<Config, Seq2SeqConfig>;
+
+// A config as that of a model on its own: what the halves are to each other it does not know.
+template <class Config>
+Config alone(const void* config, bool decodes) {
+  Config c = *static_cast<const Config*>(config);
+  if constexpr (requires { c.add_cross_attention; }) c.add_cross_attention = false;
+  if constexpr (like_bert<Config>) c.is_decoder = decodes;
+  return c;
+}
+
+// Of a decoder every config is one that decodes by itself, too.
+template <class Config>
+void check_half(const void* config, bool decodes) {
+  alone<Config>(config, decodes).check();
+  if constexpr (like_bert<Config>)
+    if (decodes && !static_cast<const Config*>(config)->tie_word_embeddings)
+      throw unsupported_error(EncoderDecoderConfig::model_type, "decoder.tie_word_embeddings", "true", "false");
+}
+
+template <class Config>
+TextModelOptions<> encoder_half(const void* config) {
+  const Config c = alone<Config>(config, false);
+  auto o = c.text_model();
+  if constexpr (requires { c.adapt("Model", o); }) c.adapt("Model", o);
+  o.where = encoder_decoder_name;
+  return o;
+}
+
+template <class Config>
+TextModelOptions<> decoder_half(const void* config) {
+  auto o = alone<Config>(config, true).text_model();
+  o.where = encoder_decoder_name;
+  o.pooler.reset();
+  for (auto& layer : o.layers) {
+    if constexpr (like_bert<Config>) layer.norms = norms::of_the_sum;
+    layer.attention.fused = std::is_same_v<Config, GPT2Config>;
+    layer.cross_attention = layer.attention;
+  }
+  return o;
+}
+
+template <class Config>
+Seq2SeqLMHeadOptions half_head(const void* config) {
+  const Config c = alone<Config>(config, true);
+  if constexpr (like_bert<Config>) {
+    using head =
+        std::conditional_t<std::derived_from<Config, RobertaConfig>, roberta_head,
+                           std::conditional_t<std::derived_from<Config, ElectraConfig>, electra_head, bert_head>>;
+    const MaskedLMHeadOptions m = c.masked_lm_head();
+    return {.head = {.hidden_size = m.decoded_size ? m.decoded_size : m.hidden_size,
+                     .vocab_size = m.vocab_size,
+                     .tied = true,
+                     .bias = true,
+                     .name = head::decoder,
+                     .bias_name = head::bias},
+            .transform = m.norm,
+            .transform_size = m.hidden_size,
+            .activation = m.activation,
+            .dense_name = head::dense,
+            .norm_name = head::norm};
+  } else {
+    return {.head = c.lm_head()};
+  }
+}
+
+template <class Config>
+constexpr const char* decoder_half_name() {
+  if constexpr (like_bert<Config>)
+    return bert_decoder_part<Config>::name.text.data();
+  else if constexpr (like_bart<Config>)
+    return bart_part::name;
+  else
+    return std::is_same_v<Config, XGLMConfig> ? xglm_part::name : gpt2_part::name;
+}
+
+template <class Config, class... Configs>
+constexpr bool is_among(type_list<Configs...>) {
+  return (std::is_same_v<Config, Configs> || ...);
+}
+
+template <class Config>
+constexpr half_kind half_of() {
+  half_kind k{.info = &architecture_of<Config>,
+              .check = check_half<Config>,
+              .needs_is_decoder = like_bert<Config>,
+              .always_crosses = like_bart<Config>};
+  if constexpr (is_among<Config>(half_encoders()))
+    k.encoder = encoder_half<Config>, k.encoder_name = encoder_part<Config>::name.text.data();
+  if constexpr (is_among<Config>(half_decoders()))
+    k.decoder = decoder_half<Config>, k.head = half_head<Config>, k.decoder_name = decoder_half_name<Config>();
+  return k;
+}
+
+template <class... Configs>
+constexpr auto kinds_of(type_list<Configs...>) {
+  return std::array{half_of<Configs>()...};
+}
+
+inline constexpr auto encoder_kinds = kinds_of(half_encoders());
+inline constexpr auto decoder_kinds = kinds_of(half_decoders());
+
+HFT_INLINE const half_kind* find_half(std::string_view model_type) {
+  for (const auto& k : encoder_kinds)
+    if (model_type == k.info->model_type) return &k;
+  for (const auto& k : decoder_kinds)
+    if (model_type == k.info->model_type) return &k;
+  return nullptr;
+}
+
+// Throws unsupported_error, with the kinds that there are, for a half of another.
+template <class Kinds>
+void check_half_is_known(const EncoderDecoderHalf& half, const char* field, const Kinds& kinds) {
+  std::string known;
+  for (const auto& k : kinds) {
+    if (half.type.view() == k.info->model_type) return;
+    known += known.empty() ? "one of " : ", ";
+    known += k.info->model_type;
+  }
+  throw unsupported_error(EncoderDecoderConfig::model_type, field, known, quote_text(half.type.view()));
+}
+
+}  // namespace detail
+
 HFT_INLINE void EncoderDecoderHalf::fields(field_visitor& v) {
   v("model_type", type);
-  if (is_gpt2())
-    gpt2.fields(v);
-  else
-    bert.fields(v);
+  if (const auto* known = kind()) {
+    if (known->info != &config.info()) config = AnyConfig(*known->info);
+    config.ref().fields(v);
+  }
   v("is_decoder", is_decoder);
   v("add_cross_attention", add_cross_attention);
 }
@@ -143,49 +419,24 @@ HFT_INLINE void EncoderDecoderConfig::fields(field_visitor& v) {
 
 HFT_INLINE void EncoderDecoderConfig::check() const {
   const auto &e = encoder_config, &d = decoder_config;
-  if (!e.is_bert()) throw unsupported_error(model_type, "encoder.model_type", "bert", std::string(e.type.view()));
-  if (!d.is_bert() && !d.is_gpt2())
-    throw unsupported_error(model_type, "decoder.model_type", "bert or gpt2", std::string(d.type.view()));
-  if (e.is_decoder || !d.is_decoder || !d.add_cross_attention)
-    throw unsupported_error(model_type, "is_decoder, add_cross_attention", "of the decoder, and not of the encoder");
-  for (const auto* half : {&e, &d}) {
-    if (half->is_gpt2()) {
-      half->gpt2.check();
-      continue;
-    }
-    const EncoderConfig& c = half->bert;
-    check_divides(model_type, "num_attention_heads", c.num_attention_heads, "hidden_size", c.hidden_size);
-    find_activation(c.hidden_act, model_type);
-  }
-  if (d.is_bert() && !d.bert.tie_word_embeddings)
-    throw unsupported_error(model_type, "decoder.tie_word_embeddings", "true", "false");
+  detail::check_half_is_known(e, "encoder.model_type", detail::encoder_kinds);
+  detail::check_half_is_known(d, "decoder.model_type", detail::decoder_kinds);
+  if (e.is_decoder) throw unsupported_error(model_type, "encoder.is_decoder", "false", "true");
+  if (d.kind()->needs_is_decoder && !d.is_decoder)
+    throw unsupported_error(model_type, "decoder.is_decoder", "true", "false");
+  if (!d.kind()->always_crosses && !d.add_cross_attention)
+    throw unsupported_error(model_type, "decoder.add_cross_attention", "true", "false");
+  e.kind()->check(e.values(), false);
+  d.kind()->check(d.values(), true);
 }
 
-HFT_INLINE TextModelOptions<> EncoderDecoderConfig::decoder() const {
-  const auto& d = decoder_config;
-  auto o = d.is_gpt2() ? d.gpt2.text_model() : d.bert.text_model("EncoderDecoderModel");
-  o.where = "EncoderDecoderModel";
-  o.pooler.reset();
-  o.causal = true;
-  for (auto& layer : o.layers) {
-    layer.attention.visible = visibility::causal();
-    layer.attention.fused = d.is_gpt2();
-    layer.cross_attention = layer.attention;
-    layer.norms = d.is_gpt2() ? norms::before : norms::of_the_sum;
-  }
-  return o;
-}
-
-HFT_INLINE Seq2SeqLMHeadOptions EncoderDecoderConfig::seq2seq_lm_head() const {
-  const auto& d = decoder_config;
-  Seq2SeqLMHeadOptions o{.head = {.hidden_size = d.hidden_size(),
-                                  .vocab_size = d.vocab_size(),
-                                  .tied = d.is_bert() || d.gpt2.tie_word_embeddings,
-                                  .bias = d.is_bert()}};
-  if (!d.is_bert()) return o;
-  o.transform = NormOptions{.size = d.bert.hidden_size, .eps = d.bert.layer_norm_eps};
-  o.activation = find_activation(d.bert.hidden_act, model_type);
-  return o;
+HFT_INLINE std::optional<std::pair<isize, isize>> EncoderDecoderConfig::projection() const {
+  const auto width = [](const TextModelOptions<>& o) {
+    return o.layers.empty() ? o.embeddings.hidden_size : o.layers.front().attention.hidden_size;
+  };
+  const isize from = width(encoder()), to = width(decoder());
+  if (from == to) return {};
+  return std::pair{from, to};
 }
 
 #endif  // HFT_DEFINES

@@ -61,7 +61,7 @@ class Seq2SeqModel : public ModelParts {
     token_tables tables = token_tables::shared;
     bool unties = false;                                     // whether tables are untied where a head is
     std::optional<std::pair<isize, isize>> projection = {};  // of what the decoder sees, from a size to another
-    const char* decoder_name = "decoder";                    // as a member, of which name rules know
+    const char *encoder_name = "encoder", *decoder_name = "decoder";  // as members, of which name rules know
     bool shifts_input = false;  // whether the decoder sees input_ids, shifted, where it is given none
   };
   template <class Config>
@@ -69,7 +69,8 @@ class Seq2SeqModel : public ModelParts {
     options o{config.encoder(), config.decoder(), config.shift()};
     if constexpr (requires { config.tables(); }) o.tables = config.tables(), o.unties = true;
     if constexpr (requires { config.projection(); }) o.projection = config.projection();
-    if constexpr (requires { config.decoder_name(); }) o.decoder_name = config.decoder_name();
+    if constexpr (requires { config.decoder_name(); })
+      o.encoder_name = config.encoder_name(), o.decoder_name = config.decoder_name();
     if constexpr (requires { config.shifts_input; }) o.shifts_input = config.shifts_input;
     return o;
   }
@@ -78,6 +79,7 @@ class Seq2SeqModel : public ModelParts {
       : encoder(without_table(o.encoder)),
         decoder(without_table(o.decoder)),
         where_(o.decoder.where),
+        encoder_name_(o.encoder_name),
         decoder_name_(o.decoder_name),
         shift_(o.shift),
         streams_(streams_of(o.decoder.embeddings)),
@@ -154,10 +156,10 @@ class Seq2SeqModel : public ModelParts {
       v("shared", encoder.embeddings.embed_tokens);
     } else {
       v("shared", unused);
-      v("encoder.embed_tokens", encoder.embeddings.embed_tokens);
+      v(detail::cat(encoder_name_, ".embed_tokens"), encoder.embeddings.embed_tokens);
       v(detail::cat(decoder_name_, ".embed_tokens"), decoder.embeddings.embed_tokens);
     }
-    v("encoder", encoder);
+    v(encoder_name_, encoder);
     v(decoder_name_, decoder);
     v("enc_to_dec_proj", enc_to_dec_proj);
   }
@@ -192,14 +194,14 @@ class Seq2SeqModel : public ModelParts {
     tie_weights();
   }
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
-    encoder.leave_out_absent([&](std::string_view path) { return stored(detail::cat("encoder.", path)); });
-    decoder.leave_out_absent([&](std::string_view path) { return stored(detail::cat("decoder.", path)); });
+    encoder.leave_out_absent([&](std::string_view path) { return stored(detail::cat(encoder_name_, ".", path)); });
+    decoder.leave_out_absent([&](std::string_view path) { return stored(detail::cat(decoder_name_, ".", path)); });
   }
   void leave_out_computed(const std::function<bool(std::string_view)>& stored) { leave_out_absent(stored); }
   CacheOptions cache_options() const override { return decoder.cache_options(); }
   isize max_positions() const override { return decoder.max_positions(); }
   std::string input_embeddings() const override {
-    return tables_ == token_tables::shared ? "shared.weight" : "encoder.embed_tokens.weight";
+    return tables_ == token_tables::shared ? "shared.weight" : detail::cat(encoder_name_, ".embed_tokens.weight");
   }
   isize padding_row() const override { return encoder.padding_row(); }
   const auto& token_table() const { return encoder.token_table(); }
@@ -243,7 +245,7 @@ class Seq2SeqModel : public ModelParts {
     return own;
   }
 
-  const char *where_, *decoder_name_;
+  const char *where_, *encoder_name_, *decoder_name_;
   ShiftOptions shift_;
   isize streams_;
   token_tables tables_;

@@ -25,9 +25,11 @@ struct LMHeadOptions {
   f64 logit_softcap = 0;        // logits become softcap * tanh(logit / softcap); 0: none
   f64 router_aux_loss = 0;      // the share of load_balancing_loss in the loss; 0: none
   isize experts_per_token = 0;  // of which it is
+  // Paths, of an architecture that has several.
+  const char *name = "lm_head", *bias_name = "lm_head.bias";
 };
 
-/// Checkpoint names: model, lm_head.
+/// Checkpoint names: model, lm_head, or what its options say.
 template <class Base>
 class LMHead : public Headed<Base> {
  public:
@@ -36,16 +38,21 @@ class LMHead : public Headed<Base> {
   static constexpr bool generates = true;  // its settings of generation begin with the config's special tokens
 
   LMHead(const typename Base::options& base, const LMHeadOptions& o)
-      : Headed<Base>(base), lm_head(o.hidden_size, o.vocab_size, o.bias), tied_(o.tied), bias_(o.bias) {
+      : Headed<Base>(base),
+        lm_head(o.hidden_size, o.vocab_size, o.bias),
+        name_(o.name),
+        bias_name_(o.bias_name),
+        tied_(o.tied),
+        bias_(o.bias) {
     if (o.fixed_bias) final_logits_bias = decltype(final_logits_bias)::unallocated({1, o.vocab_size});
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
     if (final_logits_bias.size()) v("final_logits_bias", final_logits_bias);
-    if (!tied_) return v("lm_head", lm_head);
-    v.tied("lm_head", lm_head);
-    if (bias_) v("lm_head.bias", lm_head.bias);  // which no table of tokens has
+    if (!tied_) return v(name_, lm_head);
+    v.tied(name_, lm_head);
+    if (bias_) v(bias_name_, lm_head.bias);  // which no table of tokens has
   }
   void tie_weights() override {
     Headed<Base>::tie_weights();
@@ -55,11 +62,11 @@ class LMHead : public Headed<Base> {
   }
   tied_pairs tied_parameters() const override {
     auto pairs = Headed<Base>::tied_parameters();
-    if (tied_) pairs.emplace_back("lm_head.weight", table_path());
+    if (tied_) pairs.emplace_back(output_embeddings(), table_path());
     return pairs;
   }
   void untie(std::string_view copy) override {
-    if (copy != "lm_head.weight") return Headed<Base>::untie(copy);
+    if (copy != output_embeddings()) return Headed<Base>::untie(copy);
     if (!tied_) return;
     Headed<Base>::set_tie_word_embeddings(false);
     detail::end_tie(lm_head.weight);
@@ -84,7 +91,7 @@ class LMHead : public Headed<Base> {
     }
     tie_weights();
   }
-  std::string output_embeddings() const override { return "lm_head.weight"; }
+  std::string output_embeddings() const override { return detail::cat(name_, ".weight"); }
   const auto& output_table() const { return lm_head.weight; }
   auto& output_table() { return lm_head.weight; }
 
@@ -107,6 +114,7 @@ class LMHead : public Headed<Base> {
       return this->input_embeddings();
   }
 
+  const char *name_, *bias_name_;
   bool tied_, bias_;
 };
 

@@ -16,10 +16,13 @@ struct Seq2SeqLMHeadOptions {
   f64 scale = 1;  // of what the head sees
   // Of what it sees, before it: a dense layer, the activation and this norm, as in BERT's head.
   std::optional<NormOptions> transform = {};
+  isize transform_size = 0;  // of what the dense layer sees
   Activation activation = Activation::gelu;
+  const char *dense_name = "head.dense", *norm_name = "head.norm";  // paths, of an architecture that has several
 };
 
-/// Checkpoint names: model, lm_head, head.dense, head.norm. (transformers.T5ForConditionalGeneration and its like)
+/// Checkpoint names: model, lm_head, head.dense, head.norm, or what the options say.
+/// (transformers.T5ForConditionalGeneration and its like)
 template <class Base>
 class ForConditionalGeneration : public LMHead<Base> {
  public:
@@ -38,9 +41,14 @@ class ForConditionalGeneration : public LMHead<Base> {
   }
 
   explicit ForConditionalGeneration(const options& o)
-      : LMHead<Base>(o.base, o.head.head), head_(o.head.head), scale_(o.head.scale), activation_(o.head.activation) {
+      : LMHead<Base>(o.base, o.head.head),
+        head_(o.head.head),
+        scale_(o.head.scale),
+        activation_(o.head.activation),
+        dense_name_(o.head.dense_name),
+        norm_name_(o.head.norm_name) {
     if (!o.head.transform) return;
-    dense.emplace(o.head.head.hidden_size, o.head.head.hidden_size, true);
+    dense.emplace(o.head.transform_size, o.head.head.hidden_size, true);
     norm.emplace(*o.head.transform);
   }
 
@@ -65,8 +73,8 @@ class ForConditionalGeneration : public LMHead<Base> {
 
   void visit(visitor& v) override {
     LMHead<Base>::visit(v);
-    v("head.dense", dense);
-    v("head.norm", norm);
+    v(dense_name_, dense);
+    v(norm_name_, norm);
   }
 
   std::optional<typename Headed<Base>::build_type::linear> dense;
@@ -94,6 +102,7 @@ class ForConditionalGeneration : public LMHead<Base> {
   LMHeadOptions head_;
   f64 scale_;
   Activation activation_;
+  const char *dense_name_, *norm_name_;
 };
 
 }  // namespace hft
