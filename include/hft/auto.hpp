@@ -161,17 +161,22 @@ inline const listed_class* find_named_class(std::span<const listed_class> classe
   return nullptr;
 }
 
+template <class Arch, class W, class D, class F>
+bool call_with_base(const F& f) {
+  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
+    using Base = typename Arch::template base_model<W, D>;
+    if constexpr (std::invocable<const F&, std::type_identity<Base>>) return f(std::type_identity<Base>()), true;
+  }
+  return false;
+}
+
 template <class Arch, class W, class D, class F, class... Models>
 bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, const F& f) {
   static constexpr listed_class classes[] = {
       {architecture_of<typename Models::config_type>, Models::body_type::class_suffix, call_if_taken<Models, F>()}...};
   if (const listed_class* named = find_named_class(classes, kind)) return named->call(&f), true;
   if (!kind.architecture.empty()) return false;
-  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
-    using Base = typename Arch::template base_model<W, D>;
-    if constexpr (std::invocable<const F&, std::type_identity<Base>>) return f(std::type_identity<Base>()), true;
-  }
-  return false;
+  return call_with_base<Arch, W, D>(f);
 }
 
 template <class W, class D, class F>
@@ -180,6 +185,18 @@ struct find_class {
   template <class Arch>
   static bool in(const find_class& self, const checkpoint_kind& kind) {
     return call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, self.f);
+  }
+};
+struct encoder_alone {  // of an architecture that has a decoder, too
+  static constexpr const char* suffix = "EncoderModel";
+};
+template <class W, class D, class F>
+struct find_encoder {
+  const F& f;
+  template <class Arch>
+  static bool in(const find_encoder& self, const checkpoint_kind&) {
+    return call_with_head<encoder_alone>(typename Arch::template models<W, D>(), self.f) ||
+           call_with_base<Arch, W, D>(self.f);
   }
 };
 template <class Head, class W, class D, class F>
@@ -223,6 +240,13 @@ bool with_named_class(archs<Archs...> list, const checkpoint& source, const F& f
 template <class Head, class W, Device D, class... Archs, class F>
 bool with_head(archs<Archs...> list, const checkpoint& source, const F& f) {
   return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_head<Head, W, D, F>{f});
+}
+
+/// The same with the architecture's class that makes vectors of tokens, whatever the checkpoint names: the encoder
+/// alone of one with a decoder, else the base model.
+template <class W, Device D, class... Archs, class F>
+bool with_encoder(archs<Archs...> list, const checkpoint& source, const F& f) {
+  return detail::with_architecture(list, detail::checkpoint_kind(source), detail::find_encoder<W, D, F>{f});
 }
 
 namespace detail {
@@ -292,6 +316,13 @@ struct named_class {
     return with_named_class<W, D>(list, source, f);
   }
 };
+struct encoder_class {
+  static constexpr const char *name = "AutoEncoder", *expected = "a model without a head";
+  template <class W, class D, class Archs, class F>
+  static bool find(Archs list, const checkpoint& source, const F& f) {
+    return with_encoder<W, D>(list, source, f);
+  }
+};
 template <class Head>
 struct head_class : Head {
   template <class W, class D, class Archs, class F>
@@ -307,6 +338,11 @@ struct head_class : Head {
 /// LoadOptions::dtype.
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModel : detail::auto_class<detail::named_class, W, D, Archs> {};
+
+/// What makes vectors of tokens, whatever head the checkpoint names: the encoder of an architecture that has a decoder,
+/// too (T5EncoderModel), else the base model.
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoEncoder : detail::auto_class<detail::encoder_class, W, D, Archs> {};
 
 /// The architecture's class of that kind, whatever the checkpoint names: transformers.AutoModelForCausalLM and its
 /// like.
@@ -335,6 +371,7 @@ struct AutoModelForImageClassification : detail::auto_class<detail::head_class<i
 #define HFT_AUTO_TEMPLATE extern
 #endif
 HFT_AUTO_CLASS(detail::named_class)
+HFT_AUTO_CLASS(detail::encoder_class)
 HFT_AUTO_CLASS(detail::head_class<causal_lm>)
 HFT_AUTO_CLASS(detail::head_class<masked_lm>)
 HFT_AUTO_CLASS(detail::head_class<seq2seq_lm>)

@@ -1,65 +1,44 @@
-// What a folder of sentence-transformers has behind its Transformer: modules that change the vectors of tokens or of
-// texts, each with a config and perhaps weights in a folder of its own.
+// The modules of a sentence-transformers folder: what makes vectors of texts, or changes those of tokens or texts, each
+// with a config and perhaps weights in a folder of its own.
 // sentence_transformers/base/modules, sentence_transformers/sentence_transformer/modules
 #pragma once
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
-#include <hft/io/safetensors.hpp>
 #include <hft/layers/build.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/norm.hpp>
-#include <hft/models/fields.hpp>
-#include <hft/models/loading.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/elementwise.hpp>
+#include <hft/pipelines/sentence_features.hpp>
+#include <hft/pipelines/sentence_inputs.hpp>
 #include <hft/pipelines/sentence_pooling.hpp>
+#include <hft/pipelines/sentence_token_modules.hpp>
+#include <hft/pipelines/similarity.hpp>
+#include <hft/pipelines/torch_activation.hpp>
 
 namespace hft {
-
-/// What modules read and write.
-struct SentenceFeatures {
-  Tensor<f32, 3> token_embeddings;         // (B,T,C)
-  Tensor<i64, 2> attention_mask;           // (B,T)
-  isize prompt_length = 0;                 // tokens that each row begins with
-  Tensor<f32, 2> sentence_embedding = {};  // (B,C), behind a Pooling
-};
 
 namespace detail {
 
 using sentence_build = build<f32, cpu>;
-
-/// Which of the features a module takes, by its config's module_input_name, and gives.
-struct module_feature {
-  bool of_tokens = false;
-
-  /// Throws unsupported_error for a name that is not one of the two, and where the result has another name.
-  static module_feature from_json(const json& config, std::string_view where);
-  /// f of the tensor (..., C) in its place. Throws unsupported_error where there is none yet.
-  template <class F>
-  void replace(SentenceFeatures& features, F f) const {
-    if (of_tokens) {
-      features.token_embeddings = f(features.token_embeddings);
-    } else {
-      if (!features.sentence_embedding)
-        throw unsupported_error("modules.json", "a module of sentence_embedding", "a Pooling before it", "none");
-      features.sentence_embedding = f(features.sentence_embedding);
-    }
-  }
-};
 
 /// A Pooling.
 struct sentence_pooling {
   PoolingConfig config;
 
   void operator()(SentenceFeatures& x) const {
-    x.sentence_embedding = pool(x.token_embeddings, x.attention_mask, config, x.prompt_length);
+    x.sentence_embedding = pool(x.token_embeddings, x.attention_mask, config, x.prompt_length, x.token_weights_sum);
+  }
+  void sizes(SentenceSizes& sizes, const std::string& where) const {
+    check_token_size(sizes, where, "", 0);
+    sizes.sentence = *sizes.tokens * isize(config.pooling_mode.size());
   }
 };
 
@@ -79,6 +58,9 @@ struct sentence_dense {
       return use_residual ? add(y, residual ? (*residual)(x) : x) : y;
     });
   }
+  void sizes(SentenceSizes& sizes, const std::string& where) const {
+    feature.size(sizes, where, "in_features", linear.weight.extent(1)) = linear.weight.extent(0);
+  }
   void visit(visitor& v) {
     v("linear", linear);
     v("residual", residual);
@@ -92,24 +74,11 @@ struct sentence_layer_norm {
   void operator()(SentenceFeatures& features) const {
     module_feature().replace(features, [&](const auto& x) { return norm(x); });
   }
+  void sizes(SentenceSizes& sizes, const std::string& where) const {
+    module_feature().size(sizes, where, "dimension", norm.weight.extent(0));
+  }
   void visit(visitor& v) { v("norm", norm); }
 };
-
-/// Each vector (..., C) at length 1 (torch.nn.functional.normalize).
-template <std::size_t R>
-Tensor<f32, R> unit_vectors(const Tensor<f32, R>& x) {
-  const auto dense = x.dense();
-  const isize C = x.extent(R - 1);
-  Tensor<f32, R> y(x.shape());
-  for (isize r = 0; r < (C ? x.size() / C : 0); ++r) {
-    const f32* from = dense.data() + r * C;
-    f64 square = 0;
-    for (isize c = 0; c < C; ++c) square += f64(from[c]) * f64(from[c]);
-    const f32 scale = f32(1 / std::max(std::sqrt(square), 1e-12));
-    for (isize c = 0; c < C; ++c) y.data()[r * C + c] = from[c] * scale;
-  }
-  return y;
-}
 
 struct sentence_normalize {
   module_feature feature;
@@ -117,72 +86,57 @@ struct sentence_normalize {
   void operator()(SentenceFeatures& features) const {
     feature.replace(features, [](const auto& x) { return unit_vectors(x); });
   }
+  void sizes(SentenceSizes& sizes, const std::string& where) const { feature.size(sizes, where, "", 0); }
+};
+
+struct sentence_route;
+
+/// One of several ways that a text may go, by what it is for. (Router, in older folders Asym)
+struct sentence_router {
+  std::vector<sentence_route> routes{};
+  std::map<std::string, std::string> mappings{};  // by Python's text of (task, modality)
+  std::string default_route{};
+
+  static sentence_router load(const std::filesystem::path& folder, const SentenceEncoderLoader& load_model);
+  /// Throws value_error for a task that has no route.
+  void operator()(SentenceFeatures& features) const;
+  void sizes(SentenceSizes& sizes, const std::string& where) const;
+
+ private:
+  std::string route_of(const std::string& task) const;
 };
 
 }  // namespace detail
 
-using SentenceModule = std::variant<detail::sentence_pooling, detail::sentence_dense, detail::sentence_layer_norm,
-                                    detail::sentence_normalize>;
+using SentenceModule =
+    std::variant<detail::sentence_transformer_input, detail::sentence_static_embedding,
+                 detail::sentence_word_embeddings, detail::sentence_bag_of_words, detail::sentence_pooling,
+                 detail::sentence_dense, detail::sentence_layer_norm, detail::sentence_normalize,
+                 detail::sentence_word_weights, detail::sentence_weighted_layers, detail::sentence_cnn,
+                 detail::sentence_lstm, detail::sentence_router>;
+
+struct detail::sentence_route {
+  std::string name;
+  std::vector<SentenceModule> modules{};
+};
 
 /// The module of a class ("Pooling", "Dense", ...) in a folder; none for what changes nothing, Dropout. Throws what
 /// reading its files throws, weight_error for weights that are missing or of another shape, unsupported_error for a
 /// class that is not one of these.
-std::optional<SentenceModule> load_sentence_module(std::string_view kind, const std::filesystem::path& folder);
+std::optional<SentenceModule> load_sentence_module(std::string_view kind, const std::filesystem::path& folder,
+                                                   const SentenceEncoderLoader& load_model);
+
+/// What a module that is loaded from `where` makes of the sizes before it. Throws config_error where it cannot stand
+/// there, or with another size.
+void check_sentence_module(const SentenceModule& module, SentenceSizes& sizes, const std::string& where);
+
+/// Runs modules one after the other, from the one at `first`.
+void run_sentence_modules(const std::vector<SentenceModule>& modules, SentenceFeatures& features,
+                          std::size_t first = 0);
 
 #if HFT_DEFINES(MODELS)
 
 namespace detail {
-
-HFT_INLINE module_feature module_feature::from_json(const json& config, std::string_view where) {
-  const auto in = get<std::string>(config, "module_input_name", "sentence_embedding", where);
-  const auto to = get<std::string>(config, "module_output_name", in, where);
-  if (in != "sentence_embedding" && in != "token_embeddings")
-    throw unsupported_error(std::string(where), "module_input_name", "sentence_embedding or token_embeddings",
-                            quote_text(in));
-  if (to != in) throw unsupported_error(std::string(where), "module_output_name", quote_text(in), quote_text(to));
-  return {in == "token_embeddings"};
-}
-
-/// The config of a module that may have none.
-inline json module_config(const std::filesystem::path& folder) {
-  const auto file = folder / "config.json";
-  return is_there(file) ? read_json(file) : json::object();
-}
-
-/// Gives a module its weights. Throws weight_error for one that is missing or of another shape.
-template <class Module>
-void load_module_weights(Module& module, const std::filesystem::path& folder) {
-  const auto file = safetensors_file::open(folder / "model.safetensors");
-  for_each_parameter(module, [&](const std::string& path, parameter& p) {
-    const auto* stored = file.find(path);
-    if (!stored) throw weight_error(file.where(), "", "tensor " + quote_text(path), "none");
-    if (stored->shape != p.shape())
-      throw weight_error(file.where(), "tensor " + quote_text(path), shape_text(p.shape()), shape_text(stored->shape));
-    assign(p, *stored, file.where(), {}, {});
-  });
-}
-
-/// The activation of a class of torch.nn; none for the one that changes nothing.
-inline std::optional<Activation> torch_activation(std::string_view path, std::string_view where) {
-  const auto name = path.substr(path.rfind('.') + 1);
-  static constexpr std::pair<std::string_view, Activation> known[] = {
-      {"Tanh", Activation::tanh},       {"ReLU", Activation::relu},          {"ReLU6", Activation::relu6},
-      {"GELU", Activation::gelu},       {"SiLU", Activation::silu},          {"Mish", Activation::mish},
-      {"Sigmoid", Activation::sigmoid}, {"Hardswish", Activation::hardswish}};
-  if (name == "Identity") return {};
-  for (const auto& [its_name, activation] : known)
-    if (name == its_name) return activation;
-  throw unsupported_error(std::string(where), "activation_function",
-                          "Identity, Tanh, ReLU, ReLU6, GELU, SiLU, Mish, Sigmoid or Hardswish of torch.nn",
-                          quote_text(path));
-}
-
-inline isize module_extent(const json& config, const char* name, const std::string& where) {
-  const isize n = require<isize>(config, name, where);
-  if (n < 1 || f64(n) > field_visitor::largest_extent)
-    throw config_error(where, name, joined("1 to ", isize(field_visitor::largest_extent)), joined(n));
-  return n;
-}
 
 HFT_INLINE sentence_dense sentence_dense::load(const std::filesystem::path& folder) {
   const auto where = (folder / "config.json").string();
@@ -208,19 +162,116 @@ HFT_INLINE sentence_layer_norm sentence_layer_norm::load(const std::filesystem::
   return norm;
 }
 
+HFT_INLINE sentence_router sentence_router::load(const std::filesystem::path& folder,
+                                                 const SentenceEncoderLoader& load_model) {
+  auto file = (folder / "router_config.json").string();
+  if (!is_there(file)) file = (folder / "config.json").string();  // in older folders
+  const json config = read_json(file);
+  std::map<std::string, std::optional<SentenceModule>> modules;
+  const json types = require<json>(config, "types", file);
+  for (const auto& [id, type] : types.items())
+    modules[id] = load_sentence_module(module_kind(json_as<std::string>(type, file, "types." + id)),
+                                       folder / module_path(id, file, "types"), load_model);
+  sentence_router out;
+  const json structure = require<json>(config, "structure", file);
+  for (const auto& [name, ids] : structure.items()) {
+    sentence_route route{name};
+    for (const auto& id : json_as<std::vector<std::string>>(ids, file, "structure." + name)) {
+      const auto found = modules.find(id);
+      if (found == modules.end())
+        throw config_error(file, "structure." + name, "the name of one of types", quote_text(id));
+      if (found->second) route.modules.push_back(*found->second);
+    }
+    out.routes.push_back(std::move(route));
+  }
+  if (out.routes.empty()) throw config_error(file, "structure", "a route", "none");
+  const json parameters = get<json>(config, "parameters", json::object(), file);
+  const auto check = [&](const std::string& name, const std::string& field) {
+    for (const auto& route : out.routes)
+      if (route.name == name) return;
+    throw config_error(file, field, "the name of a route in structure", quote_text(name));
+  };
+  const bool first = get<bool>(parameters, "allow_empty_key", true, file);
+  out.default_route = get<std::string>(parameters, "default_route", first ? out.routes[0].name : "", file);
+  if (!out.default_route.empty()) check(out.default_route, "default_route");
+  if (const json* mappings = find_member(parameters, "route_mappings", file))
+    for (const auto& [key, name] : mappings->items()) {
+      check(json_as<std::string>(name, file, "route_mappings"), "route_mappings");
+      out.mappings[key] = name.get<std::string>();
+    }
+  return out;
+}
+
+HFT_INLINE std::string sentence_router::route_of(const std::string& task) const {
+  const auto its = task.empty() ? std::string("None") : cat("'", task, "'");
+  for (const auto& key : {cat("(", its, ", 'text')"), cat("(", its, ", None)"), std::string("(None, 'text')"),
+                          std::string("(None, None)")})
+    if (const auto found = mappings.find(key); found != mappings.end()) return found->second;
+  for (const std::string& name : {task, std::string("text")})
+    for (const auto& route : routes)
+      if (route.name == name) return name;
+  return default_route;
+}
+
+HFT_INLINE void sentence_router::operator()(SentenceFeatures& features) const {
+  const auto wanted = route_of(features.task);
+  std::string known;
+  for (const auto& route : routes) {
+    if (route.name == wanted) return run_sentence_modules(route.modules, features);
+    known += (known.empty() ? "" : ", ") + route.name;
+  }
+  throw value_error("SentenceTransformer", "task", "one of " + known, quote_text(features.task));
+}
+
+HFT_INLINE void sentence_router::sizes(SentenceSizes& sizes, const std::string& where) const {
+  const SentenceSizes before = sizes;
+  for (const auto& route : routes) {
+    SentenceSizes its = before;
+    for (const auto& module : route.modules) check_sentence_module(module, its, cat(where, ": ", route.name));
+    // What follows sees whichever it is.
+    if (&route == &routes[0])
+      sizes = its;
+    else
+      sizes = {.tokens = its.tokens == sizes.tokens ? its.tokens : 0,
+               .sentence = its.sentence == sizes.sentence ? its.sentence : 0};
+  }
+}
+
 }  // namespace detail
 
+HFT_INLINE void check_sentence_module(const SentenceModule& module, SentenceSizes& sizes, const std::string& where) {
+  std::visit([&](const auto& m) { m.sizes(sizes, where); }, module);
+}
+
+HFT_INLINE void run_sentence_modules(const std::vector<SentenceModule>& modules, SentenceFeatures& features,
+                                     std::size_t first) {
+  for (std::size_t i = first; i < modules.size(); ++i) std::visit([&](const auto& m) { m(features); }, modules[i]);
+}
+
 HFT_INLINE std::optional<SentenceModule> load_sentence_module(std::string_view kind,
-                                                              const std::filesystem::path& folder) {
-  const auto where = (folder / "config.json").string();
-  if (kind == "Pooling") return detail::sentence_pooling{PoolingConfig::from_json(read_json(where), where)};
-  if (kind == "Dense") return detail::sentence_dense::load(folder);
-  if (kind == "LayerNorm") return detail::sentence_layer_norm::load(folder);
-  if (kind == "Normalize")
-    return detail::sentence_normalize{detail::module_feature::from_json(detail::module_config(folder), where)};
+                                                              const std::filesystem::path& folder,
+                                                              const SentenceEncoderLoader& load_model) {
+  using namespace detail;
+  const auto file = folder / "config.json";
+  const auto where = file.string();
+  if (kind == "Transformer") return sentence_transformer_input::load(folder, load_model);
+  if (kind == "StaticEmbedding") return sentence_static_embedding::load(folder);
+  if (kind == "WordEmbeddings") return sentence_word_embeddings::load(folder);
+  if (kind == "BoW") return sentence_bag_of_words::load(folder);
+  if (kind == "Router" || kind == "Asym") return sentence_router::load(folder, load_model);
+  if (kind == "Pooling") return sentence_pooling{PoolingConfig::from_json(read_json(where), where)};
+  if (kind == "Dense") return sentence_dense::load(folder);
+  if (kind == "LayerNorm") return sentence_layer_norm::load(folder);
+  if (kind == "Normalize") return sentence_normalize{module_feature::from_json(module_config(file), where)};
+  if (kind == "WordWeights") return sentence_word_weights::load(folder);
+  if (kind == "WeightedLayerPooling") return sentence_weighted_layers::load(folder);
+  if (kind == "CNN") return sentence_cnn::load(folder);
+  if (kind == "LSTM") return sentence_lstm::load(folder);
   if (kind == "Dropout") return {};
-  throw unsupported_error(folder.string(), "module", "Transformer, Pooling, Dense, LayerNorm, Normalize or Dropout",
-                          detail::quote_text(kind));
+  throw unsupported_error(folder.string(), "module",
+                          "Transformer, StaticEmbedding, WordEmbeddings, BoW, Router, Pooling, Dense, LayerNorm, "
+                          "Normalize, WordWeights, WeightedLayerPooling, CNN, LSTM or Dropout",
+                          quote_text(kind));
 }
 
 #endif  // HFT_DEFINES

@@ -33,8 +33,9 @@ struct PoolingConfig {
 };
 
 /// Token vectors (B,T,C), their mask (B,T) and the tokens of the prompt that each row begins with => (B, modes * C).
+/// A mask of another T, or none, hides nothing. weights_sum (B): what means divide by, instead of the tokens' number.
 Tensor<f32, 2> pool(const Tensor<f32, 3>& tokens, const Tensor<i64, 2>& mask, const PoolingConfig& config,
-                    isize prompt_length = 0);
+                    isize prompt_length = 0, const Tensor<f32, 1>& weights_sum = {});
 
 #if HFT_DEFINES(MODELS)
 
@@ -68,10 +69,10 @@ HFT_INLINE PoolingConfig PoolingConfig::from_json(const json& object, std::strin
 }
 
 HFT_INLINE Tensor<f32, 2> pool(const Tensor<f32, 3>& tokens, const Tensor<i64, 2>& mask, const PoolingConfig& config,
-                               isize prompt_length) {
+                               isize prompt_length, const Tensor<f32, 1>& weights_sum) {
   const isize B = tokens.extent(0), T = tokens.extent(1), C = tokens.extent(2);
   const auto x = tokens.dense();
-  const auto m = mask.dense();
+  const auto m = mask && mask.extent(1) == T ? mask.dense() : Tensor<i64, 2>::filled({B, T}, 1);
   const Tensor<f32, 2> y({B, isize(config.pooling_mode.size()) * C});
   for (isize b = 0; b < B; ++b) {
     const i64* shown = m.data() + b * T;
@@ -83,15 +84,16 @@ HFT_INLINE Tensor<f32, 2> pool(const Tensor<f32, 3>& tokens, const Tensor<i64, 2
       if (counts(t)) first = t, last = number++ ? last : t;
 
     f32* out = y.data() + b * y.extent(1);
-    // The sum of weight(t) times token t, over `divisor`.
-    const auto mean = [&](auto weight, f64 divisor) {
+    // The sum of weight(t) times token t, over `by`.
+    const auto mean = [&](auto weight, f64 by) {
       std::vector<f64> sum(std::size_t(C), 0.0);
       for (isize t = 0; t < T; ++t)
         if (counts(t))
           for (isize c = 0; c < C; ++c) sum[std::size_t(c)] += f64(weight(t)) * f64(x.data()[(b * T + t) * C + c]);
-      for (isize c = 0; c < C; ++c) out[c] = f32(sum[std::size_t(c)] / std::max(divisor, 1e-9));
+      for (isize c = 0; c < C; ++c) out[c] = f32(sum[std::size_t(c)] / std::max(by, 1e-9));
     };
     const auto once = [](isize) { return 1; };
+    const f64 divisor = weights_sum ? f64(weights_sum.data()[b]) : f64(number);
     const auto place = [&](isize t) { return t - padding + 1; };
     for (const auto mode : config.pooling_mode) {
       switch (mode) {
@@ -111,16 +113,16 @@ HFT_INLINE Tensor<f32, 2> pool(const Tensor<f32, 3>& tokens, const Tensor<i64, 2
               for (isize c = 0; c < C; ++c) out[c] = std::max(out[c], x.data()[(b * T + t) * C + c]);
           break;
         case PoolingMode::mean:
-          mean(once, f64(number));
+          mean(once, divisor);
           break;
         case PoolingMode::mean_sqrt_len_tokens:
-          mean(once, std::sqrt(f64(number)));
+          mean(once, std::sqrt(std::max(divisor, 1e-9)));
           break;
         case PoolingMode::weightedmean: {
           isize weights = 0;
           for (isize t = 0; t < T; ++t)
             if (counts(t)) weights += place(t);
-          mean(place, f64(weights));
+          mean(place, weights_sum ? divisor : f64(weights));
           break;
         }
       }

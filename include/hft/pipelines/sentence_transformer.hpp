@@ -1,10 +1,12 @@
-// SentenceTransformer: texts to vectors, by an encoder and the modules that its own folder names.
+// SentenceTransformer: texts to vectors, by the modules that a folder names.
 // Reimers & Gurevych 2019, arXiv 1908.10084. sentence_transformers/sentence_transformer/model.py
 #pragma once
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <filesystem>
-#include <map>
+#include <functional>
+#include <initializer_list>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -14,22 +16,12 @@
 #include <vector>
 
 #include <hft/models/bert.hpp>
+#include <hft/pipelines/sentence_config.hpp>
 #include <hft/pipelines/sentence_modules.hpp>
-#include <hft/tokenizers/normalized_string.hpp>
+#include <hft/pipelines/similarity.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
 namespace hft {
-
-/// config_sentence_transformers.json; fields have its names.
-struct SentenceTransformerConfig {
-  std::map<std::string, std::string> prompts{};      // by name, what stands before a text
-  std::optional<std::string> default_prompt_name{};  // of texts that are given with no other
-  std::string similarity_fn_name = "cosine";         // dot, euclidean, manhattan
-  std::optional<isize> truncate_dim{};               // vectors' first features alone
-
-  /// Throws format_error for values of a wrong type, config_error for those that do not fit.
-  static SentenceTransformerConfig from_json(const json& object, const std::string& where);
-};
 
 /// Of one call.
 struct EncodeOptions {
@@ -38,238 +30,281 @@ struct EncodeOptions {
   std::optional<std::string> prompt{};  // the text itself
   bool normalize_embeddings = false;    // to length 1, whatever the modules do
   std::optional<isize> truncate_dim{};  // in place of the folder's
+  std::string task{};                   // "query", "document", ...: the way that a Router goes
 };
 
 namespace detail {
 
-/// The folder's modules.json, read: where its Transformer is, and what comes behind it.
-struct sentence_folder {
-  std::filesystem::path transformer;
-  std::vector<SentenceModule> modules{};
-  std::optional<isize> max_seq_length{};
-  bool do_lower_case = false;
-  SentenceTransformerConfig config{};
+/// The modules of a folder and what is done with them, whatever its models' class.
+class sentence_pipeline {
+ public:
+  /// Reads modules.json, or where there is none a model alone, whose tokens' mean is the vector, or the last token of a
+  /// causal model. Throws what reading throws, unsupported_error for a module that hft does not have, config_error for
+  /// one that does not fit what stands before it.
+  sentence_pipeline(const std::filesystem::path& folder, const SentenceEncoderLoader& load_model);
 
-  /// Throws what reading throws, and unsupported_error for a module that hft does not have.
-  static sentence_folder read(const std::filesystem::path& folder);
+  /// Vectors (N, C) of N texts, computed in batches of texts of like length. Throws value_error for a prompt_name
+  /// that the folder does not have, a task without a route, or a batch_size below 1.
+  Tensor<f32, 2> encode(const std::vector<std::string>& texts, const EncodeOptions& options = {}) const;
+  /// The vectors of each text's tokens, (T,C) each, of what the last module that has some made.
+  /// Throws unsupported_error for a folder whose modules see no tokens.
+  std::vector<Tensor<f32, 2>> encode_tokens(const std::vector<std::string>& texts,
+                                            const EncodeOptions& options = {}) const;
+
+  /// encode() of questions: with the folder's prompt and route "query", or none.
+  Tensor<f32, 2> encode_query(const std::vector<std::string>& texts, EncodeOptions options = {}) const {
+    return encode(texts, with_prompt(std::move(options), {"query"}, "query"));
+  }
+  /// encode() of what is searched: with its prompt "document", "passage" or "corpus", or none, and route "document".
+  Tensor<f32, 2> encode_document(const std::vector<std::string>& texts, EncodeOptions options = {}) const {
+    return encode(texts, with_prompt(std::move(options), {"document", "passage", "corpus"}, "document"));
+  }
+
+  /// The vectors of tokenised texts: ids (B,T), of which each row's first `prompt_length` are a prompt => (B,C).
+  /// Throws unsupported_error where the first module is no Transformer.
+  Tensor<f32, 2> encode_ids(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args, isize prompt_length = 0) const;
+
+  /// How alike vectors are, by the folder's similarity_fn_name: (N,C) and (M,C) => (N,M).
+  Tensor<f32, 2> similarity(const Tensor<f32, 2>& a, const Tensor<f32, 2>& b) const {
+    return hft::similarity(a, b, config_.similarity_fn_name);
+  }
+  /// The same of each a[i] and b[i]: (N).
+  Tensor<f32, 1> similarity_pairwise(const Tensor<f32, 2>& a, const Tensor<f32, 2>& b) const {
+    return hft::similarity_pairwise(a, b, config_.similarity_fn_name);
+  }
+
+  /// The features of a vector, 0 where the folder does not tell.
+  isize get_sentence_embedding_dimension() const;
+  /// Tokens of a text beyond which it is cut, on the longest route of a Router; nothing where there is no limit.
+  std::optional<isize> max_seq_length() const;
+  /// Throws value_error for a length below 1.
+  void set_max_seq_length(isize length);
+
+  /// That of the first Transformer. Throws unsupported_error where there is none.
+  const PreTrainedTokenizerFast& tokenizer() const;
+  const SentenceTransformerConfig& config() const { return config_; }
+  const std::vector<SentenceModule>& modules() const { return modules_; }
+
+ protected:
+  EncodeOptions with_prompt(EncodeOptions options, std::initializer_list<const char*> names, const char* task) const;
+  /// Calls f(features, places of its rows in texts) for each batch of texts.
+  void for_each_batch(const std::vector<std::string>& texts, const EncodeOptions& options,
+                      const std::function<void(SentenceFeatures&, const std::size_t*)>& f) const;
+  Tensor<f32, 2> finish(Tensor<f32, 2> y, const EncodeOptions& options) const;
+
+  std::vector<SentenceModule> modules_;
+  SentenceTransformerConfig config_;
+  isize size_ = 0;
 };
-
-/// As tokenizers' Lowercase.
-std::string lower_case(std::string_view text);
-
-/// How alike vectors are: (N,C) and (M,C) => (N,M), larger for the more alike; distances are negative.
-Tensor<f32, 2> similarity(const Tensor<f32, 2>& a, const Tensor<f32, 2>& b, std::string_view function);
 
 }  // namespace detail
 
 /// Model is a class whose output has last_hidden_state: BertModel, MPNetModel, T5EncoderModel, Qwen3Model, ....
+/// AutoSentenceTransformer (auto_sentence_transformer.hpp) finds it in the folder.
 template <class Model = BertModel<f32>>
-class SentenceTransformer {
+class SentenceTransformer : public detail::sentence_pipeline {
  public:
-  /// A folder with modules.json: a Transformer, and modules behind it (see load_sentence_module). Throws what loading
-  /// the parts throws, and unsupported_error for another kind of module.
+  /// A folder with modules.json (see load_sentence_module), or of a model alone. Throws what loading the parts throws,
+  /// and unsupported_error for another kind of module.
   static SentenceTransformer from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
-    auto parts = detail::sentence_folder::read(resolve_model(id_or_path, options.revision));
-    const auto place = parts.transformer.string();
-    return {Model::from_pretrained(place, options), AutoTokenizer::from_pretrained(place), std::move(parts)};
+    return from_pretrained(id_or_path, options,
+                           [&](const std::string& folder) { return Model::from_pretrained(folder, options); });
+  }
+  /// The same, with a function that makes the model of a Transformer's folder.
+  static SentenceTransformer from_pretrained(std::string_view id_or_path, const LoadOptions& options,
+                                             const std::function<Model(const std::string& folder)>& load_model) {
+    std::shared_ptr<const SentenceEncoderOf<Model>> first;
+    detail::sentence_pipeline pipeline(resolve_model(id_or_path, options.revision), [&](const std::string& folder) {
+      auto model = std::make_shared<const SentenceEncoderOf<Model>>(load_model(folder));
+      if (!first) first = model;
+      return model;
+    });
+    return SentenceTransformer(std::move(pipeline), std::move(first));
   }
 
-  /// Vectors (N, C) of N texts, computed in batches of texts of like length. Throws value_error for a prompt_name
-  /// that the folder does not have, or a batch_size below 1.
-  Tensor<f32, 2> encode(const std::vector<std::string>& texts, const EncodeOptions& options = {}) const {
-    if (options.batch_size < 1)
-      throw value_error("SentenceTransformer", "batch_size", "at least 1", detail::joined(options.batch_size));
-    const auto prompt = prompt_of(options);
-    const isize prompt_length = prompt.empty() ? 0 : tokens_of_prompt(prompt);
-    std::vector<std::size_t> order(texts.size());
-    std::iota(order.begin(), order.end(), std::size_t(0));
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return texts[a].size() < texts[b].size(); });
-    Tensor<f32, 2> result;
-    for (std::size_t begin = 0; begin < order.size(); begin += std::size_t(options.batch_size)) {
-      std::vector<std::string> batch;
-      const std::size_t end = std::min(order.size(), begin + std::size_t(options.batch_size));
-      for (std::size_t i = begin; i < end; ++i) batch.push_back(prompt + texts[order[i]]);
-      const auto y = encode_batch(batch, prompt_length, options);
-      if (!result) result = Tensor<f32, 2>({isize(texts.size()), y.extent(1)});
-      for (std::size_t i = begin; i < end; ++i)
-        std::copy_n(y.data() + isize(i - begin) * y.extent(1), y.extent(1),
-                    result.data() + isize(order[i]) * y.extent(1));
-    }
-    return result;
+  /// That of the first Transformer. Throws unsupported_error where there is none.
+  const Model& model() const {
+    if (!model_) throw unsupported_error("SentenceTransformer", "model", "a folder with a Transformer", "none");
+    return model_->model;
   }
-
-  /// The same of questions: with the folder's prompt "query", or none.
-  Tensor<f32, 2> encode_query(const std::vector<std::string>& texts, EncodeOptions options = {}) const {
-    return encode(texts, with_prompt(std::move(options), {"query"}));
-  }
-  /// The same of what is searched: with its prompt "document", "passage" or "corpus", or none.
-  Tensor<f32, 2> encode_document(const std::vector<std::string>& texts, EncodeOptions options = {}) const {
-    return encode(texts, with_prompt(std::move(options), {"document", "passage", "corpus"}));
-  }
-
-  /// The vectors of tokenised texts: ids (B,T), of which each row's first `prompt_length` are a prompt => (B,C).
-  Tensor<f32, 2> encode_ids(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args, isize prompt_length = 0) const {
-    SentenceFeatures features{.token_embeddings = model_(input_ids, args).last_hidden_state,
-                              .attention_mask = args.attention_mask,
-                              .prompt_length = prompt_length};
-    if (!features.attention_mask) features.attention_mask = Tensor<i64, 2>::filled(input_ids.shape(), 1);
-    for (const auto& module : folder_.modules) std::visit([&](const auto& m) { m(features); }, module);
-    return features.sentence_embedding;
-  }
-
-  /// How alike vectors are, by the folder's similarity_fn_name: (N,C) and (M,C) => (N,M).
-  Tensor<f32, 2> similarity(const Tensor<f32, 2>& a, const Tensor<f32, 2>& b) const {
-    return detail::similarity(a, b, config().similarity_fn_name);
-  }
-
-  const Model& model() const { return model_; }
-  const PreTrainedTokenizerFast& tokenizer() const { return tokenizer_; }
-  const SentenceTransformerConfig& config() const { return folder_.config; }
 
  private:
-  SentenceTransformer(Model model, PreTrainedTokenizerFast tokenizer, detail::sentence_folder folder)
-      : model_(std::move(model)), tokenizer_(std::move(tokenizer)), folder_(std::move(folder)) {
-    if (folder_.max_seq_length)
-      tokenizer_.model_max_length = *folder_.max_seq_length;
-    else if constexpr (requires { model_.config().max_position_embeddings; })
-      tokenizer_.model_max_length =
-          std::min(tokenizer_.model_max_length, std::int64_t(model_.config().max_position_embeddings));
-  }
+  SentenceTransformer(detail::sentence_pipeline pipeline, std::shared_ptr<const SentenceEncoderOf<Model>> model)
+      : detail::sentence_pipeline(std::move(pipeline)), model_(std::move(model)) {}
 
-  EncodeOptions with_prompt(EncodeOptions options, std::initializer_list<const char*> names) const {
-    if (options.prompt || !options.prompt_name.empty()) return options;
-    const auto found = std::find_if(names.begin(), names.end(), [&](auto n) { return config().prompts.contains(n); });
-    options.prompt = found == names.end() ? std::string() : config().prompts.at(*found);
-    return options;
-  }
-  std::string prompt_of(const EncodeOptions& options) const {
-    if (options.prompt) return *options.prompt;
-    const auto& name = options.prompt_name.empty() ? config().default_prompt_name.value_or("") : options.prompt_name;
-    const auto found = config().prompts.find(name);
-    if (found != config().prompts.end()) return found->second;
-    if (options.prompt_name.empty()) return "";
-    std::string known;
-    for (const auto& [its_name, text] : config().prompts) known += (known.empty() ? "" : ", ") + its_name;
-    throw value_error("SentenceTransformer", "prompt_name",
-                      known.empty() ? std::string("none, as the folder has no prompts") : "one of " + known,
-                      detail::quote_text(name));
-  }
-
-  BatchEncoding tokens_of(const std::vector<std::string>& texts) const {
-    TokenizerCallOptions options;
-    options.padding = PaddingStrategy::longest;
-    options.truncation = true;
-    if (!folder_.do_lower_case) return tokenizer_(texts, options);
-    std::vector<std::string> lower;
-    for (const auto& text : texts) lower.push_back(detail::lower_case(text));
-    return tokenizer_(lower, options);
-  }
-  // As Python counts them: a special token behind the prompt stands behind the text, too.
-  isize tokens_of_prompt(const std::string& prompt) const {
-    const auto ids = tokens_of({prompt}).input_ids[0];
-    const auto special = tokenizer_.all_special_ids();
-    const bool ends = !ids.empty() && std::find(special.begin(), special.end(), ids.back()) != special.end();
-    return isize(ids.size()) - ends;
-  }
-
-  Tensor<f32, 2> encode_batch(const std::vector<std::string>& texts, isize prompt_length,
-                              const EncodeOptions& options) const {
-    const auto batch = tokens_of(texts);
-    ForwardArgs<> args;
-    args.attention_mask = ids_tensor(batch.attention_mask);
-    if (!batch.token_type_ids.empty()) args.token_type_ids = ids_tensor(batch.token_type_ids);
-    auto y = encode_ids(ids_tensor(batch.input_ids), args, prompt_length);
-    if (const auto size = options.truncate_dim ? options.truncate_dim : config().truncate_dim)
-      y = y.slice(1, 0, std::clamp<isize>(*size, 0, y.extent(1))).dense();
-    return options.normalize_embeddings ? detail::unit_vectors(y) : y;
-  }
-
-  Model model_;
-  PreTrainedTokenizerFast tokenizer_;
-  detail::sentence_folder folder_;
+  std::shared_ptr<const SentenceEncoderOf<Model>> model_;
 };
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::from_json(const json& object,
-                                                                          const std::string& where) {
-  SentenceTransformerConfig config;
-  if (const json* prompts = find_member(object, "prompts", where)) {
-    if (!prompts->is_object()) throw format_error(where, "prompts", "an object", detail::describe(*prompts));
-    for (const auto& [name, text] : prompts->items())
-      if (!text.is_null()) config.prompts[name] = json_as<std::string>(text, where, name);
-  }
-  config.default_prompt_name = get_optional<std::string>(object, "default_prompt_name", where);
-  config.similarity_fn_name = get<std::string>(object, "similarity_fn_name", config.similarity_fn_name, where);
-  config.truncate_dim = get_optional<isize>(object, "truncate_dim", where);
-  if (config.default_prompt_name && !config.prompts.contains(*config.default_prompt_name))
-    throw config_error(where, "default_prompt_name", "the name of one of prompts",
-                       detail::quote_text(*config.default_prompt_name));
-  return config;
-}
-
 namespace detail {
 
-HFT_INLINE sentence_folder sentence_folder::read(const std::filesystem::path& folder) {
-  sentence_folder out;
+inline bool makes_features(std::string_view kind) {
+  for (const char* input : {"Transformer", "StaticEmbedding", "WordEmbeddings", "BoW", "Router", "Asym"})
+    if (kind == input) return true;
+  return false;
+}
+
+HFT_INLINE sentence_pipeline::sentence_pipeline(const std::filesystem::path& folder,
+                                                const SentenceEncoderLoader& load_model) {
+  SentenceSizes sizes;
+  const auto add = [&](std::optional<SentenceModule> module, const std::string& where) {
+    if (!module) return;
+    check_sentence_module(*module, sizes, where);
+    modules_.push_back(*std::move(module));
+  };
   const auto file = (folder / "modules.json").string();
-  const json modules = read_json(file);
-  for (const json& module : json_as<std::vector<json>>(modules, file, "")) {
-    const auto type = require<std::string>(module, "type", file);
-    const auto kind = std::string_view(type).substr(type.rfind('.') + 1);
-    const auto path = require<std::string>(module, "path", file);
-    if (path.find("..") != path.npos || path.starts_with('/'))
-      throw file_error(file, "path", "a folder inside this one", quote_text(path));
-    if (kind == "Transformer")
-      out.transformer = path.empty() ? folder : folder / path;
-    else if (out.transformer.empty())
-      throw unsupported_error(file, "its first module", "a Transformer", quote_text(type));
-    else if (auto m = load_sentence_module(kind, folder / path))
-      out.modules.push_back(*std::move(m));
-  }
-  const auto gives_vectors = [](const SentenceModule& m) { return std::holds_alternative<sentence_pooling>(m); };
-  if (std::none_of(out.modules.begin(), out.modules.end(), gives_vectors))
-    throw unsupported_error(file, "modules", "a Transformer and a Pooling", "no Pooling");
-  if (const auto settings = out.transformer / "sentence_bert_config.json"; is_there(settings)) {
-    const json values = read_json(settings);
-    out.max_seq_length = get_optional<isize>(values, "max_seq_length", settings.string());
-    out.do_lower_case = get<bool>(values, "do_lower_case", false, settings.string());
-  }
-  if (const auto settings = folder / "config_sentence_transformers.json"; is_there(settings))
-    out.config = SentenceTransformerConfig::from_json(read_json(settings), settings.string());
-  return out;
-}
-
-HFT_INLINE std::string lower_case(std::string_view text) {
-  std::string sound;  // UTF-8
-  unicode::append_lossy(sound, text);
-  NormalizedString normalized(sound, false);
-  normalized.lowercase();
-  return normalized.get();
-}
-
-HFT_INLINE Tensor<f32, 2> similarity(const Tensor<f32, 2>& a, const Tensor<f32, 2>& b, std::string_view function) {
-  if (a.extent(1) != b.extent(1))
-    throw shape_error("similarity", "", joined("vectors of ", a.extent(1), " features"), shape_text(b.shape()));
-  if (function == "cosine") return linear(unit_vectors(a), unit_vectors(b));
-  const auto x = a.dense(), y = b.dense();
-  if (function == "dot") return linear(x, y);
-  const bool euclidean = function == "euclidean";
-  if (!euclidean && function != "manhattan")
-    throw unsupported_error("similarity", "similarity_fn_name", "cosine, dot, euclidean or manhattan",
-                            quote_text(function));
-  Tensor<f32, 2> distances({a.extent(0), b.extent(0)});
-  const isize C = a.extent(1);
-  for (isize i = 0; i < a.extent(0); ++i)
-    for (isize j = 0; j < b.extent(0); ++j) {
-      f64 sum = 0;
-      for (isize c = 0; c < C; ++c) {
-        const f64 d = f64(x.data()[i * C + c]) - f64(y.data()[j * C + c]);
-        sum += euclidean ? d * d : std::abs(d);
-      }
-      distances.data()[i * b.extent(0) + j] = f32(-(euclidean ? std::sqrt(sum) : sum));
+  if (is_there(file)) {
+    const json list = read_json(file);
+    bool first = true;
+    for (const json& module : json_as<std::vector<json>>(list, file, "")) {
+      const auto type = require<std::string>(module, "type", file);
+      const auto kind = module_kind(type);
+      const auto path = module_path(require<std::string>(module, "path", file), file, "path");
+      if (first && !makes_features(kind))
+        throw unsupported_error(file, "its first module",
+                                "a Transformer, StaticEmbedding, WordEmbeddings, BoW or Router", quote_text(type));
+      if (!first && makes_features(kind) && kind != "Router" && kind != "Asym")
+        throw unsupported_error(file, "a module that is not the first", "one that changes vectors", quote_text(type));
+      const auto place = path.empty() ? folder : folder / path;
+      add(load_sentence_module(kind, place, load_model), (place / module_config_name(kind)).string());
+      first = false;
     }
-  return distances;
+    if (!sizes.sentence)
+      throw unsupported_error(file, "modules", "one that gives vectors of texts, as a Pooling does", "none");
+  } else {
+    add(load_sentence_module("Transformer", folder, load_model), folder.string());
+    const auto config_file = (folder / "config.json").string();
+    const json config = read_json(config_file);
+    const auto names = get<std::vector<std::string>>(config, "architectures", {}, config_file);
+    const bool causal =
+        !names.empty() && names[0].ends_with("ForCausalLM") && get<bool>(config, "is_causal", true, config_file);
+    add(sentence_pooling{{.pooling_mode = {causal ? PoolingMode::lasttoken : PoolingMode::mean}}}, folder.string());
+  }
+  size_ = *sizes.sentence;
+  config_ = SentenceTransformerConfig::read(folder);
+}
+
+HFT_INLINE void sentence_pipeline::for_each_batch(
+    const std::vector<std::string>& texts, const EncodeOptions& options,
+    const std::function<void(SentenceFeatures&, const std::size_t*)>& f) const {
+  if (options.batch_size < 1)
+    throw value_error("SentenceTransformer", "batch_size", "at least 1", joined(options.batch_size));
+  const auto prompt = config_.prompt_of(options.prompt, options.prompt_name, "SentenceTransformer");
+  std::vector<std::size_t> order(texts.size());
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return texts[a].size() < texts[b].size(); });
+  for (std::size_t begin = 0; begin < order.size(); begin += std::size_t(options.batch_size)) {
+    SentenceFeatures features{.prompt = prompt, .task = options.task};
+    const std::size_t end = std::min(order.size(), begin + std::size_t(options.batch_size));
+    for (std::size_t i = begin; i < end; ++i) features.texts.push_back(texts[order[i]]);
+    run_sentence_modules(modules_, features);
+    f(features, order.data() + begin);
+  }
+}
+
+HFT_INLINE Tensor<f32, 2> sentence_pipeline::finish(Tensor<f32, 2> y, const EncodeOptions& options) const {
+  if (const auto size = options.truncate_dim ? options.truncate_dim : config_.truncate_dim)
+    y = y.slice(1, 0, std::clamp<isize>(*size, 0, y.extent(1))).dense();
+  return options.normalize_embeddings ? unit_vectors(y) : y;
+}
+
+HFT_INLINE Tensor<f32, 2> sentence_pipeline::encode(const std::vector<std::string>& texts,
+                                                    const EncodeOptions& options) const {
+  Tensor<f32, 2> result(
+      {0, options.truncate_dim ? std::min(size_, *options.truncate_dim) : get_sentence_embedding_dimension()});
+  for_each_batch(texts, options, [&](SentenceFeatures& features, const std::size_t* place) {
+    const auto y = finish(features.sentence_embedding, options);
+    const isize C = y.extent(1);
+    if (!result.extent(0)) result = Tensor<f32, 2>({isize(texts.size()), C});
+    for (isize i = 0; i < y.extent(0); ++i) std::copy_n(y.data() + i * C, C, result.data() + isize(place[i]) * C);
+  });
+  return result;
+}
+
+HFT_INLINE std::vector<Tensor<f32, 2>> sentence_pipeline::encode_tokens(const std::vector<std::string>& texts,
+                                                                        const EncodeOptions& options) const {
+  std::vector<Tensor<f32, 2>> result(texts.size());
+  for_each_batch(texts, options, [&](SentenceFeatures& features, const std::size_t* place) {
+    if (!features.token_embeddings)
+      throw unsupported_error("SentenceTransformer", "encode_tokens", "modules that see tokens", "none");
+    const auto mask = features.attention_mask.dense();
+    const isize T = mask.extent(1), shown = features.token_embeddings.extent(1);
+    for (isize i = 0; i < features.token_embeddings.extent(0); ++i) {
+      isize last = T;
+      while (last > 1 && !mask.data()[i * T + last - 1]) --last;
+      result[place[i]] = features.token_embeddings[i].slice(0, 0, std::min(last, shown)).clone();
+    }
+  });
+  return result;
+}
+
+HFT_INLINE Tensor<f32, 2> sentence_pipeline::encode_ids(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args,
+                                                        isize prompt_length) const {
+  const auto* transformer = std::get_if<sentence_transformer_input>(&modules_.front());
+  if (!transformer)
+    throw unsupported_error("SentenceTransformer", "encode_ids", "a folder whose first module is a Transformer",
+                            "another");
+  auto y = (*transformer->model)(input_ids, args);
+  SentenceFeatures features{.input_ids = input_ids,
+                            .attention_mask = args.attention_mask,
+                            .prompt_length = prompt_length,
+                            .token_embeddings = std::move(y.last_hidden_state),
+                            .all_layer_embeddings = std::move(y.hidden_states)};
+  if (!features.attention_mask) features.attention_mask = Tensor<i64, 2>::filled(input_ids.shape(), 1);
+  run_sentence_modules(modules_, features, 1);
+  return features.sentence_embedding;
+}
+
+HFT_INLINE EncodeOptions sentence_pipeline::with_prompt(EncodeOptions options, std::initializer_list<const char*> names,
+                                                        const char* task) const {
+  if (options.task.empty()) options.task = task;
+  if (options.prompt || !options.prompt_name.empty()) return options;
+  const auto found = std::find_if(names.begin(), names.end(), [&](auto n) { return config_.prompts.contains(n); });
+  options.prompt = found == names.end() ? std::string() : config_.prompts.at(*found);
+  return options;
+}
+
+HFT_INLINE isize sentence_pipeline::get_sentence_embedding_dimension() const {
+  return config_.truncate_dim ? std::clamp<isize>(*config_.truncate_dim, 0, size_) : size_;
+}
+
+// Calls f with each module of kind Module; those of a Router's routes, too.
+template <class Module, class Modules, class F>
+void for_each_of(Modules& modules, const F& f) {
+  for (auto& module : modules) {
+    if (auto* router = std::get_if<sentence_router>(&module))
+      for (auto& route : router->routes) for_each_of<Module>(route.modules, f);
+    else if (auto* found = std::get_if<Module>(&module))
+      f(*found);
+  }
+}
+
+HFT_INLINE std::optional<isize> sentence_pipeline::max_seq_length() const {
+  constexpr isize none = PreTrainedTokenizerFast::no_max_length;
+  isize longest = 0;
+  const auto see = [&](isize its) { longest = std::max(longest, its); };
+  for_each_of<sentence_transformer_input>(
+      modules_, [&](const sentence_transformer_input& t) { see(t.tokenizer.model_max_length); });
+  for_each_of<sentence_word_embeddings>(modules_, [&](const sentence_word_embeddings& w) { see(w.max_seq_length); });
+  for_each_of<sentence_static_embedding>(modules_, [&](const sentence_static_embedding&) { see(none); });
+  return longest && longest != none ? std::optional(longest) : std::nullopt;
+}
+
+HFT_INLINE void sentence_pipeline::set_max_seq_length(isize length) {
+  if (length < 1) throw value_error("SentenceTransformer", "max_seq_length", "1 or more", joined(length));
+  for_each_of<sentence_transformer_input>(
+      modules_, [&](sentence_transformer_input& t) { t.tokenizer.model_max_length = length; });
+  for_each_of<sentence_word_embeddings>(modules_, [&](sentence_word_embeddings& w) { w.max_seq_length = length; });
+}
+
+HFT_INLINE const PreTrainedTokenizerFast& sentence_pipeline::tokenizer() const {
+  const PreTrainedTokenizerFast* first = nullptr;
+  for_each_of<sentence_transformer_input>(modules_, [&](const sentence_transformer_input& t) {
+    if (!first) first = &t.tokenizer;
+  });
+  if (!first) throw unsupported_error("SentenceTransformer", "tokenizer", "a folder with a Transformer", "none");
+  return *first;
 }
 
 }  // namespace detail
