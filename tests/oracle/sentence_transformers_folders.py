@@ -1,4 +1,5 @@
-"""Tiny folders of sentence-transformers and the vectors that the package makes with them: tests/data/sentence_transformers/*.
+"""Tiny folders of sentence-transformers and what the package makes with them: tests/data/sentence_transformers/* the
+vectors of texts, tests/data/cross_encoders/* the scores of pairs.
 
 Each has its modules, prompts and settings as the package saves them, weights.json for all weights (seeded.py), and
 golden.json: calls of encode with their options, and what came out.
@@ -28,6 +29,15 @@ TEXTS = [
     "who",
     "THE Cat",
     "",
+]
+
+
+PAIRS = [
+    ("where is the cat?", "the cat sat on the mat."),
+    ("where is the cat?", "who runs fast?"),
+    ("who jumps", "a dog runs fast, a cat jumped on the dog, the dog jumps on the mat, the cat runs."),
+    ("the dog", ""),
+    ("", "a cat"),
 ]
 
 
@@ -222,6 +232,7 @@ def main():
     architectures()
     words()
     routes()
+    cross_encoders()
 
 
 def words():
@@ -344,6 +355,93 @@ def routes():
                 route_mappings={("query", None): "long"},
             ),
         ],
+    )
+
+
+def cross_encoders():
+    """Classifiers of pairs: the scores of PAIRS, and TEXTS ranked where there is one label."""
+
+    def write_pairs(name, encoder, calls, saved=False, edit=None, **settings):
+        target = DATA / "cross_encoders" / name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        encoder(target)
+        if saved:
+            model = sentence_transformers.CrossEncoder(str(target), device="cpu", **settings)
+            shutil.rmtree(target)
+            model.save(str(target), create_model_card=False)
+        if edit:
+            edit(target)
+        seeded.replace_weights(target)
+        model = sentence_transformers.CrossEncoder(str(seeded.checkpoint(target)), device="cpu")
+        golden = {
+            "pairs": PAIRS,
+            "texts": TEXTS,
+            "versions": {"sentence-transformers": sentence_transformers.__version__},
+            "max_length": model.max_length if model.max_length < 1000 else None,
+            "calls": [],
+        }
+        for options in calls:
+            arguments = {key: value for key, value in options.items() if key != "apply_activation"}
+            if not options.get("apply_activation", True):
+                arguments["activation_fn"] = torch.nn.Identity()
+            scores = torch.tensor(model.predict(PAIRS, **arguments))
+            scores = scores.reshape(len(PAIRS), -1)
+            golden["calls"].append({"options": options, "scores": rounded(scores.tolist(), 7)})
+        if model.num_labels == 1:
+            ranked = model.rank("where is the cat?", TEXTS)
+            golden["ranked"] = [[hit["corpus_id"], round(hit["score"], 7)] for hit in ranked]
+        (target / "golden.json").write_text(json.dumps(golden, indent=0))
+        print(name, golden["max_length"], golden.get("ranked"))
+
+    def bert(labels, **fields):
+        return of(
+            transformers.BertForSequenceClassification,
+            transformers.BertConfig(**SIZES, max_position_embeddings=24, num_labels=labels, **fields),
+            bert_tokenizer(),
+        )
+
+    write_pairs("one_label", bert(1), [{}, {"apply_activation": False}, {"prompt": "who ", "batch_size": 2}])
+    write_pairs("three_labels", bert(3), [{}, {"apply_softmax": True}])
+    write_pairs(
+        "saved",
+        bert(1),
+        [{}, {"prompt_name": "first"}],
+        saved=True,
+        activation_fn=torch.nn.Tanh(),
+        max_length=11,
+        prompts={"first": "query : ", "second": "passage : "},
+        default_prompt_name="second",
+    )
+    write_pairs(
+        "older_activation",
+        bert(1, sbert_ce_default_activation_function="torch.nn.modules.linear.Identity"),
+        [{}],
+    )
+    write_pairs(
+        "xlm_roberta",
+        of(
+            transformers.XLMRobertaForSequenceClassification,
+            transformers.XLMRobertaConfig(
+                **SIZES, max_position_embeddings=30, type_vocab_size=1, pad_token_id=1, num_labels=1,
+                sentence_transformers={"activation_fn": "torch.nn.modules.activation.Sigmoid", "version": "4.0.0"},
+            ),
+            word_tokenizer(model_max_length=28),
+        ),
+        [{}],
+    )
+    write_pairs(
+        "modernbert",
+        of(
+            transformers.ModernBertForSequenceClassification,
+            transformers.ModernBertConfig(
+                **SIZES, max_position_embeddings=24, local_attention=4, global_attn_every_n_layers=2, pad_token_id=0,
+                bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3, num_labels=1,
+                classifier_pooling="mean",
+            ),
+            bert_tokenizer(),
+        ),
+        [{}],
     )
 
 

@@ -150,6 +150,7 @@
 #include <hft/name_rules.hpp>
 #include <hft/nearest_name.hpp>
 #include <hft/parallel.hpp>
+#include <hft/pipelines/cross_encoder.hpp>
 #include <hft/pipelines/quantize_embeddings.hpp>
 #include <hft/pipelines/sentence_config.hpp>
 #include <hft/pipelines/sentence_encoder.hpp>
