@@ -502,6 +502,12 @@ ARCHS = {
             ),
             base("same_length", XLNET, n_layer=1, attn_type="uni", same_length=True),
             base("both_ways", XLNET, n_layer=1, bi_data=True, clamp_len=4),
+            head("lm", "LMHeadModel", XLNET, mem_len=None, n_layer=2),
+            head("lm_mems", "LMHeadModel", XLNET, mem_len=5, n_layer=2, clamp_len=4, ff_activation="relu"),
+            head("lm_reused", "LMHeadModel", XLNET, mem_len=0, reuse_len=4, tie_word_embeddings=False, n_layer=2),
+            head("lm_no_mems", "LMHeadModel", XLNET, use_mems_eval=False),
+            head("lm_unidirectional", "LMHeadModel", XLNET, attn_type="uni", n_layer=2, layer_norm_eps=0.02),
+            head("lm_same_length", "LMHeadModel", XLNET, attn_type="uni", same_length=True, mem_len=6, n_layer=2),
             sequence(options=XLNET),
             sequence("sequence_classification_first", XLNET, summary_type="first", summary_activation="gelu"),
             token(options=XLNET),
@@ -813,6 +819,9 @@ def passes_of(cls, class_name, long=None, kinds=None, more=None, instead=None, d
         return fitting({"right_padded": {name: x.reshape(2, 3, -1) for name, x in batch.items()}})
 
     def causal_passes(rng, config):
+        if "perm_mask" in takes:
+            made = all_passes(rng, config)
+            return {name: made[name] for name in ("batch", "right_padded", "two_streams", "typed_streams")}
         return {"batch": {"input_ids": ids(rng, config.vocab_size, 2, 5)}}
 
     if instead:
@@ -834,6 +843,7 @@ def generations(rng, config):
             "options": dict(pad_token_id=config.pad_token_id),
         }
         for name, inputs in causal_generations(rng, config.vocab_size).items()
+        if getattr(config, "attn_type", None) != "uni" or len(inputs["input_ids"]) == 1  # it fails for a batch
     }
 
 

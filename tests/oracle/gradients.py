@@ -182,6 +182,7 @@ CASES = {
     "data2vec_text": ("data2vec-text/masked_lm", {}, "same", ("embeddings", "lm_head", "self.query", "LayerNorm")),
     "roformer": ("roformer/masked_lm", {}, "same", ("embeddings", "cls", "attention", "LayerNorm")),
     "roformer_values": ("roformer/token_classification", {}, "tags", ("embeddings", "self", "classifier")),
+    "xlnet_lm": ("xlnet/lm", {}, "same", ("lm_loss", "mask_emb", "layer.1.rel_attn", "word_embedding")),
     "xlnet_sequence": ("xlnet/sequence_classification", {}, "class", ("seg_embed", "bias", "summary", "proj", ".r")),
     "funnel": ("funnel/masked_lm", {}, "same", ("blocks.1.0.attention", "decoder.layers.0.attention.r", "seg", "lm_head")),
     "funnel_sequence": ("funnel/sequence_classification", {}, "class", ("embeddings", "classifier", "bias", "seg")),
@@ -247,6 +248,8 @@ def labels_of(kind, rng, model, batch):
         return torch.randn((rows, classes), generator=rng)
     if kind == "flags":
         return torch.randint(0, 2, (rows, classes), generator=rng).float()
+    if "target_mapping" in batch:  # of places that are asked for
+        return torch.randint(3, model.config.vocab_size, batch["target_mapping"].shape[:2], generator=rng)
     labels = batch["input_ids"].clone()
     if kind == "replaced":  # which tokens are not those of the text
         return torch.randint(0, 2, (rows, columns), generator=rng)
@@ -310,6 +313,11 @@ def more_inputs(batch, rng, model, kind):
     if config.model_type == "longformer":
         batch["global_attention_mask"] = torch.zeros(shape, dtype=torch.long)
         batch["global_attention_mask"][[0, 1, 1], [0, 0, 3]] = 1
+    if type(model).__name__ == "XLNetLMHeadModel":  # what each may see, and which are predicted
+        batch["perm_mask"] = torch.randint(0, 2, (*shape, shape[1]), generator=rng).float()
+        batch["perm_mask"][:, :, 0] = 0  # who sees nothing is no case: a softmax over -1e30
+        places = torch.randint(0, shape[1], (shape[0], 3), generator=rng)
+        batch["target_mapping"] = torch.nn.functional.one_hot(places, shape[1]).float()
     if config.model_type == "esm":
         batch["input_ids"][0, 4] = config.mask_token_id
     if config.model_type == "luke":

@@ -44,6 +44,7 @@ class model_step final : public generation_step {
       encodes = true;
       if constexpr (requires { model.is_encoder_decoder(); }) encodes = model.is_encoder_decoder();
     }
+    reads_all = requires { model.next_logits(mask_, cache_, true); };
     if constexpr (requires { model.max_positions(); }) max_positions = model.max_positions();
     if constexpr (requires { model.max_position_embeddings(); })
       max_position_embeddings = model.max_position_embeddings();
@@ -71,9 +72,9 @@ class model_step final : public generation_step {
       for (isize b = 0; b < prompts.extent(0); ++b) prompts_.push_back(b);
     }
   }
-  void reset() override { cache_->reset(); }
+  void reset() override { cache_->reset(), first_ = true; }
   void reorder(std::span<const isize> rows, bool cached) override {
-    if (cached) cache_->reorder(rows);
+    if (cached || reads_all) cache_->reorder(rows);
     if (encodes) reorder_prompts(rows);
   }
 
@@ -94,9 +95,13 @@ class model_step final : public generation_step {
                                           .encoder_outputs = encoded_},
                       args)
             .logits;
-    args.attention_mask = attention_mask;
-    args.position_ids = position_ids;
-    if constexpr (requires { model_(input_ids, args).logits; }) return model_(input_ids, args).logits;
+    if constexpr (requires { model_.next_logits(input_ids, cache_, true); }) {
+      return model_.next_logits(input_ids, cache_, std::exchange(first_, false));
+    } else {
+      args.attention_mask = attention_mask;
+      args.position_ids = position_ids;
+      if constexpr (requires { model_(input_ids, args).logits; }) return model_(input_ids, args).logits;
+    }
   }
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {
@@ -116,6 +121,7 @@ class model_step final : public generation_step {
   const Model& model_;
   LayeredCache<A, D> own_;
   Cache<A, D>* cache_;
+  bool first_ = true;  // whether no pass was yet, of a model that reads all
   Tensor<A, 3, D> logits_;
   std::vector<f32> scores_;
   // Of a model with an encoder: what it made of each row's prompt, and which prompt that is.

@@ -22,7 +22,9 @@ class generation_loop {
         prompts(prompt_or_bos(prompt, config).dense()),
         input_ids(model.encodes ? begun(model, prompts, config, call) : prompts),
         past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
-        inputs(input_ids, model.encodes ? Tensor<i64, 2>() : mask_or_padding(input_ids, config, call), past == 0),
+        inputs(input_ids,
+               model.encodes || model.reads_all ? Tensor<i64, 2>() : mask_or_padding(input_ids, config, call),
+               past == 0),
         model_(model) {
     resolve_length();
     if (!*config.use_cache && options.past_key_values)
@@ -200,7 +202,7 @@ class generation_loop {
   }
 
   matrix<f32> forward(isize cached) {
-    if (!*config.use_cache) cached = 0;
+    if (!*config.use_cache || model_.reads_all) cached = 0;
     const isize most = model_.cache_renewed_after;
     if (most && cached > 0 && cached <= most && inputs.ids.length() > most) {
       model_.reset();

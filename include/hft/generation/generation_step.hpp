@@ -23,6 +23,9 @@ class generation_step {
   virtual void begin(const Tensor<i64, 2>& /*prompts*/, const Tensor<i64, 2>& /*attention_mask*/,
                      const Tensor<i64, 2>& /*global_attention_mask*/) {}
 
+  /// Whether each call is given all tokens, whatever is cached, and padding as if it were text (XLNet).
+  bool reads_all = false;
+
   /// Makes row i what row rows[i] was, in all that is kept between calls.
   virtual void reorder(std::span<const isize> rows, bool cached) = 0;
 

@@ -2,12 +2,13 @@
 // 2019, arXiv 1906.08237. transformers/models/xlnet/modeling_xlnet.py
 #pragma once
 #include <hft/models/heads/long_question_answering.hpp>
+#include <hft/models/heads/permuted_lm.hpp>
 #include <hft/models/mixing_encoder.hpp>
 
 namespace hft {
 
-/// transformers.XLNetConfig; fields have its names and defaults. What is remembered of earlier texts (mems) is neither
-/// given nor taken.
+/// transformers.XLNetConfig; fields have its names and defaults. What is remembered of earlier texts (mems) lies in a
+/// cache, where one is given.
 struct XLNetConfig {
   isize vocab_size = 32000, d_model = 1024, n_layer = 24, n_head = 16, d_inner = 4096;
   std::optional<isize> d_head = {};  // d_model / n_head
@@ -36,6 +37,15 @@ struct XLNetConfig {
   MixingEncoderOptions text_model() const;
   ClassifierOptions classifier() const;
   f64 token_dropout() const { return 0; }
+  LMHeadOptions lm_head() const {
+    return {.hidden_size = d_model,
+            .vocab_size = vocab_size,
+            .tied = tie_word_embeddings,
+            .bias = true,
+            .shifts_labels = false};
+  }
+  /// Whether generation remembers.
+  bool remembers() const { return use_mems_eval; }
   BeamHeadOptions beam_head() const {
     return {d_model, start_n_top, end_n_top, {.size = d_model, .eps = layer_norm_eps}};
   }
@@ -47,15 +57,20 @@ struct XLNetConfig {
                                         {"layers.*.mlp.up_proj", "layer.*.ff.layer_1"},
                                         {"layers.*.mlp.down_proj", "layer.*.ff.layer_2"},
                                         {"layers.*.post_mlp_layernorm", "layer.*.ff.layer_norm"},
-                                        {"summary.dense", "sequence_summary.summary"}};
+                                        {"summary.dense", "sequence_summary.summary"},
+                                        {"lm_head", "lm_loss"}};
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
-      {"ForQuestionAnswering", "ForQuestionAnsweringSimple"}, {"ForBeamAnswers", "ForQuestionAnswering"}};
+      {"ForCausalLM", "LMHeadModel"},
+      {"ForQuestionAnswering", "ForQuestionAnsweringSimple"},
+      {"ForBeamAnswers", "ForQuestionAnswering"}};
   static constexpr name_tables names{
       .base_model_prefix = "transformer", .rules = rules, .class_suffixes = class_suffixes};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetModel = PreTrainedModel<XLNetConfig, MixingEncoder<build<W, D, L, S>>>;
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using XLNetLMHeadModel = PreTrainedModel<XLNetConfig, ForPermutedLM<MixingEncoder<build<W, D, L, S>>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForSequenceClassification =
     PreTrainedModel<XLNetConfig, ForSequenceClassification<MixingEncoder<build<W, D, L, S>>, summarised_to_logits>>;
@@ -71,8 +86,9 @@ using XLNetForMultipleChoice =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetForQuestionAnswering = PreTrainedModel<XLNetConfig, ForBeamAnswers<MixingEncoder<build<W, D, L, S>>>>;
 
-struct xlnet : architecture<XLNetConfig, XLNetModel, XLNetForSequenceClassification, XLNetForTokenClassification,
-                            XLNetForQuestionAnsweringSimple, XLNetForMultipleChoice, XLNetForQuestionAnswering> {};
+struct xlnet : architecture<XLNetConfig, XLNetModel, XLNetLMHeadModel, XLNetForSequenceClassification,
+                            XLNetForTokenClassification, XLNetForQuestionAnsweringSimple, XLNetForMultipleChoice,
+                            XLNetForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
 
@@ -140,13 +156,19 @@ HFT_INLINE MixingEncoderOptions XLNetConfig::text_model() const {
   e.norm.reset();
   o.embeddings = e;
   o.dropout = dropout;
+  o.causal = true;  // a cache remembers
   PermutedAttentionOptions mixer{.attention = encoder_attention(c, 0),
                                  .causal = attn_type.view() == "uni",
                                  .same_length = same_length,
                                  .clamp = clamp_len,
-                                 .both_ways = bi_data};
+                                 .both_ways = bi_data,
+                                 .mem_len = mem_len.value_or(0),
+                                 .reuse_len = reuse_len.value_or(0)};
   mixer.attention.scale = 1 / std::sqrt(f64(mixer.attention.head_dim));
-  for (auto& block : o.layers) std::get<MixingBlockOptions>(block).attention = mixer;
+  for (auto& block : o.layers) {
+    std::get<MixingBlockOptions>(block).attention = mixer;
+    ++mixer.attention.layer;
+  }
   return o;
 }
 
