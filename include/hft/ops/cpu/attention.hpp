@@ -21,6 +21,7 @@ void attention_kernel(cpu, const attention_problem_of<f64>& p);
 #include <utility>
 
 #include <hft/ops/cpu/isa.hpp>
+#include <hft/ops/cpu/row_product.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
 
@@ -93,66 +94,6 @@ void attention_kernel(isa::generic, const attention_problem_of<A>& p) {
 // ones (not those before the first or behind the last) must be finite: a weight of 0 times infinity is no 0.
 
 namespace detail {
-
-constexpr isize round_up(isize n, isize multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-/// C (rows, columns) = A (rows, depth) B (depth, columns), or += if `add`; C is read and written up to whole vectors.
-/// Each element is summed over depth in order, whatever the tile.
-template <class V>
-struct row_product {
-  static constexpr isize widest = V::width == 16 ? 4 : 2;  // vectors of a register tile; its rows are at most 4
-
-  f32* c;
-  isize c_stride;
-  const f32* a;
-  isize a_stride;
-  const f32* b;
-  isize b_stride, depth;
-  bool add;
-
-  template <isize R, isize C>
-  void tile(isize row, isize column, isize lanes) const {
-    V sum[R][C];
-    f32* to = c + row * c_stride + column;
-    HFT_UNROLL
-    for (isize i = 0; i < R; ++i) {
-      HFT_UNROLL
-      for (isize j = 0; j < C; ++j) sum[i][j] = add ? V::load(to + i * c_stride + j * V::width) : V::zero();
-    }
-    const f32 *left = a + row * a_stride, *right = b + column;
-    for (isize k = 0; k < depth; ++k, ++left, right += b_stride) {
-      V x[C];
-      HFT_UNROLL
-      for (isize j = 0; j < C; ++j) x[j] = C == 1 ? V::load_n(right, lanes) : V::load(right + j * V::width);
-      HFT_UNROLL
-      for (isize i = 0; i < R; ++i) {
-        const V y = V::set(left[i * a_stride]);
-        HFT_UNROLL
-        for (isize j = 0; j < C; ++j) sum[i][j] = fma(y, x[j], sum[i][j]);
-      }
-    }
-    HFT_UNROLL
-    for (isize i = 0; i < R; ++i) {
-      HFT_UNROLL
-      for (isize j = 0; j < C; ++j) sum[i][j].store(to + i * c_stride + j * V::width);
-    }
-  }
-
-  template <isize C>
-  void columns(isize rows, isize column, isize lanes) const {
-    isize row = 0;
-    for (; row + 4 <= rows; row += 4) tile<4, C>(row, column, lanes);
-    if (rows - row == 3) tile<3, C>(row, column, lanes);
-    if (rows - row == 2) tile<2, C>(row, column, lanes);
-    if (rows - row == 1) tile<1, C>(row, column, lanes);
-  }
-
-  void operator()(isize rows, isize cols) const {
-    isize column = 0;
-    for (; column + widest * V::width <= cols; column += widest * V::width) columns<widest>(rows, column, V::width);
-    for (; column < cols; column += V::width) columns<1>(rows, column, std::min(V::width, cols - column));
-  }
-};
 
 /// scores[r * score_stride + s] = q_r . k_s for R rows and n keys; scores up to the next multiple of 4 are written. The
 /// rows of q are padded with zeros to whole vectors. Rows of `ahead` (n, ahead_dim), read next, are fetched meanwhile.
@@ -289,15 +230,7 @@ class attention_tile {
   void scores_by_transposing(isize key, isize n) {
     const f32* k = p.k.at(b, key, hk);
     const isize step = p.k.token_stride, dim = p.q.dim, width = round_up(n, V::width);
-    isize s = 0;
-    for (; s + 8 <= n; s += 8) {
-      isize d = 0;
-      for (; d + 8 <= dim; d += 8) transpose_8x8(V{}, transposed + d * block + s, block, k + s * step + d, step);
-      for (; d < dim; ++d)
-        for (isize i = s; i < s + 8; ++i) transposed[d * block + i] = k[i * step + d];
-    }
-    for (; s < width; ++s)
-      for (isize d = 0; d < dim; ++d) transposed[d * block + s] = s < n ? k[s * step + d] : 0.0f;
+    transpose_rows<V>(transposed, block, k, step, n, dim);
     row_product<V>{scores, block, q, q_stride, transposed, block, dim, false}(rows, width);
   }
 

@@ -1,5 +1,5 @@
-// Attention by a decaying sum on the CPU, and its gradients; heads over threads. Tokens follow one another: of a head a
-// step reads and writes its state once, which no way of computing several at once does with fewer operations.
+// Attention by a decaying sum on the CPU, and its gradients; heads over threads. Of a prompt's tokens a chunk at a time
+// is computed by products (decay_chunk.hpp), the others step by step.
 #pragma once
 #include <hft/linkage.hpp>
 #include <hft/ops/heads.hpp>
@@ -29,7 +29,10 @@ void decay_attention_backward_kernel(cpu, heads_view<T> dq, heads_view<T> dk, he
 
 #if HFT_DEFINES(KERNELS)
 #include <algorithm>
+#include <type_traits>
 
+#include <hft/ops/cpu/chunks.hpp>
+#include <hft/ops/cpu/decay_chunk.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
@@ -81,21 +84,41 @@ void rows_times(T* out, const T* s, const T* b, isize N, isize P) {
 
 template <class T>
 void begin_state(T* s, const T* given, isize size) {
-  if (given)
-    std::copy_n(given, size, s);
-  else
-    std::fill_n(s, size, T(0));
+  begin_state(s, given, 1, size, size);
+}
+
+/// Tokens [0, tokens) by chunks: heads, and of those blocks of columns, over threads.
+inline void decay_attention_by_chunks(heads_view<f32> y, f32* last, const decay_inputs<f32>& in, isize tokens) {
+  const isize D = in.q.dim, H = in.q.heads, blocks = (D + scan_columns - 1) / scan_columns;
+  for_each_group(in.q.batch * H, blocks, [&](isize group, isize begin, isize end) {
+    const isize b = group / H, h = group % H, p = begin * scan_columns, at = group * D * D + p;
+    const isize columns = std::min(end * scan_columns, D) - p;
+    decay_chunk chunk(D, columns);
+    begin_state(last + at, in.state ? in.state + at : nullptr, D, columns, D);
+    for (isize first = 0; first < tokens; first += scan_tokens) {
+      const isize n = std::min(scan_tokens, tokens - first);
+      chunk.see(in.k, in.q, b, first, n, h);
+      chunk(
+          last + at, D, columns,
+          [&](isize i, f32* to) { std::copy_n(row_of(in.v, b, first + i, h, p, columns), columns, to); },
+          [&](isize) { return in.decay[h]; },
+          [&](isize i, const f32* sums) { std::copy_n(sums, columns, row_of(y, b, first + i, h, p, columns)); });
+    }
+  });
 }
 
 }  // namespace detail
 
 template <class T>
 void decay_attention_kernel(cpu, heads_view<T> y, T* last, const decay_inputs<T>& in) {
-  const isize D = in.q.dim;
+  const isize D = in.q.dim, tokens = in.q.tokens, chunked = detail::tokens_by_chunks<T>(tokens, D, D);
+  if constexpr (std::is_same_v<T, f32>)
+    if (chunked) detail::decay_attention_by_chunks(y, last, in, chunked);
+  if (chunked && chunked == tokens) return;
   detail::for_each_state(in, [&](isize b, isize h, isize at) {
     T* s = last + at;
-    detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
-    for (isize t = 0; t < in.q.tokens; ++t)
+    if (!chunked) detail::begin_state(s, in.state ? in.state + at : nullptr, D * D);
+    for (isize t = chunked; t < tokens; ++t)
       detail::decay_step(s, in.decay[h], in.k.at(b, t, h), in.v.at(b, t, h), y.at(b, t, h), in.q.at(b, t, h), D, D);
   });
 }

@@ -1,5 +1,6 @@
-// The gated delta rule on the CPU, and its gradients. The columns of a state know nothing of one another: a vector of
-// them goes through all tokens in a piece of memory that stays in the nearest cache.
+// The gated delta rule on the CPU, and its gradients. Of a prompt's tokens a chunk at a time is computed by products
+// (delta_chunk.hpp). For others, the columns of a state know nothing of one another: a vector of them goes through all
+// tokens in a piece of memory that stays in the nearest cache.
 #pragma once
 #include <hft/linkage.hpp>
 #include <hft/ops/heads.hpp>
@@ -44,8 +45,11 @@ void gated_delta_rule_backward_kernel(cpu, const delta_gradients<T>& d, heads_vi
 #if HFT_DEFINES(KERNELS)
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
+#include <hft/ops/cpu/chunks.hpp>
+#include <hft/ops/cpu/delta_chunk.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/ops/cpu/vector_math.hpp>
 #include <hft/parallel.hpp>
@@ -91,18 +95,17 @@ V sum_of_rows(isize K, F f) {
   return i < K ? f(i, even) + odd : even + odd;
 }
 
-/// Columns [j, j + a vector) of one head's state through all tokens.
+/// Columns [j, j + a vector) of one head's state through the tokens from `first` on, before which it is `before`.
 template <class V, class T, class Part>
-void delta_columns(heads_view<T> y, T* last, T* saved, const delta_inputs<T>& in, isize b, isize h, isize j, Part part,
-                   T* S) {
+void delta_columns(heads_view<T> y, T* last, T* saved, const delta_inputs<T>& in, isize b, isize h, isize j,
+                   isize first, const T* before, Part part, T* S) {
   const isize K = in.k.dim, columns = in.v.dim, tokens = in.v.tokens, h_k = h / in.group();
-  const T* before = in.state ? in.state + (b * in.v.heads + h) * K * columns + j : nullptr;
   for (isize i = 0; i < K; ++i)
-    (before ? part.template load<V>(before + i * columns) : V::zero()).store(S + i * V::width);
+    (before ? part.template load<V>(before + i * columns + j) : V::zero()).store(S + i * V::width);
   const auto keep = [&](T* to) {
     for (isize i = 0; i < K; ++i) part.store(V::load(S + i * V::width), to + i * columns + j);
   };
-  for (isize t = 0; t < tokens; ++t) {
+  for (isize t = first; t < tokens; ++t) {
     if (saved && t % delta_chunk == 0) keep(saved + t / delta_chunk * K * columns);
     const isize row = b * tokens + t;
     const T *q = in.q.at(b, t, h_k), *k = in.k.at(b, t, h_k);
@@ -122,21 +125,56 @@ void delta_columns(heads_view<T> y, T* last, T* saved, const delta_inputs<T>& in
   keep(last);
 }
 
+// ---- by chunks
+
+/// Tokens [0, tokens): the heads that read one head of keys, and of those blocks of columns, over threads.
+inline void delta_rule_by_chunks(heads_view<f32> y, f32* last, f32* saved, const delta_inputs<f32>& in, isize tokens) {
+  static_assert(delta_chunk == scan_tokens, "what is saved is the state before a chunk");
+  const isize K = in.k.dim, V = in.v.dim, Hk = in.k.heads, chunks = (in.v.tokens + delta_chunk - 1) / delta_chunk;
+  const isize blocks = (V + scan_columns - 1) / scan_columns;
+  for_each_group(in.v.batch * Hk, in.group() * blocks, [&](isize group, isize begin, isize end) {
+    const isize b = group / Hk, h_k = group % Hk;
+    delta_keys keys(K, std::min(V, scan_columns));
+    for (isize first = 0; first < tokens; first += scan_tokens) {
+      const isize n = std::min(scan_tokens, tokens - first);
+      keys.see(in.k, in.q, b, first, n, h_k);
+      for (isize unit = begin; unit < end; ++unit) {
+        const isize h = h_k * in.group() + unit / blocks, j = unit % blocks * scan_columns;
+        const isize columns = std::min(scan_columns, V - j), head = b * in.v.heads + h, at = head * K * V + j;
+        if (first == 0) begin_state(last + at, in.state ? in.state + at : nullptr, K, columns, V);
+        if (saved)
+          begin_state<f32>(saved + (head * chunks + first / scan_tokens) * K * V + j, last + at, K, columns, V);
+        const auto row = [&](isize i) { return b * in.v.tokens + first + i; };
+        keys(
+            last + at, V, columns, [&](isize i) { return row_of(in.v, b, first + i, h, j, columns); },
+            [&](isize i) { return std::exp(in.log_decay.row(row(i))[h]); },
+            [&](isize i) { return in.beta.row(row(i))[h]; },
+            [&](isize i, const f32* sums) { std::copy_n(sums, columns, row_of(y, b, first + i, h, j, columns)); });
+      }
+    }
+  });
+}
+
 }  // namespace detail
 
 template <class T>
 void gated_delta_rule_kernel(cpu, heads_view<T> y, T* last, T* saved, const delta_inputs<T>& in) {
   using V = isa::lanes<T>;
   const isize H = in.v.heads, K = in.k.dim, columns = in.v.dim, blocks = (columns + V::width - 1) / V::width;
-  const isize chunks = (in.v.tokens + delta_chunk - 1) / delta_chunk;
-  const isize work = std::max<isize>(1, in.v.tokens * K * V::width);
+  const isize tokens = in.v.tokens, chunks = (tokens + delta_chunk - 1) / delta_chunk;
+  const isize chunked = detail::tokens_by_chunks<T>(tokens, K, columns);
+  if constexpr (std::is_same_v<T, f32>)
+    if (chunked) detail::delta_rule_by_chunks(y, last, saved, in, chunked);
+  if (chunked && chunked == tokens) return;
+  const T* const before = chunked ? last : in.state;
+  const isize work = std::max<isize>(1, (tokens - chunked) * K * V::width);
   parallel_for(in.v.batch * H * blocks, std::max<isize>(1, 16384 / work), [&](isize begin, isize end) {
-    std::vector<T> scratch(std::size_t(K * V::width));
+    const buffer scratch = cpu::allocate(std::size_t(K * V::width) * sizeof(T));
     for (isize n = begin; n < end; ++n) {
-      const isize r = n / blocks, j = n % blocks * V::width;
-      T* to = saved ? saved + r * chunks * in.state_size() : nullptr;
+      const isize r = n / blocks, j = n % blocks * V::width, at = r * in.state_size();
       isa::for_lanes<V>(std::min(V::width, columns - j), [&](isize, auto part) {
-        detail::delta_columns<V>(y, last + r * in.state_size(), to, in, r / H, r % H, j, part, scratch.data());
+        detail::delta_columns<V>(y, last + at, saved ? saved + r * chunks * in.state_size() : nullptr, in, r / H, r % H,
+                                 j, chunked, before ? before + at : nullptr, part, static_cast<T*>(scratch.data()));
       });
     }
   });

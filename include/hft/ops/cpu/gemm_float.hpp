@@ -4,6 +4,7 @@
 // Each sum runs over k in order in one register, whatever the shape: a row of y does not depend on the rows beside it.
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
@@ -22,13 +23,21 @@ struct plain_vector {
   static constexpr isize width = 16 / isize(sizeof(T));
   vector v;
 
+  static plain_vector zero() { return {vector{}}; }
   static plain_vector set(T x) { return {x - vector{}}; }
   static plain_vector load(const T* p) {
     plain_vector x;
     std::memcpy(&x.v, p, sizeof(vector));
     return x;
   }
+  static plain_vector load_n(const T* p, isize n) {
+    plain_vector x = zero();
+    std::memcpy(&x.v, p, std::size_t(n) * sizeof(T));
+    return x;
+  }
   void store(T* p) const { std::memcpy(p, &v, sizeof(vector)); }
+  friend plain_vector operator-(plain_vector a, plain_vector b) { return {a.v - b.v}; }
+  friend plain_vector operator*(plain_vector a, plain_vector b) { return {a.v * b.v}; }
   friend plain_vector fma(plain_vector a, plain_vector b, plain_vector c) { return {a.v * b.v + c.v}; }
 };
 

@@ -1,5 +1,6 @@
 // Mamba-2's scan on the CPU, and its gradients; heads over threads. Its step is that of a decaying sum
-// (decay_attention.hpp) whose queries, keys and values are C, B and delta * x.
+// (decay_attention.hpp) whose queries, keys and values are C, B and delta * x, and so is its chunk (decay_chunk.hpp),
+// whose products of C and B all heads of a group share.
 #pragma once
 #include <hft/linkage.hpp>
 #include <hft/ops/heads.hpp>
@@ -42,10 +43,14 @@ void head_scan_backward_kernel(cpu, const head_scan_gradients<T>& d, heads_view<
 }  // namespace hft
 
 #if HFT_DEFINES(KERNELS)
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
+#include <hft/ops/cpu/chunks.hpp>
 #include <hft/ops/cpu/decay_attention.hpp>
+#include <hft/ops/cpu/decay_chunk.hpp>
 #include <hft/ops/cpu/lanes.hpp>
 #include <hft/parallel.hpp>
 
@@ -93,17 +98,47 @@ void sum_of_heads(heads_view<T> to, const T* parts, isize heads) {
   });
 }
 
+/// Tokens [0, tokens) by chunks: a group's heads, and of those blocks of columns, over threads.
+inline void head_scan_by_chunks(heads_view<f32> y, f32* last, const head_scan_inputs<f32>& in, isize tokens) {
+  const isize P = in.x.dim, N = in.B.dim, H = in.x.heads, G = in.B.heads;
+  const isize blocks = (P + scan_columns - 1) / scan_columns;
+  for_each_group(in.x.batch * G, H / G * blocks, [&](isize group, isize begin, isize end) {
+    const isize b = group / G, g = group % G;
+    decay_chunk chunk(N, std::min(P, scan_columns));
+    for (isize first = 0; first < tokens; first += scan_tokens) {
+      const isize n = std::min(scan_tokens, tokens - first);
+      chunk.see(in.B, in.C, b, first, n, g);
+      for (isize unit = begin; unit < end; ++unit) {
+        const isize h = g * (H / G) + unit / blocks, p = unit % blocks * scan_columns;
+        const isize columns = std::min(scan_columns, P - p), at = (b * H + h) * N * P + p;
+        if (first == 0) begin_state(last + at, in.state ? in.state + at : nullptr, N, columns, P);
+        const auto delta = [&](isize i) { return in.delta.row(b * in.x.tokens + first + i)[h]; };
+        const auto x = [&](isize i) { return row_of(in.x, b, first + i, h, p, columns); };
+        chunk(
+            last + at, P, columns, [&](isize i, f32* to) { scaled(to, delta(i), x(i), columns); },
+            [&](isize i) { return std::exp(delta(i) * in.A[h]); },
+            [&](isize i, const f32* sums) {
+              scaled_sum(row_of(y, b, first + i, h, p, columns), in.D[h], x(i), 1.0f, sums, columns);
+            });
+      }
+    }
+  });
+}
+
 }  // namespace detail
 
 template <class T>
 void head_scan_kernel(cpu, heads_view<T> y, T* last, const head_scan_inputs<T>& in) {
-  const isize P = in.x.dim, N = in.B.dim;
+  const isize P = in.x.dim, N = in.B.dim, tokens = in.x.tokens, chunked = detail::tokens_by_chunks<T>(tokens, N, P);
+  if constexpr (std::is_same_v<T, f32>)
+    if (chunked) detail::head_scan_by_chunks(y, last, in, chunked);
+  if (chunked && chunked == tokens) return;
   detail::for_each_head(in, P, [&](isize b, isize h, isize place, T* v) {
     T* s = last + place * N * P;
-    detail::begin_state(s, in.state ? in.state + place * N * P : nullptr, N * P);
-    for (isize t = 0; t < in.x.tokens; ++t) {
+    if (!chunked) detail::begin_state(s, in.state ? in.state + place * N * P : nullptr, N * P);
+    for (isize t = chunked; t < tokens; ++t) {
       const isize g = in.group(h);
-      const T delta = in.delta.row(b * in.x.tokens + t)[h];
+      const T delta = in.delta.row(b * tokens + t)[h];
       const T* x = in.x.at(b, t, h);
       T* out = y.at(b, t, h);
       detail::scaled(v, delta, x, P);
