@@ -136,6 +136,14 @@ constexpr std::string_view gguf_architecture_of() {
   else
     return Arch::model_type;
 }
+/// What tells its files from those of others with that name, or null.
+template <class Arch>
+constexpr auto gguf_told_of() -> bool (*)(const gguf_file&) {
+  if constexpr (requires { Arch::gguf_told; })
+    return Arch::gguf_told;
+  else
+    return nullptr;
+}
 
 // A model's class with another layer kind.
 template <class B, class L>
@@ -167,6 +175,7 @@ template <class Arch>
 struct with_adapters {
   static constexpr const char* model_type = Arch::model_type;
   static constexpr std::string_view gguf_architecture = detail::gguf_architecture_of<Arch>();
+  static constexpr bool (*gguf_told)(const gguf_file&) = detail::gguf_told_of<Arch>();
   template <class W, class D>
   using base_model = typename detail::lora_base_model<Arch, W, D>::type;
   template <class W, class D>

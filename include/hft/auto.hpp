@@ -59,14 +59,25 @@ struct image_classification {
 
 namespace detail {
 
+/// What files call an architecture.
+struct architecture_name {
+  const char* model_type;
+  std::string_view gguf_architecture;
+  bool (*gguf_told)(const gguf_file&);  // tells its files from those of others with that name; null: there are none
+};
+template <class Arch>
+inline constexpr architecture_name architecture_name_of{Arch::model_type, gguf_architecture_of<Arch>(),
+                                                        gguf_told_of<Arch>()};
+
 /// What a checkpoint says of itself: its model_type and the class that wrote it (none for GGUF files).
 struct checkpoint_kind {
   std::string where, model_type, architecture;
-  bool gguf = false;
+  const gguf_file* gguf = nullptr;
 
-  explicit checkpoint_kind(const checkpoint& source) : where(source.path().string()), gguf(source.is_gguf()) {
+  explicit checkpoint_kind(const checkpoint& source)
+      : where(source.path().string()), gguf(source.is_gguf() ? &source.gguf() : nullptr) {
     if (gguf) {
-      model_type = source.gguf().at("general.architecture").as_string();
+      model_type = gguf->at("general.architecture").as_string();
       return;
     }
     const auto file = source.path() / "config.json";
@@ -76,31 +87,34 @@ struct checkpoint_kind {
     if (!names.empty()) architecture = names[0];
   }
 
-  /// Whether it is of an architecture that config.json and GGUF files call so.
-  bool is(std::string_view type, std::string_view gguf_type) const { return model_type == (gguf ? gguf_type : type); }
+  bool is(const architecture_name& a) const {
+    if (!gguf) return model_type == a.model_type;
+    return model_type == a.gguf_architecture && (!a.gguf_told || a.gguf_told(*gguf));
+  }
 
-  /// Whether it names the class of an architecture that has this suffix. GGUF files, which name none, hold causal
-  /// models.
+  /// Whether it names the class of an architecture that has this suffix. GGUF files, which name none, hold models that
+  /// generate, or what the architecture says.
   bool names(const architecture_info& of, std::string_view suffix) const {
-    return gguf ? suffix == causal_lm::suffix : architecture == of.class_name(suffix);
+    if (!gguf) return architecture == of.class_name(suffix);
+    const std::string_view held = of.names.gguf_class;
+    if (!held.empty() && gguf->find_tensor("cls.output.weight")) return suffix == sequence_classification::suffix;
+    return held.empty() ? suffix == causal_lm::suffix || suffix == seq2seq_lm::suffix : suffix == held;
   }
 
   template <class... Archs>
   [[noreturn]] void fail(archs<Archs...>, const char* what, const char* expected) const {
-    const std::array<const char*, sizeof...(Archs)> types{Archs::model_type...};
-    const std::array<std::string_view, sizeof...(Archs)> gguf_types{gguf_architecture_of<Archs>()...};
-    fail(types, gguf_types, what, expected);
+    const std::array<architecture_name, sizeof...(Archs)> list{architecture_name_of<Archs>...};
+    fail(list, what, expected);
   }
 
  private:
-  [[noreturn]] void fail(std::span<const char* const> types, std::span<const std::string_view> gguf_types,
-                         const char* what, const char* expected) const {
+  [[noreturn]] void fail(std::span<const architecture_name> list, const char* what, const char* expected) const {
     std::string known;
-    for (std::size_t i = 0; i < types.size(); ++i) {
-      if (is(types[i], gguf_types[i]))
+    for (const architecture_name& a : list) {
+      if (is(a))
         throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
                                 architecture.empty() ? std::string("none") : architecture);
-      known += cat(known.empty() ? "" : ", ", types[i]);
+      known += cat(known.empty() ? "" : ", ", a.model_type);
     }
     throw unsupported_error(where, what, "a model_type of this list: " + known,
                             quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
@@ -210,8 +224,7 @@ struct find_head {
 
 template <class Find>
 struct listed_architecture {
-  const char* model_type;
-  std::string_view gguf_architecture;
+  architecture_name name;
   bool (*find)(const Find&, const checkpoint_kind&);
 };
 
@@ -219,9 +232,9 @@ struct listed_architecture {
 template <class Find, class... Archs>
 bool with_architecture(archs<Archs...>, const checkpoint_kind& kind, const Find& find) {
   static constexpr std::array<listed_architecture<Find>, sizeof...(Archs)> list{
-      {{Archs::model_type, gguf_architecture_of<Archs>(), &Find::template in<Archs>}...}};
+      {{architecture_name_of<Archs>, &Find::template in<Archs>}...}};
   for (const auto& a : list)
-    if (kind.is(a.model_type, a.gguf_architecture) && a.find(find, kind)) return true;
+    if (kind.is(a.name) && a.find(find, kind)) return true;
   return false;
 }
 

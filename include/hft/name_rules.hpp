@@ -21,12 +21,18 @@
 
 namespace hft {
 
+class gguf_file;
+
 /// How a file lays out a weight, beside its name.
 enum class stored_as {
   same,
   transposed,  // (in, out), as GPT-2's Conv1D stores a linear layer's
   rope_pairs,  // a head's rows are pairs (2i, 2i + 1), as llama.cpp stores what Transformers has as halves (i, i + D/2)
-  plus_one,    // as llama.cpp stores a norm's weight that Transformers has as the distance from 1
+  row_parts,   // rows lie part by part, those of all groups together, where a parameter has group by group
+  column_parts,   // the same of columns
+  plus_one,       // as llama.cpp stores a norm's weight that Transformers has as the distance from 1
+  after_padding,  // without the first rows, of positions up to that of padding, which stand for nothing
+  minus_exp,      // -exp of each value, as llama.cpp stores decays whose logarithm Transformers has
 };
 
 /// The first rule whose `ours` (of a name that is read: `theirs`) fits a path's beginning, up to a dot or its end,
@@ -35,6 +41,30 @@ enum class stored_as {
 struct name_rule {
   std::string_view ours, theirs;
   stored_as stored = stored_as::same;  // of the rule's own weight, not of what lies beneath it
+};
+
+/// Whether rows are in another order; a bias has the rows of its weight.
+constexpr bool reorders_rows(stored_as s) { return s == stored_as::rope_pairs || s == stored_as::row_parts; }
+
+/// A stretch of rows that a file has part by part (stored_as::row_parts): in so many groups, each of parts of so many
+/// rows. Queries, keys and values of two groups of two heads are {2, {2 * D, D, D}}.
+struct row_parts {
+  isize groups;
+  std::vector<isize> rows;
+};
+/// Which row of the file each row of a parameter is, of stretches one behind the other.
+std::vector<isize> stored_rows(std::span<const row_parts> stretches);
+
+/// How several tensors of a file are one parameter: their rows, those of `first` before those of `second`, under the
+/// name `whole`. Tensors of more dimensions have the rows of all but the last.
+struct join_rule {
+  std::string_view whole, first, second;
+  bool transposed = false;  // whether the last two dimensions of `first` are swapped
+};
+
+/// One value a layer, in an array of a GGUF file's metadata: the parameter of the layer `*` at this path.
+struct value_rule {
+  std::string_view path, key;
 };
 
 namespace detail {
@@ -169,8 +199,13 @@ struct name_tables {
   std::span<const stack_rule> stacks = {};       // from the names that rules give to tensors of several parameters
   std::span<const name_rule> gguf = {};          // from the paths of a headed model to llama.cpp's names
   std::span<const stack_rule> gguf_stacks = {};  // the same of its tensors of several parameters
+  std::span<const join_rule> gguf_joins = {};    // its tensors that are one parameter together
+  std::span<const value_rule> gguf_values = {};  // parameters that it has in the metadata
   bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
   std::string_view gguf_architecture = {};       // what it calls the architecture, where that is not the model_type
+  std::string_view gguf_class = {};              // the suffix of the class that it holds; empty: one that generates
+  bool (*gguf_told)(const gguf_file&) =
+      nullptr;  // whether a file of that name is this one's, where others have it, too
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
@@ -190,15 +225,22 @@ struct name_tables {
   }
 };
 
-#if HFT_DEFINES(MODELS)
-
 namespace detail {
 
-// What a pattern's signs stand for in a name that fits it.
+// What a pattern's signs stand for in a name that fits it, up to a dot or its end.
 struct fitting {
   std::vector<std::string_view> numbers = {}, words = {};
   std::string_view rest = {};
 };
+std::optional<fitting> fit(std::string_view pattern, std::string_view name);
+// The name that a pattern is with these, and the rest.
+std::string filled(std::string_view pattern, const fitting& with);
+
+}  // namespace detail
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
 
 HFT_INLINE std::optional<fitting> fit(std::string_view pattern, std::string_view name) {
   fitting found;
@@ -238,7 +280,8 @@ HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_
                                           std::string_view name) {
   const auto found = fit(pattern, name);
   if (!found) return {};
-  const bool rules = found->rest == ".weight" || (found->rest == ".bias" && stored == stored_as::rope_pairs);
+  const bool rules =
+      found->rest.empty() || found->rest == ".weight" || (found->rest == ".bias" && reorders_rows(stored));
   return renamed{filled(replacement, *found), rules ? stored : stored_as::same};
 }
 
@@ -263,6 +306,22 @@ HFT_INLINE std::optional<renamed> to_ours(std::span<const name_rule> rules, std:
   for (const name_rule& r : rules)
     if (auto found = detail::rewrite(r.theirs, r.ours, r.stored, name)) return found;
   return {};
+}
+
+HFT_INLINE std::vector<isize> stored_rows(std::span<const row_parts> stretches) {
+  std::vector<isize> out;
+  isize begin = 0;
+  for (const auto& [groups, rows] : stretches) {
+    for (isize g = 0; g < groups; ++g) {
+      isize part = begin;
+      for (const isize n : rows) {
+        for (isize i = 0; i < n; ++i) out.push_back(part + g * n + i);
+        part += groups * n;
+      }
+    }
+    begin = isize(out.size());
+  }
+  return out;
 }
 
 HFT_INLINE std::optional<std::string> piece_of(const stack_rule& rule, std::string_view whole, isize at) {

@@ -889,6 +889,7 @@ ARCHS = {
         QWEN_MOE,
         [
             causal("base", num_experts=5, mlp_only_layers=[0], norm_topk_prob=True, head_dim=12),
+            causal("every_layer", norm_topk_prob=True),
             causal(
                 "top_1",
                 rms_norm_eps=0.02,
@@ -1017,6 +1018,7 @@ ARCHS = {
         dict(QWEN_MOE, shared_expert_intermediate_size=24),
         [
             causal("base", num_experts=5, mlp_only_layers=[0]),
+            causal("every_layer"),
             causal(
                 "normalized",
                 rms_norm_eps=0.02,

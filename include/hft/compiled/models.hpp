@@ -88,6 +88,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/jamba.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
+#include <hft/models/joins.hpp>
 #include <hft/models/latent_config.hpp>
 #include <hft/models/led.hpp>
 #include <hft/models/lfm2.hpp>
@@ -128,6 +129,7 @@
 #include <hft/models/qwen3_moe.hpp>
 #include <hft/models/qwen3_next.hpp>
 #include <hft/models/recurrent_gemma.hpp>
+#include <hft/models/roberta.hpp>
 #include <hft/models/roformer.hpp>
 #include <hft/models/rotary_encoder.hpp>
 #include <hft/models/rwkv.hpp>

@@ -13,6 +13,7 @@
 #include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>
+#include <hft/models/gguf_names.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/name_rules.hpp>
 #include <hft/random.hpp>
@@ -27,6 +28,7 @@ struct architecture_info {
   std::shared_ptr<void> (*copy)(const void*);
   config_ref (*ref)(void*);
   void (*complete_from)(void*, const gguf_file&);
+  std::vector<row_parts> (*gguf_parts)(const void*, std::string_view path);
   f64 (*initial_deviation)(const void*, std::string_view path);
   bool (*initialise)(const void*, std::string_view path, const std::vector<isize>& shape, const random_stream&,
                      std::vector<f32>& values);
@@ -46,6 +48,12 @@ inline constexpr architecture_info architecture_of{
     [](void* c, const gguf_file& file) {
       if constexpr (requires(Config & config) { config.complete_from(file); })
         static_cast<Config*>(c)->complete_from(file);
+    },
+    []([[maybe_unused]] const void* c, [[maybe_unused]] std::string_view path) -> std::vector<row_parts> {
+      if constexpr (requires(const Config& config) { config.gguf_parts(path); })
+        return static_cast<const Config*>(c)->gguf_parts(path);
+      else
+        return {};
     },
     [](const void* c, [[maybe_unused]] std::string_view path) -> f64 {
       const auto& config = *static_cast<const Config*>(c);
@@ -136,9 +144,17 @@ HFT_INLINE AnyConfig read_config(const architecture_info& info, const checkpoint
   const auto where = source.path().string();
   if (source.is_gguf()) {
     if (info.names.gguf.empty()) throw unsupported_error(where, detail::joined(info.model_type, " from a GGUF file"));
+    const bool told = !info.names.gguf_told || info.names.gguf_told(source.gguf());
     detail::naming_the_file(where, [&] {
       detail::read_fields(config.ref(), source.gguf(), info.names.gguf_name(info.model_type));
+      if (!told)
+        throw unsupported_error(where, "model", detail::quote_text(info.model_type),
+                                detail::cat("another of ", info.names.gguf_name(info.model_type)));
       info.complete_from(config.ref().config.config, source.gguf());
+      const auto has = [&](std::string_view tensor) { return gguf_layers_have(source.gguf(), tensor); };
+      set_field(config.ref(), "attention_bias",
+                has("attn_q.bias") || has("attn_qkv.bias") || has("attn_kv_a_mqa.bias"));
+      set_field(config.ref(), "mlp_bias", has("ffn_up.bias") || has("ffn_down.bias"));
       check_config(config.ref());
     });
     return config;

@@ -28,7 +28,15 @@ struct ApertusConfig : DecoderConfig {
   static constexpr name_rule rules[] = {{"layers.*.input_layernorm", "layers.*.attention_layernorm"},
                                         {"layers.*.post_attention_layernorm", "layers.*.feedforward_layernorm"},
                                         {"classifier", "score"}};
-  static constexpr name_tables names{.rules = rules, .ignored = LlamaConfig::ignored};
+  static constexpr value_rule gguf_values[] = {{"model.layers.*.mlp.act_fn.alpha_p", "xielu.alpha_p"},
+                                               {"model.layers.*.mlp.act_fn.alpha_n", "xielu.alpha_n"},
+                                               {"model.layers.*.mlp.act_fn.beta", "xielu.beta"},
+                                               {"model.layers.*.mlp.act_fn.eps", "xielu.eps"}};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_values = gguf_values,
+                                     .gguf_pairs = false,
+                                     .ignored = LlamaConfig::ignored};
 
  private:
   bool xielu() const { return hidden_act.view() == "xielu"; }
@@ -74,7 +82,7 @@ HFT_INLINE ApertusConfig::ApertusConfig() {
 
 HFT_INLINE void ApertusConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
 }
 

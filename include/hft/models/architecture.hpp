@@ -16,6 +16,7 @@ template <class Config, template <class, Device, class, class> class Base,
 struct architecture {
   static constexpr const char* model_type = Config::model_type;  // in config.json
   static constexpr std::string_view gguf_architecture = Config::names.gguf_name(model_type);
+  static constexpr bool (*gguf_told)(const gguf_file&) = Config::names.gguf_told;
   template <class W, class D>
   using base_model = Base<W, D, plain, runtime>;
   template <class W, class D>

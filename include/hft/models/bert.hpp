@@ -28,6 +28,9 @@ struct BertConfig : EncoderConfig {
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {{"ForCausalLM", "LMHeadModel"}};
   static constexpr name_tables names{.base_model_prefix = "bert",
                                      .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_class = "Model",
+                                     .gguf_told = [](const gguf_file& file) { return !gguf_skips_padding(file); },
                                      .old_endings = old_endings,
                                      .ignored = ignored,
                                      .may_be_left = may_be_left,

@@ -14,7 +14,10 @@ struct BitNetConfig : DecoderConfig {
   static constexpr const char* class_prefix = "BitNet";
   static constexpr name_rule rules[] = {{"layers.*.self_attn.sub_norm", "layers.*.self_attn.attn_sub_norm"},
                                         {"layers.*.mlp.sub_norm", "layers.*.mlp.ffn_sub_norm"}};
-  static constexpr name_tables names{.rules = rules};
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.self_attn.sub_norm", "blk.*.attn_sub_norm"},
+                              {"model.layers.*.mlp.sub_norm", "blk.*.ffn_sub_norm"}});
+  static constexpr name_tables names{.rules = rules, .gguf = gguf_names, .gguf_pairs = false};
 
   BitNetConfig();
   void fields(field_visitor& v);
@@ -50,7 +53,7 @@ HFT_INLINE BitNetConfig::BitNetConfig() {
 
 HFT_INLINE void BitNetConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
 }
 

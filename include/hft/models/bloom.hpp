@@ -3,6 +3,7 @@
 #pragma once
 #include <hft/layers/fused_attention.hpp>
 #include <hft/models/decoder.hpp>
+#include <hft/models/gguf_names.hpp>
 
 namespace hft {
 
@@ -45,6 +46,7 @@ struct BloomConfig {
             .problem_type = problem_type};
   }
   f64 token_dropout() const { return hidden_dropout; }
+  void complete_from(const gguf_file& file) { complete_embeddings_from(file, vocab_size, tie_word_embeddings); }
 
   static constexpr name_rule rules[] = {{"embed_tokens", "word_embeddings"},
                                         {"embed_norm", "word_embeddings_layernorm"},
@@ -54,7 +56,7 @@ struct BloomConfig {
                                         {"layers.*.mlp.down_proj", "h.*.mlp.dense_4h_to_h"},
                                         {"layers", "h"},
                                         {"norm", "ln_f"}};
-  static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules};
+  static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .gguf = gguf_grouped_names};
 };
 
 template <class B>
@@ -84,16 +86,16 @@ struct bloom : architecture<BloomConfig, BloomModel, BloomForCausalLM, BloomForS
 
 HFT_INLINE void BloomConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
   v("n_embed", hidden_size, v.old);  // where a file has both, Transformers takes this one
-  v("n_layer", n_layer, v.layers.also("num_hidden_layers"));
-  v("n_head", n_head, v.extent.also("num_attention_heads"));
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("n_layer", n_layer, v.layers.also("num_hidden_layers").gguf("block_count"));
+  v("n_head", n_head, v.extent.also("num_attention_heads").gguf("attention.head_count"));
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("initializer_range", initializer_range);
   v("use_cache", use_cache);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
-  v("pad_token_id", pad_token_id);
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
   v("apply_residual_connection_post_layernorm", apply_residual_connection_post_layernorm);
   v("hidden_dropout", hidden_dropout, v.rate);
   v("attention_dropout", attention_dropout, v.rate);

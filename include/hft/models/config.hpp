@@ -296,13 +296,27 @@ class gguf_field_reader final : public field_visitor {
     if (value) std::visit([&](auto place) { read(*value, place); }, field);
   }
 
-  static void read(const gguf_value& value, isize* field) { *field = value.as_i64(); }
+  static void read(const gguf_value& value, isize* field) { *field = number_of_all(value); }
   static void read(const gguf_value& value, f64* field) { *field = value.as_f64(); }
-  static void read(const gguf_value& value, std::optional<isize>* field) { *field = value.as_i64(); }
+  static void read(const gguf_value& value, std::optional<isize>* field) { *field = number_of_all(value); }
   static void read(const gguf_value& value, std::optional<f64>* field) { *field = value.as_f64(); }
   static void read(const gguf_value& value, TokenIds* field) { *field = value.as_i64(); }
+  static void read(const gguf_value& value, bool* field) { *field = value.as_bool(); }
   template <class T>
   static void read(const gguf_value&, T) {}
+
+  // One number, or one for each layer, all the same but for layers that have a 0, which have no such part.
+  static isize number_of_all(const gguf_value& value) {
+    if (!value.is_array()) return value.as_i64();
+    i64 found = 0;
+    for (const i64 n : value.as_i64s()) {
+      if (n && found && n != found)
+        throw unsupported_error("GGUF", quote_text(value.key()), "the same number for each layer",
+                                joined(found, " and ", n));
+      if (n) found = n;
+    }
+    return found;
+  }
 
   const gguf_file& file_;
   std::string prefix_;

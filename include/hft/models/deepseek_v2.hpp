@@ -12,12 +12,22 @@ struct DeepseekV2Config : LatentConfig {
 
   static constexpr const char* model_type = "deepseek_v2";
   static constexpr const char* class_prefix = "DeepseekV2";
-  static constexpr name_tables names{.rules = rules};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_joins = gguf_joins,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "deepseek2",
+                                     .gguf_told = [](const gguf_file& file) { return !gguf_is_v3(file); }};
 
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other, unsupported_error for another topk_method.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    LatentConfig::complete_from(file);
+    topk_method = n_group.value_or(1) > 1 ? "group_limited_greedy" : "greedy";
+  }
   AttentionOptions attention(isize layer) const;
   ExpertsOptions experts() const;
   TextModelOptions<> text_model() const;
@@ -40,7 +50,7 @@ struct deepseek_v2
 
 HFT_INLINE void DeepseekV2Config::fields(field_visitor& v) {
   LatentConfig::fields(v);
-  v("n_routed_experts", n_routed_experts, v.extent.also("num_experts"));
+  v("n_routed_experts", n_routed_experts, v.extent.also("num_experts").gguf("expert_count"));
   v("mlp_bias", mlp_bias);
   v("topk_method", topk_method);
 }

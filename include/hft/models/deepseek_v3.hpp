@@ -13,13 +13,24 @@ struct DeepseekV3Config : LatentConfig {
   static constexpr const char* class_prefix = "DeepseekV3";
   static constexpr std::string_view ignored[] = {"model.layers.61.*",
                                                  "*rotary_emb.inv_freq"};  // of several tokens ahead
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_joins = gguf_joins,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "deepseek2",
+                                     .gguf_told = gguf_is_v3,
+                                     .ignored = ignored};
 
   DeepseekV3Config();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const { check_latent(*this, attention(0), experts(), model_type); }
 
+  void complete_from(const gguf_file& file) {
+    if (!gguf_says(file, "expert_weights_norm")) norm_topk_prob = false;
+    LatentConfig::complete_from(file);
+  }
   AttentionOptions attention(isize layer) const;
   ExpertsOptions experts() const;
   TextModelOptions<> text_model() const;
@@ -66,7 +77,7 @@ HFT_INLINE DeepseekV3Config::DeepseekV3Config() {
 
 HFT_INLINE void DeepseekV3Config::fields(field_visitor& v) {
   LatentConfig::fields(v);
-  v("n_routed_experts", n_routed_experts, v.extent.also("num_local_experts"));
+  v("n_routed_experts", n_routed_experts, v.extent.also("num_local_experts").gguf("expert_count"));
   v("rope_interleave", rope_interleave);
 }
 

@@ -13,6 +13,29 @@
 
 namespace hft {
 
+/// What llama.cpp calls a GatedDeltaNet's parts, those of the fused kind, and those of the other.
+inline constexpr name_rule gguf_fused_delta_names[] = {
+    {"model.layers.*.linear_attn.in_proj_qkvz", "blk.*.attn_qkv+attn_gate", stored_as::row_parts},
+    {"model.layers.*.linear_attn.in_proj_ba", "blk.*.ssm_ba"},
+    {"model.layers.*.linear_attn.conv1d", "blk.*.ssm_conv1d"},
+    {"model.layers.*.linear_attn.dt_bias", "blk.*.ssm_dt.bias"},
+    {"model.layers.*.linear_attn.A_log", "blk.*.ssm_a", stored_as::minus_exp},
+    {"model.layers.*.linear_attn.norm", "blk.*.ssm_norm"},
+    {"model.layers.*.linear_attn.out_proj", "blk.*.ssm_out"},
+    {"model.layers.*.post_attention_layernorm", "blk.*.post_attention_norm", stored_as::plus_one}};
+inline constexpr join_rule gguf_delta_joins[] = {
+    {"blk.*.attn_qkv+attn_gate.weight", "blk.*.attn_qkv.weight", "blk.*.attn_gate.weight"}};
+inline constexpr name_rule gguf_apart_delta_names[] = {
+    {"model.layers.*.linear_attn.in_proj_qkv", "blk.*.attn_qkv", stored_as::row_parts},
+    {"model.layers.*.linear_attn.in_proj_z", "blk.*.attn_gate", stored_as::row_parts},
+    {"model.layers.*.linear_attn.in_proj_b", "blk.*.ssm_beta", stored_as::row_parts},
+    {"model.layers.*.linear_attn.in_proj_a", "blk.*.ssm_alpha", stored_as::row_parts},
+    {"model.layers.*.linear_attn.conv1d", "blk.*.ssm_conv1d", stored_as::row_parts},
+    {"model.layers.*.linear_attn.dt_bias", "blk.*.ssm_dt.bias", stored_as::row_parts},
+    {"model.layers.*.linear_attn.out_proj", "blk.*.ssm_out", stored_as::column_parts}};
+inline constexpr auto gguf_delta_names =
+    joined_rules(gguf_apart_delta_names, gguf_fused_delta_names, gguf_plus_one_names);
+
 /// Fields have Transformers' names and defaults.
 struct DeltaLayers {
   std::vector<std::string> layer_types = {};          // "linear_attention" or "full_attention"; default: each ...
@@ -24,6 +47,12 @@ struct DeltaLayers {
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check(isize layers, const char* model_type) const;
+
+  /// What a GGUF file says beside its keys.
+  void complete_from(const gguf_file& file);
+  /// Fused projections have their heads of values with those of keys that they belong to; apart ones, in files, the
+  /// first of each, then the second of each.
+  std::vector<row_parts> gguf_parts(std::string_view path) const;
 
   bool operator()(isize layer) const {
     return layer_types.empty() ? (layer + 1) % full_attention_interval.value_or(4) != 0
@@ -68,11 +97,30 @@ struct DeltaLayers {
 HFT_INLINE void DeltaLayers::fields(field_visitor& v) {
   v("layer_types", layer_types);
   v("full_attention_interval", full_attention_interval, v.extent.written_if_set());
-  v("linear_conv_kernel_dim", linear_conv_kernel_dim, v.extent);
-  v("linear_key_head_dim", linear_key_head_dim, v.extent);
+  v("linear_conv_kernel_dim", linear_conv_kernel_dim, v.extent.gguf("ssm.conv_kernel"));
+  v("linear_key_head_dim", linear_key_head_dim, v.extent.gguf("ssm.state_size"));
   v("linear_value_head_dim", linear_value_head_dim, v.extent);
-  v("linear_num_key_heads", linear_num_key_heads, v.extent);
-  v("linear_num_value_heads", linear_num_value_heads, v.extent);
+  v("linear_num_key_heads", linear_num_key_heads, v.extent.gguf("ssm.group_count"));
+  v("linear_num_value_heads", linear_num_value_heads, v.extent.gguf("ssm.time_step_rank"));
+}
+
+HFT_INLINE void DeltaLayers::complete_from(const gguf_file& file) {
+  linear_value_head_dim = gguf_number(file, "ssm.inner_size") / std::max<isize>(linear_num_value_heads, 1);
+  layer_types.clear();
+  for (const bool linear : gguf_layers_with(file, "ssm_conv1d.weight"))
+    layer_types.push_back(linear ? linear_attention : full_attention);
+}
+
+HFT_INLINE std::vector<row_parts> DeltaLayers::gguf_parts(std::string_view path) const {
+  const isize keys = linear_num_key_heads, each = linear_num_value_heads / keys, values = each * linear_value_head_dim;
+  if (path.ends_with("in_proj_qkvz.weight"))
+    return {{keys, {linear_key_head_dim, linear_key_head_dim, values, values}}};
+  const bool scalars = path.ends_with("_proj_a.weight") || path.ends_with("_proj_b.weight") ||
+                       path.ends_with("A_log") || path.ends_with("dt_bias");
+  const row_parts heads{keys, std::vector<isize>(std::size_t(each), scalars ? 1 : linear_value_head_dim)};
+  if (path.ends_with("in_proj_qkv.weight") || path.ends_with("conv1d.weight"))
+    return {{1, {2 * keys * linear_key_head_dim}}, heads};
+  return {heads};
 }
 
 HFT_INLINE void DeltaLayers::check(isize layers, const char* model_type) const {

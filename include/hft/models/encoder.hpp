@@ -3,12 +3,14 @@
 //   struct MyConfig : EncoderConfig { ... };
 //   template <class W, Device D = cpu> using MyModel = PreTrainedModel<MyConfig, PostNormEncoder<build<W, D>>>;
 #pragma once
+#include <algorithm>
 #include <string_view>
 
 #include <hft/layers/attention.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/positions.hpp>
+#include <hft/models/gguf_names.hpp>
 #include <hft/models/heads/classification.hpp>
 #include <hft/models/heads/masked_lm.hpp>
 #include <hft/models/heads/pre_training.hpp>
@@ -17,6 +19,12 @@
 #include <hft/models/text_model.hpp>
 
 namespace hft {
+
+/// Whether a GGUF file under BERT's name is of RoBERTa's like: its tokenizer is not BERT's.
+inline bool gguf_skips_padding(const gguf_file& file) {
+  const auto* kind = file.find("tokenizer.ggml.model");
+  return kind && kind->as_string() != "bert";
+}
 
 /// A post-norm encoder that sees both directions, with learned positions and token types. Fields have the names and
 /// defaults of transformers.BertConfig.
@@ -47,6 +55,7 @@ struct EncoderConfig {
   /// for any unless the architecture `decodes`. `model_type` and `where` name the architecture in errors.
   void check(const char* model_type, bool decodes = false) const;
 
+  void complete_from(const gguf_file& file);
   isize max_positions() const { return max_position_embeddings; }
   TextModelOptions<> text_model(const char* where) const;
   MaskedLMHeadOptions masked_lm_head() const;
@@ -57,6 +66,21 @@ struct EncoderConfig {
             .problem_type = problem_type};
   }
 
+  // What llama.cpp calls them; the pooler it leaves out.
+  static constexpr name_rule gguf_names[] = {{"model.embed_tokens", "token_embd"},
+                                             {"model.embed_positions", "position_embd"},
+                                             {"model.embed_token_types", "token_types"},
+                                             {"model.embed_norm", "token_embd_norm"},
+                                             {"model.layers.*.self_attn.q_proj", "blk.*.attn_q"},
+                                             {"model.layers.*.self_attn.k_proj", "blk.*.attn_k"},
+                                             {"model.layers.*.self_attn.v_proj", "blk.*.attn_v"},
+                                             {"model.layers.*.self_attn.qkv_proj", "blk.*.attn_qkv"},
+                                             {"model.layers.*.self_attn.o_proj", "blk.*.attn_output"},
+                                             {"model.layers.*.post_attention_layernorm", "blk.*.attn_output_norm"},
+                                             {"model.layers.*.mlp.gate_proj", "blk.*.ffn_gate"},
+                                             {"model.layers.*.mlp.up_proj", "blk.*.ffn_up"},
+                                             {"model.layers.*.mlp.down_proj", "blk.*.ffn_down"},
+                                             {"model.layers.*.post_mlp_layernorm", "blk.*.layer_output_norm"}};
   // What BERT's checkpoints call the parts of the base model, and most after it.
   static constexpr name_rule layer_rules[] = {
       {"embed_tokens", "embeddings.word_embeddings"},
@@ -103,27 +127,34 @@ HFT_INLINE SummaryOptions::kind find_summary(std::string_view name, const char* 
 
 HFT_INLINE void EncoderConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("num_attention_heads", num_attention_heads, v.extent);
-  v("intermediate_size", intermediate_size, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
+  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
+  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
+  v("intermediate_size", intermediate_size, v.extent.gguf("feed_forward_length"));
   v("hidden_act", hidden_act);
   v("hidden_dropout_prob", hidden_dropout_prob, v.rate);
   v("attention_probs_dropout_prob", attention_probs_dropout_prob, v.rate);
-  v("max_position_embeddings", max_position_embeddings, v.extent);
+  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
   v("type_vocab_size", type_vocab_size, field_rule{0, v.largest_extent});
   v("initializer_range", initializer_range);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
-  v("pad_token_id", pad_token_id);
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
   v("classifier_dropout", classifier_dropout, v.rate);
   v("is_decoder", is_decoder);
   v("use_cache", use_cache, v.anything.written_if_set());
   v("add_cross_attention", add_cross_attention, v.anything.written_if_set());
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+HFT_INLINE void EncoderConfig::complete_from(const gguf_file& file) {
+  bool tied = true;
+  complete_embeddings_from(file, vocab_size, tied);
+  const auto* types = file.find_tensor("token_types.weight");
+  type_vocab_size = types ? types->numel() / std::max<isize>(hidden_size, 1) : 0;
 }
 
 HFT_INLINE void EncoderConfig::check(const char* model_type, bool decodes) const {

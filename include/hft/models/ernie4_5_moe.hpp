@@ -37,7 +37,13 @@ struct Ernie4_5_MoeConfig : DecoderConfig {
   static constexpr stack_rule stacks[] = {{"layers.*.mlp.moe_statics.e_score_correction_bias",
                                            "layers.*.mlp.moe_statics.e_score_correction_bias"}};  // (1, E)
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "*mtp*"};
-  static constexpr name_tables names{.rules = rules, .stacks = stacks, .ignored = ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .stacks = stacks,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "ernie4_5-moe",
+                                     .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -66,15 +72,15 @@ HFT_INLINE Ernie4_5_MoeConfig::Ernie4_5_MoeConfig() {
 
 HFT_INLINE void Ernie4_5_MoeConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("use_bias", use_bias);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
-  v("moe_k", moe_k, v.extent.also("num_experts_per_tok"));
-  v("moe_num_experts", moe_num_experts, v.extent.also("num_experts"));
-  v("moe_num_shared_experts", moe_num_shared_experts, v.layers);
-  v("moe_layer_start_index", moe_layer_start_index);
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
+  v("moe_k", moe_k, v.extent.also("num_experts_per_tok").gguf("expert_used_count"));
+  v("moe_num_experts", moe_num_experts, v.extent.also("num_experts").gguf("expert_count"));
+  v("moe_num_shared_experts", moe_num_shared_experts, v.layers.gguf("expert_shared_count"));
+  v("moe_layer_start_index", moe_layer_start_index, v.anything.gguf("leading_dense_block_count"));
   v("moe_layer_end_index", moe_layer_end_index);
-  v("moe_layer_interval", moe_layer_interval, v.extent);
+  v("moe_layer_interval", moe_layer_interval, v.extent.gguf("interleave_moe_layer_step"));
   v("moe_norm_min", moe_norm_min, v.not_negative);
   v("output_router_logits", output_router_logits);
   v("router_aux_loss_coef", router_aux_loss_coef);

@@ -33,8 +33,11 @@ struct EuroBertConfig : LlamaConfig {
 
   static constexpr name_rule rules[] = {
       {"head.bias", "lm_head.bias"}, {"decoder", "lm_head"}, {"summary.dense", "dense"}};
-  static constexpr name_tables names{
-      .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_pairs = false,
+                                     .gguf_class = "Model",
+                                     .ignored = LlamaConfig::ignored};
 };
 
 /// The backbone.

@@ -51,6 +51,11 @@ struct FalconConfig {
   LMHeadOptions lm_head() const { return decoder_lm_head(*this); }
   ClassifierOptions classifier() const { return decoder_classifier(*this); }
   f64 token_dropout() const { return hidden_dropout; }
+  void complete_from(const gguf_file& file);
+  std::vector<row_parts> gguf_parts(std::string_view) const {
+    const isize D = hidden_size / num_attention_heads, kv = key_value_heads();
+    return {{kv, {num_attention_heads / kv * D, D, D}}};
+  }
 
   static constexpr name_rule rules[] = {{"embed_tokens", "word_embeddings"},
                                         {"layers.*.self_attn.qkv_proj", "h.*.self_attention.query_key_value"},
@@ -59,8 +64,12 @@ struct FalconConfig {
                                         {"layers.*.mlp.down_proj", "h.*.mlp.dense_4h_to_h"},
                                         {"layers.*", "h.*"},
                                         {"norm", "ln_f"}};
+  static constexpr name_rule gguf_norm_names[] = {{"model.layers.*.ln_attn", "blk.*.attn_norm_2"},
+                                                  {"model.layers.*.ln_mlp", "blk.*.attn_norm"}};
+  static constexpr auto gguf_names = joined_rules(gguf_norm_names, gguf_grouped_names);
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "*maybe_rotary.inv_freq"};
-  static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .ignored = ignored};
+  static constexpr name_tables names{
+      .base_model_prefix = "transformer", .rules = rules, .gguf = gguf_names, .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -89,31 +98,41 @@ struct falcon : architecture<FalconConfig, FalconModel, FalconForCausalLM, Falco
 HFT_INLINE void FalconConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
   v("n_embed", hidden_size, v.old);
-  v("hidden_size", hidden_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("num_attention_heads", num_attention_heads, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
+  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
+  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
   v("num_ln_in_parallel_attn", num_ln_in_parallel_attn);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("initializer_range", initializer_range);
   v("use_cache", use_cache);
   v("hidden_dropout", hidden_dropout, v.rate);
   v("attention_dropout", attention_dropout, v.rate);
-  v("num_kv_heads", num_kv_heads, v.extent);
+  v("num_kv_heads", num_kv_heads, v.extent.gguf("attention.head_count_kv"));
   v("alibi", alibi);
   v("new_decoder_architecture", new_decoder_architecture);
   v("multi_query", multi_query);
   v("parallel_attn", parallel_attn);
   v("bias", bias);
-  v("max_position_embeddings", max_position_embeddings, v.extent);
+  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
   v("rope_parameters", rope_parameters);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
-  v("pad_token_id", pad_token_id);
-  v("ffn_hidden_size", ffn_hidden_size, v.extent);
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("ffn_hidden_size", ffn_hidden_size, v.extent.gguf("feed_forward_length"));
   v("activation", activation);
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+// llama.cpp has no others than Falcon 7B's like, with one head of keys, and 40B's and 11B's.
+HFT_INLINE void FalconConfig::complete_from(const gguf_file& file) {
+  complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters);
+  ffn_hidden_size = gguf_mlp_width(file);
+  const bool two = gguf_layers_have(file, "attn_norm_2.weight");
+  multi_query = num_kv_heads == 1 && !two;
+  new_decoder_architecture = !multi_query;
+  if (new_decoder_architecture) num_ln_in_parallel_attn = two ? 2 : 1;
 }
 
 HFT_INLINE void FalconConfig::check() const {

@@ -18,7 +18,11 @@ struct FalconMambaConfig : MambaConfig {
 
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
 
-  static constexpr name_tables names{.base_model_prefix = "backbone", .rules = rules};
+  static constexpr name_tables names{.base_model_prefix = "backbone",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "mamba",
+                                     .gguf_told = gguf_normalises_steps};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

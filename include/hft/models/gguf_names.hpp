@@ -1,7 +1,9 @@
 // What llama.cpp calls the tensors of a decoder, and what its files say of one beside the fields of a config.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,7 @@ namespace hft {
 /// Of a decoder of the stock blocks, by its modules' paths, so that one table serves whatever safetensors call them.
 inline constexpr name_rule gguf_decoder_names[] = {
     {"model.embed_tokens", "token_embd"},
+    {"model.embed_norm", "token_embd_norm"},
     {"model.embed_positions", "position_embd"},
     {"model.layers.*.input_layernorm", "blk.*.attn_norm"},
     {"model.layers.*.self_attn.q_proj", "blk.*.attn_q", stored_as::rope_pairs},
@@ -33,6 +36,7 @@ inline constexpr name_rule gguf_decoder_names[] = {
     {"model.layers.*.mlp.up_proj", "blk.*.ffn_up"},
     {"model.layers.*.mlp.down_proj", "blk.*.ffn_down"},
     {"model.layers.*.mlp.gate", "blk.*.ffn_gate_inp"},
+    {"model.layers.*.mlp.e_score_correction_bias", "blk.*.exp_probs_b.bias"},
     {"model.layers.*.mlp.shared_expert.gate_proj", "blk.*.ffn_gate_shexp"},
     {"model.layers.*.mlp.shared_expert.up_proj", "blk.*.ffn_up_shexp"},
     {"model.layers.*.mlp.shared_expert.down_proj", "blk.*.ffn_down_shexp"},
@@ -67,6 +71,12 @@ inline constexpr auto gguf_second_norm_names =
 inline constexpr auto gguf_gate_up_names =
     gguf_decoder_names_and({{"model.layers.*.mlp.gate_up_proj", "blk.*.ffn_up"}});
 
+/// Of blocks whose fused projection has queries, keys and values group by group.
+inline constexpr auto gguf_grouped_names =
+    gguf_decoder_names_and({{"model.layers.*.self_attn.qkv_proj", "blk.*.attn_qkv", stored_as::row_parts}});
+
+/// The size of the vocabulary, and ties. Throws weight_error for a file without token embeddings.
+void complete_embeddings_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings);
 /// The size of the vocabulary, ties and rotary frequencies, which the metadata does not say, or says in llama.cpp's own
 /// way. Throws weight_error for a file without token embeddings.
 void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings, RopeParameters& rope);
@@ -81,11 +91,44 @@ inline constexpr auto gguf_plus_one_names = [] {
 
 /// The value of a key below the architecture's name, or null.
 const gguf_value* gguf_says(const gguf_file& file, std::string_view key);
+/// Its number, or what is said where it has none.
+isize gguf_number(const gguf_file& file, std::string_view key, isize otherwise = 0);
+/// Whether a file under Llama's name is of mixtures of experts, Mixtral's, or of Llama itself.
+inline bool gguf_has_experts(const gguf_file& file) { return gguf_number(file, "expert_count") > 0; }
+inline bool gguf_has_no_experts(const gguf_file& file) { return !gguf_has_experts(file); }
+/// The width of the MLPs, of which some files' metadata has what the architecture has by default.
+std::optional<isize> gguf_mlp_width(const gguf_file& file);
+/// Whether a layer has a tensor of this name: blk.*.NAME.
+bool gguf_layers_have(const gguf_file& file, std::string_view name);
+/// Of each layer whether it has it.
+std::vector<bool> gguf_layers_with(const gguf_file& file, std::string_view name);
 
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE const gguf_value* gguf_says(const gguf_file& file, std::string_view key) {
   return file.find(detail::cat(file.at("general.architecture").as_string(), ".", key));
+}
+
+HFT_INLINE isize gguf_number(const gguf_file& file, std::string_view key, isize otherwise) {
+  const auto* value = gguf_says(file, key);
+  return value ? isize(value->as_i64()) : otherwise;
+}
+
+HFT_INLINE std::optional<isize> gguf_mlp_width(const gguf_file& file) {
+  const auto* up = file.find_tensor("blk.0.ffn_up.weight");
+  return up && up->shape.size() == 2 ? std::optional<isize>(up->shape[0]) : std::nullopt;
+}
+
+HFT_INLINE std::vector<bool> gguf_layers_with(const gguf_file& file, std::string_view name) {
+  constexpr isize most = 4096;
+  std::vector<bool> out(std::size_t(std::clamp<isize>(gguf_number(file, "block_count"), 0, most)));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = file.find_tensor(detail::cat("blk.", i, ".", name)) != nullptr;
+  return out;
+}
+
+HFT_INLINE bool gguf_layers_have(const gguf_file& file, std::string_view name) {
+  const auto with = gguf_layers_with(file, name);
+  return std::find(with.begin(), with.end(), true) != with.end();
 }
 
 HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings,
@@ -122,6 +165,10 @@ HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, 
     rope.long_factor = rope.short_factor;
     rope.attention_factor = 1;
   }
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+}
+
+HFT_INLINE void complete_embeddings_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings) {
   const auto* embeddings = file.find_tensor("token_embd.weight");
   if (!embeddings || embeddings->shape.size() != 2)
     throw weight_error(file.where(), "tensor 'token_embd.weight'", "a matrix (vocabulary, hidden)");

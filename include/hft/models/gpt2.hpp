@@ -4,6 +4,7 @@
 #pragma once
 #include <hft/layers/fused_attention.hpp>
 #include <hft/models/decoder.hpp>
+#include <hft/models/gguf_names.hpp>
 
 namespace hft {
 
@@ -45,6 +46,10 @@ struct GPT2Config {
   f64 initial_deviation(std::string_view path) const {
     return path.ends_with("c_proj.weight") ? initializer_range / std::sqrt(2.0 * f64(n_layer)) : initializer_range;
   }
+  void complete_from(const gguf_file& file) {
+    complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+    n_inner = gguf_mlp_width(file);
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const {
@@ -69,8 +74,11 @@ struct GPT2Config {
                                         {"norm", "ln_f"}};
   static constexpr std::string_view ignored[] = {"*.attn.bias", "*.attn.masked_bias"};  // the causal mask
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {{"ForCausalLM", "LMHeadModel"}};
-  static constexpr name_tables names{
-      .base_model_prefix = "transformer", .rules = rules, .ignored = ignored, .class_suffixes = class_suffixes};
+  static constexpr name_tables names{.base_model_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .ignored = ignored,
+                                     .class_suffixes = class_suffixes};
 };
 
 template <class B>
@@ -99,24 +107,24 @@ struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel, GPT2ForSequen
 
 HFT_INLINE void GPT2Config::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("n_positions", n_positions, v.extent.also("max_position_embeddings"));
-  v("n_embd", n_embd, v.extent.also("hidden_size"));
-  v("n_layer", n_layer, v.layers.also("num_hidden_layers"));
-  v("n_head", n_head, v.extent.also("num_attention_heads"));
-  v("n_inner", n_inner, v.extent);
+  v("n_positions", n_positions, v.extent.also("max_position_embeddings").gguf("context_length"));
+  v("n_embd", n_embd, v.extent.also("hidden_size").gguf("embedding_length"));
+  v("n_layer", n_layer, v.layers.also("num_hidden_layers").gguf("block_count"));
+  v("n_head", n_head, v.extent.also("num_attention_heads").gguf("attention.head_count"));
+  v("n_inner", n_inner, v.extent.gguf("feed_forward_length"));
   v("activation_function", activation_function);
   v("resid_pdrop", resid_pdrop, v.rate);
   v("embd_pdrop", embd_pdrop, v.rate);
   v("attn_pdrop", attn_pdrop, v.rate);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("initializer_range", initializer_range);
   v("scale_attn_weights", scale_attn_weights);
   v("use_cache", use_cache);
   v("scale_attn_by_inverse_layer_idx", scale_attn_by_inverse_layer_idx);
   v("reorder_and_upcast_attn", reorder_and_upcast_attn);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
-  v("pad_token_id", pad_token_id);
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
   v("tie_word_embeddings", tie_word_embeddings);
   v("classifier_dropout", classifier_dropout, v.rate.written_if_set());
   v("hidden_dropout", hidden_dropout, v.rate.written_if_set());

@@ -42,8 +42,11 @@ struct GPTBigCodeConfig : GPT2Config {
                                         {"layers.*.mlp.up_proj", "h.*.mlp.c_fc"},
                                         {"layers.*.mlp.down_proj", "h.*.mlp.c_proj"},
                                         {"norm", "ln_f"}};
-  static constexpr name_tables names{
-      .base_model_prefix = "transformer", .rules = rules, .ignored = GPT2Config::ignored};
+  static constexpr name_tables names{.base_model_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_architecture = "starcoder",
+                                     .ignored = GPT2Config::ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -67,22 +70,22 @@ struct gpt_bigcode : architecture<GPTBigCodeConfig, GPTBigCodeModel, GPTBigCodeF
 
 HFT_INLINE void GPTBigCodeConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("n_positions", n_positions, v.extent.also("max_position_embeddings"));
-  v("n_embd", n_embd, v.extent.also("hidden_size"));
-  v("n_layer", n_layer, v.layers.also("num_hidden_layers"));
-  v("n_head", n_head, v.extent.also("num_attention_heads"));
-  v("n_inner", n_inner, v.extent);
+  v("n_positions", n_positions, v.extent.also("max_position_embeddings").gguf("context_length"));
+  v("n_embd", n_embd, v.extent.also("hidden_size").gguf("embedding_length"));
+  v("n_layer", n_layer, v.layers.also("num_hidden_layers").gguf("block_count"));
+  v("n_head", n_head, v.extent.also("num_attention_heads").gguf("attention.head_count"));
+  v("n_inner", n_inner, v.extent.gguf("feed_forward_length"));
   v("activation_function", activation_function);
   v("resid_pdrop", resid_pdrop, v.rate);
   v("embd_pdrop", embd_pdrop, v.rate);
   v("attn_pdrop", attn_pdrop, v.rate);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("initializer_range", initializer_range);
   v("scale_attn_weights", scale_attn_weights);
   v("use_cache", use_cache);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
-  v("pad_token_id", pad_token_id);
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
   v("attention_softmax_in_fp32", attention_softmax_in_fp32);
   v("scale_attention_softmax_in_fp32", scale_attention_softmax_in_fp32);
   v("multi_query", multi_query);

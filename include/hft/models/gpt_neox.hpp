@@ -26,6 +26,7 @@ struct GPTNeoXConfig : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   f64 token_dropout() const { return classifier_dropout; }
+  void complete_from(const gguf_file& file);
 
   static constexpr name_rule rules[] = {{"embed_tokens", "embed_in"},
                                         {"layers.*.self_attn.qkv_proj", "layers.*.attention.query_key_value"},
@@ -36,8 +37,12 @@ struct GPTNeoXConfig : DecoderConfig {
                                         {"lm_head", "embed_out"}};
   static constexpr name_rule other_names[] = {{"embed_out", "lm_head"}};
   static constexpr std::string_view ignored[] = {"*.attention.bias", "*.attention.masked_bias", "*rotary_emb.inv_freq"};
-  static constexpr name_tables names{
-      .base_model_prefix = "gpt_neox", .rules = rules, .other_names = other_names, .ignored = ignored};
+  static constexpr name_tables names{.base_model_prefix = "gpt_neox",
+                                     .rules = rules,
+                                     .gguf = gguf_grouped_names,
+                                     .gguf_architecture = "gptneox",
+                                     .other_names = other_names,
+                                     .ignored = ignored};
 };
 
 template <class B>
@@ -80,11 +85,17 @@ HFT_INLINE void GPTNeoXConfig::fields(field_visitor& v) {
   v("rotary_pct", rope_parameters.partial_rotary_factor, v.old);
   v("rotary_emb_base", rope_parameters.rope_theta, v.old);
   DecoderConfig::fields(v);
-  v("layer_norm_eps", layer_norm_eps, v.not_negative);
+  v("layer_norm_eps", layer_norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("hidden_dropout", hidden_dropout, v.rate);
   v("classifier_dropout", classifier_dropout, v.rate);
-  v("use_parallel_residual", use_parallel_residual);
+  v("use_parallel_residual", use_parallel_residual, v.anything.gguf("use_parallel_residual"));
   v("attention_bias", attention_bias);
+}
+
+HFT_INLINE void GPTNeoXConfig::complete_from(const gguf_file& file) {
+  DecoderConfig::complete_from(file);
+  if (!rope_parameters.partial_rotary_factor)
+    rope_parameters.partial_rotary_factor = 1;  // all of a head, if not a share
 }
 
 HFT_INLINE void GPTNeoXConfig::check() const { check_decoder(*this, model_type); }

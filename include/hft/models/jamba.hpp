@@ -2,6 +2,7 @@
 // positions are told by the states alone. Lieber et al. 2024, arXiv 2403.19887.
 // transformers/models/jamba/modeling_jamba.py
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include <hft/layers/hybrid_attention.hpp>
@@ -25,13 +26,26 @@ struct JambaConfig : SparseConfig {
                                         {"layers.*.mlp.gate", "layers.*.feed_forward.router"},
                                         {"layers.*.mlp", "layers.*.feed_forward"},
                                         {"norm", "final_layernorm"}};
-  static constexpr name_tables names{.rules = rules};
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.mamba.in_proj", "blk.*.ssm_in"},
+                              {"model.layers.*.mamba.conv1d", "blk.*.ssm_conv1d"},
+                              {"model.layers.*.mamba.x_proj", "blk.*.ssm_x"},
+                              {"model.layers.*.mamba.dt_proj", "blk.*.ssm_dt"},
+                              {"model.layers.*.mamba.dt_layernorm", "blk.*.ssm_dt_norm"},
+                              {"model.layers.*.mamba.b_layernorm", "blk.*.ssm_b_norm"},
+                              {"model.layers.*.mamba.c_layernorm", "blk.*.ssm_c_norm"},
+                              {"model.layers.*.mamba.A_log", "blk.*.ssm_a", stored_as::minus_exp},
+                              {"model.layers.*.mamba.D", "blk.*.ssm_d"},
+                              {"model.layers.*.mamba.out_proj", "blk.*.ssm_out"}});
+  static constexpr name_tables names{
+      .rules = rules, .gguf = gguf_names, .gguf_stacks = gguf_expert_stacks, .gguf_pairs = false};
 
   JambaConfig();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file);
   bool attends(isize layer) const { return layer % attn_layer_period == attn_layer_offset; }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -68,38 +82,55 @@ HFT_INLINE JambaConfig::JambaConfig() {
 
 HFT_INLINE void JambaConfig::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
-  v("intermediate_size", intermediate_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("num_attention_heads", num_attention_heads, v.extent);
-  v("num_key_value_heads", num_key_value_heads, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
+  v("intermediate_size", intermediate_size, v.extent.gguf("feed_forward_length"));
+  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
+  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
+  v("num_key_value_heads", num_key_value_heads, v.extent.gguf("attention.head_count_kv"));
   v("hidden_act", hidden_act);
-  v("max_position_embeddings", max_position_embeddings, v.extent);
+  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
   v("initializer_range", initializer_range);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("use_cache", use_cache);
-  v("pad_token_id", pad_token_id);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("tie_word_embeddings", tie_word_embeddings);
   v("attention_dropout", attention_dropout, v.rate);
   v("head_dim", head_dim, v.extent.written_if_set());
-  v("num_experts", num_experts, v.extent.also("num_local_experts"));
-  v("num_experts_per_tok", num_experts_per_tok, v.extent);
+  v("num_experts", num_experts, v.extent.also("num_local_experts").gguf("expert_count"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent.gguf("expert_used_count"));
   v("output_router_logits", output_router_logits);
   v("router_aux_loss_coef", router_aux_loss_coef);
   v("expert_layer_period", expert_layer_period, v.extent);
   v("expert_layer_offset", expert_layer_offset, v.not_negative);
   v("attn_layer_period", attn_layer_period, v.extent);
   v("attn_layer_offset", attn_layer_offset, v.not_negative);
-  v("mamba_d_state", mamba_d_state, v.extent);
-  v("mamba_d_conv", mamba_d_conv, v.extent);
+  v("mamba_d_state", mamba_d_state, v.extent.gguf("ssm.state_size"));
+  v("mamba_d_conv", mamba_d_conv, v.extent.gguf("ssm.conv_kernel"));
   v("mamba_expand", mamba_expand, v.extent);
-  v("mamba_dt_rank", mamba_dt_rank, v.extent);
+  v("mamba_dt_rank", mamba_dt_rank, v.extent.gguf("ssm.time_step_rank"));
   v("mamba_conv_bias", mamba_conv_bias);
   v("mamba_proj_bias", mamba_proj_bias);
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+HFT_INLINE void JambaConfig::complete_from(const gguf_file& file) {
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+  mamba_expand = gguf_number(file, "ssm.inner_size") / std::max<isize>(hidden_size, 1);
+  mamba_proj_bias = gguf_layers_have(file, "ssm_in.bias");
+  mamba_conv_bias = gguf_layers_have(file, "ssm_conv1d.bias");
+  // The first of the layers of a kind, and how far the next is; without one, further than there are layers.
+  const auto turns = [&](const char* tensor, isize& period, isize& offset) {
+    const auto with = gguf_layers_with(file, tensor);
+    const auto first = std::find(with.begin(), with.end(), true);
+    const auto next = first == with.end() ? first : std::find(first + 1, with.end(), true);
+    offset = isize(first - with.begin());
+    period = next == with.end() ? isize(with.size()) + 1 : isize(next - first);
+  };
+  turns("attn_q.weight", attn_layer_period, attn_layer_offset);
+  turns("ffn_gate_inp.weight", expert_layer_period, expert_layer_offset);
 }
 
 HFT_INLINE void JambaConfig::check() const {

@@ -32,6 +32,23 @@ struct LatentConfig : DecoderConfig {
   void fields(field_visitor& v);
   AttentionOptions latent_attention(isize layer) const;
   ExpertsOptions experts() const;
+  void complete_from(const gguf_file& file);
+  std::vector<row_parts> gguf_parts(std::string_view) const {
+    return {{num_attention_heads, {qk_nope_head_dim, v_head_dim}}};
+  }
+
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.self_attn.q_a_proj", "blk.*.attn_q_a"},
+                              {"model.layers.*.self_attn.q_a_layernorm", "blk.*.attn_q_a_norm"},
+                              {"model.layers.*.self_attn.q_b_proj", "blk.*.attn_q_b"},
+                              {"model.layers.*.self_attn.kv_a_proj_with_mqa", "blk.*.attn_kv_a_mqa"},
+                              {"model.layers.*.self_attn.kv_a_layernorm", "blk.*.attn_kv_a_norm"},
+                              {"model.layers.*.self_attn.kv_b_proj", "blk.*.attn_k_b+attn_v_b", stored_as::row_parts},
+                              {"model.layers.*.self_attn.kv_b_proj", "blk.*.attn_kv_b"}});
+  // Keys have channels in the place of rows, for whoever multiplies queries by them first.
+  static constexpr join_rule gguf_joins[] = {
+      {"blk.*.attn_k_b+attn_v_b.weight", "blk.*.attn_k_b.weight", "blk.*.attn_v_b.weight", true}};
+  static bool gguf_is_v3(const gguf_file& file) { return gguf_layers_have(file, "exp_probs_b.bias"); }
 
   static constexpr name_rule rules[] = {
       {"layers.*.mlp.shared_expert", "layers.*.mlp.shared_experts"},
@@ -50,23 +67,37 @@ using LatentBlock = TransformerBlock<RMSNorm<B>, LatentAttention<B>, SparseMLP<B
 
 HFT_INLINE void LatentConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("pretraining_tp", pretraining_tp);
-  v("q_lora_rank", q_lora_rank, v.extent);
-  v("kv_lora_rank", kv_lora_rank, v.extent);
+  v("q_lora_rank", q_lora_rank, v.extent.gguf("attention.q_lora_rank"));
+  v("kv_lora_rank", kv_lora_rank, v.extent.gguf("attention.kv_lora_rank"));
   v("qk_nope_head_dim", qk_nope_head_dim, v.extent);
-  v("qk_rope_head_dim", qk_rope_head_dim, v.extent);
+  v("qk_rope_head_dim", qk_rope_head_dim, v.extent.gguf("rope.dimension_count"));
   v("v_head_dim", v_head_dim, v.extent);
-  v("first_k_dense_replace", first_k_dense_replace, v.layers);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
-  v("n_shared_experts", n_shared_experts, v.layers);
-  v("num_experts_per_tok", num_experts_per_tok, v.extent);
-  v("routed_scaling_factor", routed_scaling_factor);
-  v("n_group", n_group, v.extent);
-  v("topk_group", topk_group, v.extent);
-  v("norm_topk_prob", norm_topk_prob);
+  v("first_k_dense_replace", first_k_dense_replace, v.layers.gguf("leading_dense_block_count"));
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
+  v("n_shared_experts", n_shared_experts, v.layers.gguf("expert_shared_count"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent.gguf("expert_used_count"));
+  v("routed_scaling_factor", routed_scaling_factor, v.anything.gguf("expert_weights_scale"));
+  v("n_group", n_group, v.extent.gguf("expert_group_count"));
+  v("topk_group", topk_group, v.extent.gguf("expert_group_used_count"));
+  v("norm_topk_prob", norm_topk_prob, v.anything.gguf("expert_weights_norm"));
   v("output_router_logits", output_router_logits);
+}
+
+HFT_INLINE void LatentConfig::complete_from(const gguf_file& file) {
+  DecoderConfig::complete_from(file);
+  num_key_value_heads = num_attention_heads, head_dim = {};  // the file's are of attention among the low ranks
+  // Files of the first converters have those of heads under the names that are of the low ranks today.
+  const isize keys = gguf_number(file, "attention.key_length_mla", gguf_number(file, "attention.key_length"));
+  qk_nope_head_dim = keys - qk_rope_head_dim;
+  v_head_dim = gguf_number(file, "attention.value_length_mla", gguf_number(file, "attention.value_length"));
+  if (!gguf_says(file, "attention.q_lora_rank")) q_lora_rank = {};
+  auto& rope = rope_parameters;
+  rope.partial_rotary_factor = {};
+  if (const auto* sharper = gguf_says(file, "rope.scaling.yarn_log_multiplier"))
+    rope.mscale = rope.mscale_all_dim = sharper->as_f64() / 0.1;
 }
 
 HFT_INLINE AttentionOptions LatentConfig::latent_attention(isize layer) const {

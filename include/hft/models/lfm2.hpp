@@ -33,13 +33,16 @@ struct Lfm2Config : DecoderConfig {
                                         {"layers.*.mlp.up_proj", "layers.*.feed_forward.w3"},
                                         {"layers.*.mlp.down_proj", "layers.*.feed_forward.w2"},
                                         {"norm", "embedding_norm"}};
-  static constexpr name_tables names{.rules = rules};
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.conv", "blk.*.shortconv"}, {"model.norm", "token_embd_norm"}});
+  static constexpr name_tables names{.rules = rules, .gguf = gguf_names, .gguf_pairs = false};
 
   Lfm2Config();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file);
   bool convolves(isize layer) const;
   f64 mlp_width() const;  // a whole number
   AttentionOptions attention(isize layer) const;
@@ -72,14 +75,24 @@ HFT_INLINE void Lfm2Config::fields(field_visitor& v) {
   DecoderConfig::fields(v);
   v("block_ff_dim", intermediate_size, v.old);
   v("tie_embedding", tie_word_embeddings, v.old);
-  v("norm_eps", norm_eps, v.not_negative);
+  v("norm_eps", norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("conv_bias", conv_bias);
-  v("conv_L_cache", conv_L_cache, v.extent);
+  v("conv_L_cache", conv_L_cache, v.extent.gguf("shortconv.l_cache"));
   v("block_auto_adjust_ff_dim", block_auto_adjust_ff_dim);
   v("block_ffn_dim_multiplier", block_ffn_dim_multiplier, v.not_negative);
   v("block_multiple_of", block_multiple_of, v.extent);
   v("full_attn_idxs", full_attn_idxs);
   v("layer_types", layer_types);
+}
+
+HFT_INLINE void Lfm2Config::complete_from(const gguf_file& file) {
+  DecoderConfig::complete_from(file);
+  if (num_key_value_heads == 0) num_key_value_heads = {};  // no layer has attention
+  block_auto_adjust_ff_dim = false;                        // the file's is adjusted
+  conv_bias = gguf_layers_have(file, "shortconv.in_proj.bias");
+  layer_types.clear();
+  for (const bool convolves : gguf_layers_with(file, "shortconv.conv.weight"))
+    layer_types.push_back(convolves ? "conv" : full_attention);
 }
 
 HFT_INLINE void Lfm2Config::check() const {

@@ -60,8 +60,11 @@ struct LlamaConfig {
   // What the files call it: safetensors by the names of the stock blocks.
   static constexpr auto& rules = decoder_rules;
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "rope_freqs.weight"};
-  static constexpr name_tables names{
-      .question_answering_prefix = "transformer", .rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_told = gguf_has_no_experts,
+                                     .ignored = ignored};
   void complete_from(const gguf_file&);
 };
 
@@ -107,8 +110,6 @@ HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
 
 HFT_INLINE void LlamaConfig::complete_from(const gguf_file& file) {
   complete_decoder_from(file, vocab_size, tie_word_embeddings, rope_parameters);
-  attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
-  mlp_bias = file.find_tensor("blk.0.ffn_down.bias") != nullptr;
 }
 
 #endif  // HFT_DEFINES

@@ -41,13 +41,20 @@ struct Llama4TextConfig : DecoderConfig {
                                           {"layers.*.feed_forward.experts.*.down_proj.weight",
                                            "layers.*.feed_forward.experts.down_proj",
                                            {.transposed = true}}};
-  static constexpr name_tables names{.rules = rules, .stacks = stacks, .class_suffixes = class_suffixes};
+  static constexpr name_tables names{.rules = rules,
+                                     .stacks = stacks,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "llama4",
+                                     .class_suffixes = class_suffixes};
 
   Llama4TextConfig();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file);
   bool turns(isize layer) const {
     return no_rope_layers.empty() ? (layer + 1) % no_rope_layer_interval != 0 : no_rope_layers[std::size_t(layer)] != 0;
   }
@@ -87,7 +94,7 @@ HFT_INLINE Llama4TextConfig::Llama4TextConfig() {
 
 HFT_INLINE void Llama4TextConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   v("use_qk_norm", use_qk_norm);
   v("no_rope_layers", no_rope_layers);
@@ -98,10 +105,23 @@ HFT_INLINE void Llama4TextConfig::fields(field_visitor& v) {
   v("floor_scale", floor_scale, v.extent);
   v("attn_scale", attn_scale);
   v("intermediate_size_mlp", intermediate_size_mlp, v.extent);
-  v("num_local_experts", num_local_experts, v.extent);
-  v("num_experts_per_tok", num_experts_per_tok, v.extent);
+  v("num_local_experts", num_local_experts, v.extent.gguf("expert_count"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent.gguf("expert_used_count"));
   v("moe_layers", moe_layers);
-  v("interleave_moe_layer_step", interleave_moe_layer_step, v.extent);
+  v("interleave_moe_layer_step", interleave_moe_layer_step, v.extent.gguf("interleave_moe_layer_step"));
+}
+
+// What the file does not say, llama.cpp, too, takes for what Llama 4's two models have.
+HFT_INLINE void Llama4TextConfig::complete_from(const gguf_file& file) {
+  DecoderConfig::complete_from(file);
+  intermediate_size_mlp = intermediate_size;
+  intermediate_size = gguf_number(file, "expert_feed_forward_length", intermediate_size);
+  use_qk_norm = num_local_experts != 128;
+  const auto* window = gguf_says(file, "attention.sliding_window");
+  if (window && window->as_i64() == 0) {  // MobileLLM
+    attention_chunk_size = {};
+    no_rope_layer_interval = isize(field_visitor::layers.most) + 1;
+  }
 }
 
 HFT_INLINE void Llama4TextConfig::check() const {

@@ -3,6 +3,7 @@
 // (transformers/core_model_loading.py; PreTrainedModel.tie_weights)
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -20,6 +21,7 @@
 #include <hft/linkage.hpp>
 #include <hft/log.hpp>
 #include <hft/models/initialise.hpp>
+#include <hft/models/joins.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/models/model_parts.hpp>
 #include <hft/models/stacks.hpp>
@@ -43,7 +45,10 @@ struct load_plan {
   std::function<void()> untie = {};                             // where a checkpoint has a copy of other values
   std::function<void(const is_stored&)> leave_out_absent = {};  // drops members that the checkpoint has not, if it may
   initial_values initial = {};                                  // of what the checkpoint lacks, where that is allowed
-  isize num_heads = 0, num_kv_heads = 0;                        // of attention, for stored_as::rope_pairs
+  isize num_heads = 0, num_kv_heads = 0;                        // of attention, for the order of rows
+  isize left_out = 0;  // rows of positions up to that of padding, for stored_as::after_padding
+  // Of the weight at a path, for stored_as::row_parts; none: those of queries, keys and values of attention.
+  std::function<std::vector<row_parts>(std::string_view path)> parts_of = {};
 };
 
 // (rows, cols) => (cols, rows)
@@ -51,12 +56,15 @@ void transpose(f32* to, const f32* from, isize rows, isize cols);
 
 /// How the file has one parameter: at most one of these.
 struct stored_layout {
-  isize paired_heads = 0;                        // whose rows are pairs (stored_as::rope_pairs)
+  std::vector<isize> rows = {}, columns = {};    // which of the file's each one is; empty: the same
   bool transposed = false;                       // (in, out)
-  bool plus_one = false;                         // each value is 1 more
+  stored_as values = stored_as::same;            // plus_one or minus_exp: what was done to each
+  isize left_out = 0;                            // rows at the beginning that it has not: zeros
   std::optional<stack_rule::layout> slice = {};  // it is scattered in this
 
-  bool same() const { return !paired_heads && !transposed && !plus_one && !slice; }
+  bool same() const {
+    return rows.empty() && columns.empty() && !transposed && values == stored_as::same && !left_out && !slice;
+  }
 };
 
 /// Gives one parameter its stored values: the mapped bytes themselves where dtype and layout agree, else a converted
@@ -80,12 +88,51 @@ HFT_INLINE void transpose(f32* to, const f32* from, isize rows, isize cols) {
 }
 
 // llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
-inline void unpermute_rows(std::byte* to, const std::byte* from, isize rows, std::size_t row_bytes, isize heads) {
+inline std::vector<isize> rows_of_pairs(isize rows, isize heads) {
+  std::vector<isize> from;
   const isize D = rows / heads;
   for (isize h = 0; h < heads; ++h)
-    for (isize i = 0; i < D; ++i)
-      std::memcpy(to + std::size_t(h * D + i) * row_bytes,
-                  from + std::size_t(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1)) * row_bytes, row_bytes);
+    for (isize i = 0; i < D; ++i) from.push_back(h * D + (i < D / 2 ? 2 * i : 2 * (i - D / 2) + 1));
+  return from;
+}
+
+/// Where the rows of a parameter, or columns, lie in the file. Throws weight_error where they are not those that the
+/// config says.
+inline std::vector<isize> order_of(stored_as stored, const std::string& path, isize rows, const load_plan& plan,
+                                   const std::string& where) {
+  const isize kv = plan.num_kv_heads, heads = plan.num_heads;
+  const bool pairs = stored == stored_as::rope_pairs;
+  if (pairs && !plan.names.gguf_pairs) return {};
+  std::vector<isize> from;
+  if (pairs) {
+    const isize count = path.find(".k_proj.") != path.npos ? kv : heads;
+    if (count > 0 && rows % count == 0) from = rows_of_pairs(rows, count);
+  } else {
+    auto stretches = plan.parts_of ? plan.parts_of(path) : std::vector<row_parts>();
+    if (stretches.empty() && stored == stored_as::minus_exp) return {};
+    if (stretches.empty() && kv > 0) {
+      const isize D = rows / (heads + 2 * kv);
+      stretches.push_back({kv, {heads / kv * D, D, D}});
+    }
+    from = stored_rows(stretches);
+  }
+  if (isize(from.size()) != rows)
+    throw weight_error(where, "tensor " + quote_text(path), "an extent that the config's heads divide into",
+                       joined(rows));
+  return from;
+}
+
+// Whether a tensor of a GGUF file has the elements of a parameter: llama.cpp leaves dimensions of 1 out, or adds them,
+// and has vectors by groups.
+inline bool is_reshaped(const std::vector<isize>& expected, const std::vector<isize>& found) {
+  const auto without_ones = [](std::vector<isize> shape) {
+    std::erase(shape, isize(1));
+    return shape;
+  };
+  const auto flat = without_ones(expected), own = without_ones(found);
+  isize count = 1;
+  for (const isize n : own) count *= n;
+  return flat == own || (expected.size() == 1 && expected[0] == count);
 }
 
 /// The format that a parameter gets. Throws weight_error for a tensor that has no such.
@@ -110,24 +157,49 @@ struct in_order {
 };
 inline in_order put_in_order(const parameter& p, const stored_tensor& stored, const std::string& where,
                              const stored_layout& layout, isize rows, isize cols) {
-  if (layout.transposed || layout.plus_one) {
+  in_order out{.dtype = stored.dtype};
+  if (layout.transposed || layout.values != stored_as::same) {
     std::vector<f32> values(std::size_t(p.size()));
     convert(dtype_id::f32, values.data(), stored.dtype, stored.bytes.data(), p.size());  // (cols, rows) if transposed
-    std::vector<std::byte> bytes(values.size() * sizeof(f32));
-    auto* out = reinterpret_cast<f32*>(bytes.data());
+    out.bytes.resize(values.size() * sizeof(f32));
+    out.dtype = dtype_id::f32;
+    auto* to = reinterpret_cast<f32*>(out.bytes.data());
     if (layout.transposed)
-      transpose(out, values.data(), cols, rows);
+      transpose(to, values.data(), cols, rows);
+    else if (layout.values == stored_as::plus_one)
+      std::transform(values.begin(), values.end(), to, [](f32 v) { return v - 1; });
     else
-      std::transform(values.begin(), values.end(), out, [](f32 v) { return v - 1; });
-    return {std::move(bytes), dtype_id::f32};
+      std::transform(values.begin(), values.end(), to, [](f32 v) { return std::log(-v); });
   }
-  if (layout.paired_heads) {
-    std::vector<std::byte> bytes(stored.bytes.size());
-    const isize stored_rows = p.shape()[0];  // of a matrix, or the elements of a bias
-    unpermute_rows(bytes.data(), stored.bytes.data(), stored_rows, bytes.size() / std::size_t(stored_rows),
-                   layout.paired_heads);
-    return {std::move(bytes), stored.dtype};
+  if (layout.left_out) {
+    const std::size_t row = stored.bytes.size() / std::size_t(rows - layout.left_out);
+    out.bytes.resize(std::size_t(rows) * row);
+    std::copy(stored.bytes.begin(), stored.bytes.end(),
+              out.bytes.begin() + std::ptrdiff_t(layout.left_out * isize(row)));
   }
+  if (!layout.columns.empty()) {
+    if (out.bytes.empty()) {
+      out.bytes.resize(std::size_t(p.size()) * sizeof(f32));
+      out.dtype = dtype_id::f32;
+      convert(dtype_id::f32, out.bytes.data(), stored.dtype, stored.bytes.data(), p.size());
+    }
+    auto* values = reinterpret_cast<f32*>(out.bytes.data());
+    std::vector<f32> row(static_cast<std::size_t>(cols));
+    for (isize r = 0; r < rows; ++r, values += cols) {
+      for (std::size_t c = 0; c < row.size(); ++c) row[c] = values[layout.columns[c]];
+      std::copy(row.begin(), row.end(), values);
+    }
+  }
+  if (!layout.rows.empty()) {
+    const std::byte* from = out.bytes.empty() ? stored.bytes.data() : out.bytes.data();
+    const std::size_t size = out.bytes.empty() ? stored.bytes.size() : out.bytes.size();
+    const std::size_t row = size / layout.rows.size();  // of a matrix, or an element of a bias
+    std::vector<std::byte> bytes(size);
+    for (std::size_t i = 0; i < layout.rows.size(); ++i)
+      std::memcpy(bytes.data() + i * row, from + std::size_t(layout.rows[i]) * row, row);
+    out.bytes = std::move(bytes);
+  }
+  if (!out.bytes.empty()) return out;
   if (layout.slice) {
     const auto& element = info(stored.dtype);
     if (element.block > 1)
@@ -211,21 +283,34 @@ class path_finder {
   renamed operator()(const std::string& name) const {
     renamed path{name};
     if (gguf_) {
-      path = to_ours(names_.gguf, name).value_or(path);
-      path.name = checkpoint_names{prefix_of_rules_, names_.rules}(path.name).name;
+      // What llama.cpp calls by one name may be either of two parameters, of which a model has one.
+      std::optional<renamed> first;
+      for (const name_rule& rule : names_.gguf) {
+        auto found = to_ours(std::span(&rule, 1), name);
+        if (!found) continue;
+        found->name = own_name(checkpoint_names{prefix_of_rules_, names_.rules}(found->name).name);
+        if (is_own(found->name)) return *found;
+        if (!first) first = std::move(found);
+      }
+      // Pieces of a stack have the model's own names.
+      return first.value_or(renamed{own_name(checkpoint_names{prefix_of_rules_, names_.rules}(name).name)});
     } else
       for (const auto& [old, now] : names_.old_endings)
         if (path.name.ends_with(old)) path.name.replace(path.name.size() - old.size(), std::string::npos, now);
     if (!gguf_ && !names_.other_names.empty()) path.name = in_todays_names(path.name);
-    if (path.name.starts_with(prefix_) && own_.contains(path.name.substr(prefix_.size())))
-      path.name.erase(0, prefix_.size());
-    else if (own_.contains(prefix_ + path.name))
-      path.name.insert(0, prefix_);
+    path.name = own_name(std::move(path.name));
     return path;
   }
   bool is_own(const std::string& path) const { return own_.contains(path); }
 
  private:
+  std::string own_name(std::string name) const {
+    if (name.starts_with(prefix_) && own_.contains(name.substr(prefix_.size())))
+      name.erase(0, prefix_.size());
+    else if (own_.contains(prefix_ + name))
+      name.insert(0, prefix_);
+    return name;
+  }
   std::string in_todays_names(std::string_view name) const {
     const bool prefixed = name.starts_with(prefix_);
     const auto found = to_ours(names_.other_names, prefixed ? name.substr(prefix_.size()) : name);
@@ -263,6 +348,11 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
   if (const auto* method = source.is_gguf() ? nullptr : find_quantization_method(tensors, where))
     tensors = put_together = method->unpack(tensors, where, unpacked);
   const bool gguf = source.is_gguf();
+  if (gguf && !(plan.names.gguf_joins.empty() && plan.names.gguf_values.empty())) {
+    put_together = joined_tensors(tensors, plan.names.gguf_joins);
+    for (auto& t : tensors_of_metadata(source.gguf(), plan.names.gguf_values)) put_together.push_back(std::move(t));
+    tensors = put_together;
+  }
   const std::string prefix = plan.base_model_prefix.empty() ? "" : cat(plan.base_model_prefix, ".");
   const auto slices = gguf ? unstack(tensors, plan.names.gguf_stacks, "") : unstack(tensors, plan.names.stacks, prefix);
   tensors = slices.tensors;
@@ -321,16 +411,21 @@ HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, co
         p.transposed() && !source.is_gguf() && !std::binary_search(unpacked.begin(), unpacked.end(), t.name);
     std::vector<isize> expected = p.shape();
     if (layout.transposed) std::reverse(expected.begin(), expected.end());
-    if (t.shape != expected && options.ignore_mismatched_sizes)
+    const auto rule = stored_by_rule.find(path);
+    const stored_as stored = rule == stored_by_rule.end() ? stored_as::same : rule->second;
+    if (stored == stored_as::after_padding && !expected.empty() && expected[0] > plan.left_out)
+      layout.left_out = plan.left_out, expected[0] -= plan.left_out;
+    const bool fits = t.shape == expected || (gguf && is_reshaped(expected, t.shape));
+    if (!fits && options.ignore_mismatched_sizes)
       return draw(path, p, cat(", which has the shape ", shape_text(t.shape)));
-    if (t.shape != expected)
+    if (!fits)
       return problems.add(
           cat("tensor ", quote_text(t.name), ": expected ", shape_text(expected), ", found ", shape_text(t.shape)));
-    if (const auto rule = stored_by_rule.find(path); rule != stored_by_rule.end()) {
-      if (rule->second == stored_as::rope_pairs && plan.names.gguf_pairs)
-        layout.paired_heads = path.find(".k_proj.") != path.npos ? plan.num_kv_heads : plan.num_heads;
-      layout.plus_one = rule->second == stored_as::plus_one;
-    }
+    if (stored == stored_as::plus_one || stored == stored_as::minus_exp) layout.values = stored;
+    if (problems.empty() && stored == stored_as::column_parts)
+      layout.columns = order_of(stored, path, p.cols(), plan, where);
+    else if (problems.empty() && (reorders_rows(stored) || stored == stored_as::minus_exp))
+      layout.rows = order_of(stored, path, p.shape()[0], plan, where);
     if (const auto slice = slices.apart.find(t.name); slice != slices.apart.end()) layout.slice = slice->second;
     if (problems.empty()) assign(p, t, where, layout, options.dtype);
   });

@@ -10,8 +10,15 @@
 
 #include <hft/layers/mamba.hpp>
 #include <hft/models/decoder.hpp>
+#include <hft/models/gguf_names.hpp>
 
 namespace hft {
+
+/// Whether a GGUF file under Mamba's name is FalconMamba's.
+inline bool gguf_normalises_steps(const gguf_file& file) {
+  const auto* normalises = gguf_says(file, "ssm.dt_b_c_rms");
+  return normalises && normalises->as_bool();
+}
 
 /// transformers.MambaConfig; fields have its names and defaults.
 struct MambaConfig {
@@ -48,6 +55,7 @@ struct MambaConfig {
   isize rank() const { return time_step_rank.value_or((hidden_size + 15) / 16); }
   MambaMixerOptions mixer() const;
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
+  void complete_from(const gguf_file& file);
   LMHeadOptions lm_head() const {
     return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
   }
@@ -59,7 +67,24 @@ struct MambaConfig {
   static constexpr name_rule rules[] = {{"embed_tokens", "embeddings"}, {"norm", "norm_f"}};
   static constexpr std::pair<std::string_view, std::string_view> old_endings[] = {
       {"embedding.weight", "embeddings.weight"}};
-  static constexpr name_tables names{.base_model_prefix = "backbone", .rules = rules, .old_endings = old_endings};
+  static constexpr name_rule gguf_names[] = {{"model.embed_tokens", "token_embd"},
+                                             {"model.layers.*.norm", "blk.*.attn_norm"},
+                                             {"model.layers.*.mixer.in_proj", "blk.*.ssm_in"},
+                                             {"model.layers.*.mixer.conv1d", "blk.*.ssm_conv1d"},
+                                             {"model.layers.*.mixer.x_proj", "blk.*.ssm_x"},
+                                             {"model.layers.*.mixer.dt_proj", "blk.*.ssm_dt"},
+                                             {"model.layers.*.mixer.dt_bias", "blk.*.ssm_dt.bias"},
+                                             {"model.layers.*.mixer.A_log", "blk.*.ssm_a", stored_as::minus_exp},
+                                             {"model.layers.*.mixer.D", "blk.*.ssm_d"},
+                                             {"model.layers.*.mixer.norm", "blk.*.ssm_norm"},
+                                             {"model.layers.*.mixer.out_proj", "blk.*.ssm_out"},
+                                             {"model.norm", "output_norm"},
+                                             {"lm_head", "output"}};
+  static constexpr name_tables names{.base_model_prefix = "backbone",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_told = [](const gguf_file& file) { return !gguf_normalises_steps(file); },
+                                     .old_endings = old_endings};
 };
 
 // Of a config derived from it:
@@ -108,27 +133,34 @@ HFT_INLINE void MambaConfig::fields(field_visitor& v) {
 
 HFT_INLINE void mamba_fields(MambaConfig& c, field_visitor& v) {
   v("vocab_size", c.vocab_size, v.extent);
-  v("hidden_size", c.hidden_size, v.extent);
-  v("state_size", c.state_size, v.extent);
-  v("num_hidden_layers", c.num_hidden_layers, v.layers);
-  v("layer_norm_epsilon", c.layer_norm_epsilon, v.not_negative);
-  v("pad_token_id", c.pad_token_id);
-  v("bos_token_id", c.bos_token_id);
-  v("eos_token_id", c.eos_token_id);
+  v("hidden_size", c.hidden_size, v.extent.gguf("embedding_length"));
+  v("state_size", c.state_size, v.extent.gguf("ssm.state_size"));
+  v("num_hidden_layers", c.num_hidden_layers, v.layers.gguf("block_count"));
+  v("layer_norm_epsilon", c.layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
+  v("pad_token_id", c.pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("bos_token_id", c.bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", c.eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("expand", c.expand, v.extent);
-  v("conv_kernel", c.conv_kernel, v.extent);
+  v("conv_kernel", c.conv_kernel, v.extent.gguf("ssm.conv_kernel"));
   v("use_bias", c.use_bias);
   v("use_conv_bias", c.use_conv_bias);
   v("hidden_act", c.hidden_act);
   v("initializer_range", c.initializer_range);
   v("residual_in_fp32", c.residual_in_fp32);
-  v("time_step_rank", c.time_step_rank, v.extent);
+  v("time_step_rank", c.time_step_rank, v.extent.gguf("ssm.time_step_rank"));
   v("time_step_min", c.time_step_min, v.not_negative);
   v("time_step_max", c.time_step_max, v.not_negative);
   v("time_step_floor", c.time_step_floor, v.not_negative);
   v("rescale_prenorm_residual", c.rescale_prenorm_residual);
   v("use_cache", c.use_cache);
   v("tie_word_embeddings", c.tie_word_embeddings);
+}
+
+HFT_INLINE void MambaConfig::complete_from(const gguf_file& file) {
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+  expand = gguf_number(file, "ssm.inner_size") / std::max<isize>(hidden_size, 1);
+  use_bias = gguf_layers_have(file, "ssm_in.bias");
+  use_conv_bias = gguf_layers_have(file, "ssm_conv1d.bias");
 }
 
 HFT_INLINE void MambaConfig::check() const { check_mamba(*this, model_type); }

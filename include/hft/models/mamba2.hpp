@@ -21,12 +21,20 @@ struct Mamba2Config : MambaConfig {
   static constexpr const char* model_type = "mamba2";
   static constexpr const char* class_prefix = "Mamba2";
 
+  static constexpr name_tables names{
+      .base_model_prefix = "backbone", .rules = rules, .gguf = gguf_names, .old_endings = old_endings};
+
   Mamba2Config();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
   TextModelOptions<ResidualBlockOptions<Mamba2MixerOptions>> text_model() const;
+  void complete_from(const gguf_file& file) {
+    MambaConfig::complete_from(file);
+    time_step_rank = {};
+    head_dim = gguf_number(file, "ssm.inner_size") / std::max<isize>(num_heads, 1);
+  }
 };
 
 template <class B>
@@ -54,9 +62,9 @@ HFT_INLINE Mamba2Config::Mamba2Config() {
 
 HFT_INLINE void Mamba2Config::fields(field_visitor& v) {
   mamba_fields(*this, v);
-  v("num_heads", num_heads, v.extent);
+  v("num_heads", num_heads, v.extent.gguf("ssm.time_step_rank"));
   v("head_dim", head_dim, v.extent);
-  v("n_groups", n_groups, v.extent);
+  v("n_groups", n_groups, v.extent.gguf("ssm.group_count"));
   v("chunk_size", chunk_size, v.extent);
   v("time_step_limit", time_step_limit);
 }

@@ -36,7 +36,16 @@ struct MixtralConfig : DecoderConfig {
                                         {"layers.*.mlp.experts.*.up_proj", "layers.*.block_sparse_moe.experts.*.w3"},
                                         {"layers.*.mlp.experts.*.down_proj", "layers.*.block_sparse_moe.experts.*.w2"},
                                         {"classifier", "score"}};
-  static constexpr name_tables names{.rules = rules};
+  // Files of the first converters have each expert's matrices apart.
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.mlp.experts.*.gate_proj", "blk.*.ffn_gate.*"},
+                              {"model.layers.*.mlp.experts.*.up_proj", "blk.*.ffn_up.*"},
+                              {"model.layers.*.mlp.experts.*.down_proj", "blk.*.ffn_down.*"}});
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_architecture = "llama",
+                                     .gguf_told = gguf_has_experts};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -70,10 +79,10 @@ HFT_INLINE MixtralConfig::MixtralConfig() {
 
 HFT_INLINE void MixtralConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("sliding_window", sliding_window, v.extent);
-  v("num_local_experts", num_local_experts, v.extent.also("num_experts"));
-  v("num_experts_per_tok", num_experts_per_tok, v.extent);
+  v("num_local_experts", num_local_experts, v.extent.also("num_experts").gguf("expert_count"));
+  v("num_experts_per_tok", num_experts_per_tok, v.extent.gguf("expert_used_count"));
   v("output_router_logits", output_router_logits);
   v("router_aux_loss_coef", router_aux_loss_coef);
   v("router_jitter_noise", router_jitter_noise);

@@ -44,6 +44,7 @@ struct ModernBertConfig {
   void check() const;
   f64 initial_deviation(std::string_view path) const;
 
+  void complete_from(const gguf_file& file);
   bool slides(isize layer) const;
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -75,7 +76,12 @@ struct ModernBertConfig {
                                         {"summary", "head"},
                                         {"qa_outputs", "classifier"}};
   static constexpr std::string_view ignored[] = {"*inv_freq"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr auto gguf_names = gguf_gate_up_names;
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "modern-bert",
+                                     .gguf_class = "Model",
+                                     .ignored = ignored};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -107,19 +113,19 @@ HFT_INLINE void ModernBertConfig::fields(field_visitor& v) {
   v("global_rope_theta", rope_parameters.full_attention.rope_theta, v.old);
   v("local_rope_theta", rope_parameters.sliding_attention.rope_theta, v.old);
   v("vocab_size", vocab_size, v.extent);
-  v("hidden_size", hidden_size, v.extent);
-  v("intermediate_size", intermediate_size, v.extent);
-  v("num_hidden_layers", num_hidden_layers, v.layers);
-  v("num_attention_heads", num_attention_heads, v.extent);
+  v("hidden_size", hidden_size, v.extent.gguf("embedding_length"));
+  v("intermediate_size", intermediate_size, v.extent.gguf("feed_forward_length"));
+  v("num_hidden_layers", num_hidden_layers, v.layers.gguf("block_count"));
+  v("num_attention_heads", num_attention_heads, v.extent.gguf("attention.head_count"));
   v("hidden_activation", hidden_activation);
-  v("max_position_embeddings", max_position_embeddings, v.extent);
+  v("max_position_embeddings", max_position_embeddings, v.extent.gguf("context_length"));
   v("initializer_range", initializer_range);
   v("initializer_cutoff_factor", initializer_cutoff_factor);
-  v("norm_eps", norm_eps, v.not_negative);
+  v("norm_eps", norm_eps, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("norm_bias", norm_bias);
-  v("pad_token_id", pad_token_id);
-  v("eos_token_id", eos_token_id);
-  v("bos_token_id", bos_token_id);
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
   v("cls_token_id", cls_token_id);
   v("sep_token_id", sep_token_id);
   v("attention_bias", attention_bias);
@@ -127,7 +133,7 @@ HFT_INLINE void ModernBertConfig::fields(field_visitor& v) {
   v("layer_types", layer_types);
   v("global_attn_every_n_layers", global_attn_every_n_layers, v.extent.written_if_set());
   v("rope_parameters", rope_parameters);
-  v("local_attention", local_attention, v.extent);
+  v("local_attention", local_attention, v.extent.gguf("attention.sliding_window"));
   v("embedding_dropout", embedding_dropout, v.rate);
   v("mlp_bias", mlp_bias);
   v("mlp_dropout", mlp_dropout, v.rate);
@@ -142,6 +148,22 @@ HFT_INLINE void ModernBertConfig::fields(field_visitor& v) {
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+HFT_INLINE void ModernBertConfig::complete_from(const gguf_file& file) {
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+  tie_word_embeddings = true;
+  const auto theta = [&](const char* key, RopeParameters& rope) {
+    if (const auto* base = gguf_says(file, key)) rope.rope_theta = base->as_f64();
+  };
+  theta("rope.freq_base", rope_parameters.full_attention);
+  theta("rope.freq_base_swa", rope_parameters.sliding_attention);
+  if (const auto* every = gguf_says(file, "attention.sliding_window_pattern"); every && !every->is_array())
+    global_attn_every_n_layers = isize(every->as_i64());
+  else
+    layer_types = gguf_layer_types(file);
+  if (const auto* act = gguf_says(file, "hidden_activation")) hidden_activation = short_string(act->as_string());
+  norm_bias = file.find_tensor("output_norm.bias") != nullptr;
 }
 
 HFT_INLINE void ModernBertConfig::check() const {

@@ -1,6 +1,8 @@
 // MPT: a pre-norm decoder with LayerNorm, linear biases of positions, fused projections and no biases of layers.
 // MosaicML 2023. transformers/models/mpt/modeling_mpt.py
 #pragma once
+#include <algorithm>
+
 #include <hft/models/bloom.hpp>
 
 namespace hft {
@@ -64,6 +66,7 @@ struct MptConfig {
             .problem_type = problem_type};
   }
   f64 token_dropout() const { return 0.1; }
+  void complete_from(const gguf_file& file);
 
   static constexpr name_rule rules[] = {{"embed_tokens", "wte"},
                                         {"layers.*.input_layernorm", "blocks.*.norm_1"},
@@ -72,7 +75,7 @@ struct MptConfig {
                                         {"layers.*.post_attention_layernorm", "blocks.*.norm_2"},
                                         {"layers.*.mlp", "blocks.*.ffn"},
                                         {"norm", "norm_f"}};
-  static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules};
+  static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .gguf = gguf_decoder_names};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -110,14 +113,14 @@ HFT_INLINE void MptAttentionConfig::fields(field_visitor& v) {
 }
 
 HFT_INLINE void MptConfig::fields(field_visitor& v) {
-  v("d_model", d_model, v.extent.also("hidden_size"));
-  v("n_heads", n_heads, v.extent.also("num_attention_heads"));
-  v("n_layers", n_layers, v.layers.also("num_hidden_layers"));
+  v("d_model", d_model, v.extent.also("hidden_size").gguf("embedding_length"));
+  v("n_heads", n_heads, v.extent.also("num_attention_heads").gguf("attention.head_count"));
+  v("n_layers", n_layers, v.layers.also("num_hidden_layers").gguf("block_count"));
   v("expansion_ratio", expansion_ratio, v.extent);
-  v("max_seq_len", max_seq_len, v.extent);
+  v("max_seq_len", max_seq_len, v.extent.gguf("context_length"));
   v("vocab_size", vocab_size, v.extent);
   v("resid_pdrop", resid_pdrop, v.rate);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_epsilon"));
   v("emb_pdrop", emb_pdrop, v.rate);
   v("learned_pos_emb", learned_pos_emb);
   v("attn_config", attn_config);
@@ -129,11 +132,19 @@ HFT_INLINE void MptConfig::fields(field_visitor& v) {
   v("use_cache", use_cache);
   v("initializer_range", initializer_range);
   v("tie_word_embeddings", tie_word_embeddings);
-  v("pad_token_id", pad_token_id);
-  v("bos_token_id", bos_token_id);
-  v("eos_token_id", eos_token_id);
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("bos_token_id", bos_token_id, v.anything.gguf("tokenizer.ggml.bos_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+HFT_INLINE void MptConfig::complete_from(const gguf_file& file) {
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+  if (const auto* most = gguf_says(file, "attention.clamp_kqv")) attn_config.clip_qkv = most->as_f64();
+  const auto* bias = gguf_says(file, "attention.max_alibi_bias");
+  attn_config.alibi = bias && bias->as_f64() > 0;
+  if (attn_config.alibi) attn_config.alibi_bias_max = isize(std::clamp(bias->as_f64(), 1.0, 1e6));
 }
 
 HFT_INLINE void MptConfig::check() const {

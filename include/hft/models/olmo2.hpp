@@ -18,8 +18,12 @@ struct Olmo2Config : DecoderConfig {
 
   static constexpr const char* model_type = "olmo2";
   static constexpr const char* class_prefix = "Olmo2";
-  static constexpr name_tables names{
-      .rules = post_norm_rules, .gguf = gguf_post_norm_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
+  static bool gguf_has_window(const gguf_file& file) { return gguf_says(file, "attention.sliding_window") != nullptr; }
+  static constexpr name_tables names{.rules = post_norm_rules,
+                                     .gguf = gguf_post_norm_names,
+                                     .gguf_pairs = false,
+                                     .gguf_told = [](const gguf_file& file) { return !gguf_has_window(file); },
+                                     .ignored = LlamaConfig::ignored};
 
   Olmo2Config();
   void fields(field_visitor& v);

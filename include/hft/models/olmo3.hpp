@@ -14,11 +14,23 @@ struct Olmo3Config : Olmo2Config {
   static constexpr const char* model_type = "olmo3";
   static constexpr const char* class_prefix = "Olmo3";
 
+  static constexpr name_tables names{.rules = post_norm_rules,
+                                     .gguf = gguf_post_norm_names,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "olmo2",
+                                     .gguf_told = gguf_has_window,
+                                     .ignored = LlamaConfig::ignored};
+
   Olmo3Config() { rope_parameters.full_attention.rope_theta = rope_parameters.sliding_attention.rope_theta = 5e5; }
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file, rope_parameters.full_attention);
+    rope_parameters.sliding_attention.rope_theta = rope_parameters.full_attention.rope_theta;
+    layer_types = gguf_layer_types(file);
+  }
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 4); }
   RopeScaling rope(bool slides = false) const { return rope_of(rope_parameters.of(slides)); }
   AttentionOptions attention(isize layer) const;
@@ -42,9 +54,9 @@ struct olmo3 : architecture<Olmo3Config, Olmo3Model, Olmo3ForCausalLM, Olmo3ForS
 HFT_INLINE void Olmo3Config::fields(field_visitor& v) {
   v("rope_scaling", rope_parameters.full_attention, v.old);  // beside rope_theta
   decoder_fields(*this, v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
-  v("sliding_window", sliding_window, v.extent);
+  v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("layer_types", layer_types);
 }
 

@@ -24,6 +24,11 @@ struct PhiConfig : DecoderConfig {
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
   f64 token_dropout() const { return 0.1; }
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    intermediate_size = gguf_mlp_width(file).value_or(intermediate_size);
+    if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
+  }
 
   static constexpr name_rule rules[] = {{"layers.*.self_attn.o_proj", "layers.*.self_attn.dense"},
                                         {"layers.*.self_attn.q_norm", "layers.*.self_attn.q_layernorm"},

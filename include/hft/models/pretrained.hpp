@@ -10,6 +10,7 @@
 //   static constexpr name_tables names                       loading.hpp
 //   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...
 //   void complete_from(const gguf_file&)                     optional: what a GGUF file says beside its keys
+//   std::vector<row_parts> gguf_parts(std::string_view path) optional: of weights that its files have part by part
 //   f64 initializer_range, or initial_deviation(path)        of weights at the start
 //   void adapt(class_suffix, base model's options) const     optional: what differs in the base model of some classes
 //   bool initialise(path, shape, random, values) const       optional: fills what starts in a way of its own
@@ -351,6 +352,10 @@ HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const che
   plan.leave_out_absent = [&](const is_stored& stored) { model.leave_out_absent(stored); };
   plan.num_heads = get_field(config.ref(), "num_attention_heads").value_or(0);
   plan.num_kv_heads = get_field(config.ref(), "num_key_value_heads").value_or(plan.num_heads);
+  plan.left_out = get_field(config.ref(), "pad_token_id").value_or(-1) + 1;
+  plan.parts_of = [&info = config.info(), c = config.ref().config.config](std::string_view path) {
+    return info.gguf_parts(c, path);
+  };
   load_weights(source, plan, options, model);
   model.tie_weights();
   after_loading work;

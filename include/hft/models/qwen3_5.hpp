@@ -18,13 +18,24 @@ struct Qwen3_5TextConfig : DecoderConfig {
       {"Model", "TextModel"}, {"ForSequenceClassification", "TextForSequenceClassification"}};
   // Of the layers that predict further tokens, and of images.
   static constexpr std::string_view ignored[] = {"mtp.*", "model.visual.*"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored, .class_suffixes = class_suffixes};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_delta_names,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "qwen35",
+                                     .ignored = ignored,
+                                     .class_suffixes = class_suffixes};
 
   Qwen3_5TextConfig();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
+    delta.complete_from(file);
+  }
+  std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, false); }
   TextModelOptions<> text_model() const { return DeltaLayers::model(*this); }
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
@@ -60,7 +71,7 @@ HFT_INLINE Qwen3_5TextConfig::Qwen3_5TextConfig() {
 
 HFT_INLINE void Qwen3_5TextConfig::fields(field_visitor& v) {
   DecoderConfig::fields(v);
-  v("rms_norm_eps", rms_norm_eps, v.not_negative);
+  v("rms_norm_eps", rms_norm_eps, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("attention_bias", attention_bias);
   delta.fields(v);
 }

@@ -17,14 +17,25 @@ struct Qwen3_5MoeTextConfig : SparseConfig {
   static constexpr const char* model_type = "qwen3_5_moe_text";
   static constexpr const char* class_prefix = "Qwen3_5Moe";
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {{"Model", "TextModel"}};
-  static constexpr name_tables names{
-      .rules = rules, .ignored = Qwen3_5TextConfig::ignored, .class_suffixes = class_suffixes};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_delta_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "qwen35moe",
+                                     .ignored = Qwen3_5TextConfig::ignored,
+                                     .class_suffixes = class_suffixes};
 
   Qwen3_5MoeTextConfig();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
+    delta.complete_from(file);
+  }
+  std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, false); }
   TextModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
@@ -61,8 +72,9 @@ HFT_INLINE void Qwen3_5MoeTextConfig::fields(field_visitor& v) {
   SparseConfig::fields(v);
   v("attention_bias", attention_bias);
   delta.fields(v);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
-  v("shared_expert_intermediate_size", shared_expert_intermediate_size, v.extent);
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
+  v("shared_expert_intermediate_size", shared_expert_intermediate_size,
+    v.extent.gguf("expert_shared_feed_forward_length"));
 }
 
 HFT_INLINE void Qwen3_5MoeTextConfig::check() const {

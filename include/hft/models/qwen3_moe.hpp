@@ -27,6 +27,10 @@ struct Qwen3MoeConfig : SparseConfig {
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    SparseConfig::complete_from(file);
+    norm_topk_prob = true;  // as llama.cpp takes it
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };

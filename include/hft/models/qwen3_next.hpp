@@ -20,13 +20,27 @@ struct Qwen3NextConfig : SparseConfig {
   static constexpr const char* class_prefix = "Qwen3Next";
   // Of the layers that predict further tokens.
   static constexpr std::string_view ignored[] = {"mtp.*"};
-  static constexpr name_tables names{.question_answering_prefix = "transformer", .rules = rules, .ignored = ignored};
+  static constexpr auto gguf_names = joined_rules(gguf_fused_delta_names, gguf_plus_one_names);
+  static constexpr name_tables names{.question_answering_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_joins = gguf_delta_joins,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "qwen3next",
+                                     .ignored = ignored};
 
   Qwen3NextConfig();
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
+    delta.complete_from(file);
+  }
+  std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, true); }
   TextModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
@@ -78,8 +92,9 @@ HFT_INLINE void Qwen3NextConfig::fields(field_visitor& v) {
   SparseConfig::fields(v);
   v("attention_bias", attention_bias);
   delta.fields(v);
-  v("moe_intermediate_size", moe_intermediate_size, v.extent);
-  v("shared_expert_intermediate_size", shared_expert_intermediate_size, v.extent);
+  v("moe_intermediate_size", moe_intermediate_size, v.extent.gguf("expert_feed_forward_length"));
+  v("shared_expert_intermediate_size", shared_expert_intermediate_size,
+    v.extent.gguf("expert_shared_feed_forward_length"));
   sparse.fields(v);
 }
 

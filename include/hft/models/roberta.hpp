@@ -18,6 +18,7 @@ struct RobertaConfig : EncoderConfig {
     pad_token_id = 1;
   }
   void check() const { EncoderConfig::check(model_type, true); }
+  void complete_from(const gguf_file& file);
   TextModelOptions<> text_model() const {
     auto o = EncoderConfig::text_model("RobertaModel");
     o.embeddings.positions_skip_padding = true;
@@ -36,9 +37,38 @@ struct RobertaConfig : EncoderConfig {
   static constexpr auto rules = joined_rules(layer_rules, head_rules);
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
   static constexpr std::string_view may_be_left[] = {"*pooler.dense.*"};
-  static constexpr name_tables names{
-      .base_model_prefix = "roberta", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
+  static constexpr name_rule gguf_head_names[] = {{"model.embed_positions", "position_embd", stored_as::after_padding},
+                                                  {"classifier.dense", "cls"},
+                                                  {"classifier.out_proj", "cls.output"}};
+  static constexpr auto gguf_names = joined_rules(gguf_head_names, EncoderConfig::gguf_names);
+  static constexpr name_tables names{.base_model_prefix = "roberta",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "bert",
+                                     .gguf_class = "Model",
+                                     .gguf_told = gguf_skips_padding,
+                                     .ignored = ignored,
+                                     .may_be_left = may_be_left};
 };
+
+#if HFT_DEFINES(MODELS)
+// The table of a file has no rows of positions up to that of padding, which the model's has.
+HFT_INLINE void RobertaConfig::complete_from(const gguf_file& file) {
+  EncoderConfig::complete_from(file);
+  if (!pad_token_id || *pad_token_id < 0)
+    throw config_error(model_type, "tokenizer.ggml.padding_token_id", "an id", "none");
+  if (*pad_token_id < vocab_size && f64(max_position_embeddings) < field_visitor::largest_extent)
+    max_position_embeddings += *pad_token_id + 1;
+  if (const auto* labels = gguf_says(file, "classifier.output_labels")) {
+    id2label.names.clear();
+    for (const auto name : labels->as_strings()) id2label.names.emplace_back(name);
+  } else if (const auto* out = file.find_tensor("cls.output.weight"); out && !out->shape.empty()) {
+    id2label.names.clear();
+    for (isize i = 0; i < std::min(out->shape[0], detail::most_labels); ++i)
+      id2label.names.push_back(detail::cat("LABEL_", i));
+  }
+}
+#endif  // HFT_DEFINES
 
 /// transformers.XLMRobertaConfig.
 struct XLMRobertaConfig : RobertaConfig {

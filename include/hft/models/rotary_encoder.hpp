@@ -33,7 +33,7 @@ using RotaryEncoder = TextModel<RotaryEncoderBlock, LayerNorm, B>;
 HFT_INLINE void RotaryEncoderConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
   v("rope_parameters", rope_parameters);
-  v("head_dim", head_dim, v.extent.written_if_set());
+  v("head_dim", head_dim, v.extent.gguf("attention.key_length").written_if_set());
 }
 
 HFT_INLINE void RotaryEncoderConfig::check(const char* model_type) const {

@@ -5,6 +5,7 @@
 #include <hft/layers/attention.hpp>
 #include <hft/layers/cross_attention.hpp>
 #include <hft/layers/experts.hpp>
+#include <hft/models/gguf_names.hpp>
 #include <hft/models/heads/classification.hpp>
 #include <hft/models/heads/question_answering.hpp>
 #include <hft/models/heads/seq2seq_lm.hpp>
@@ -96,8 +97,53 @@ struct T5Config {
                                                      "lm_head.weight"};  // of an encoder alone
   static constexpr std::pair<std::string_view, std::string_view> prefixes[] = {
       {"ForSequenceClassification", "transformer"}, {"ForTokenClassification", "transformer"}};
-  static constexpr name_tables names{
-      .base_model_prefix = "", .prefixes = prefixes, .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
+  static constexpr name_rule gguf_encoder_names[] = {
+      {"model.shared", "token_embd"},
+      {"model.encoder.position_bias.*.relative_attention_bias", "enc.blk.*.attn_rel_b"},
+      {"model.encoder.position_bias.relative_attention_bias", "enc.blk.0.attn_rel_b"},
+      {"model.encoder.layers.*.input_layernorm", "enc.blk.*.attn_norm"},
+      {"model.encoder.layers.*.self_attn.q_proj", "enc.blk.*.attn_q"},
+      {"model.encoder.layers.*.self_attn.k_proj", "enc.blk.*.attn_k"},
+      {"model.encoder.layers.*.self_attn.v_proj", "enc.blk.*.attn_v"},
+      {"model.encoder.layers.*.self_attn.o_proj", "enc.blk.*.attn_o"},
+      {"model.encoder.layers.*.post_attention_layernorm", "enc.blk.*.ffn_norm"},
+      {"model.encoder.layers.*.mlp.in_proj", "enc.blk.*.ffn_up"},
+      {"model.encoder.layers.*.mlp.gate_proj", "enc.blk.*.ffn_gate"},
+      {"model.encoder.layers.*.mlp.up_proj", "enc.blk.*.ffn_up"},
+      {"model.encoder.layers.*.mlp.down_proj", "enc.blk.*.ffn_down"},
+      {"model.encoder.norm", "enc.output_norm"},
+      {"lm_head", "output"}};
+  static constexpr name_rule gguf_decoder_names[] = {
+      {"model.decoder.position_bias.*.relative_attention_bias", "dec.blk.*.attn_rel_b"},
+      {"model.decoder.position_bias.relative_attention_bias", "dec.blk.0.attn_rel_b"},
+      {"model.decoder.layers.*.input_layernorm", "dec.blk.*.attn_norm"},
+      {"model.decoder.layers.*.self_attn.q_proj", "dec.blk.*.attn_q"},
+      {"model.decoder.layers.*.self_attn.k_proj", "dec.blk.*.attn_k"},
+      {"model.decoder.layers.*.self_attn.v_proj", "dec.blk.*.attn_v"},
+      {"model.decoder.layers.*.self_attn.o_proj", "dec.blk.*.attn_o"},
+      {"model.decoder.layers.*.cross_attn_layernorm", "dec.blk.*.cross_attn_norm"},
+      {"model.decoder.layers.*.cross_attn.q_proj", "dec.blk.*.cross_attn_q"},
+      {"model.decoder.layers.*.cross_attn.k_proj", "dec.blk.*.cross_attn_k"},
+      {"model.decoder.layers.*.cross_attn.v_proj", "dec.blk.*.cross_attn_v"},
+      {"model.decoder.layers.*.cross_attn.o_proj", "dec.blk.*.cross_attn_o"},
+      {"model.decoder.layers.*.post_attention_layernorm", "dec.blk.*.ffn_norm"},
+      {"model.decoder.layers.*.mlp.in_proj", "dec.blk.*.ffn_up"},
+      {"model.decoder.layers.*.mlp.gate_proj", "dec.blk.*.ffn_gate"},
+      {"model.decoder.layers.*.mlp.up_proj", "dec.blk.*.ffn_up"},
+      {"model.decoder.layers.*.mlp.down_proj", "dec.blk.*.ffn_down"},
+      {"model.decoder.norm", "dec.output_norm"}};
+  static constexpr auto gguf_names = joined_rules(gguf_encoder_names, gguf_decoder_names);
+  /// Whether a file's layers each have their own bias of positions.
+  static bool gguf_is_umt5(const gguf_file& file) { return file.find_tensor("enc.blk.1.attn_rel_b.weight") != nullptr; }
+  void complete_from(const gguf_file& file);
+  static constexpr name_tables names{.base_model_prefix = "",
+                                     .prefixes = prefixes,
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "t5",
+                                     .gguf_told = [](const gguf_file& file) { return !gguf_is_umt5(file); },
+                                     .ignored = ignored,
+                                     .may_be_left = may_be_left};
 
  protected:
   TextModelOptions<> stack(isize depth, bool decodes) const;
@@ -141,28 +187,34 @@ struct t5 : architecture<T5Config, T5Model, T5ForConditionalGeneration, T5Encode
 
 HFT_INLINE void T5Config::fields(field_visitor& v) {
   v("vocab_size", vocab_size, v.extent);
-  v("d_model", d_model, v.extent.also("hidden_size"));
-  v("d_kv", d_kv, v.extent.also("head_dim"));
-  v("d_ff", d_ff, v.extent);
-  v("num_layers", num_layers, v.layers.also("num_hidden_layers"));
-  v("num_decoder_layers", num_decoder_layers, v.layers);
-  v("num_heads", num_heads, v.extent.also("num_attention_heads"));
-  v("relative_attention_num_buckets", relative_attention_num_buckets, v.extent);
+  v("d_model", d_model, v.extent.also("hidden_size").gguf("embedding_length"));
+  v("d_kv", d_kv, v.extent.also("head_dim").gguf("attention.key_length"));
+  v("d_ff", d_ff, v.extent.gguf("feed_forward_length"));
+  v("num_layers", num_layers, v.layers.also("num_hidden_layers").gguf("block_count"));
+  v("num_decoder_layers", num_decoder_layers, v.layers.gguf("decoder_block_count"));
+  v("num_heads", num_heads, v.extent.also("num_attention_heads").gguf("attention.head_count"));
+  v("relative_attention_num_buckets", relative_attention_num_buckets,
+    v.extent.gguf("attention.relative_buckets_count"));
   v("relative_attention_max_distance", relative_attention_max_distance, v.extent);
   v("dropout_rate", dropout_rate, v.rate);
   v("classifier_dropout", classifier_dropout, v.rate);
-  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative);
+  v("layer_norm_epsilon", layer_norm_epsilon, v.not_negative.gguf("attention.layer_norm_rms_epsilon"));
   v("initializer_factor", initializer_factor);
   v("feed_forward_proj", feed_forward_proj);
   v("use_cache", use_cache);
   v("is_encoder_decoder", is_encoder_decoder);
-  v("pad_token_id", pad_token_id);
-  v("eos_token_id", eos_token_id);
-  v("decoder_start_token_id", decoder_start_token_id);
+  v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
+  v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
+  v("decoder_start_token_id", decoder_start_token_id, v.anything.gguf("decoder_start_token_id"));
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
   v("scale_decoder_outputs", scale_decoder_outputs);
+}
+
+HFT_INLINE void T5Config::complete_from(const gguf_file& file) {
+  complete_embeddings_from(file, vocab_size, tie_word_embeddings);
+  feed_forward_proj = file.find_tensor("enc.blk.0.ffn_gate.weight") ? "gated-gelu" : "relu";
 }
 
 HFT_INLINE void T5Config::check() const {

@@ -10,6 +10,15 @@ struct UMT5Config : MT5Config {
   static constexpr const char* model_type = "umt5";
   static constexpr const char* class_prefix = "UMT5";
 
+  static constexpr name_tables names{.base_model_prefix = "",
+                                     .prefixes = prefixes,
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "t5",
+                                     .gguf_told = gguf_is_umt5,
+                                     .ignored = ignored,
+                                     .may_be_left = may_be_left};
+
   TextModelOptions<> encoder() const { return with_biases(MT5Config::encoder()); }
   TextModelOptions<> decoder() const { return with_biases(MT5Config::decoder()); }
   Seq2SeqLMHeadOptions seq2seq_lm_head() const { return T5Config::seq2seq_lm_head(); }
