@@ -35,7 +35,7 @@ CASES = {
     **{arch: ["base"] for arch in ("starcoder2", "cohere", "bloom", "gpt2", "gpt_bigcode", "mpt", "phi", "mixtral")},
     **{arch: ["base"] for arch in ("mamba", "falcon_mamba", "mamba2", "deepseek_v3", "lfm2", "llama4_text", "apertus")},
     **{arch: ["base"] for arch in ("qwen3_5_moe_text", "olmo3", "ernie4_5_moe", "bert", "distilbert")},
-    **{arch: ["base"] for arch in ("roberta", "xlm-roberta", "nomic_bert", "modernbert", "eurobert", "umt5")},
+    **{arch: ["base"] for arch in ("xlm-roberta", "nomic_bert", "modernbert", "eurobert", "umt5")},
     "gpt_neox": ["base"],
     "falcon": ["new_decoder", "one_norm", "base"],
     "qwen2_moe": ["every_layer"],
@@ -45,6 +45,7 @@ CASES = {
     "deepseek_v2": ["base", "groups"],
     "qwen3_5_text": ["base", "grouped"],
     "t5": ["base", "gated"],
+    "roberta": ["base", "sequence_classification"],
 }
 # What llama.cpp computes, whatever the config says.
 TAKEN = {
@@ -67,10 +68,13 @@ TAKEN = {
             **{"rope_theta": 10000.0, "rope_type": "yarn"},
         }
     },
-    **{arch: {"relative_attention_max_distance": 128, "scale_decoder_outputs": None} for arch in ("t5", "umt5")},
+    **{arch: {"relative_attention_max_distance": 128} for arch in ("t5", "umt5")},
 }
 # Passes whose tokens see those of padding, for whose position the file has no row.
-NOT_SAID = {"roberta": ["no_mask"], "xlm-roberta": ["no_mask"]}
+NOT_SAID = {
+    **{checkpoint: ["no_mask"] for checkpoint in ("roberta/base", "xlm-roberta/base")},
+    "roberta/sequence_classification": ["no_mask", "left_padded"],
+}
 # Fields of older configs that the converter asks for, and what it does without.
 EXTRA = {
     "cohere2": {"rotary_pct": 1.0},
@@ -211,7 +215,7 @@ def convert(llama_cpp, checkpoint):
         lines = ",\n".join(f"  {json.dumps(n)}: {json.dumps(r)}" for n, r in sorted(recipes.items()))
         (FOLDER / f"{name}.json").write_text(
             f'{{"checkpoint": {json.dumps(checkpoint)}, "config": {json.dumps(taken)}, '
-            + (f'"without": {json.dumps(NOT_SAID[arch])}, ' if arch in NOT_SAID else "")
+            + (f'"without": {json.dumps(NOT_SAID[checkpoint])}, ' if checkpoint in NOT_SAID else "")
             + (f'"arrays": {json.dumps(arrays)}, ' if arrays else "")
             + f'"tensors": {{\n{lines}\n}}}}\n'
         )

@@ -352,7 +352,8 @@ HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const che
   plan.leave_out_absent = [&](const is_stored& stored) { model.leave_out_absent(stored); };
   plan.num_heads = get_field(config.ref(), "num_attention_heads").value_or(0);
   plan.num_kv_heads = get_field(config.ref(), "num_key_value_heads").value_or(plan.num_heads);
-  plan.left_out = get_field(config.ref(), "pad_token_id").value_or(-1) + 1;
+  const isize padding = get_field(config.ref(), "pad_token_id").value_or(-1);
+  plan.left_out = padding >= 0 && f64(padding) < field_visitor::largest_extent ? padding + 1 : 0;
   plan.parts_of = [&info = config.info(), c = config.ref().config.config](std::string_view path) {
     return info.gguf_parts(c, path);
   };
