@@ -44,7 +44,10 @@ class model_step final : public generation_step {
       encodes = true;
       if constexpr (requires { model.is_encoder_decoder(); }) encodes = model.is_encoder_decoder();
     }
-    reads_all = requires { model.next_logits(mask_, cache_, true); };
+    if constexpr (requires { model.next_logits(mask_, cache_, true); }) {
+      reads_all = true;
+      if constexpr (requires { model.reads_all(); }) reads_all = model.reads_all();
+    }
     if constexpr (requires { model.max_positions(); }) max_positions = model.max_positions();
     if constexpr (requires { model.max_position_embeddings(); })
       max_position_embeddings = model.max_position_embeddings();
@@ -95,13 +98,11 @@ class model_step final : public generation_step {
                                           .encoder_outputs = encoded_},
                       args)
             .logits;
-    if constexpr (requires { model_.next_logits(input_ids, cache_, true); }) {
-      return model_.next_logits(input_ids, cache_, std::exchange(first_, false));
-    } else {
-      args.attention_mask = attention_mask;
-      args.position_ids = position_ids;
-      if constexpr (requires { model_(input_ids, args).logits; }) return model_(input_ids, args).logits;
-    }
+    if constexpr (requires { model_.next_logits(input_ids, cache_, true); })
+      if (reads_all) return model_.next_logits(input_ids, cache_, std::exchange(first_, false));
+    args.attention_mask = attention_mask;
+    args.position_ids = position_ids;
+    if constexpr (requires { model_(input_ids, args).logits; }) return model_(input_ids, args).logits;
   }
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {

@@ -63,6 +63,15 @@ class AnyModel {
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     return model_->logits(input_ids, args);
   }
+  /// Whether generation gives it all tokens in each pass, and those (B,1,V) of the token that follows: see
+  /// ForPermutedLM.
+  bool reads_all() const { return model_->reads_all(); }
+  template <class Memory>
+  Tensor<A, 3, D> next_logits(const Tensor<i64, 2>& input_ids, Memory* memory, bool first) const {
+    ForwardArgs<A, D> args;
+    args.past_key_values = memory;
+    return model_->next_logits(input_ids, args, first);
+  }
   /// The logits of an encoder and a decoder. Throws unsupported_error for a model of another kind.
   Seq2SeqLMOutput<A, D> operator()(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args = {}) const {
     return model_->logits(inputs, args);
@@ -114,6 +123,8 @@ class AnyModel {
     virtual std::string architecture() const = 0;
     virtual bool is_causal_lm() const = 0;
     virtual bool is_encoder_decoder() const = 0;
+    virtual bool reads_all() const = 0;
+    virtual Tensor<A, 3, D> next_logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>& memory, bool first) const = 0;
     virtual Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>&, const ForwardArgs<A, D>&) const = 0;
     virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask,
                                    const Tensor<i64, 2>& global) const = 0;
@@ -142,12 +153,23 @@ class AnyModel {
     using output = decltype(std::declval<const Body&>()(typename Body::inputs{}));
     static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
     static constexpr bool answers = std::is_same_v<output, Seq2SeqLMOutput<A, D>>;
+    static constexpr bool asks = requires(const Body& b, const ForwardArgs<A, D>& args) {
+      b.next_logits(Tensor<i64, 2>(), args.past_key_values, true);
+    };
 
     explicit holder(std::unique_ptr<NamedModel<Body>> m)
         : interface(*m, m->any_config(), m->generation_config), model(*m), owner(std::move(m)) {}
     std::string architecture() const override { return model.architecture(); }
     bool is_causal_lm() const override { return causal; }
     bool is_encoder_decoder() const override { return answers; }
+    bool reads_all() const override { return asks; }
+    Tensor<A, 3, D> next_logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
+                                bool first) const override {
+      if constexpr (asks)
+        return model.next_logits(input_ids, args.past_key_values, first);
+      else
+        throw unsupported_error(architecture(), "next_logits", "a model that asks for a place");
+    }
     CausalLMOutput<A, D> logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
       if constexpr (causal)
         return model(input_ids, args);
