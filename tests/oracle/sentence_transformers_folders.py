@@ -1,5 +1,5 @@
 """Tiny folders of sentence-transformers and what the package makes with them: tests/data/sentence_transformers/* the
-vectors of texts, tests/data/cross_encoders/* the scores of pairs.
+vectors of texts, tests/data/cross_encoders/* the scores of pairs, tests/data/sparse_encoders/* weights of tokens.
 
 Each has its modules, prompts and settings as the package saves them, weights.json for all weights (seeded.py), and
 golden.json: calls of encode with their options, and what came out.
@@ -13,6 +13,7 @@ import tempfile
 import safetensors.torch
 import sentence_transformers
 import sentence_transformers.sentence_transformer.modules as modules
+import sentence_transformers.sparse_encoder.modules
 import tokenizers
 import torch
 import transformers
@@ -233,6 +234,7 @@ def main():
     words()
     routes()
     cross_encoders()
+    sparse_encoders()
 
 
 def words():
@@ -445,6 +447,93 @@ def cross_encoders():
     )
 
 
+def sparse_encoders():
+    """Vectors over a vocabulary, by logits of a masked language model, weights of tokens, or latent features."""
+    sparse = sentence_transformers.sparse_encoder.modules
+
+    def masked(place):
+        transformers.BertForMaskedLM(transformers.BertConfig(**SIZES, max_position_embeddings=24)).save_pretrained(place)
+        bert_tokenizer().save_pretrained(place)
+
+    def write_sparse(name, calls, make, encoder=masked, edit=None, **settings):
+        target = DATA / "sparse_encoders" / name
+        shutil.rmtree(target, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as place:
+            encoder(pathlib.Path(place))
+            if make:
+                parts = make(place)
+            else:
+                shutil.copytree(place, target)
+        if make:
+            sentence_transformers.SparseEncoder(modules=parts, device="cpu", **settings).save(
+                str(target), create_model_card=False
+            )
+        if edit:
+            edit(target)
+        seeded.replace_weights(target)
+        model = sentence_transformers.SparseEncoder(str(seeded.checkpoint(target)), device="cpu")
+        golden = {
+            "texts": TEXTS,
+            "versions": {"sentence-transformers": sentence_transformers.__version__},
+            "calls": [],
+        }
+        for options in calls:
+            method = options.pop("method", "encode")
+            vectors = getattr(model, method)(TEXTS, convert_to_sparse_tensor=False, **options)
+            similarity = model.similarity(vectors, vectors[:2])
+            golden["calls"].append(
+                {
+                    "method": method,
+                    "options": options,
+                    "embeddings": rounded(vectors.tolist(), 6),
+                    "similarity": rounded(similarity.tolist(), 5),
+                    "tokens": [[token for token, _ in row] for row in model.decode(vectors, top_k=3)],
+                }
+            )
+        (target / "golden.json").write_text(json.dumps(golden, indent=0))
+        print(name, vectors.shape, golden["calls"][0]["tokens"])
+
+    def fill_mask(place):
+        return Transformer(place, transformer_task="fill-mask")
+
+    def older(target):
+        edit_json(
+            target / "modules.json",
+            lambda modules: modules[0].update(type="sentence_transformers.sparse_encoder.models.MLMTransformer"),
+        )
+        (target / "sentence_bert_config.json").write_text('{"max_seq_length": 12, "do_lower_case": false}')
+
+    write_sparse("splade", [{}, {"max_active_dims": 4}], lambda place: [fill_mask(place), sparse.SpladePooling("max")])
+    write_sparse(
+        "splade_sum",
+        [{}],
+        lambda place: [fill_mask(place), sparse.SpladePooling("sum", activation_function="log1p_relu")],
+        edit=older,
+        similarity_fn_name="cosine",
+    )
+    write_sparse("without_modules", [{}], None)
+    write_sparse(
+        "token_weights",
+        [{"method": "encode_query"}, {"method": "encode_document"}],
+        lambda place: [
+            modules.Router.for_query_document(
+                [sparse.SparseStaticEmbedding(bert_tokenizer(), torch.zeros(VOCABULARY))],
+                [fill_mask(place), sparse.SpladePooling("max")],
+            )
+        ],
+    )
+    write_sparse(
+        "latent",
+        [{}, {"max_active_dims": 2}],
+        lambda place: [
+            Transformer(place),
+            modules.Pooling(16, "mean"),
+            sparse.SparseAutoEncoder(16, hidden_dim=27, k=5, normalize=True),
+        ],
+        encoder=encoder,
+    )
+
+
 def architectures():
     """Folders of other models, as their makers publish them: pooling, prompts and padding."""
 
@@ -539,7 +628,9 @@ def architectures():
         "gte",
         [{}],
         pooled("cls", Normalize()),
-        encoder=of(transformers.GteModel, transformers.GteConfig(**SIZES, max_position_embeddings=24), bert_tokenizer()),
+        encoder=of(
+            transformers.GteModel, transformers.GteConfig(**SIZES, max_position_embeddings=24), bert_tokenizer()
+        ),
     )
     write(
         "jina_embeddings_v3",

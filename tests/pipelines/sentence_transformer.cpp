@@ -177,8 +177,9 @@ BOOST_AUTO_TEST_CASE(what_a_folder_must_not_say) {
     return R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},)" + second + "]";
   };
   says("modules.json", modules(R"({"idx":1,"name":"1","path":"1_Pooling","type":"x.GRU"})"),
-       "[DIR/1_Pooling] module: expected Transformer, StaticEmbedding, WordEmbeddings, BoW, Router, Pooling, Dense, "
-       "LayerNorm, Normalize, WordWeights, WeightedLayerPooling, CNN, LSTM or Dropout, got 'GRU'");
+       "[DIR/1_Pooling] module: expected Transformer, MLMTransformer, StaticEmbedding, SparseStaticEmbedding, "
+       "WordEmbeddings, BoW, Router, Pooling, SpladePooling, Dense, SparseAutoEncoder, LayerNorm, Normalize, "
+       "WordWeights, WeightedLayerPooling, CNN, LSTM or Dropout, got 'GRU'");
   says("modules.json", modules(R"({"idx":1,"name":"1","path":"../1","type":"x.Pooling"})"),
        "[DIR/modules.json] path: expected a folder inside this one, got '../1'");
   says("modules.json", modules(R"({"idx":1,"name":"1","path":"6_Normalize","type":"x.Normalize"})"),
@@ -199,9 +200,8 @@ BOOST_AUTO_TEST_CASE(what_a_folder_must_not_say) {
   says("sentence_bert_config.json", R"({"transformer_task": "fill-mask"})",
        "[DIR/sentence_bert_config.json] transformer_task: expected feature-extraction, got 'fill-mask'");
   says("modules.json", R"([{"idx":0,"name":"0","path":"1_Pooling","type":"x.Pooling"}])",
-       "[DIR/modules.json] its first module: expected a Transformer, StaticEmbedding, WordEmbeddings, BoW or Router, "
-       "got "
-       "'x.Pooling'");
+       "[DIR/modules.json] its first module: expected a Transformer, MLMTransformer, StaticEmbedding, "
+       "SparseStaticEmbedding, WordEmbeddings, BoW or Router, got 'x.Pooling'");
   says("1_Pooling/config.json", R"({"pooling_mode": ["mean", "median"]})",
        "[DIR/1_Pooling/config.json] pooling_mode: expected cls, max, mean, mean_sqrt_len_tokens, weightedmean or "
        "lasttoken, got 'median'");

@@ -164,6 +164,8 @@
 #include <hft/pipelines/sentence_transformer.hpp>
 #include <hft/pipelines/sentence_words.hpp>
 #include <hft/pipelines/similarity.hpp>
+#include <hft/pipelines/sparse_encoder.hpp>
+#include <hft/pipelines/sparse_modules.hpp>
 #include <hft/pipelines/torch_activation.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>

@@ -152,10 +152,10 @@ HFT_INLINE cross_encoder_pipeline::cross_encoder_pipeline(const std::filesystem:
       tokenizer_([&] {
         const auto place = transformer_of(folder);
         const auto settings = transformer_settings::read(place);
-        settings.check_task("sequence-classification", "logits");
+        settings.task("sequence-classification", {"sequence-classification"});
         return settings.tokenizer(place, max_positions);
       }()),
-      config_(SentenceTransformerConfig::read(folder)) {
+      config_(SentenceTransformerConfig::read(folder, {})) {
   // Where it is said: beside the modules, in the model's config, and there under its older name.
   std::string name = config_.activation_fn, field = "activation_fn";
   auto where = (folder / "config_sentence_transformers.json").string();

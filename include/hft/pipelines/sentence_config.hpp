@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
@@ -23,9 +24,11 @@ struct SentenceTransformerConfig {
   std::string activation_fn{};  // of a CrossEncoder's scores: a class of torch.nn; empty: by default
 
   /// Throws format_error for values of a wrong type, config_error for those that do not fit.
-  static SentenceTransformerConfig from_json(const json& object, const std::string& where);
+  /// Fields that it does not say are those of `config`.
+  static SentenceTransformerConfig from_json(const json& object, const std::string& where,
+                                             SentenceTransformerConfig config);
   /// That of a folder, which may have none.
-  static SentenceTransformerConfig read(const std::filesystem::path& folder);
+  static SentenceTransformerConfig read(const std::filesystem::path& folder, SentenceTransformerConfig config);
 
   /// What stands before a call's texts: `prompt`, or else that of the name, or of the default one.
   /// Throws value_error for a name that is not one of prompts.
@@ -35,9 +38,8 @@ struct SentenceTransformerConfig {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::from_json(const json& object,
-                                                                          const std::string& where) {
-  SentenceTransformerConfig config;
+HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::from_json(const json& object, const std::string& where,
+                                                                          SentenceTransformerConfig config) {
   if (const json* prompts = find_member(object, "prompts", where)) {
     if (!prompts->is_object()) throw format_error(where, "prompts", "an object", detail::describe(*prompts));
     for (const auto& [name, text] : prompts->items())
@@ -53,9 +55,10 @@ HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::from_json(const 
   return config;
 }
 
-HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::read(const std::filesystem::path& folder) {
+HFT_INLINE SentenceTransformerConfig SentenceTransformerConfig::read(const std::filesystem::path& folder,
+                                                                     SentenceTransformerConfig config) {
   const auto file = folder / "config_sentence_transformers.json";
-  return detail::is_there(file) ? from_json(read_json(file), file.string()) : SentenceTransformerConfig();
+  return detail::is_there(file) ? from_json(read_json(file), file.string(), std::move(config)) : config;
 }
 
 HFT_INLINE std::string SentenceTransformerConfig::prompt_of(const std::optional<std::string>& prompt,

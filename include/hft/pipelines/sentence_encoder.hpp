@@ -27,7 +27,7 @@ Tensor<f32, R> output_tensor(const stored_tensor& stored) {
 }
 }  // namespace detail
 
-/// What texts' vectors are made with, and nothing of it changes.
+/// What makes vectors of tokens.
 class SentenceEncoder {
  public:
   virtual ~SentenceEncoder() = default;
@@ -36,12 +36,35 @@ class SentenceEncoder {
   /// The field of its config that has this name, which is an integer; 0 where there is none.
   virtual isize field(std::string_view name) const = 0;
   /// C, 0 where it is not known.
-  isize hidden_size() const {
-    for (const char* name : {"hidden_size", "d_model", "dim", "n_embd"})
-      if (const isize size = field(name)) return size;
-    return 0;
-  }
+  virtual isize output_size() const = 0;
 };
+
+namespace detail {
+
+// Of a typed model, and of AnyModel: a config's integer, what vectors are made of, and what finds masked tokens.
+template <class Model>
+isize model_field(const Model& model, std::string_view name) {
+  return get_field(model.any_config().ref(), name).value_or(0);
+}
+isize model_field(const AnyModel<>& model, std::string_view name);
+
+template <class Model>
+BaseModelOutput<f32, cpu> token_states(const Model& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) {
+  auto y = model(input_ids, args);
+  return {.last_hidden_state = std::move(y.last_hidden_state), .hidden_states = std::move(y.hidden_states)};
+}
+/// Throws unsupported_error for a model without last_hidden_state.
+BaseModelOutput<f32, cpu> token_states(const AnyModel<>& model, const Tensor<i64, 2>& input_ids,
+                                       const ForwardArgs<>& args);
+
+template <class Model>
+Tensor<f32, 3> token_logits(const Model& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) {
+  return model(input_ids, args).logits;
+}
+/// Throws unsupported_error for a model without logits.
+Tensor<f32, 3> token_logits(const AnyModel<>& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args);
+
+}  // namespace detail
 
 /// Model: a class whose output has last_hidden_state, or AnyModel over one.
 template <class Model>
@@ -50,48 +73,64 @@ class SentenceEncoderOf final : public SentenceEncoder {
   explicit SentenceEncoderOf(Model its) : model(std::move(its)) {}
 
   BaseModelOutput<f32, cpu> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) const override {
-    auto y = model(input_ids, args);
-    return {.last_hidden_state = std::move(y.last_hidden_state), .hidden_states = std::move(y.hidden_states)};
+    return detail::token_states(model, input_ids, args);
   }
-  isize field(std::string_view name) const override { return get_field(model.any_config().ref(), name).value_or(0); }
+  isize field(std::string_view name) const override { return detail::model_field(model, name); }
+  isize output_size() const override {
+    for (const char* name : {"hidden_size", "d_model", "dim", "n_embd"})
+      if (const isize size = field(name)) return size;
+    return 0;
+  }
 
   const Model model;
 };
 
-template <>
-class SentenceEncoderOf<AnyModel<>> final : public SentenceEncoder {
+/// The same with the logits (B,T,V) of a masked language model as last_hidden_state.
+template <class Model>
+class MaskedLMEncoderOf final : public SentenceEncoder {
  public:
-  explicit SentenceEncoderOf(AnyModel<> its) : model(std::move(its)) {}
+  explicit MaskedLMEncoderOf(Model its) : model(std::move(its)) {}
 
-  /// Throws unsupported_error for a model without last_hidden_state.
-  BaseModelOutput<f32, cpu> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) const override;
-  isize field(std::string_view name) const override;
+  BaseModelOutput<f32, cpu> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) const override {
+    return {.last_hidden_state = detail::token_logits(model, input_ids, args)};
+  }
+  isize field(std::string_view name) const override { return detail::model_field(model, name); }
+  isize output_size() const override { return field("vocab_size"); }
 
-  const AnyModel<> model;
+  const Model model;
 };
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE BaseModelOutput<f32, cpu> SentenceEncoderOf<AnyModel<>>::operator()(const Tensor<i64, 2>& input_ids,
-                                                                               const ForwardArgs<>& args) const {
+namespace detail {
+
+HFT_INLINE isize model_field(const AnyModel<>& model, std::string_view name) {
+  if (name == "max_position_embeddings") return model.max_position_embeddings();
+  const json* value = find_member(model.config().fields, name);
+  return value && value->is_number_integer() ? value->get<isize>() : 0;
+}
+
+HFT_INLINE BaseModelOutput<f32, cpu> token_states(const AnyModel<>& model, const Tensor<i64, 2>& input_ids,
+                                                  const ForwardArgs<>& args) {
   BaseModelOutput<f32, cpu> out;
   for (const auto& stored : model.forward(input_ids, args)) {
-    const bool last = stored.name == "last_hidden_state";
-    if (!last && !stored.name.starts_with("hidden_states.")) continue;
-    if (last)
-      out.last_hidden_state = detail::output_tensor<3>(stored);
-    else
-      out.hidden_states.push_back(detail::output_tensor<3>(stored));
+    if (stored.name == "last_hidden_state")
+      out.last_hidden_state = output_tensor<3>(stored);
+    else if (stored.name.starts_with("hidden_states."))
+      out.hidden_states.push_back(output_tensor<3>(stored));
   }
   if (!out.last_hidden_state) throw unsupported_error(model.architecture(), "its output", "last_hidden_state", "none");
   return out;
 }
 
-HFT_INLINE isize SentenceEncoderOf<AnyModel<>>::field(std::string_view name) const {
-  if (name == "max_position_embeddings") return model.max_position_embeddings();
-  const json* value = find_member(model.config().fields, name);
-  return value && value->is_number_integer() ? value->get<isize>() : 0;
+HFT_INLINE Tensor<f32, 3> token_logits(const AnyModel<>& model, const Tensor<i64, 2>& input_ids,
+                                       const ForwardArgs<>& args) {
+  for (const auto& stored : model.forward(input_ids, args))
+    if (stored.name == "logits") return output_tensor<3>(stored);
+  throw unsupported_error(model.architecture(), "its output", "logits", "none");
 }
+
+}  // namespace detail
 
 #endif  // HFT_DEFINES
 

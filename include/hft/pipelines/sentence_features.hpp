@@ -21,6 +21,7 @@ struct SentenceFeatures {
   std::vector<std::string> texts{};                    // B
   std::string prompt{};                                // what stands before each text
   std::string task{};                                  // "query", "document", ...: what a Router goes by
+  std::optional<isize> max_active_dims{};              // what a SparseAutoEncoder keeps, in place of its own number
   Tensor<i64, 2> input_ids{};                          // (B,T)
   Tensor<i64, 2> attention_mask{};                     // (B,T)
   isize prompt_length = 0;                             // tokens that each row begins with

@@ -21,8 +21,12 @@
 
 namespace hft {
 
-/// How the model of a Transformer's folder is loaded.
-using SentenceEncoderLoader = std::function<std::shared_ptr<const SentenceEncoder>(const std::string& folder)>;
+/// How the model of a Transformer's folder is loaded, by what it is used for: the tasks that `load` knows, of which the
+/// first is that of a folder without modules.json. "feature-extraction" takes last_hidden_state, "fill-mask" logits.
+struct SentenceEncoderLoader {
+  std::vector<std::string> tasks;
+  std::function<std::shared_ptr<const SentenceEncoder>(const std::string& folder, const std::string& task)> load;
+};
 
 namespace detail {
 
@@ -34,8 +38,9 @@ struct transformer_settings {
 
   /// Throws unsupported_error for arguments of the tokenizer's calls.
   static transformer_settings read(const std::filesystem::path& folder);
-  /// Throws unsupported_error where they ask for another task, or another of the model's outputs.
-  void check_task(const char* task, const char* output) const;
+  /// What the model is used for. Throws unsupported_error where that is none of `tasks`, or is said of another of the
+  /// model's outputs than that task has.
+  std::string task(const std::string& by_default, const std::vector<std::string>& tasks) const;
   /// The folder's tokenizer: with lower case, where they say so, and their limit, or that of the model's positions.
   PreTrainedTokenizerFast tokenizer(const std::filesystem::path& folder, isize max_positions) const;
 };
@@ -46,9 +51,11 @@ struct sentence_transformer_input {
   PreTrainedTokenizerFast tokenizer;
   std::optional<isize> query_length{}, document_length{};  // of texts of these tasks, in place of the tokenizer's limit
 
-  static sentence_transformer_input load(const std::filesystem::path& folder, const SentenceEncoderLoader& load_model);
+  /// task: that of settings which do not say it.
+  static sentence_transformer_input load(const std::filesystem::path& folder, const std::string& task,
+                                         const SentenceEncoderLoader& loader);
   void operator()(SentenceFeatures& features) const;
-  void sizes(SentenceSizes& sizes, const std::string&) const { sizes = {.tokens = model->hidden_size()}; }
+  void sizes(SentenceSizes& sizes, const std::string&) const { sizes = {.tokens = model->output_size()}; }
 };
 
 /// The mean of vectors that each token has, whatever stands beside it; a text without tokens is zeros.
@@ -112,14 +119,20 @@ HFT_INLINE transformer_settings transformer_settings::read(const std::filesystem
   return out;
 }
 
-HFT_INLINE void transformer_settings::check_task(const char* task, const char* output) const {
-  const auto its = get<std::string>(values, "transformer_task", task, file);
-  if (its != task) throw unsupported_error(file, "transformer_task", task, quote_text(its));
+HFT_INLINE std::string transformer_settings::task(const std::string& by_default,
+                                                  const std::vector<std::string>& tasks) const {
+  auto task = get<std::string>(values, "transformer_task", by_default, file);
+  std::string known;
+  for (const auto& its : tasks) known += (known.empty() ? "" : " or ") + its;
+  if (std::find(tasks.begin(), tasks.end(), task) == tasks.end())
+    throw unsupported_error(file, "transformer_task", known, quote_text(task));
   const json* modalities = find_member(values, "modality_config", file);
-  if (!modalities) return;
+  if (!modalities) return task;
   const json* text = find_member(*modalities, "text", file);
+  const std::string output = task == "feature-extraction" ? "last_hidden_state" : "logits";
   const auto name = text ? get<std::string>(*text, "method_output_name", output, file) : "none";
   if (name != output) throw unsupported_error(file, "modality_config.text", output, quote_text(name));
+  return task;
 }
 
 HFT_INLINE PreTrainedTokenizerFast transformer_settings::tokenizer(const std::filesystem::path& folder,
@@ -142,10 +155,10 @@ HFT_INLINE PreTrainedTokenizerFast transformer_settings::tokenizer(const std::fi
 }
 
 HFT_INLINE sentence_transformer_input sentence_transformer_input::load(const std::filesystem::path& folder,
-                                                                       const SentenceEncoderLoader& load_model) {
+                                                                       const std::string& task,
+                                                                       const SentenceEncoderLoader& loader) {
   const auto settings = transformer_settings::read(folder);
-  settings.check_task("feature-extraction", "last_hidden_state");
-  auto model = load_model(folder.string());
+  auto model = loader.load(folder.string(), settings.task(task, loader.tasks));
   auto tokenizer = settings.tokenizer(folder, model->field("max_position_embeddings"));
   const auto length = [&](const char* field) {
     const auto its = get_optional<isize>(settings.values, field, settings.file);

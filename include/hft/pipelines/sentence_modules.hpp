@@ -21,6 +21,7 @@
 #include <hft/pipelines/sentence_pooling.hpp>
 #include <hft/pipelines/sentence_token_modules.hpp>
 #include <hft/pipelines/similarity.hpp>
+#include <hft/pipelines/sparse_modules.hpp>
 #include <hft/pipelines/torch_activation.hpp>
 
 namespace hft {
@@ -97,7 +98,7 @@ struct sentence_router {
   std::map<std::string, std::string> mappings{};  // by Python's text of (task, modality)
   std::string default_route{};
 
-  static sentence_router load(const std::filesystem::path& folder, const SentenceEncoderLoader& load_model);
+  static sentence_router load(const std::filesystem::path& folder, const SentenceEncoderLoader& loader);
   /// Throws value_error for a task that has no route.
   void operator()(SentenceFeatures& features) const;
   void sizes(SentenceSizes& sizes, const std::string& where) const;
@@ -112,6 +113,7 @@ using SentenceModule =
     std::variant<detail::sentence_transformer_input, detail::sentence_static_embedding,
                  detail::sentence_word_embeddings, detail::sentence_bag_of_words, detail::sentence_pooling,
                  detail::sentence_dense, detail::sentence_layer_norm, detail::sentence_normalize,
+                 detail::splade_pooling, detail::sparse_static_embedding, detail::sparse_auto_encoder,
                  detail::sentence_word_weights, detail::sentence_weighted_layers, detail::sentence_cnn,
                  detail::sentence_lstm, detail::sentence_router>;
 
@@ -124,7 +126,7 @@ struct detail::sentence_route {
 /// reading its files throws, weight_error for weights that are missing or of another shape, unsupported_error for a
 /// class that is not one of these.
 std::optional<SentenceModule> load_sentence_module(std::string_view kind, const std::filesystem::path& folder,
-                                                   const SentenceEncoderLoader& load_model);
+                                                   const SentenceEncoderLoader& loader);
 
 /// What a module that is loaded from `where` makes of the sizes before it. Throws config_error where it cannot stand
 /// there, or with another size.
@@ -163,7 +165,7 @@ HFT_INLINE sentence_layer_norm sentence_layer_norm::load(const std::filesystem::
 }
 
 HFT_INLINE sentence_router sentence_router::load(const std::filesystem::path& folder,
-                                                 const SentenceEncoderLoader& load_model) {
+                                                 const SentenceEncoderLoader& loader) {
   auto file = (folder / "router_config.json").string();
   if (!is_there(file)) file = (folder / "config.json").string();  // in older folders
   const json config = read_json(file);
@@ -171,7 +173,7 @@ HFT_INLINE sentence_router sentence_router::load(const std::filesystem::path& fo
   const json types = require<json>(config, "types", file);
   for (const auto& [id, type] : types.items())
     modules[id] = load_sentence_module(module_kind(json_as<std::string>(type, file, "types." + id)),
-                                       folder / module_path(id, file, "types"), load_model);
+                                       folder / module_path(id, file, "types"), loader);
   sentence_router out;
   const json structure = require<json>(config, "structure", file);
   for (const auto& [name, ids] : structure.items()) {
@@ -250,15 +252,16 @@ HFT_INLINE void run_sentence_modules(const std::vector<SentenceModule>& modules,
 
 HFT_INLINE std::optional<SentenceModule> load_sentence_module(std::string_view kind,
                                                               const std::filesystem::path& folder,
-                                                              const SentenceEncoderLoader& load_model) {
+                                                              const SentenceEncoderLoader& loader) {
   using namespace detail;
   const auto file = folder / "config.json";
   const auto where = file.string();
-  if (kind == "Transformer") return sentence_transformer_input::load(folder, load_model);
+  if (kind == "Transformer") return sentence_transformer_input::load(folder, "feature-extraction", loader);
+  if (kind == "MLMTransformer") return sentence_transformer_input::load(folder, "fill-mask", loader);
   if (kind == "StaticEmbedding") return sentence_static_embedding::load(folder);
   if (kind == "WordEmbeddings") return sentence_word_embeddings::load(folder);
   if (kind == "BoW") return sentence_bag_of_words::load(folder);
-  if (kind == "Router" || kind == "Asym") return sentence_router::load(folder, load_model);
+  if (kind == "Router" || kind == "Asym") return sentence_router::load(folder, loader);
   if (kind == "Pooling") return sentence_pooling{PoolingConfig::from_json(read_json(where), where)};
   if (kind == "Dense") return sentence_dense::load(folder);
   if (kind == "LayerNorm") return sentence_layer_norm::load(folder);
@@ -267,11 +270,16 @@ HFT_INLINE std::optional<SentenceModule> load_sentence_module(std::string_view k
   if (kind == "WeightedLayerPooling") return sentence_weighted_layers::load(folder);
   if (kind == "CNN") return sentence_cnn::load(folder);
   if (kind == "LSTM") return sentence_lstm::load(folder);
+  if (kind == "SpladePooling") return splade_pooling::load(folder);
+  if (kind == "SparseStaticEmbedding") return sparse_static_embedding::load(folder);
+  if (kind == "SparseAutoEncoder") return sparse_auto_encoder::load(folder);
   if (kind == "Dropout") return {};
-  throw unsupported_error(folder.string(), "module",
-                          "Transformer, StaticEmbedding, WordEmbeddings, BoW, Router, Pooling, Dense, LayerNorm, "
-                          "Normalize, WordWeights, WeightedLayerPooling, CNN, LSTM or Dropout",
-                          quote_text(kind));
+  throw unsupported_error(
+      folder.string(), "module",
+      "Transformer, MLMTransformer, StaticEmbedding, SparseStaticEmbedding, WordEmbeddings, BoW, "
+      "Router, Pooling, SpladePooling, Dense, SparseAutoEncoder, LayerNorm, Normalize, WordWeights, "
+      "WeightedLayerPooling, CNN, LSTM or Dropout",
+      quote_text(kind));
 }
 
 #endif  // HFT_DEFINES

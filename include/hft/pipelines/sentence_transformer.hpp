@@ -26,11 +26,12 @@ namespace hft {
 /// Of one call.
 struct EncodeOptions {
   isize batch_size = 32;
-  std::string prompt_name{};            // of the folder's prompts; empty: its default_prompt_name
-  std::optional<std::string> prompt{};  // the text itself
-  bool normalize_embeddings = false;    // to length 1, whatever the modules do
-  std::optional<isize> truncate_dim{};  // in place of the folder's
-  std::string task{};                   // "query", "document", ...: the way that a Router goes
+  std::string prompt_name{};               // of the folder's prompts; empty: its default_prompt_name
+  std::optional<std::string> prompt{};     // the text itself
+  bool normalize_embeddings = false;       // to length 1, whatever the modules do
+  std::optional<isize> truncate_dim{};     // in place of the folder's
+  std::string task{};                      // "query", "document", ...: the way that a Router goes
+  std::optional<isize> max_active_dims{};  // of each vector so many features, the largest, the others 0
 };
 
 namespace detail {
@@ -39,9 +40,11 @@ namespace detail {
 class sentence_pipeline {
  public:
   /// Reads modules.json, or where there is none a model alone, whose tokens' mean is the vector, or the last token of a
-  /// causal model. Throws what reading throws, unsupported_error for a module that hft does not have, config_error for
-  /// one that does not fit what stands before it.
-  sentence_pipeline(const std::filesystem::path& folder, const SentenceEncoderLoader& load_model);
+  /// causal model, or the largest logits of a masked one. `config` is what the folder does not say. Throws what reading
+  /// throws, unsupported_error for a module that hft does not have, config_error for one that does not fit what stands
+  /// before it.
+  sentence_pipeline(const std::filesystem::path& folder, const SentenceEncoderLoader& loader,
+                    SentenceTransformerConfig config = {});
 
   /// Vectors (N, C) of N texts, computed in batches of texts of like length. Throws value_error for a prompt_name
   /// that the folder does not have, a task without a route, or a batch_size below 1.
@@ -80,7 +83,7 @@ class sentence_pipeline {
   /// Throws value_error for a length below 1.
   void set_max_seq_length(isize length);
 
-  /// That of the first Transformer. Throws unsupported_error where there is none.
+  /// That of the first Transformer or SparseStaticEmbedding. Throws unsupported_error where there is none.
   const PreTrainedTokenizerFast& tokenizer() const;
   const SentenceTransformerConfig& config() const { return config_; }
   const std::vector<SentenceModule>& modules() const { return modules_; }
@@ -114,11 +117,12 @@ class SentenceTransformer : public detail::sentence_pipeline {
   static SentenceTransformer from_pretrained(std::string_view id_or_path, const LoadOptions& options,
                                              const std::function<Model(const std::string& folder)>& load_model) {
     std::shared_ptr<const SentenceEncoderOf<Model>> first;
-    detail::sentence_pipeline pipeline(resolve_model(id_or_path, options.revision), [&](const std::string& folder) {
+    const auto load = [&](const std::string& folder, const std::string&) {
       auto model = std::make_shared<const SentenceEncoderOf<Model>>(load_model(folder));
       if (!first) first = model;
       return model;
-    });
+    };
+    detail::sentence_pipeline pipeline(resolve_model(id_or_path, options.revision), {{"feature-extraction"}, load});
     return SentenceTransformer(std::move(pipeline), std::move(first));
   }
 
@@ -140,13 +144,15 @@ class SentenceTransformer : public detail::sentence_pipeline {
 namespace detail {
 
 inline bool makes_features(std::string_view kind) {
-  for (const char* input : {"Transformer", "StaticEmbedding", "WordEmbeddings", "BoW", "Router", "Asym"})
+  for (const char* input : {"Transformer", "MLMTransformer", "StaticEmbedding", "SparseStaticEmbedding",
+                            "WordEmbeddings", "BoW", "Router", "Asym"})
     if (kind == input) return true;
   return false;
 }
 
 HFT_INLINE sentence_pipeline::sentence_pipeline(const std::filesystem::path& folder,
-                                                const SentenceEncoderLoader& load_model) {
+                                                const SentenceEncoderLoader& loader, SentenceTransformerConfig config)
+    : config_(SentenceTransformerConfig::read(folder, std::move(config))) {
   SentenceSizes sizes;
   const auto add = [&](std::optional<SentenceModule> module, const std::string& where) {
     if (!module) return;
@@ -162,27 +168,33 @@ HFT_INLINE sentence_pipeline::sentence_pipeline(const std::filesystem::path& fol
       const auto kind = module_kind(type);
       const auto path = module_path(require<std::string>(module, "path", file), file, "path");
       if (first && !makes_features(kind))
-        throw unsupported_error(file, "its first module",
-                                "a Transformer, StaticEmbedding, WordEmbeddings, BoW or Router", quote_text(type));
+        throw unsupported_error(
+            file, "its first module",
+            "a Transformer, MLMTransformer, StaticEmbedding, SparseStaticEmbedding, WordEmbeddings, "
+            "BoW or Router",
+            quote_text(type));
       if (!first && makes_features(kind) && kind != "Router" && kind != "Asym")
         throw unsupported_error(file, "a module that is not the first", "one that changes vectors", quote_text(type));
       const auto place = path.empty() ? folder : folder / path;
-      add(load_sentence_module(kind, place, load_model), (place / module_config_name(kind)).string());
+      add(load_sentence_module(kind, place, loader), (place / module_config_name(kind)).string());
       first = false;
     }
     if (!sizes.sentence)
       throw unsupported_error(file, "modules", "one that gives vectors of texts, as a Pooling does", "none");
   } else {
-    add(load_sentence_module("Transformer", folder, load_model), folder.string());
+    const bool masked = loader.tasks[0] == "fill-mask";
+    add(load_sentence_module(masked ? "MLMTransformer" : "Transformer", folder, loader), folder.string());
     const auto config_file = (folder / "config.json").string();
-    const json config = read_json(config_file);
-    const auto names = get<std::vector<std::string>>(config, "architectures", {}, config_file);
+    const json model = read_json(config_file);
+    const auto names = get<std::vector<std::string>>(model, "architectures", {}, config_file);
     const bool causal =
-        !names.empty() && names[0].ends_with("ForCausalLM") && get<bool>(config, "is_causal", true, config_file);
-    add(sentence_pooling{{.pooling_mode = {causal ? PoolingMode::lasttoken : PoolingMode::mean}}}, folder.string());
+        !names.empty() && names[0].ends_with("ForCausalLM") && get<bool>(model, "is_causal", true, config_file);
+    if (masked)
+      add(splade_pooling(), folder.string());
+    else
+      add(sentence_pooling{{.pooling_mode = {causal ? PoolingMode::lasttoken : PoolingMode::mean}}}, folder.string());
   }
   size_ = *sizes.sentence;
-  config_ = SentenceTransformerConfig::read(folder);
 }
 
 HFT_INLINE void sentence_pipeline::for_each_batch(
@@ -195,7 +207,7 @@ HFT_INLINE void sentence_pipeline::for_each_batch(
   std::iota(order.begin(), order.end(), std::size_t(0));
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return texts[a].size() < texts[b].size(); });
   for (std::size_t begin = 0; begin < order.size(); begin += std::size_t(options.batch_size)) {
-    SentenceFeatures features{.prompt = prompt, .task = options.task};
+    SentenceFeatures features{.prompt = prompt, .task = options.task, .max_active_dims = options.max_active_dims};
     const std::size_t end = std::min(order.size(), begin + std::size_t(options.batch_size));
     for (std::size_t i = begin; i < end; ++i) features.texts.push_back(texts[order[i]]);
     run_sentence_modules(modules_, features);
@@ -206,6 +218,7 @@ HFT_INLINE void sentence_pipeline::for_each_batch(
 HFT_INLINE Tensor<f32, 2> sentence_pipeline::finish(Tensor<f32, 2> y, const EncodeOptions& options) const {
   if (const auto size = options.truncate_dim ? options.truncate_dim : config_.truncate_dim)
     y = y.slice(1, 0, std::clamp<isize>(*size, 0, y.extent(1))).dense();
+  if (options.max_active_dims) y = largest_features(y, *options.max_active_dims);
   return options.normalize_embeddings ? unit_vectors(y) : y;
 }
 
@@ -300,9 +313,11 @@ HFT_INLINE void sentence_pipeline::set_max_seq_length(isize length) {
 
 HFT_INLINE const PreTrainedTokenizerFast& sentence_pipeline::tokenizer() const {
   const PreTrainedTokenizerFast* first = nullptr;
-  for_each_of<sentence_transformer_input>(modules_, [&](const sentence_transformer_input& t) {
-    if (!first) first = &t.tokenizer;
-  });
+  const auto see = [&](const auto& module) {
+    if (!first) first = &module.tokenizer;
+  };
+  for_each_of<sentence_transformer_input>(modules_, see);
+  for_each_of<sparse_static_embedding>(modules_, see);
   if (!first) throw unsupported_error("SentenceTransformer", "tokenizer", "a folder with a Transformer", "none");
   return *first;
 }
