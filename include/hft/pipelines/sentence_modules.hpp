@@ -94,7 +94,7 @@ struct sentence_route;
 
 /// One of several ways that a text may go, by what it is for. (Router, in older folders Asym)
 struct sentence_router {
-  std::vector<sentence_route> routes;  // no initialiser: clang++ would need the type whole here
+  std::vector<sentence_route> routes;             // no initialiser: clang++ would need the type whole here
   std::map<std::string, std::string> mappings{};  // by Python's text of (task, modality)
   std::string default_route{};
 
