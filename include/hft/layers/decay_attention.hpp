@@ -4,9 +4,9 @@
 #include <vector>
 
 #include <hft/layers/attention.hpp>
+#include <hft/layers/carried_state.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/decay_attention.hpp>
-#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
 
@@ -33,25 +33,15 @@ class DecayAttention {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const isize B_ = x.extent(0), T = x.extent(1), H = options_.num_heads, D = options_.head_dim;
-    X qkv = activate(qkv_proj(x), options_.decay->activation);
-    if (const auto& mask = context.key_mask; mask && T > 1)  // padding adds nothing to the sum
-      qkv = mask_tokens(qkv, mask.slice(1, mask.extent(1) - T, mask.extent(1)).dense());
+    // Padding adds nothing to the sum.
+    const X qkv = detail::without_padding(activate(qkv_proj(x), options_.decay->activation), context.key_mask);
     const auto heads = qkv.template reshape<4>({B_, T, H, 3 * D});
     const auto q = heads.slice(3, 0, D), k = heads.slice(3, D, 2 * D), v = heads.slice(3, 2 * D, 3 * D);
-    const auto given = [&](const auto& y) {
-      return out_proj(gated(output_gate(x), norm(y.template reshape<3>({B_, T, H * D})), Activation::sigmoid));
-    };
-    if constexpr (requires { context.cache; }) {
-      if (context.cache) {
-        auto& kept = context.cache->state(options_.layer);
-        const auto past = kept["state"];
-        const auto [y, last] = decay_attention(q, k, v, decays_, past ? past.dense() : past);
-        kept["state"] = last;
-        kept.tokens += T;
-        return given(y);
-      }
-    }
-    return given(decay_attention(q, k, v, decays_).first);
+    auto* kept = detail::kept_state<B>(context, options_.layer);
+    const auto [y, last] =
+        decay_attention(q, k, v, decays_, kept ? kept->template get<4>("state") : Tensor<A, 4, typename B::base>());
+    if (kept) kept->set("state", last), kept->tokens += T;
+    return out_proj(gated(output_gate(x), norm(y.template reshape<3>({B_, T, H * D})), Activation::sigmoid));
   }
 
   void visit(visitor& v) {

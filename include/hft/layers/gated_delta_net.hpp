@@ -4,14 +4,13 @@
 #include <optional>
 
 #include <hft/layers/attention_options.hpp>
-#include <hft/layers/cache.hpp>
+#include <hft/layers/carried_state.hpp>
 #include <hft/layers/channels.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mamba.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/gated_delta_rule.hpp>
-#include <hft/ops/mask_tokens.hpp>
 #include <hft/ops/negative_exp.hpp>
 #include <hft/ops/softplus.hpp>
 
@@ -51,14 +50,10 @@ class GatedDeltaNet {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const isize B_ = x.extent(0), T = x.extent(1), S = context.key_mask ? context.key_mask.extent(1) : 0;
+    const isize B_ = x.extent(0), T = x.extent(1);
     const isize Hk = options_.num_key_heads, H = options_.num_value_heads, V = options_.value_size;
-    recurrent_state<A, typename B::base>* kept = nullptr;
-    if constexpr (requires { context.cache; })
-      if (context.cache) kept = &context.cache->state(layer_);
-
-    // A token that is generated is no padding.
-    const auto in = projected(S && T > 1 ? mask_tokens(x, context.key_mask.slice(1, S - T, S).dense()) : x);
+    auto* kept = detail::kept_state<B>(context, layer_);
+    const auto in = projected(detail::without_padding(x, context.key_mask));
     const auto convolved = [&](const X& part, isize first, isize heads, const char* name) {
       const auto [y, last] = conv1d.of_channels(part, first, kept ? kept->template get<3>(name) : Kept<3>());
       if (kept) kept->set(name, last);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <hft/layers/attention_options.hpp>
+#include <hft/layers/carried_state.hpp>
 #include <hft/layers/channels.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mamba.hpp>
@@ -54,19 +55,17 @@ class GatedRecurrence {
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
     const auto begins = beginnings(context.position_ids);
-    if constexpr (requires { context.cache; }) {
-      if (context.cache) {
-        auto& kept = context.cache->state(layer_);
-        const auto [inputs, conv] = conv_1d(linear_x(x), kept.template get<3>("conv"));
-        const X states = recurrence(X(inputs), begins, kept.template get<3>("state"));
-        kept.set("conv", conv);
-        kept.set("state", states.slice(1, x.extent(1) - 1, x.extent(1)));
-        kept.tokens += x.extent(1);
-        return linear_out(gated(linear_y(x), states, activation_));
+    auto* kept = detail::kept_state<B>(context, layer_);
+    const auto past = [&](const char* name) { return kept ? kept->template get<3>(name) : State(); };
+    const auto [inputs, conv] = conv_1d(linear_x(x), past("conv"));
+    const X states = recurrence(X(inputs), begins, past("state"));
+    if constexpr (requires { context.cache; })  // no pass that records has one
+      if (kept) {
+        kept->set("conv", conv);
+        kept->set("state", states.slice(1, x.extent(1) - 1, x.extent(1)));
+        kept->tokens += x.extent(1);
       }
-    }
-    const X inputs = conv_1d(linear_x(x), kept_state()).first;
-    return linear_out(gated(linear_y(x), recurrence(inputs, begins, {}), activation_));
+    return linear_out(gated(linear_y(x), states, activation_));
   }
   void visit(visitor& v) {
     v("linear_y", linear_y);
@@ -85,7 +84,7 @@ class GatedRecurrence {
   HeadLinear<B> input_gates, recurrent_gates;
 
  private:
-  using kept_state = Tensor<typename B::activation, 3, typename B::base>;
+  using State = Tensor<typename B::activation, 3, typename B::base>;
 
   static const RecurrenceOptions& of(const AttentionOptions& o) {
     if (!o.recurrence) throw value_error("GatedRecurrence", "AttentionOptions::recurrence", "its options", "none");
@@ -98,7 +97,7 @@ class GatedRecurrence {
     return to_device<typename B::base>(begins);
   }
   template <class X>
-  X recurrence(const X& x, const Tensor<u8, 2, typename B::base>& begins, const kept_state& state) const {
+  X recurrence(const X& x, const Tensor<u8, 2, typename B::base>& begins, const State& state) const {
     return rg_lru(x, X(input_gates(x)), X(recurrent_gates(x)), recurrent_param, begins, state);
   }
 

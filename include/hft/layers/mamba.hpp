@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <hft/layers/attention_options.hpp>
+#include <hft/layers/carried_state.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mamba_options.hpp>
 #include <hft/layers/norm.hpp>
@@ -24,14 +25,10 @@ struct MambaState {
 
 namespace detail {
 
-/// A mixer's (B,T,C) => (B,T,C) with the state that the pass's cache has for this layer, if it has one. Padding is told
-/// from tokens where there are several; a single one, which a cache goes on with, is none.
+/// A mixer's (B,T,C) => (B,T,C) with the state that the pass's cache has for this layer, if it has one.
 template <class Mixer, class X, class Context>
 X mix_by_context(const Mixer& mixer, const X& x, Context& context, isize layer) {
-  const isize T = x.extent(1);
-  decltype(context.key_mask) mask;  // (B,T)
-  if (context.key_mask && T > 1)
-    mask = context.key_mask.slice(1, context.key_mask.extent(1) - T, context.key_mask.extent(1)).dense();
+  const auto mask = mask_of_last(context.key_mask, x.extent(1));
   if constexpr (requires { context.cache; }) {
     if (context.cache) {
       using state = typename Mixer::state;
@@ -40,7 +37,7 @@ X mix_by_context(const Mixer& mixer, const X& x, Context& context, isize layer) 
       const X y = mixer(x, &past, mask);
       kept.set("conv", past.conv);
       kept.set("ssm", past.ssm);
-      kept.tokens += T;
+      kept.tokens += x.extent(1);
       return y;
     }
   }

@@ -1,11 +1,11 @@
 // A gated convolution over the last few tokens, as LFM2 has it in the place of attention.
 #pragma once
 #include <hft/layers/attention_options.hpp>
+#include <hft/layers/carried_state.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/mamba.hpp>
 #include <hft/ops/causal_conv1d.hpp>
 #include <hft/ops/elementwise.hpp>
-#include <hft/ops/mask_tokens.hpp>
 
 namespace hft {
 
@@ -25,21 +25,12 @@ class ShortConvolution {
   /// (B,T,C) => (B,T,C)
   template <class X, class Context>
   X operator()(const X& x, Context& context) const {
-    const isize T = x.extent(1), C = x.extent(2);
-    const auto& mask = context.key_mask;
-    const bool padded = mask && T > 1;  // a token that a cache goes on with is none
-    const X bcx = in_proj(padded ? mask_tokens(x, mask.slice(1, mask.extent(1) - T, mask.extent(1)).dense()) : x);
+    const isize C = x.extent(2);
+    auto* kept = detail::kept_state<B>(context, layer_);
+    const X bcx = in_proj(detail::without_padding(x, context.key_mask));
     const X seen = mul(bcx.slice(2, 0, C), bcx.slice(2, 2 * C, 3 * C));  // by the convolution
-    State past;
-    if constexpr (requires { context.cache; })
-      if (context.cache) past = context.cache->state(layer_).template get<3>("conv");
-    const auto [y, state] = conv(seen, past);
-    if constexpr (requires { context.cache; })
-      if (context.cache) {
-        auto& kept = context.cache->state(layer_);
-        kept.set("conv", state);
-        kept.tokens += T;
-      }
+    const auto [y, state] = conv(seen, kept ? kept->template get<3>("conv") : State());
+    if (kept) kept->set("conv", state), kept->tokens += x.extent(1);
     return out_proj(mul(bcx.slice(2, C, 2 * C), y));
   }
 

@@ -37,9 +37,9 @@ void rg_lru_backward_kernel(cpu, const rg_lru_gradients<T>& d, matrix<const T> d
 #include <algorithm>
 #include <cmath>
 
+#include <hft/ops/cpu/channel_blocks.hpp>
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
 
 HFT_INTRINSICS_BEGIN
 
@@ -93,19 +93,14 @@ rg_lru_gates<V> rg_lru_gates_of(const rg_lru_inputs<T>& in, isize t, isize c, V 
   return {input, recurrence, exp(log_a), sqrt(V::set(-2) * bend / (one - bend))};
 }
 
-/// f(c, rates, part) for each vector of channels, blocks of them on all threads `batch` times: f(b, ...).
+/// f(b, c, rates, part) for each vector of channels, blocks of them on all threads `batch` times.
 template <class T, class F>
 void rg_lru_blocks(const rg_lru_inputs<T>& in, isize batch, const F& f) {
   using V = isa::lanes<T>;
-  const isize C = in.x.cols, blocks = (C + V::width - 1) / V::width;
-  const isize work = std::max<isize>(1, in.batch / batch * in.tokens * V::width);
-  parallel_for(batch * blocks, std::max<isize>(1, 4096 / work), [&](isize begin, isize end) {
-    for (isize i = begin; i < end; ++i) {
-      const isize c = i % blocks * V::width, lanes = std::min(V::width, C - c);
-      T rate[V::width] = {};
-      for (isize k = 0; k < lanes; ++k) rate[k] = rg_lru_rate(in.param[c + k]);
-      isa::for_lanes<V>(lanes, [&](isize, auto part) { f(i / blocks, c, V::load(rate), part); });
-    }
+  for_channels<V>(batch, in.x.cols, in.batch / batch * in.tokens, 4096, [&](isize b, isize c, isize lanes) {
+    T rate[V::width] = {};
+    for (isize k = 0; k < lanes; ++k) rate[k] = rg_lru_rate(in.param[c + k]);
+    isa::for_lanes<V>(lanes, [&](isize, auto part) { f(b, c, V::load(rate), part); });
   });
 }
 

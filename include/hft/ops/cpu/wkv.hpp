@@ -35,9 +35,9 @@ void wkv_backward_kernel(cpu, const wkv_gradients<T>& d, matrix<const T> dy, con
 #include <cmath>
 #include <vector>
 
+#include <hft/ops/cpu/channel_blocks.hpp>
 #include <hft/ops/cpu/isa.hpp>
 #include <hft/ops/cpu/lanes.hpp>
-#include <hft/parallel.hpp>
 
 HFT_INTRINSICS_BEGIN
 
@@ -106,13 +106,8 @@ wkv_state<V> wkv_state_after(const wkv_state<V>& before, V key, V value, V decay
 template <class T, class F>
 void wkv_blocks(const wkv_inputs<T>& in, isize parts, const F& f) {
   using V = isa::lanes<T>;
-  const isize C = in.key.cols, blocks = (C + V::width - 1) / V::width;
-  const isize work = std::max<isize>(1, in.batch / parts * in.tokens * V::width);
-  parallel_for(parts * blocks, std::max<isize>(1, 2048 / work), [&](isize begin, isize end) {
-    for (isize i = begin; i < end; ++i) {
-      const isize c = i % blocks * V::width;
-      isa::for_lanes<V>(std::min(V::width, C - c), [&](isize, auto part) { f(i / blocks, c, part); });
-    }
+  for_channels<V>(parts, in.key.cols, in.batch / parts * in.tokens, 2048, [&](isize i, isize c, isize lanes) {
+    isa::for_lanes<V>(lanes, [&](isize, auto part) { f(i, c, part); });
   });
 }
 
