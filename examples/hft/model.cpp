@@ -45,7 +45,9 @@ AnyModel<> load_model(const common_options& o) {
 AnyModel<> load_generating_model(const common_options& o) {
   set_up(o);
   const auto source = checkpoint::open(resolve_model(o.model, o.revision));
-  const bool answers = with_head<seq2seq_lm, any_q, cpu>(tool_archs(), source, [](auto) {});
+  // The decoder alone of an architecture that answers goes on with its prompt.
+  const bool answers = !detail::checkpoint_kind(source).architecture.ends_with(causal_lm::suffix) &&
+                       with_head<seq2seq_lm, any_q, cpu>(tool_archs(), source, [](auto) {});
   return with_adapter_of(o, answers ? AutoModelForSeq2SeqLM<any_q, cpu, tool_archs>::load(source, load_options(o))
                                     : AutoModelForCausalLM<any_q, cpu, tool_archs>::load(source, load_options(o)));
 }
