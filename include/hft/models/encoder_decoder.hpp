@@ -76,7 +76,8 @@ class EncoderDecoderHalf {
 
   short_string type;  // model_type; config has it, too, where it is one that hft knows
   AnyConfig config;
-  bool is_decoder = false, add_cross_attention = false;
+  bool is_decoder = false;
+  std::optional<bool> add_cross_attention = {};
 
   /// Null for a model_type that no half has.
   const detail::half_kind* kind() const { return detail::find_half(type); }
@@ -95,7 +96,8 @@ struct EncoderDecoderConfig {
 
   EncoderDecoderConfig(const EncoderDecoderHalf& encoder = {}, const EncoderDecoderHalf& decoder = {})
       : encoder_config(encoder), decoder_config(decoder) {
-    decoder_config.is_decoder = decoder_config.add_cross_attention = true;
+    decoder_config.is_decoder = true;
+    decoder_config.add_cross_attention = true;
   }
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other, unsupported_error for halves of other kinds.
@@ -406,7 +408,7 @@ HFT_INLINE void EncoderDecoderHalf::fields(field_visitor& v) {
     config.ref().fields(v);
   }
   v("is_decoder", is_decoder);
-  v("add_cross_attention", add_cross_attention);
+  v("add_cross_attention", add_cross_attention, v.anything.written_if_set());
 }
 
 HFT_INLINE void EncoderDecoderConfig::fields(field_visitor& v) {
@@ -424,7 +426,7 @@ HFT_INLINE void EncoderDecoderConfig::check() const {
   if (e.is_decoder) throw unsupported_error(model_type, "encoder.is_decoder", "false", "true");
   if (d.kind()->needs_is_decoder && !d.is_decoder)
     throw unsupported_error(model_type, "decoder.is_decoder", "true", "false");
-  if (!d.kind()->always_crosses && !d.add_cross_attention)
+  if (!d.kind()->always_crosses && !d.add_cross_attention.value_or(false))
     throw unsupported_error(model_type, "decoder.add_cross_attention", "true", "false");
   e.kind()->check(e.values(), false);
   d.kind()->check(d.values(), true);
