@@ -137,60 +137,55 @@ typename Model::body_type::options body_options_of(const AnyConfig& config) {
   return body_options<typename Model::body_type>(config.as<typename Model::config_type>());
 }
 
-// What is chosen from is data, a table for each list of architectures and for each list of classes: code for each
-// element, once for each choice, would be most of a program. No function below is a lambda inside one that has such a
-// list as arguments: its name, in every object twice, would repeat the list.
+// What is chosen from is data, a table for each architecture and for each list of them: code for each element would be
+// most of a program. No function below is a lambda inside one that has the list of architectures or of classes as
+// arguments, and no table is one's own: their names, in every object thrice, would repeat the list.
 
-/// Calls f, which takes class M.
+/// Whether f takes class M, and has been called with it.
 template <class M, class F>
-void call_with(const void* f) {
-  (*static_cast<const F*>(f))(std::type_identity<M>());
+bool call_if_taken(const F& f) {
+  if constexpr (std::invocable<const F&, std::type_identity<M>>) return f(std::type_identity<M>()), true;
+  return false;
 }
-using class_call = void (*)(const void* f);
-template <class M, class F>
-constexpr class_call call_if_taken() {
-  if constexpr (std::invocable<const F&, std::type_identity<M>>) return call_with<M, F>;
-  return nullptr;
+template <class Head, class M, class F>
+bool call_if_headed(const F& f) {
+  if constexpr (std::string_view(M::body_type::class_suffix) == Head::suffix) return call_if_taken<M>(f);
+  return false;
 }
-
-/// A class of an architecture.
-struct listed_class {
-  const architecture_info& architecture;
-  const char* suffix;
-  class_call call;  // null where f does not take it
-};
 
 template <class Head, class F, class... Models>
 bool call_with_head(type_list<Models...>, const F& f) {
-  constexpr class_call calls[] = {
-      std::string_view(Models::body_type::class_suffix) == Head::suffix ? call_if_taken<Models, F>() : nullptr...};
-  for (const class_call call : calls)
-    if (call) return call(&f), true;
-  return false;
+  return (call_if_headed<Head, Models>(f) || ...);
 }
-
-inline const listed_class* find_named_class(std::span<const listed_class> classes, const checkpoint_kind& kind) {
-  for (const listed_class& c : classes)
-    if (c.call && kind.names(c.architecture, c.suffix)) return &c;
-  return nullptr;
+template <class F, class... Models>
+bool call_with_nth(type_list<Models...>, isize n, const F& f) {
+  isize i = 0;
+  return ((i++ == n && call_if_taken<Models>(f)) || ...);
 }
-
 template <class Arch, class W, class D, class F>
 bool call_with_base(const F& f) {
-  if constexpr (requires { typename Arch::template base_model<W, D>; }) {
-    using Base = typename Arch::template base_model<W, D>;
-    if constexpr (std::invocable<const F&, std::type_identity<Base>>) return f(std::type_identity<Base>()), true;
-  }
+  if constexpr (requires { typename Arch::template base_model<W, D>; })
+    return call_if_taken<typename Arch::template base_model<W, D>>(f);
   return false;
 }
 
-template <class Arch, class W, class D, class F, class... Models>
-bool call_with_named_class(type_list<Models...>, const checkpoint_kind& kind, const F& f) {
-  static constexpr listed_class classes[] = {
-      {architecture_of<typename Models::config_type>, Models::body_type::class_suffix, call_if_taken<Models, F>()}...};
-  if (const listed_class* named = find_named_class(classes, kind)) return named->call(&f), true;
-  if (!kind.architecture.empty()) return false;
-  return call_with_base<Arch, W, D>(f);
+/// What a class of an architecture is called.
+struct class_name {
+  const architecture_info* architecture;
+  const char* suffix;
+};
+template <class... Models>
+constexpr std::array<class_name, sizeof...(Models)> class_names_of(type_list<Models...>) {
+  return {{{&architecture_of<typename Models::config_type>, Models::body_type::class_suffix}...}};
+}
+template <class Arch, class W, class D>
+inline constexpr auto class_names = class_names_of(typename Arch::template models<W, D>());
+
+/// Which of some classes the checkpoint names; -1: none.
+inline isize named_class_among(std::span<const class_name> classes, const checkpoint_kind& kind) {
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    if (kind.names(*classes[i].architecture, classes[i].suffix)) return isize(i);
+  return -1;
 }
 
 template <class W, class D, class F>
@@ -198,7 +193,9 @@ struct find_class {
   const F& f;
   template <class Arch>
   static bool in(const find_class& self, const checkpoint_kind& kind) {
-    return call_with_named_class<Arch, W, D>(typename Arch::template models<W, D>(), kind, self.f);
+    const isize named = named_class_among(class_names<Arch, W, D>, kind);
+    if (named >= 0 && call_with_nth(typename Arch::template models<W, D>(), named, self.f)) return true;
+    return kind.architecture.empty() && call_with_base<Arch, W, D>(self.f);
   }
 };
 struct encoder_alone {  // of an architecture that has a decoder, too

@@ -20,18 +20,27 @@ done < <(sed -nE 's|^#include <(hft/[^>]*)>.*|\1|p' "$case")
 
 mapfile -t flags < "$flags_file"
 object=$(mktemp --suffix .o)
-trap 'rm -f "$object"' EXIT
-yardstick=$("$measure" "$compiler" -std=c++20 -O2 -x c++ -c "$(dirname "$case")/yardstick.txt" -o "$object" | tail -n 1)
-speed=$(awk -v y="${yardstick%% *}" 'BEGIN { printf "%.2f", 2.4 / y }')
+trap 'rm -f "$object" "$object.yardstick"' EXIT
+# What a program takes is scaled by what the yardstick took before and after it: other work comes and goes.
+yardstick() {
+  local taken
+  taken=$("$measure" "$compiler" -std=c++20 -O2 -x c++ -c "$(dirname "$case")/yardstick.txt" -o "$object.yardstick" |
+    tail -n 1)
+  echo "${taken%% *}"
+}
+before=$(yardstick)
 
 # compile HOW [FLAG...]: prints what it takes, HOW the program is compiled; 1 beyond twice the budget.
 compile() {
-  local how=$1 output seconds megabytes scaled
+  local how=$1 output seconds megabytes after speed scaled
   if ! output=$(CCACHE_DISABLE=1 "$measure" "$compiler" "${flags[@]}" "${@:2}" -O2 -c "$case" -o "$object" 2>&1); then
     printf '%s: does not compile:\n%s\n' "$case" "$(head -n 40 <<< "$output")"
     exit 1
   fi
   read -r seconds megabytes <<< "$(tail -n 1 <<< "$output")"
+  after=$(yardstick)
+  speed=$(awk -v a="$before" -v b="$after" 'BEGIN { printf "%.2f", 4.8 / (a + b) }')
+  before=$after
   scaled=$(awk -v s="$seconds" -v speed="$speed" 'BEGIN { printf "%.1f", s * speed }')
   echo "$(basename "$case" .cpp), $how: $seconds s, $megabytes MB to compile with -O2, on a machine of $speed of the" \
     "reference's speed: $scaled s there (budget $budget_s s, $budget_mb MB);" \

@@ -10,6 +10,8 @@
 
 namespace hft {
 
+class gguf_file;
+
 /// Base: the class of a checkpoint that names none; Heads: all others.
 template <class Config, template <class, Device, class, class> class Base,
           template <class, Device, class, class> class... Heads>
