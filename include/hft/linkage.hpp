@@ -28,3 +28,6 @@
 #define HFT_INLINE [[gnu::used]] inline
 #define HFT_INSTANTIATE(...) template __VA_ARGS__;  // of a template whose definition other source files do not see
 #endif
+
+// The same of what runs once, as files and configs are read: compiled for size, and sooner.
+#define HFT_INLINE_ONCE [[gnu::cold]] HFT_INLINE

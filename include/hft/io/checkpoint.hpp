@@ -78,7 +78,7 @@ class checkpoint {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE checkpoint checkpoint::open(const std::filesystem::path& path) {
+HFT_INLINE_ONCE checkpoint checkpoint::open(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code failed;
   checkpoint out;
@@ -97,12 +97,12 @@ HFT_INLINE checkpoint checkpoint::open(const std::filesystem::path& path) {
   return out;
 }
 
-HFT_INLINE const gguf_file& checkpoint::gguf() const {
+HFT_INLINE_ONCE const gguf_file& checkpoint::gguf() const {
   if (!gguf_) throw value_error(path_.string(), "weights", "a GGUF file", "safetensors");
   return *gguf_;
 }
 
-HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
+HFT_INLINE_ONCE const stored_tensor* checkpoint::find(std::string_view name) const {
   if (gguf_) return gguf_->find_tensor(name);
   if (shards_.size() != 1)
     if (const stored_tensor* tensor = by_name_.find(tensors_, name, detail::tensor_name{})) return tensor;
@@ -111,7 +111,7 @@ HFT_INLINE const stored_tensor* checkpoint::find(std::string_view name) const {
   return nullptr;
 }
 
-HFT_INLINE void checkpoint::open_folder() {
+HFT_INLINE_ONCE void checkpoint::open_folder() {
   // A link that leads nowhere counts: it is opened, and the error names it (a download that was broken off).
   const auto has = [&](const char* name) { return detail::is_there(detail::below(path_, name), true); };
   // Transformers' order of preference.
@@ -123,7 +123,7 @@ HFT_INLINE void checkpoint::open_folder() {
     open_other_folder();
 }
 
-HFT_INLINE void checkpoint::open_shards(const std::filesystem::path& index_path) {
+HFT_INLINE_ONCE void checkpoint::open_shards(const std::filesystem::path& index_path) {
   const std::string where = index_path.string();
   const json index = read_json(index_path);
   const json* weight_map = find_member(index, "weight_map", where);
@@ -152,8 +152,8 @@ HFT_INLINE void checkpoint::open_shards(const std::filesystem::path& index_path)
                        " not in the files that the index names (", gone.size(), " in all)"));
 }
 
-HFT_INLINE std::filesystem::path checkpoint::shard_path(const std::string& name, const std::string& where,
-                                                        const std::string& tensor) const {
+HFT_INLINE_ONCE std::filesystem::path checkpoint::shard_path(const std::string& name, const std::string& where,
+                                                             const std::string& tensor) const {
   namespace fs = std::filesystem;
   const auto refuse = [&](const char* expected) {
     throw format_error(where, "file of tensor " + detail::quote_text(tensor), expected, detail::quote_text(name));
@@ -171,7 +171,7 @@ HFT_INLINE std::filesystem::path checkpoint::shard_path(const std::string& name,
   return path;
 }
 
-HFT_INLINE void checkpoint::open_other_folder() {
+HFT_INLINE_ONCE void checkpoint::open_other_folder() {
   namespace fs = std::filesystem;
   std::vector<fs::path> ggufs;
   std::string pickle;
@@ -192,27 +192,27 @@ HFT_INLINE void checkpoint::open_other_folder() {
                    "model.safetensors, model.safetensors.index.json or a .gguf file");
 }
 
-HFT_INLINE bool checkpoint::is_pickle(const std::filesystem::path& name) {
+HFT_INLINE_ONCE bool checkpoint::is_pickle(const std::filesystem::path& name) {
   const std::string extension = detail::extension_of(name);
   for (const char* pickled : {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
     if (extension == pickled) return true;
   return false;
 }
 
-HFT_INLINE void checkpoint::refuse_pickle(const std::filesystem::path& where, const std::string& name) {
+HFT_INLINE_ONCE void checkpoint::refuse_pickle(const std::filesystem::path& where, const std::string& name) {
   throw file_error(
       where.string(),
       detail::joined("the weights are pickled (", name, "), and pickle is never read: it can run any code. ",
                      "Convert them to safetensors: model.save_pretrained(folder) in Transformers writes it"));
 }
 
-HFT_INLINE void checkpoint::refuse_file(const std::filesystem::path& path) {
+HFT_INLINE_ONCE void checkpoint::refuse_file(const std::filesystem::path& path) {
   if (is_pickle(path)) refuse_pickle(path, path.filename().string());
   throw file_error(path.string(), "weights", "a folder, a .safetensors file or a .gguf file",
                    detail::quote_text(detail::extension_of(path)));
 }
 
-HFT_INLINE void checkpoint::gather() {
+HFT_INLINE_ONCE void checkpoint::gather() {
   if (shards_.size() <= 1) return;
   std::map<std::string_view, std::size_t> places;
   for (const safetensors_file& shard : shards_)

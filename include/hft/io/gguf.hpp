@@ -312,7 +312,7 @@ class gguf_file::reader {
   std::vector<placed> placed_;
 };
 
-HFT_INLINE gguf_file gguf_file::open(const std::filesystem::path& path) {
+HFT_INLINE_ONCE gguf_file gguf_file::open(const std::filesystem::path& path) {
   auto file = mapped_file::open(path);
   const auto bytes = file->bytes();
   auto parsed = parse(bytes, std::move(file), path.string());
@@ -320,8 +320,8 @@ HFT_INLINE gguf_file gguf_file::open(const std::filesystem::path& path) {
   return parsed;
 }
 
-HFT_INLINE gguf_file gguf_file::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                                      std::string where) {
+HFT_INLINE_ONCE gguf_file gguf_file::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                           std::string where) {
   gguf_file file;
   file.owner_ = std::move(owner);
   file.where_ = std::make_shared<const std::string>(std::move(where));
@@ -329,19 +329,19 @@ HFT_INLINE gguf_file gguf_file::parse(std::span<const std::byte> bytes, std::sha
   return file;
 }
 
-HFT_INLINE const gguf_value& gguf_file::at(std::string_view key) const {
+HFT_INLINE_ONCE const gguf_value& gguf_file::at(std::string_view key) const {
   if (const gguf_value* value = find(key)) return *value;
   throw format_error(*where_, detail::joined("metadata key '", key, "' is missing"));
 }
 
-HFT_INLINE const stored_tensor* gguf_file::find_tensor(std::string_view name) const {
+HFT_INLINE_ONCE const stored_tensor* gguf_file::find_tensor(std::string_view name) const {
   if (const unreadable_tensor* t = unreadable_by_name_.find(unreadable_, name, unreadable_name{}))
     throw unsupported_error(*where_, "tensor " + detail::quote_text(t->name), "a GGML type this library reads",
                             detail::joined("type ", t->type));
   return tensors_by_name_.find(tensors_, name, detail::tensor_name{});
 }
 
-HFT_INLINE const gguf_value* gguf_file::find(std::string_view key) const {
+HFT_INLINE_ONCE const gguf_value* gguf_file::find(std::string_view key) const {
   return metadata_by_key_.find(metadata_, key, value_key{});
 }
 

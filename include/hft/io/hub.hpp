@@ -61,7 +61,7 @@ std::filesystem::path resolve_model(std::string_view id_or_path, std::string_vie
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE std::filesystem::path hub_cache() {
+HFT_INLINE_ONCE std::filesystem::path hub_cache() {
   if (auto path = detail::environment_path("HF_HUB_CACHE"); !path.empty()) return path;
   if (auto path = detail::environment_path("HUGGINGFACE_HUB_CACHE"); !path.empty()) return path;
   if (auto path = detail::environment_path("HF_HOME"); !path.empty()) return detail::below(path, "hub");
@@ -71,7 +71,7 @@ HFT_INLINE std::filesystem::path hub_cache() {
   return {};
 }
 
-HFT_INLINE std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision) {
+HFT_INLINE_ONCE std::filesystem::path resolve_model(std::string_view id_or_path, std::string_view revision) {
   namespace fs = std::filesystem;
   std::error_code failed;
   const std::string id(id_or_path);
@@ -120,7 +120,7 @@ HFT_INLINE std::filesystem::path resolve_model(std::string_view id_or_path, std:
 
 namespace detail {
 
-HFT_INLINE std::vector<std::string_view> split_path(std::string_view text) {
+HFT_INLINE_ONCE std::vector<std::string_view> split_path(std::string_view text) {
   std::vector<std::string_view> parts;
   for (;;) {
     const auto slash = text.find('/');
@@ -130,12 +130,12 @@ HFT_INLINE std::vector<std::string_view> split_path(std::string_view text) {
   }
 }
 
-HFT_INLINE bool is_plain_component(std::string_view name) {
+HFT_INLINE_ONCE bool is_plain_component(std::string_view name) {
   if (name.empty() || name == "." || name == "..") return false;
   return name.find_first_of(std::string_view("/\\:\0", 4)) == name.npos;
 }
 
-HFT_INLINE bool is_hub_id(std::string_view id) {
+HFT_INLINE_ONCE bool is_hub_id(std::string_view id) {
   const auto parts = split_path(id);
   if (parts.size() > 2 || id.size() > 96 || id.find("--") != id.npos || id.find("..") != id.npos) return false;
   return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {

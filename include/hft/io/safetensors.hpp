@@ -108,7 +108,7 @@ class safetensors_file {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE safetensors_file safetensors_file::open(const std::filesystem::path& path) {
+HFT_INLINE_ONCE safetensors_file safetensors_file::open(const std::filesystem::path& path) {
   auto file = mapped_file::open(path);
   const auto bytes = file->bytes();
   auto parsed = parse(bytes, std::move(file), path.string());
@@ -116,8 +116,8 @@ HFT_INLINE safetensors_file safetensors_file::open(const std::filesystem::path& 
   return parsed;
 }
 
-HFT_INLINE safetensors_file safetensors_file::parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                                                    std::string where) {
+HFT_INLINE_ONCE safetensors_file safetensors_file::parse(std::span<const std::byte> bytes,
+                                                         std::shared_ptr<const void> owner, std::string where) {
   safetensors_file file;
   file.owner_ = std::move(owner);
   file.where_ = std::move(where);
@@ -125,13 +125,13 @@ HFT_INLINE safetensors_file safetensors_file::parse(std::span<const std::byte> b
   return file;
 }
 
-HFT_INLINE const stored_tensor* safetensors_file::find(std::string_view name) const {
+HFT_INLINE_ONCE const stored_tensor* safetensors_file::find(std::string_view name) const {
   if (const auto* t = unreadable_by_name_.find(unreadable_, name, unreadable_name{}))
     throw unsupported_error(where_, "tensor " + detail::quote_text(t->name), "a dtype this library reads", t->dtype);
   return by_name_.find(tensors_, name, detail::tensor_name{});
 }
 
-HFT_INLINE void safetensors_file::read(std::span<const std::byte> bytes) {
+HFT_INLINE_ONCE void safetensors_file::read(std::span<const std::byte> bytes) {
   const json header = read_header(bytes);
   const auto data = bytes.subspan(data_start_);
   std::vector<entry> entries;
@@ -156,7 +156,7 @@ HFT_INLINE void safetensors_file::read(std::span<const std::byte> bytes) {
   unreadable_by_name_ = detail::name_index(unreadable_, unreadable_name{});
 }
 
-HFT_INLINE json safetensors_file::read_header(std::span<const std::byte> bytes) {
+HFT_INLINE_ONCE json safetensors_file::read_header(std::span<const std::byte> bytes) {
   detail::refuse_web_page(bytes, where_);
   std::uint64_t length = 0;
   if (bytes.size() < sizeof length)
@@ -175,14 +175,14 @@ HFT_INLINE json safetensors_file::read_header(std::span<const std::byte> bytes) 
   return parse_json(text, where_, 4);  // the format nests three levels
 }
 
-HFT_INLINE void safetensors_file::read_metadata(const json& value) {
+HFT_INLINE_ONCE void safetensors_file::read_metadata(const json& value) {
   if (value.is_null()) return;
   if (!value.is_object()) detail::json_mismatch(value, where_, "__metadata__", "an object");
   for (const auto& [key, text] : value.get_ref<const json::object_t&>())
     metadata_.emplace(key, json_as<std::string>(text, where_, "__metadata__." + key));
 }
 
-HFT_INLINE safetensors_file::entry safetensors_file::read_entry(std::string_view name, const json& value) const {
+HFT_INLINE_ONCE safetensors_file::entry safetensors_file::read_entry(std::string_view name, const json& value) const {
   const std::string what = "tensor " + detail::quote_text(name);
   const std::string where = where_ + ": " + what;
   entry e{name, require<std::string_view>(value, "dtype", where), 0, 0, {}};
@@ -213,8 +213,8 @@ HFT_INLINE safetensors_file::entry safetensors_file::read_entry(std::string_view
   return e;
 }
 
-HFT_INLINE std::vector<std::size_t> safetensors_file::in_order_of_bytes(const std::vector<entry>& entries,
-                                                                        std::uint64_t data_size) const {
+HFT_INLINE_ONCE std::vector<std::size_t> safetensors_file::in_order_of_bytes(const std::vector<entry>& entries,
+                                                                             std::uint64_t data_size) const {
   auto order = detail::sorted_positions(entries.size(), [&](std::size_t i, std::size_t k) {
     const entry &a = entries[i], &b = entries[k];
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;

@@ -133,13 +133,14 @@ inline bool says_nothing_of_the_model(const std::string& name) {
 
 }  // namespace detail
 
-HFT_INLINE std::string architecture_info::class_name(std::string_view suffix) const {
+HFT_INLINE_ONCE std::string architecture_info::class_name(std::string_view suffix) const {
   for (const auto& [usual, own] : names.class_suffixes)
     if (usual == suffix) suffix = own;
   return detail::cat(class_prefix, suffix);
 }
 
-HFT_INLINE AnyConfig read_config(const architecture_info& info, const checkpoint& source, const LoadOptions& options) {
+HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const checkpoint& source,
+                                      const LoadOptions& options) {
   AnyConfig config(info);
   const auto where = source.path().string();
   if (source.is_gguf()) {

@@ -322,25 +322,25 @@ class gguf_field_reader final : public field_visitor {
   std::string prefix_;
 };
 
-HFT_INLINE void remove_unset(json& object) {
+HFT_INLINE_ONCE void remove_unset(json& object) {
   std::erase_if(object.get_ref<json::object_t&>(),
                 [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
 }
 
-HFT_INLINE void read_fields(config_ref config, const json& object, std::string_view where) {
+HFT_INLINE_ONCE void read_fields(config_ref config, const json& object, std::string_view where) {
   field_reader reader(object, where);
   config.fields(reader);
   naming_the_file(where, [&] { check_config(config); });
 }
 
-HFT_INLINE void read_fields(config_ref config, const gguf_file& file, std::string_view architecture) {
+HFT_INLINE_ONCE void read_fields(config_ref config, const gguf_file& file, std::string_view architecture) {
   if (const auto found = file.at("general.architecture").as_string(); found != architecture)
     throw unsupported_error(file.where(), "general.architecture", quote_text(architecture), quote_text(found));
   gguf_field_reader reader(file, std::string(architecture) + ".");
   config.fields(reader);
 }
 
-HFT_INLINE json written_fields(config_ref config) {
+HFT_INLINE_ONCE json written_fields(config_ref config) {
   json object = json::object();
   field_writer writer(object);
   config.fields(writer);
@@ -350,7 +350,7 @@ HFT_INLINE json written_fields(config_ref config) {
 
 }  // namespace detail
 
-HFT_INLINE json encode_special_floats(json config) {
+HFT_INLINE_ONCE json encode_special_floats(json config) {
   if (config.is_array() || config.is_object()) {
     for (json& value : config) value = encode_special_floats(std::move(value));
   } else if (config.is_number_float() && !std::isfinite(config.get<f64>())) {
@@ -361,7 +361,7 @@ HFT_INLINE json encode_special_floats(json config) {
   return config;
 }
 
-HFT_INLINE json decode_special_floats(json config) {
+HFT_INLINE_ONCE json decode_special_floats(json config) {
   if (!config.is_array() && !config.is_object()) return config;
   if (config.size() == 1 && config.contains("__float__")) {
     constexpr f64 infinity = std::numeric_limits<f64>::infinity();
@@ -374,7 +374,9 @@ HFT_INLINE json decode_special_floats(json config) {
   return config;
 }
 
-HFT_INLINE json read_config_json(const std::filesystem::path& file) { return decode_special_floats(read_json(file)); }
+HFT_INLINE_ONCE json read_config_json(const std::filesystem::path& file) {
+  return decode_special_floats(read_json(file));
+}
 
 #endif  // HFT_DEFINES
 

@@ -248,7 +248,7 @@ class field_finder final : public field_visitor {
 
 }  // namespace detail
 
-HFT_INLINE std::vector<std::string> LayerRuns::layers() const {
+HFT_INLINE_ONCE std::vector<std::string> LayerRuns::layers() const {
   std::vector<std::string> all;
   for (const auto& [kinds, times] : runs)
     for (isize i = 0; i < times && f64(all.size()) <= field_visitor::layers.most && !kinds.empty(); ++i)
@@ -256,13 +256,13 @@ HFT_INLINE std::vector<std::string> LayerRuns::layers() const {
   return all;
 }
 
-HFT_INLINE void check_config(config_ref config) {
+HFT_INLINE_ONCE void check_config(config_ref config) {
   detail::range_check ranges(config.model_type);
   config.fields(ranges);
   config.check_rules(config.config.config);
 }
 
-HFT_INLINE bool set_field(config_ref config, std::string_view name, isize value) {
+HFT_INLINE_ONCE bool set_field(config_ref config, std::string_view name, isize value) {
   detail::field_finder found(name);
   config.fields(found);
   if (found.integer) *found.integer = value;
@@ -270,7 +270,7 @@ HFT_INLINE bool set_field(config_ref config, std::string_view name, isize value)
   return found.integer || found.boolean;
 }
 
-HFT_INLINE std::optional<isize> get_field(config_ref config, std::string_view name) {
+HFT_INLINE_ONCE std::optional<isize> get_field(config_ref config, std::string_view name) {
   detail::field_finder found(name);
   config.fields(found);
   if (found.integer) return *found.integer;
@@ -278,13 +278,13 @@ HFT_INLINE std::optional<isize> get_field(config_ref config, std::string_view na
   return {};
 }
 
-HFT_INLINE bool has_field(config_ref config, std::string_view name) {
+HFT_INLINE_ONCE bool has_field(config_ref config, std::string_view name) {
   detail::field_finder finder(name);
   config.fields(finder);
   return finder.found;
 }
 
-HFT_INLINE void set_labels(config_ref config, ClassLabels labels, std::string_view where) {
+HFT_INLINE_ONCE void set_labels(config_ref config, ClassLabels labels, std::string_view where) {
   detail::field_finder finder("id2label");
   config.fields(finder);
   if (!finder.labels || labels.count() > detail::most_labels)
@@ -294,14 +294,14 @@ HFT_INLINE void set_labels(config_ref config, ClassLabels labels, std::string_vi
   *finder.labels = std::move(labels);
 }
 
-HFT_INLINE void check_divides(const char* where, const char* parts_name, isize parts, const char* whole_name,
-                              isize whole) {
+HFT_INLINE_ONCE void check_divides(const char* where, const char* parts_name, isize parts, const char* whole_name,
+                                   isize whole) {
   if (whole % parts)
     throw config_error(where, "attention heads", detail::joined(parts_name, " to divide ", whole_name),
                        detail::joined(parts, " and ", whole));
 }
 
-HFT_INLINE Activation find_activation(std::string_view name, const char* where) {
+HFT_INLINE_ONCE Activation find_activation(std::string_view name, const char* where) {
   const auto a = activation_from_name(name);
   if (!a) throw config_error(where, "hidden_act", "an activation of Transformers' ACT2FN", detail::quote_text(name));
   return *a;

@@ -275,7 +275,7 @@ inline void check_sequence(const char* field, std::span<const i64> ids) {
 }
 
 /// A token that is forced must be one that may be said.
-HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
+HFT_INLINE_ONCE void check_forced_tokens(const GenerationConfig& c) {
   const auto refuse = [&](const char* field, std::span<const i64> forced) {
     const auto suppressed = [&](i64 id) {
       return std::find(c.suppress_tokens.begin(), c.suppress_tokens.end(), id) != c.suppress_tokens.end();
@@ -289,7 +289,7 @@ HFT_INLINE void check_forced_tokens(const GenerationConfig& c) {
 
 }  // namespace detail
 
-HFT_INLINE std::vector<std::string_view> GenerationConfig::field_names() {
+HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
   std::vector<std::string_view> names;
   const GenerationConfig any;
   for (const auto& field : any.fields()) names.push_back(field.name);
@@ -339,7 +339,7 @@ HFT_INLINE std::vector<std::string_view> GenerationConfig::field_names() {
   }};
 }
 
-HFT_INLINE void GenerationConfig::update(const json& object, std::string_view where) {
+HFT_INLINE_ONCE void GenerationConfig::update(const json& object, std::string_view where) {
   json rest = object;
   for (const auto& field : fields()) {
     if (const json* value = find_member(object, field.name, where))
@@ -363,7 +363,7 @@ HFT_INLINE void GenerationConfig::update(const json& object, std::string_view wh
   other = std::move(merged);
 }
 
-HFT_INLINE json GenerationConfig::to_json() const {
+HFT_INLINE_ONCE json GenerationConfig::to_json() const {
   json object = other;
   for (const auto& field : fields()) field.visit([&](const auto& f) { object[field.name] = detail::field_json(f); });
   detail::remove_unset(object);
@@ -371,7 +371,7 @@ HFT_INLINE json GenerationConfig::to_json() const {
   return object;
 }
 
-HFT_INLINE void GenerationConfig::check() const {
+HFT_INLINE_ONCE void GenerationConfig::check() const {
   using detail::check_ids, detail::check_range, detail::check_sequence;
   const auto fail = [](const char* field, const char* expected, detail::message got) {
     throw value_error("GenerationConfig", field, expected, got);
@@ -439,7 +439,7 @@ HFT_INLINE void GenerationConfig::check() const {
   }
 }
 
-HFT_INLINE void GenerationConfig::check_names(const json& object, std::string_view where) {
+HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::string_view where) {
   // Those of Transformers that have no member here: without effect on what is generated, or refused by check().
   std::vector<std::string_view> names = {"_from_model_config",
                                          "assistant_confidence_threshold",

@@ -105,34 +105,34 @@ std::vector<bool> gguf_layers_with(const gguf_file& file, std::string_view name)
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE const gguf_value* gguf_says(const gguf_file& file, std::string_view key) {
+HFT_INLINE_ONCE const gguf_value* gguf_says(const gguf_file& file, std::string_view key) {
   return file.find(detail::cat(file.at("general.architecture").as_string(), ".", key));
 }
 
-HFT_INLINE isize gguf_number(const gguf_file& file, std::string_view key, isize otherwise) {
+HFT_INLINE_ONCE isize gguf_number(const gguf_file& file, std::string_view key, isize otherwise) {
   const auto* value = gguf_says(file, key);
   return value ? isize(value->as_i64()) : otherwise;
 }
 
-HFT_INLINE std::optional<isize> gguf_mlp_width(const gguf_file& file) {
+HFT_INLINE_ONCE std::optional<isize> gguf_mlp_width(const gguf_file& file) {
   const auto* up = file.find_tensor("blk.0.ffn_up.weight");
   return up && up->shape.size() == 2 ? std::optional<isize>(up->shape[0]) : std::nullopt;
 }
 
-HFT_INLINE std::vector<bool> gguf_layers_with(const gguf_file& file, std::string_view name) {
+HFT_INLINE_ONCE std::vector<bool> gguf_layers_with(const gguf_file& file, std::string_view name) {
   constexpr isize most = 4096;
   std::vector<bool> out(std::size_t(std::clamp<isize>(gguf_number(file, "block_count"), 0, most)));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = file.find_tensor(detail::cat("blk.", i, ".", name)) != nullptr;
   return out;
 }
 
-HFT_INLINE bool gguf_layers_have(const gguf_file& file, std::string_view name) {
+HFT_INLINE_ONCE bool gguf_layers_have(const gguf_file& file, std::string_view name) {
   const auto with = gguf_layers_with(file, name);
   return std::find(with.begin(), with.end(), true) != with.end();
 }
 
-HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings,
-                                      RopeParameters& rope) {
+HFT_INLINE_ONCE void complete_decoder_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings,
+                                           RopeParameters& rope) {
   const auto read = [&](std::string_view key, auto& to) {
     if (const auto* value = gguf_says(file, key)) to = value->as_f64();
   };
@@ -168,7 +168,7 @@ HFT_INLINE void complete_decoder_from(const gguf_file& file, isize& vocab_size, 
   complete_embeddings_from(file, vocab_size, tie_word_embeddings);
 }
 
-HFT_INLINE void complete_embeddings_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings) {
+HFT_INLINE_ONCE void complete_embeddings_from(const gguf_file& file, isize& vocab_size, bool& tie_word_embeddings) {
   const auto* embeddings = file.find_tensor("token_embd.weight");
   if (!embeddings || embeddings->shape.size() != 2)
     throw weight_error(file.where(), "tensor 'token_embd.weight'", "a matrix (vocabulary, hidden)");

@@ -69,8 +69,8 @@ inline std::optional<stored_tensor> joined_tensor(const stored_tensor& a, const 
   return out;
 }
 
-HFT_INLINE std::vector<stored_tensor> joined_tensors(std::span<const stored_tensor> tensors,
-                                                     std::span<const join_rule> rules) {
+HFT_INLINE_ONCE std::vector<stored_tensor> joined_tensors(std::span<const stored_tensor> tensors,
+                                                          std::span<const join_rule> rules) {
   std::vector<stored_tensor> out(tensors.begin(), tensors.end());
   for (const join_rule& rule : rules)
     for (const stored_tensor& t : tensors) {
@@ -88,7 +88,8 @@ HFT_INLINE std::vector<stored_tensor> joined_tensors(std::span<const stored_tens
   return out;
 }
 
-HFT_INLINE std::vector<stored_tensor> tensors_of_metadata(const gguf_file& file, std::span<const value_rule> rules) {
+HFT_INLINE_ONCE std::vector<stored_tensor> tensors_of_metadata(const gguf_file& file,
+                                                               std::span<const value_rule> rules) {
   std::vector<stored_tensor> out;
   for (const value_rule& rule : rules) {
     const auto* array = file.find(rule.key);

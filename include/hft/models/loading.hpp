@@ -82,7 +82,7 @@ void load_weights(const checkpoint& source, const load_plan& plan, const LoadOpt
 
 namespace detail {
 
-HFT_INLINE void transpose(f32* to, const f32* from, isize rows, isize cols) {
+HFT_INLINE_ONCE void transpose(f32* to, const f32* from, isize rows, isize cols) {
   for (isize r = 0; r < rows; ++r)
     for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
 }
@@ -214,8 +214,8 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
   return {.dtype = stored.dtype};
 }
 
-HFT_INLINE void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
-                       std::optional<dtype_id> wanted) {
+HFT_INLINE_ONCE void assign(parameter& p, const stored_tensor& stored, const std::string& where,
+                            const stored_layout& layout, std::optional<dtype_id> wanted) {
   const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
   const dtype_id format = format_for(p, stored, where, wanted);
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
@@ -339,8 +339,8 @@ class short_list {
   int size_ = 0;
 };
 
-HFT_INLINE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
-                             ModelParts& model) {
+HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
+                                  ModelParts& model) {
   const std::string where = source.path().string();
   std::span<const stored_tensor> tensors = source.tensors();
   std::vector<stored_tensor> put_together;

@@ -265,7 +265,7 @@ class PreTrainedModel : public NamedModel<Body> {
 
 namespace detail {
 
-HFT_INLINE void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config) {
+HFT_INLINE_ONCE void read_generation_config(const std::filesystem::path& folder, GenerationConfig& config) {
   const auto own = folder / "generation_config.json";
   if (is_there(own)) {
     config = {};
@@ -284,7 +284,7 @@ HFT_INLINE void read_generation_config(const std::filesystem::path& folder, Gene
   config.update(known, file.string());
 }
 
-HFT_INLINE void special_tokens_of(config_ref config, GenerationConfig& generation) {
+HFT_INLINE_ONCE void special_tokens_of(config_ref config, GenerationConfig& generation) {
   class reader final : public field_visitor {
    public:
     explicit reader(GenerationConfig& g) : generation_(g) {}
@@ -305,22 +305,23 @@ HFT_INLINE void special_tokens_of(config_ref config, GenerationConfig& generatio
   config.fields(v);
 }
 
-HFT_INLINE tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs) {
+HFT_INLINE_ONCE tied_pairs stored_pairs(const checkpoint_names& names, tied_pairs pairs) {
   for (auto& [copy, original] : pairs) copy = names(copy).name, original = names(original).name;
   return pairs;
 }
 
-HFT_INLINE std::string stored_path(const checkpoint_names& names, const std::string& path) {
+HFT_INLINE_ONCE std::string stored_path(const checkpoint_names& names, const std::string& path) {
   return path.empty() ? path : names(path).name;
 }
 
-HFT_INLINE std::string copy_called(const checkpoint_names& names, const tied_pairs& pairs, std::string_view stored) {
+HFT_INLINE_ONCE std::string copy_called(const checkpoint_names& names, const tied_pairs& pairs,
+                                        std::string_view stored) {
   for (const auto& [copy, original] : pairs)
     if (names(copy).name == stored) return copy;
   return {};
 }
 
-HFT_INLINE initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
+HFT_INLINE_ONCE initial_values initial_values_of(const ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
   const config_ref ref = config.ref();
   return {.seed = seed,
           .deviation = [&info = config.info(),
@@ -332,7 +333,7 @@ HFT_INLINE initial_values initial_values_of(const ModelParts& model, const AnyCo
           .padding_row = model.padding_row()};
 }
 
-HFT_INLINE void initialise_model(ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
+HFT_INLINE_ONCE void initialise_model(ModelParts& model, const AnyConfig& config, std::uint64_t seed) {
   const auto from = initial_values_of(model, config, seed);
   for_each_parameter(model, [&](const std::string& path, parameter& p) { initialise(p, path, from); });
   model.tie_weights();
@@ -340,8 +341,8 @@ HFT_INLINE void initialise_model(ModelParts& model, const AnyConfig& config, std
   model.visit(work);
 }
 
-HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source,
-                           const LoadOptions& options) {
+HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source,
+                                const LoadOptions& options) {
   load_plan plan{.names = config.info().names, .base_model_prefix = model.base_model_prefix()};
   plan.initial = initial_values_of(model, config, options.seed);
   plan.tied = model.tied_parameters();
@@ -363,8 +364,8 @@ HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, const che
   model.visit(work);
 }
 
-HFT_INLINE void load_model(ModelParts& model, const AnyConfig& config, GenerationConfig& generation,
-                           const checkpoint& source, const LoadOptions& options) {
+HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, GenerationConfig& generation,
+                                const checkpoint& source, const LoadOptions& options) {
   load_model(model, config, source, options);
   if (!source.is_gguf()) read_generation_config(source.path(), generation);
 }

@@ -49,15 +49,15 @@ void save_model(ModelParts& model, const AnyConfig& config, const std::string& a
 
 namespace detail {
 
-HFT_INLINE std::vector<stored_tensor> stacked(std::vector<stored_tensor> tensors, const name_tables& names,
-                                              const ModelParts& model) {
+HFT_INLINE_ONCE std::vector<stored_tensor> stacked(std::vector<stored_tensor> tensors, const name_tables& names,
+                                                   const ModelParts& model) {
   const auto prefix = model.base_model_prefix();
   return names.stacks.empty() ? std::move(tensors)
                               : stack(std::move(tensors), names.stacks, prefix.empty() ? "" : cat(prefix, "."));
 }
 
-HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                             const name_tables& names, ModelParts& model) {
+HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
+                                  const name_tables& names, ModelParts& model) {
   std::vector<stored_tensor> tensors;
   visiting v([&](const std::string& path, parameter& p) {
     stored_tensor t;
@@ -99,9 +99,9 @@ HFT_INLINE void save_weights(const std::filesystem::path& folder, dtype_id dtype
   save_checkpoint(folder, stacked(std::move(tensors), names, model), max_shard_size);
 }
 
-HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
-                           std::optional<dtype_id> own, const GenerationConfig* generation,
-                           const std::filesystem::path& folder, const SaveOptions& options) {
+HFT_INLINE_ONCE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
+                                std::optional<dtype_id> own, const GenerationConfig* generation,
+                                const std::filesystem::path& folder, const SaveOptions& options) {
   if (!own) {  // the format of the largest weight, if it is a scalar one
     isize largest = 0;
     own = dtype_id::f32;
@@ -126,7 +126,7 @@ HFT_INLINE void save_model(ModelParts& model, const AnyConfig& config, const std
     write_file_atomically(folder / "generation_config.json", dump(settings));
 }
 
-HFT_INLINE std::string_view torch_dtype_name(dtype_id id) {
+HFT_INLINE_ONCE std::string_view torch_dtype_name(dtype_id id) {
   switch (id) {
     case dtype_id::f16:
       return "float16";

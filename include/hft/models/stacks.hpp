@@ -84,8 +84,8 @@ inline bool take_apart(const stored_tensor& t, const stack_rule& rule, std::stri
   return true;
 }
 
-HFT_INLINE unstacked unstack(std::span<const stored_tensor> tensors, std::span<const stack_rule> rules,
-                             std::string_view prefix) {
+HFT_INLINE_ONCE unstacked unstack(std::span<const stored_tensor> tensors, std::span<const stack_rule> rules,
+                                  std::string_view prefix) {
   unstacked out;
   for (const auto& t : tensors) {
     bool taken = false;
@@ -95,16 +95,16 @@ HFT_INLINE unstacked unstack(std::span<const stored_tensor> tensors, std::span<c
   return out;
 }
 
-HFT_INLINE void take_from_slice(std::byte* piece, const std::byte* slice, const stack_rule::layout& l, isize rows,
-                                isize cols, std::size_t bytes) {
+HFT_INLINE_ONCE void take_from_slice(std::byte* piece, const std::byte* slice, const stack_rule::layout& l, isize rows,
+                                     isize cols, std::size_t bytes) {
   for (isize r = 0; r < rows; ++r)
     for (isize c = 0; c < cols; ++c)
       std::memcpy(piece + std::size_t(r * cols + c) * bytes, slice + std::size_t(l.place(r, c, rows, cols)) * bytes,
                   bytes);
 }
 
-HFT_INLINE void put_in_slice(std::byte* slice, const std::byte* piece, const stack_rule::layout& l, isize rows,
-                             isize cols, std::size_t bytes) {
+HFT_INLINE_ONCE void put_in_slice(std::byte* slice, const std::byte* piece, const stack_rule::layout& l, isize rows,
+                                  isize cols, std::size_t bytes) {
   for (isize r = 0; r < rows; ++r)
     for (isize c = 0; c < cols; ++c)
       std::memcpy(slice + std::size_t(l.place(r, c, rows, cols)) * bytes, piece + std::size_t(r * cols + c) * bytes,
@@ -140,8 +140,8 @@ inline stored_tensor put_together(std::string name, const std::vector<std::pair<
   return whole;
 }
 
-HFT_INLINE std::vector<stored_tensor> stack(std::vector<stored_tensor> tensors, std::span<const stack_rule> rules,
-                                            std::string_view prefix) {
+HFT_INLINE_ONCE std::vector<stored_tensor> stack(std::vector<stored_tensor> tensors, std::span<const stack_rule> rules,
+                                                 std::string_view prefix) {
   std::map<std::string, std::vector<std::pair<stored_tensor, stack_place>>, std::less<>> stacks;
   std::vector<stored_tensor> out;
   for (auto& t : tensors) {
