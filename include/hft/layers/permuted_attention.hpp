@@ -95,10 +95,10 @@ class PermutedAttention {
         const X mems = state.template get<3>("mems");
         const isize T = contents.extent(1), kept = options_.reuse_len ? std::min(T, options_.reuse_len) : T;
         const auto with = [&](const X& x) { return mems ? concat_tokens(mems, x) : x; };
-        const X made = with(contents.slice(1, 0, kept).dense());
+        const X all = with(contents), made = kept == T ? all : with(contents.slice(1, 0, kept).dense());
         const isize S = made.extent(1), from = options_.mem_len ? std::max<isize>(0, S - options_.mem_len) : 0;
         state.set("mems", made.slice(1, from, S).dense());
-        return with(contents);
+        return all;
       }
     return contents;
   }

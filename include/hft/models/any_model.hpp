@@ -36,8 +36,7 @@ class AnyModel {
 
   template <class Model>
   explicit AnyModel(Model model)
-      : AnyModel(std::unique_ptr<NamedModel<typename Model::body_type>>(
-            std::make_unique<NamedModel<typename Model::body_type>>(std::move(model)))) {}
+      : AnyModel(std::make_unique<NamedModel<typename Model::body_type>>(std::move(model))) {}
   template <class Body>
   explicit AnyModel(std::unique_ptr<NamedModel<Body>> model)
       : AnyModel(erased(), std::unique_ptr<interface>(std::make_unique<holder<Body>>(std::move(model)))) {}

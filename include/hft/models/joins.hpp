@@ -26,11 +26,19 @@ std::vector<stored_tensor> joined_tensors(std::span<const stored_tensor> tensors
 /// Parameters that stand in the metadata.
 std::vector<stored_tensor> tensors_of_metadata(const gguf_file& file, std::span<const value_rule> rules);
 
+/// (rows, cols) => (cols, rows)
+void transpose(f32* to, const f32* from, isize rows, isize cols);
+
 }  // namespace hft::detail
 
 #if HFT_DEFINES(MODELS)
 
 namespace hft::detail {
+
+HFT_INLINE_ONCE void transpose(f32* to, const f32* from, isize rows, isize cols) {
+  for (isize r = 0; r < rows; ++r)
+    for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+}
 
 // Appends the rows of a tensor, in its own dtype or in f32.
 inline void append_rows(std::vector<std::byte>& to, const stored_tensor& t, bool transposed, bool as_stored) {
@@ -48,9 +56,7 @@ inline void append_rows(std::vector<std::byte>& to, const stored_tensor& t, bool
     std::copy(values.begin(), values.end(), out);
     return;
   }
-  for (isize from = 0; from < count; from += rows * cols)
-    for (isize r = 0; r < rows; ++r)
-      for (isize c = 0; c < cols; ++c) out[from + c * rows + r] = values[std::size_t(from + r * cols + c)];
+  for (isize at = 0; at < count; at += rows * cols) transpose(out + at, values.data() + at, rows, cols);
 }
 
 inline std::optional<stored_tensor> joined_tensor(const stored_tensor& a, const stored_tensor& b, bool transposed) {

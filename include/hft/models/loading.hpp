@@ -51,9 +51,6 @@ struct load_plan {
   std::function<std::vector<row_parts>(std::string_view path)> parts_of = {};
 };
 
-// (rows, cols) => (cols, rows)
-void transpose(f32* to, const f32* from, isize rows, isize cols);
-
 /// How the file has one parameter: at most one of these.
 struct stored_layout {
   std::vector<isize> rows = {}, columns = {};    // which of the file's each one is; empty: the same
@@ -81,11 +78,6 @@ void load_weights(const checkpoint& source, const load_plan& plan, const LoadOpt
 #if HFT_DEFINES(MODELS)
 
 namespace detail {
-
-HFT_INLINE_ONCE void transpose(f32* to, const f32* from, isize rows, isize cols) {
-  for (isize r = 0; r < rows; ++r)
-    for (isize c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
-}
 
 // llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
 inline std::vector<isize> rows_of_pairs(isize rows, isize heads) {

@@ -131,6 +131,20 @@ inline void add_lower_times(f32* c, isize c_stride, const f32* a, const f32* b, 
                               std::min(n, i + step), true}(std::min(step, n - i), columns);
 }
 
+/// The end of a chunk of n tokens: y(i, sums) takes sums (n,columns) + weights values, and the state s (depth,columns)
+/// becomes what is left of it and of keys (depth,scan_tokens) times values. Values (n,columns) are scaled.
+template <class Sums>
+void finish_chunk(f32* s, isize s_stride, const decays_left& left, f32* sums, const f32* weights, f32* values,
+                  const f32* keys, isize n, isize depth, isize columns, Sums y) {
+  add_lower_times(sums, columns, weights, values, columns, n, columns);
+  for (isize i = 0; i < n; ++i) {
+    y(i, sums + i * columns);
+    scale_rows(values + i * columns, columns, left[i], 1, columns);
+  }
+  scale_rows(s, s_stride, left.of_state, depth, columns);
+  row_product<chunk_vector>{s, s_stride, keys, scan_tokens, values, columns, n, true}(depth, columns);
+}
+
 }  // namespace hft::detail
 
 HFT_INTRINSICS_END

@@ -41,22 +41,15 @@ class decay_chunk {
   /// the value of token i, decay(i) is a of it, and y(i, sums) takes what it reads.
   template <class Values, class Decay, class Sums>
   void operator()(f32* s, isize s_stride, isize P, Values v, Decay decay, Sums y) {
-    using product = row_product<chunk_vector>;
     decays_left left;
-    product{sums_, P, queries_, N_, s, s_stride, N_, false}(n_, P);
+    row_product<chunk_vector>{sums_, P, queries_, N_, s, s_stride, N_, false}(n_, P);
     for (isize i = 0; i < n_; ++i) {
       left.next(i, decay(i));
       left.times(weights_ + i * scan_tokens, 1, scores_ + i * scan_tokens, i);
       scale_rows(sums_ + i * P, P, left.of_state, 1, P);
       v(i, values_ + i * P);
     }
-    add_lower_times(sums_, P, weights_, values_, P, n_, P);
-    for (isize i = 0; i < n_; ++i) {
-      y(i, sums_ + i * P);
-      scale_rows(values_ + i * P, P, left[i], 1, P);
-    }
-    scale_rows(s, s_stride, left.of_state, N_, P);
-    product{s, s_stride, keys_, scan_tokens, values_, P, n_, true}(N_, P);
+    finish_chunk(s, s_stride, left, sums_, weights_, values_, keys_, n_, N_, P, y);
   }
 
  private:

@@ -51,9 +51,8 @@ class delta_keys {
   template <class Values, class Decay, class Beta, class Sums>
   void operator()(f32* s, isize s_stride, isize V, Values v, Decay decay, Beta beta, Sums y) {
     using vec = chunk_vector;
-    using product = row_product<vec>;
     decays_left left;
-    product{found_, V, rows_, K_, s, s_stride, K_, false}(2 * n_, V);
+    row_product<vec>{found_, V, rows_, K_, s, s_stride, K_, false}(2 * n_, V);
     f32* const read = found_ + n_ * V;
     for (isize i = 0; i < n_; ++i) {
       left.next(i, decay(i));
@@ -66,13 +65,7 @@ class delta_keys {
         (rate * (vec::load(value + j) - kept * vec::load(found_ + i * V + j))).store(written_ + i * V + j);
     }
     substitute(V);
-    add_lower_times(read, V, weights_, written_, V, n_, V);
-    for (isize i = 0; i < n_; ++i) {
-      y(i, read + i * V);
-      scale_rows(written_ + i * V, V, left[i], 1, V);
-    }
-    scale_rows(s, s_stride, left.of_state, K_, V);
-    product{s, s_stride, keys_, scan_tokens, written_, V, n_, true}(K_, V);
+    finish_chunk(s, s_stride, left, read, weights_, written_, keys_, n_, K_, V, y);
   }
 
  private:
