@@ -5,7 +5,8 @@ if(TARGET hft_compiled OR NOT CMAKE_CXX_COMPILER)
   return()
 endif()
 set(hft_compiled_sources)
-foreach(part text templates train kernels models)  # a source file each: a program is linked with those it uses
+foreach(part models train kernels bodies templates text)  # a source file each, the longest first: a program is linked with those
+                                                  # it uses
   set(source "${CMAKE_CURRENT_BINARY_DIR}/hft_compiled_${part}.cpp")
   file(CONFIGURE OUTPUT "${source}" CONTENT "#include <hft/compiled/${part}.hpp>\n" @ONLY)
   list(APPEND hft_compiled_sources "${source}")
@@ -24,4 +25,5 @@ add_library(hft_auto STATIC EXCLUDE_FROM_ALL "${source}")
 add_library(hft::auto ALIAS hft_auto)
 target_link_libraries(hft_auto PUBLIC hft_compiled)
 target_compile_definitions(hft_auto PUBLIC HFT_COMPILED_AUTO)
-set_target_properties(hft_auto PROPERTIES POSITION_INDEPENDENT_CODE ON)
+# Compiled beside hft::compiled, not after it.
+set_target_properties(hft_auto PROPERTIES POSITION_INDEPENDENT_CODE ON OPTIMIZE_DEPENDENCIES ON)

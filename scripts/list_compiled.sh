@@ -4,14 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../include"
 
-declare -A what=([kernels]="the kernels of the cpu" [models]="files, configs, models and generation" [templates]="chat templates" [text]="tokenizers" [train]="training")
+declare -A what=([kernels]="the kernels of the cpu" [models]="files, configs, models and generation" [templates]="chat templates" [text]="tokenizers" [train]="training" [bodies]="what models like Llama are made of")
 failed=0
-for part in kernels models templates text train; do
+for part in bodies kernels models templates text train; do
   list=hft/compiled/$part.hpp
   made=$(
     echo "// The compiled part of ${what[$part]}: written by scripts/list_compiled.sh; see linkage.hpp."
     printf '#pragma once\n#ifndef HFT_COMPILING\n#define HFT_COMPILING HFT_PART_%s\n#endif\n\n' "${part^^}"
-    grep -rlE "^#if HFT_DEFINES\(${part^^}\)" hft | LC_ALL=C sort -u | sed 's/.*/#include <&>/'
+    grep -rlE "^ *(#if HFT_DEFINES|HFT_COMPILED_IN)\(${part^^}\>" --exclude=linkage.hpp hft | LC_ALL=C sort -u | sed 's/.*/#include <&>/'
   )
   if [ "${1:-}" != --check ]; then
     mkdir -p hft/compiled

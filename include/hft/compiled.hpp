@@ -4,8 +4,10 @@
 #ifdef HFT_PART_MODELS
 #error "hft: <hft/compiled.hpp> must be the first header of hft in its source file"
 #endif
-#define HFT_COMPILING (HFT_PART_KERNELS | HFT_PART_MODELS | HFT_PART_TEMPLATES | HFT_PART_TEXT | HFT_PART_TRAIN)
+#define HFT_COMPILING \
+  (HFT_PART_BODIES | HFT_PART_KERNELS | HFT_PART_MODELS | HFT_PART_TEMPLATES | HFT_PART_TEXT | HFT_PART_TRAIN)
 
+#include <hft/compiled/bodies.hpp>
 #include <hft/compiled/kernels.hpp>
 #include <hft/compiled/models.hpp>
 #include <hft/compiled/templates.hpp>

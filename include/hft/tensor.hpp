@@ -239,7 +239,7 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
 
   /// A dimension of extent 1 but the last as one of n, all of the same memory: for reading.
   Tensor repeated(std::size_t dim, isize n) const {
-    if (dim + 1 >= Rank || shape_[dim] != 1)
+    if (dim >= Rank - 1 || shape_[dim] != 1)
       throw shape_error("repeated", detail::joined("dimension ", dim), "one of extent 1 but the last",
                         detail::shape_text(shape_));
     Tensor t = *this;
@@ -317,6 +317,13 @@ class Tensor<T, Rank, D> : private detail::format_of<T> {
   buffer buffer_;
   storage* data_ = nullptr;
 };
+
+HFT_COMPILED_IN(MODELS, class Tensor<f32, 1>)
+HFT_COMPILED_IN(MODELS, class Tensor<f32, 2>)
+HFT_COMPILED_IN(MODELS, class Tensor<f32, 3>)
+HFT_COMPILED_IN(MODELS, class Tensor<f32, 4>)
+HFT_COMPILED_IN(MODELS, class Tensor<i64, 2>)
+HFT_COMPILED_IN(MODELS, class Tensor<u8, 2>)
 
 /// Rows of ids, as a tokenizer gives them, as a (B,T) tensor. Throws shape_error unless all rows are of one length.
 inline Tensor<i64, 2> ids_tensor(const std::vector<std::vector<i64>>& rows) {

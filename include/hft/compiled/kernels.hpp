@@ -4,6 +4,13 @@
 #define HFT_COMPILING HFT_PART_KERNELS
 #endif
 
+#include <hft/ops/activation.hpp>
+#include <hft/ops/attention.hpp>
+#include <hft/ops/attention_weights.hpp>
+#include <hft/ops/clamp.hpp>
+#include <hft/ops/combine_rows.hpp>
+#include <hft/ops/concat_tokens.hpp>
+#include <hft/ops/copy.hpp>
 #include <hft/ops/cpu/activation.hpp>
 #include <hft/ops/cpu/activation_backward.hpp>
 #include <hft/ops/cpu/attention.hpp>
@@ -42,3 +49,11 @@
 #include <hft/ops/cpu/softplus.hpp>
 #include <hft/ops/cpu/wkv.hpp>
 #include <hft/ops/cpu/xielu.hpp>
+#include <hft/ops/elementwise.hpp>
+#include <hft/ops/embedding.hpp>
+#include <hft/ops/gather_bias.hpp>
+#include <hft/ops/layer_norm.hpp>
+#include <hft/ops/linear.hpp>
+#include <hft/ops/mask_tokens.hpp>
+#include <hft/ops/rms_norm.hpp>
+#include <hft/ops/rotary.hpp>

@@ -6,6 +6,8 @@
 
 #include <hft/device.hpp>
 #include <hft/error.hpp>
+#include <hft/generation/cache.hpp>
+#include <hft/generation/cache_layer.hpp>
 #include <hft/generation/generate.hpp>
 #include <hft/generation/logits_process.hpp>
 #include <hft/io/checkpoint.hpp>
@@ -22,11 +24,15 @@
 #include <hft/io/sorting.hpp>
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
+#include <hft/layers/alibi_bias.hpp>
+#include <hft/layers/attention.hpp>
 #include <hft/layers/begin_pass.hpp>
+#include <hft/layers/channels.hpp>
 #include <hft/layers/disentangled_attention.hpp>
 #include <hft/layers/funnel_stack.hpp>
 #include <hft/layers/global_embeddings.hpp>
 #include <hft/layers/permuted_attention.hpp>
+#include <hft/layers/positions.hpp>
 #include <hft/layers/relative_position_bias.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/layers/rotary_tables.hpp>
@@ -146,6 +152,7 @@
 #include <hft/models/switch_transformers.hpp>
 #include <hft/models/t5.hpp>
 #include <hft/models/vit.hpp>
+#include <hft/models/vocabulary.hpp>
 #include <hft/models/xglm.hpp>
 #include <hft/models/xlnet.hpp>
 #include <hft/module.hpp>

@@ -13,6 +13,10 @@
 
 namespace hft {
 
+namespace detail {
+void check_cache(const CacheOptions& options, const char* where);
+}
+
 /// One layer object for each layer, made where it is first used.
 template <Scalar A = f32, BaseDevice D = cpu>
 class LayeredCache : public Cache<A, D> {
@@ -23,14 +27,7 @@ class LayeredCache : public Cache<A, D> {
   /// Throws value_error for an unknown type, or a window or room below 0, or no window where one is needed. `where`
   /// names the cache.
   explicit LayeredCache(CacheOptions options, const char* where = "LayeredCache") : options_(std::move(options)) {
-    if (options_.max_cache_len < 0)
-      throw value_error(where, "max_cache_len", "at least 1", detail::joined(options_.max_cache_len));
-    for (const auto& type : options_.layer_types) {
-      if (type != "full_attention" && type != "sliding_attention" && type != "linear_attention")
-        throw value_error(where, "layer type", "full_attention, sliding_attention or linear_attention", type);
-      if (type == "sliding_attention" && options_.sliding_window < 1)
-        throw value_error(where, "window", "at least 1", detail::joined(options_.sliding_window));
-    }
+    detail::check_cache(options_, where);
   }
 
   view update(isize layer, const tensor& keys, const tensor& values) override { return at(layer).update(keys, values); }
@@ -122,5 +119,21 @@ class SlidingWindowCache final : public LayeredCache<A, D> {
   explicit SlidingWindowCache(isize window)
       : LayeredCache<A, D>({.layer_types = {"sliding_attention"}, .sliding_window = window}, "SlidingWindowCache") {}
 };
+
+HFT_COMPILED_IN(MODELS, class LayeredCache<f32, cpu>)
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE_ONCE void detail::check_cache(const CacheOptions& options, const char* where) {
+  if (options.max_cache_len < 0) throw value_error(where, "max_cache_len", "at least 1", joined(options.max_cache_len));
+  for (const auto& type : options.layer_types) {
+    if (type != "full_attention" && type != "sliding_attention" && type != "linear_attention")
+      throw value_error(where, "layer type", "full_attention, sliding_attention or linear_attention", type);
+    if (type == "sliding_attention" && options.sliding_window < 1)
+      throw value_error(where, "window", "at least 1", joined(options.sliding_window));
+  }
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

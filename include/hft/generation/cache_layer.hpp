@@ -226,4 +226,11 @@ class RecurrentLayer final : public CacheLayer<A, D> {
   recurrent_state<A, D> state_;
 };
 
+HFT_COMPILED_IN(MODELS, Tensor<f32, 4> detail::reordered(const Tensor<f32, 4>&, std::span<const isize>))
+HFT_COMPILED_IN(MODELS, class detail::kv_layer<f32, cpu>)
+HFT_COMPILED_IN(MODELS, class DynamicLayer<f32, cpu>)
+HFT_COMPILED_IN(MODELS, class StaticLayer<f32, cpu>)
+HFT_COMPILED_IN(MODELS, class SlidingWindowLayer<f32, cpu>)
+HFT_COMPILED_IN(MODELS, class RecurrentLayer<f32, cpu>)
+
 }  // namespace hft

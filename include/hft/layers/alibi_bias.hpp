@@ -36,4 +36,6 @@ Tensor<A, 4, D> alibi_bias(const AlibiBiasOptions& o, const Tensor<u8, 2, D>& ke
   return bias.repeated(2, T);
 }
 
+HFT_COMPILED_IN(MODELS, Tensor<f32, 4> alibi_bias(const AlibiBiasOptions&, const Tensor<u8, 2>&, isize, isize))
+
 }  // namespace hft

@@ -264,4 +264,6 @@ class SelfAttention {
   AttentionCore<B, Positions> core_;
 };
 
+HFT_COMPILED_IN(MODELS, Tensor<i64, 1> detail::chunk_starts(const Tensor<u8, 2>&, isize, isize))
+
 }  // namespace hft

@@ -68,6 +68,9 @@ ForwardContext<A, D> text_pass(const char* where, const TextInputs& inputs, cons
   return context;
 }
 
+HFT_COMPILED_IN(MODELS, ForwardContext<f32, cpu> text_pass(const char*, const TextInputs&, const ForwardArgs<f32, cpu>&,
+                                                           isize, isize))
+
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Shape<2>& shape,

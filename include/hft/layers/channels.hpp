@@ -57,4 +57,7 @@ X pad_tokens(const X& x, isize n) {
   return n < 0 ? concat_tokens(zeros, x) : concat_tokens(x, zeros);
 }
 
+HFT_COMPILED_IN(MODELS, Tensor<f32, 3> add_row(const Tensor<f32, 3>&, const Tensor<f32, 1>&))
+HFT_COMPILED_IN(MODELS, Tensor<f32, 2> add_row(const Tensor<f32, 2>&, const Tensor<f32, 1>&))
+
 }  // namespace hft

@@ -94,4 +94,6 @@ class alibi {
   AlibiOptions options_;
 };
 
+HFT_COMPILED_IN(MODELS, Tensor<f32, 1> alibi::slopes<cpu>() const)
+
 }  // namespace hft

@@ -104,4 +104,6 @@ HFT_INLINE void fill_rotary_table(const RopeScaling& scaling, isize rows, std::v
 
 #endif  // HFT_DEFINES
 
+HFT_COMPILED_IN(MODELS, class RotaryTables<f32, cpu>)
+
 }  // namespace hft

@@ -86,30 +86,7 @@ class Backbone : public ModelParts {
     return Embeddings<B>::model_of(config);
   }
 
-  explicit Backbone(const options& o)
-      : embeddings(o.embeddings),
-        layers(o.layers.begin(), o.layers.end()),
-        where_(o.where),
-        alibi_(o.alibi),
-        block_sparse_(o.block_sparse),
-        groups_(o.groups),
-        places_(o.places()),
-        dropout_(o.dropout),
-        layer_drop_(o.layer_drop),
-        bias_of_layers_(o.position_bias_of_layers),
-        shows_embeddings_(o.shows_embeddings),
-        shows_normed_(o.shows_normed),
-        causal_(o.causal),
-        cache_(cache_of(o.layers)) {
-    cache_.renewed_after = o.cache_renewed_after;
-    if (o.norm) norm.emplace(*o.norm);
-    if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
-    if (o.pooler) pooler.emplace(*o.pooler);
-    if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
-    if (o.position_bias)
-      for (std::size_t i = 0; i < (bias_of_layers_ ? layers.size() : 1); ++i)
-        position_bias.emplace_back(*o.position_bias);
-  }
+  explicit Backbone(const options& o);
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
   /// positions outside their tables, shape_error for arguments that do not fit each other.
@@ -129,55 +106,9 @@ class Backbone : public ModelParts {
         throw value_error(where_, "past_key_values", "none: an encoder sees both directions");
     return embeddings.begin(where_, in, args);
   }
-  BaseModelOutput<A, D> run(const inputs& in, const ForwardArgs<A, D>& args, ForwardContext<A, D>& context) const {
-    BaseModelOutput<A, D> out;
-    if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
-    if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
-    const auto x = embeddings(in, context);  // (B,T,C)
-    const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
-      if (i < position_bias.size()) position_bias[i].begin(context, T);
-    };
-    if (!bias_of_layers_) bias_of(0);
-    if constexpr (text)
-      if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
-    if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
-      context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
-      context.padding_sees_nothing = true;
-    }
-    if constexpr (D::tracked) context.layer_drop = layer_drop_;
-    const auto before = [&](std::size_t i) {
-      if (bias_of_layers_) bias_of(i);
-    };
-    out.last_hidden_state = run_layers(layers, x, context, before, groups_ ? &*groups_ : nullptr);
-    if (context.target_mapping)  // what was asked for stands behind the tokens
-      out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
-    if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
-    if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
-    if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
-    out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
-    context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
-    if (args.output_hidden_states) show_last(out);
-    if (context.words) {
-      const auto all = out.last_hidden_state;
-      out.last_hidden_state = all.slice(1, 0, context.words).dense();
-      out.entity_last_hidden_state = all.slice(1, context.words, all.extent(1)).dense();
-    }
-    if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
-    return out;
-  }
+  BaseModelOutput<A, D> run(const inputs& in, const ForwardArgs<A, D>& args, ForwardContext<A, D>& context) const;
 
-  void visit(visitor& v) override {
-    embeddings.visit(v);
-    visit_layers(v);
-    v("norm", norm);
-    v("project_out", project_out);
-    v("pooler", pooler);
-    if (bias_of_layers_)
-      v("position_bias", position_bias);
-    else if (!position_bias.empty())
-      v("position_bias", position_bias[0]);
-    v("contact_head.regression", contact_head);
-  }
+  void visit(visitor& v) override;
   void resize_token_embeddings(isize vocab_size) override {
     if constexpr (text)
       detail::resize_rows(embeddings.token_table(), vocab_size);
@@ -197,14 +128,7 @@ class Backbone : public ModelParts {
     detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
   }
   /// Drops what a checkpoint may lack since it can be computed: angles of rotary positions.
-  void leave_out_computed(const std::function<bool(std::string_view)>& stored) {
-    if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
-    if constexpr (requires { layers[0].self_attn.inv_freq; })
-      for (std::size_t i = 0; i < layers.size(); ++i)
-        if (auto& own = layers[i].self_attn.inv_freq;
-            own.extent(0) && !stored(detail::cat("layers.", i, ".self_attn.rotary_embeddings.inv_freq")))
-          own = {};
-  }
+  void leave_out_computed(const std::function<bool(std::string_view)>& stored);
   /// The table of the tokens, which heads are tied to.
   const auto& token_table() const requires text { return embeddings.token_table(); }
   auto& token_table() requires text { return embeddings.token_table(); }
@@ -262,5 +186,96 @@ class Backbone : public ModelParts {
   bool bias_of_layers_, shows_embeddings_, shows_normed_, causal_;
   CacheOptions cache_;
 };
+
+// Not within the class, where they would be inline: a source file does not compile those that hft::compiled has.
+
+template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
+Backbone<Embeddings, Block, Norm, B>::Backbone(const options& o)
+    : embeddings(o.embeddings),
+      layers(o.layers.begin(), o.layers.end()),
+      where_(o.where),
+      alibi_(o.alibi),
+      block_sparse_(o.block_sparse),
+      groups_(o.groups),
+      places_(o.places()),
+      dropout_(o.dropout),
+      layer_drop_(o.layer_drop),
+      bias_of_layers_(o.position_bias_of_layers),
+      shows_embeddings_(o.shows_embeddings),
+      shows_normed_(o.shows_normed),
+      causal_(o.causal),
+      cache_(cache_of(o.layers)) {
+  cache_.renewed_after = o.cache_renewed_after;
+  if (o.norm) norm.emplace(*o.norm);
+  if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
+  if (o.pooler) pooler.emplace(*o.pooler);
+  if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
+  if (o.position_bias)
+    for (std::size_t i = 0; i < (bias_of_layers_ ? layers.size() : 1); ++i)
+      position_bias.emplace_back(*o.position_bias);
+}
+
+template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
+auto Backbone<Embeddings, Block, Norm, B>::run(const inputs& in, const ForwardArgs<A, D>& args,
+                                               ForwardContext<A, D>& context) const -> BaseModelOutput<A, D> {
+  BaseModelOutput<A, D> out;
+  if (args.output_hidden_states) context.hidden_states = &out.hidden_states;
+  if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
+  const auto x = embeddings(in, context);  // (B,T,C)
+  const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
+    if (i < position_bias.size()) position_bias[i].begin(context, T);
+  };
+  if (!bias_of_layers_) bias_of(0);
+  if constexpr (text)
+    if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
+  if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
+    context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
+    context.padding_sees_nothing = true;
+  }
+  if constexpr (D::tracked) context.layer_drop = layer_drop_;
+  const auto before = [&](std::size_t i) {
+    if (bias_of_layers_) bias_of(i);
+  };
+  out.last_hidden_state = run_layers(layers, x, context, before, groups_ ? &*groups_ : nullptr);
+  if (context.target_mapping)  // what was asked for stands behind the tokens
+    out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
+  if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
+  if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
+  if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
+  out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
+  context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
+  if (args.output_hidden_states) show_last(out);
+  if (context.words) {
+    const auto all = out.last_hidden_state;
+    out.last_hidden_state = all.slice(1, 0, context.words).dense();
+    out.entity_last_hidden_state = all.slice(1, context.words, all.extent(1)).dense();
+  }
+  if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
+  return out;
+}
+
+template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
+void Backbone<Embeddings, Block, Norm, B>::visit(visitor& v) {
+  embeddings.visit(v);
+  visit_layers(v);
+  v("norm", norm);
+  v("project_out", project_out);
+  v("pooler", pooler);
+  if (bias_of_layers_)
+    v("position_bias", position_bias);
+  else if (!position_bias.empty())
+    v("position_bias", position_bias[0]);
+  v("contact_head.regression", contact_head);
+}
+
+template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
+void Backbone<Embeddings, Block, Norm, B>::leave_out_computed(const std::function<bool(std::string_view)>& stored) {
+  if constexpr (requires { embeddings.leave_out_absent(stored); }) embeddings.leave_out_absent(stored);
+  if constexpr (requires { layers[0].self_attn.inv_freq; })
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      if (auto& own = layers[i].self_attn.inv_freq;
+          own.extent(0) && !stored(detail::cat("layers.", i, ".self_attn.rotary_embeddings.inv_freq")))
+        own = {};
+}
 
 }  // namespace hft

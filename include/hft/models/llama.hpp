@@ -3,6 +3,7 @@
 // transformers/models/llama/modeling_llama.py
 #pragma once
 #include <hft/models/decoder_config.hpp>
+#include <hft/models/llama_body.hpp>
 
 namespace hft {
 
@@ -68,8 +69,7 @@ struct LlamaConfig {
   void complete_from(const gguf_file&);
 };
 
-template <class B>
-using LlamaBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, rope>, GatedMLP<B>>;
+// LlamaBlock is PreNormBlock<RMSNorm<B>, SelfAttention<B, rope>, GatedMLP<B>>.
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaModel = DecoderModel<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;

@@ -26,4 +26,11 @@ Tensor<A, R, D> gated(const Tensor<A, R, D>& gate, const Tensor<A, R, D>& up, Ac
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> activate(const Tensor<f32, 2>&, Activation))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> activate(const Tensor<f32, 3>&, Activation))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> activate(const Tensor<f32, 4>&, Activation))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> gated(const Tensor<f32, 2>&, const Tensor<f32, 2>&, Activation))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> gated(const Tensor<f32, 3>&, const Tensor<f32, 3>&, Activation))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> gated(const Tensor<f32, 4>&, const Tensor<f32, 4>&, Activation))
+
 }  // namespace hft

@@ -82,4 +82,11 @@ Tensor<A, 4, D> attention(const Tensor<A, 4, D>& q, const Tensor<A, 4, D>& k, co
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS,
+                void detail::check_attention(const Tensor<f32, 4>&, const Tensor<f32, 4>&, const Tensor<f32, 4>&,
+                                             const AttentionArgs<cpu>&, const Tensor<f32, 4>&, const Tensor<f32, 1>&))
+HFT_COMPILED_IN(KERNELS,
+                Tensor<f32, 4> attention(const Tensor<f32, 4>&, const Tensor<f32, 4>&, const Tensor<f32, 4>&,
+                                         const AttentionArgs<cpu>&, const Tensor<f32, 4>&, const Tensor<f32, 1>&))
+
 }  // namespace hft

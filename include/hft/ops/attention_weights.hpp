@@ -19,4 +19,8 @@ Tensor<A, 4, D> attention_weights(const Tensor<A, 4, D>& q, const Tensor<A, 4, D
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> attention_weights(const Tensor<f32, 4>&, const Tensor<f32, 4>&,
+                                                          const AttentionArgs<cpu>&, const Tensor<f32, 4>&,
+                                                          const Tensor<f32, 1>&))
+
 }  // namespace hft

@@ -14,4 +14,6 @@ Tensor<A, R, D> clamp(const Tensor<A, R, D>& x, f64 low, f64 high) {
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> clamp(const Tensor<f32, 3>&, f64, f64))
+
 }  // namespace hft

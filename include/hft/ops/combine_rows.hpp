@@ -61,4 +61,8 @@ X scale_rows(const X& x, const X& weights) {
   return combine_rows(std::vector{x}, {all}, weights);
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> combine_rows(const std::vector<Tensor<f32, 2>>&,
+                                                     const std::vector<std::vector<isize>>&, const Tensor<f32, 2>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> scale_rows(const Tensor<f32, 2>&, const Tensor<f32, 2>&))
+
 }  // namespace hft

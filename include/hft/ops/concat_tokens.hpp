@@ -22,4 +22,6 @@ Tensor<A, 3, D> concat_tokens(const Tensor<A, 3, D>& a, const Tensor<A, 3, D>& b
   return y.template reshape<3>({B, T + S, C});
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> concat_tokens(const Tensor<f32, 3>&, const Tensor<f32, 3>&))
+
 }  // namespace hft

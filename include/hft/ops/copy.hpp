@@ -23,4 +23,6 @@ void copy_into(const Tensor<A, 4, D>& to, const Tensor<A, 4, D>& from) {
   copy_kernel(D{}, heads(to), heads_view<const A>(heads(from)));
 }
 
+HFT_COMPILED_IN(KERNELS, void copy_into(const Tensor<f32, 4>&, const Tensor<f32, 4>&))
+
 }  // namespace hft

@@ -56,4 +56,16 @@ Tensor<A, R, D> scale(const Tensor<A, R, D>& x, f64 s) {
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 1> add(const Tensor<f32, 1>&, const Tensor<f32, 1>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> add(const Tensor<f32, 2>&, const Tensor<f32, 2>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> add(const Tensor<f32, 3>&, const Tensor<f32, 3>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> add(const Tensor<f32, 4>&, const Tensor<f32, 4>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> mul(const Tensor<f32, 2>&, const Tensor<f32, 2>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> mul(const Tensor<f32, 3>&, const Tensor<f32, 3>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> mul(const Tensor<f32, 4>&, const Tensor<f32, 4>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> mul_rows(const Tensor<f32, 3>&, const Tensor<f32, 1>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> scale(const Tensor<f32, 2>&, f64))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> scale(const Tensor<f32, 3>&, f64))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> scale(const Tensor<f32, 4>&, f64))
+
 }  // namespace hft

@@ -20,4 +20,8 @@ Tensor<A, 3, D> embedding(const Tensor<i64, 2>& ids, const Tensor<W, 2, D>& tabl
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> embedding(const Tensor<i64, 2>&, const Tensor<f32, 2>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> embedding(const Tensor<i64, 2>&, const Tensor<bf16, 2>&))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> embedding(const Tensor<i64, 2>&, const Tensor<any_q, 2>&))
+
 }  // namespace hft

@@ -21,4 +21,6 @@ Tensor<A, 4, D> gather_bias(const Tensor<A, 2, D>& table, const Tensor<i64, 2>& 
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> gather_bias(const Tensor<f32, 2>&, const Tensor<i64, 2>&))
+
 }  // namespace hft

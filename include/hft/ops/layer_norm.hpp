@@ -20,4 +20,9 @@ Tensor<A, R, D> layer_norm(const Tensor<A, R, D>& x, const Tensor<A, 1, D>& weig
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> layer_norm(const Tensor<f32, 2>&, const Tensor<f32, 1>&, const Tensor<f32, 1>&,
+                                                   f64, isize))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> layer_norm(const Tensor<f32, 3>&, const Tensor<f32, 1>&, const Tensor<f32, 1>&,
+                                                   f64, isize))
+
 }  // namespace hft

@@ -20,4 +20,6 @@ Tensor<A, 3, D> mask_tokens(const Tensor<A, 3, D>& x, const Tensor<u8, 2, D>& ma
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> mask_tokens(const Tensor<f32, 3>&, const Tensor<u8, 2>&))
+
 }  // namespace hft

@@ -18,4 +18,8 @@ Tensor<A, R, D> rms_norm(const Tensor<A, R, D>& x, const Tensor<A, 1, D>& weight
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 2> rms_norm(const Tensor<f32, 2>&, const Tensor<f32, 1>&, f64, isize))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 3> rms_norm(const Tensor<f32, 3>&, const Tensor<f32, 1>&, f64, isize))
+HFT_COMPILED_IN(KERNELS, Tensor<f32, 4> rms_norm(const Tensor<f32, 4>&, const Tensor<f32, 1>&, f64, isize))
+
 }  // namespace hft

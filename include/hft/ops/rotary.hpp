@@ -23,4 +23,7 @@ Tensor<A, 4, D> apply_rotary(const Tensor<A, 4, D>& x, const Tensor<A, 2, D>& co
   return y;
 }
 
+HFT_COMPILED_IN(KERNELS,
+                Tensor<f32, 4> apply_rotary(const Tensor<f32, 4>&, const Tensor<f32, 2>&, const Tensor<f32, 2>&, bool))
+
 }  // namespace hft
