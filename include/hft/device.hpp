@@ -47,6 +47,7 @@ class buffer {
     void (*release)(header*) = nullptr;
     header* companion = nullptr;  // see attach()
     bool mapped = false;          // the memory is a file's mapping
+    bool read_only = false;       // its owner, another library, forbids writing to it
   };
 
   buffer() = default;
@@ -63,11 +64,15 @@ class buffer {
     if (header_) drop(header_);
   }
 
-  /// Memory that another object keeps alive; `mapped` where that is a file's read-only mapping.
-  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped = false);
+  /// Memory that another object keeps alive; `mapped` where that is a file's mapping, `read_only` where its owner
+  /// forbids writing to it.
+  static buffer share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped = false,
+                      bool read_only = false);
 
   void* data() const { return header_ ? header_->data : nullptr; }
   std::size_t bytes() const { return header_ ? header_->bytes : 0; }
+  /// Whether other libraries are to be told not to write to it. (hft may write to a file's mapping: see mapped_file.)
+  bool read_only() const { return header_ && (header_->mapped || header_->read_only); }
   bool unique() const { return header_ && header_->references.load(std::memory_order_acquire) == 1; }
   explicit operator bool() const { return header_ != nullptr; }
 
@@ -211,7 +216,8 @@ struct cpu {
   h->release(h);
 }
 
-HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped) {
+HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, bool mapped,
+                                bool read_only) {
   struct shared : header {
     std::shared_ptr<const void> owner;
   };
@@ -220,6 +226,7 @@ HFT_INLINE buffer buffer::share(std::shared_ptr<const void> owner, const void* d
   h->data = const_cast<void*>(data);
   h->bytes = bytes;
   h->mapped = mapped;
+  h->read_only = read_only;
   h->release = [](header* p) { delete static_cast<shared*>(p); };
   return buffer(h);
 }

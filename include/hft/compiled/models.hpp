@@ -5,6 +5,7 @@
 #endif
 
 #include <hft/device.hpp>
+#include <hft/dlpack.hpp>
 #include <hft/error.hpp>
 #include <hft/generation/cache.hpp>
 #include <hft/generation/cache_layer.hpp>
