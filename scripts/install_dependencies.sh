@@ -7,7 +7,7 @@
 set -euo pipefail
 
 tool=(g++ cmake make pkg-config libeigen3-dev libsimdjson-dev libutf8proc-dev libpcre2-dev libcli11-dev)
-tests=(libboost-test-dev libbenchmark-dev libxtensor-dev libsentencepiece-dev clang clang-format)
+tests=(libboost-test-dev libbenchmark-dev libxtensor-dev libsentencepiece-dev python3-dev clang clang-format)
 case ${1:-tests} in
   tool) packages=("${tool[@]}") ;;
   tests) packages=("${tool[@]}" "${tests[@]}") ;;
