@@ -225,11 +225,13 @@ def memory_is_let_go():
 
 @test()
 def weights_are_read_only_views():
-    model = load()
-    weights = model.named_parameters()
-    assert weights["model.norm.weight"].shape == (64,) and weights["lm_head.weight"].shape == (99, 64)
-    raises(BufferError, "read-only", weights["lm_head.weight"].__dlpack__)
-    assert "versioned" in repr(weights["lm_head.weight"].__dlpack__(max_version=(1, 0)))
+    for dtype in None, "bf16":  # mapped, and hft's own memory
+        weights = hft.AutoModelForCausalLM.from_pretrained(str(llama / "base"), dtype=dtype).named_parameters()
+        head = weights["lm_head.weight"]
+        assert weights["model.norm.weight"].shape == (64,) and head.shape == (99, 64) and head.dtype == (dtype or "f32")
+        raises(BufferError, "read-only", head.__dlpack__)
+        assert "versioned" in repr(head.__dlpack__(max_version=(1, 0)))
+    assert "lm_head.weight" not in hft.AutoModelForCausalLM.from_pretrained(toy).named_parameters()  # tied, and q8_0
 
 
 @test(["numpy"])
@@ -316,12 +318,18 @@ def a_signal_ends_generation():
     model = hft.AutoModelForCausalLM.from_pretrained(toy)
     def interrupted(*_):
         raise KeyboardInterrupt
+    def long():
+        return model.generate([[5, 6, 7]] * 8, max_new_tokens=240, min_new_tokens=240, num_beams=2)
+    began = time.monotonic()
+    long()
+    whole = time.monotonic() - began
     before = signal.signal(signal.SIGALRM, interrupted)
-    signal.setitimer(signal.ITIMER_REAL, 0.03)
-    prompt = [[5, 6, 7]] * 16
-    raises(KeyboardInterrupt, "", model.generate, prompt, max_new_tokens=240, min_new_tokens=240, num_beams=4)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    began = time.monotonic()
+    raises(KeyboardInterrupt, "", long)
+    assert time.monotonic() - began < whole / 2, (time.monotonic() - began, whole)
     signal.signal(signal.SIGALRM, before)
-    assert len(model.generate([[5, 6]], max_new_tokens=2).tolist()[0]) <= 4  # it goes on after that
+    assert model.generate([[5, 6]], max_new_tokens=2).shape[0] == 1  # it goes on after that
 
 
 def readme_shows_what_happens():
