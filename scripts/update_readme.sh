@@ -43,11 +43,12 @@ build/examples/parity "$tables/seeded" | while IFS= read -r row; do
 done > "$tables/models"
 
 {
-  echo '| Program | with `hft::hft` | with `hft::compiled` | Budget |'
-  echo "|---|---|---|---|"
+  echo '| Program | with `hft::hft` | Budget | with `hft::compiled` | Budget |'
+  echo "|---|---|---|---|---|"
   ctest --test-dir build -R '^compile_budget\.' --verbose |
-    sed -nE 's/^[0-9]+: ([a-z_]+), (headers|hft::compiled): [0-9.]+ s, ([0-9]+) MB to compile.*: ([0-9.]+) s there .budget ([0-9.]+ s, [0-9]+ MB).*/\1|\4 s, \3 MB|\5/p' |
-    awk -F '|' '$1 != name { name = $1; headers = $2; next } { printf "| `tests/compile_budget/%s.cpp` | %s | %s | %s |\n", $1, headers, $2, $3 }'
+    sed -nE 's/^[0-9]+: ([a-z_]+), (headers|hft::compiled): [0-9.]+ s, ([0-9]+) MB to compile.*: ([0-9.]+) s there .budget ([0-9.]+ s, [0-9]+ MB).*/\1|\2|\4 s, \3 MB|\5/p' |
+    awk -F '|' '$2 == "headers" { headers = $3 " | " $4; next }
+                { printf "| `tests/compile_budget/%s.cpp` | %s | %s | %s |\n", $1, headers ? headers : "not measured | -", $3, $4; headers = "" }'
 } > "$tables/compile"
 
 {
