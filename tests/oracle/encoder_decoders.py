@@ -139,6 +139,23 @@ def like_bart(model_type, **fields):
     return dict(sizes, **unread, **tokens, model_type=model_type, max_position_embeddings=20, **fields)
 
 
+PROPHETNET = dict(
+    model_type="prophetnet",
+    vocab_size=27,
+    hidden_size=24,
+    num_encoder_layers=2,  # read by the cache alone
+    num_decoder_layers=2,
+    num_encoder_attention_heads=1,
+    encoder_ffn_dim=4,
+    num_decoder_attention_heads=2,
+    decoder_ffn_dim=36,
+    max_position_embeddings=15,
+    num_buckets=6,
+    relative_max_distance=9,
+    pad_token_id=0,  # else Transformers 5.23 could not generate with its cache
+    bos_token_id=1,
+    eos_token_id=2,
+)
 DISTILBERT = dict(
     model_type="distilbert",
     vocab_size=37,
@@ -492,6 +509,18 @@ ARCHS = {
             pair("ernie_blenderbot", like_bert("ernie", use_task_id=True), like_bart("blenderbot")),
             pair("data2vec_mbart", like_bert("data2vec-text"), like_bart("mbart")),
             pair("camembert_pegasus", like_bert("camembert"), like_bart("pegasus")),
+            pair(
+                "roberta_roformer",
+                like_bert("roberta", num_hidden_layers=1),
+                like_bert("roformer", embedding_size=20, rotary_value=True, **DECODES),
+            ),
+            ("distilbert_prophetnet", "Model", dict(encoder=DISTILBERT, decoder=PROPHETNET), dict(RELATIVE, gain=2.0)),
+            pair("distilbert_bert_untied", DISTILBERT, like_bert("bert", tie_word_embeddings=False, **DECODES)),
+            pair(
+                "bert_electra_untied",
+                BERT,
+                like_bert("electra", embedding_size=20, tie_word_embeddings=False, **DECODES),
+            ),
         ],
     ),
 }

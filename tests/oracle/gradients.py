@@ -225,6 +225,9 @@ CASES = {
     "bert_gpt2": ("encoder-decoder/bert_gpt2", {}, "answers", ("h.0.crossattention", "enc_to_dec", "ln_", "wpe")),
     "roberta_roberta": ("encoder-decoder/roberta_roberta", {}, "answers", ("layer.1.crossattention", "lm_head", "position", "LayerNorm.bias")),
     "electra_bart": ("encoder-decoder/electra_bart", {}, "answers", ("embeddings_project", "layers.1.encoder_attn", "enc_to_dec", "norm")),
+    "roberta_roformer": ("encoder-decoder/roberta_roformer", {}, "answers", ("0.attention.self", "crossattention", "cls", "embeddings")),
+    "distilbert_prophetnet": ("encoder-decoder/distilbert_prophetnet", {}, "answers", ("layers.0.self_attn", "cross_attn", "enc_to_dec", "ngram")),
+    "bert_untied": ("encoder-decoder/distilbert_bert_untied", {}, "answers", ("crossattention", "cls", "word_embeddings")),
     "two_berts": ("encoder-decoder/two_berts", {}, "answers", ("crossattention", "cls", "position_embeddings")),
 }
 

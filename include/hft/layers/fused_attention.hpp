@@ -1,7 +1,5 @@
 // Self-attention whose queries, keys and values come from one projection.
 #pragma once
-#include <optional>
-
 #include <hft/layers/attention.hpp>
 #include <hft/ops/clamp.hpp>
 
@@ -44,33 +42,6 @@ class FusedSelfAttention {
 
  private:
   AttentionCore<B, Positions> core_;
-};
-
-/// One of the two, as AttentionOptions::fused says. Checkpoint names: its own.
-template <class B, class Positions>
-class EitherSelfAttention {
- public:
-  explicit EitherSelfAttention(const AttentionOptions& o) {
-    if (o.fused)
-      fused.emplace(o);
-    else
-      apart.emplace(o);
-  }
-
-  /// (B,T,C) => (B,T,C)
-  template <class X, class Context>
-  X operator()(const X& x, Context& context) const {
-    return fused ? X((*fused)(x, context)) : (*apart)(x, context);
-  }
-  void visit(visitor& v) {
-    if (fused)
-      fused->visit(v);
-    else
-      apart->visit(v);
-  }
-
-  std::optional<FusedSelfAttention<B, Positions>> fused;
-  std::optional<SelfAttention<B, Positions>> apart;
 };
 
 }  // namespace hft

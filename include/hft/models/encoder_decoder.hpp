@@ -1,5 +1,6 @@
-// An encoder and a decoder that were trained apart, each of BERT's family or, as a decoder, GPT-2, XGLM or one of
-// BART's. Rothe et al. 2019, arXiv 1907.12461. transformers/models/encoder_decoder/modeling_encoder_decoder.py
+// An encoder and a decoder that were trained apart, each of BERT's family or, as a decoder, RoFormer, GPT-2, XGLM,
+// ProphetNet or one of BART's. Rothe et al. 2019, arXiv 1907.12461.
+// transformers/models/encoder_decoder/modeling_encoder_decoder.py
 //
 //   EncoderDecoderConfig config{RobertaConfig(), GPT2Config()};
 #pragma once
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include <hft/layers/cross_attention.hpp>
+#include <hft/layers/decoder_attention.hpp>
+#include <hft/layers/stream_embeddings.hpp>
 #include <hft/models/albert.hpp>
 #include <hft/models/any_config.hpp>
 #include <hft/models/bart.hpp>
@@ -29,7 +32,9 @@
 #include <hft/models/mbart.hpp>
 #include <hft/models/mpnet.hpp>
 #include <hft/models/pegasus.hpp>
+#include <hft/models/prophetnet.hpp>
 #include <hft/models/roberta.hpp>
+#include <hft/models/roformer.hpp>
 #include <hft/models/xglm.hpp>
 #include <hft/type_list.hpp>
 
@@ -42,9 +47,12 @@ namespace detail {
 using half_encoders =
     type_list<AlbertConfig, BertConfig, BigBirdConfig, CamembertConfig, Data2VecTextConfig, DistilBertConfig,
               ElectraConfig, ErnieConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig>;
-using half_decoders = type_list<BartConfig, BertConfig, BlenderbotConfig, BlenderbotSmallConfig, CamembertConfig,
-                                Data2VecTextConfig, ElectraConfig, ErnieConfig, GPT2Config, MarianConfig, MBartConfig,
-                                PegasusConfig, RobertaConfig, XGLMConfig, XLMRobertaConfig>;
+using half_decoders =
+    type_list<BartConfig, BertConfig, BlenderbotConfig, BlenderbotSmallConfig, CamembertConfig, Data2VecTextConfig,
+              ElectraConfig, ErnieConfig, GPT2Config, MarianConfig, MBartConfig, PegasusConfig, ProphetNetConfig,
+              RobertaConfig, RoFormerConfig, XGLMConfig, XLMRobertaConfig>;
+/// What a decoder is built from: embeddings of whose kinds one has streams.
+using half_decoder_options = BackboneOptions<StreamEmbeddingsOptions, BlockOptions>;
 
 /// What a config says as one half of a model, its type erased.
 struct half_kind {
@@ -53,7 +61,7 @@ struct half_kind {
   // Null where it is none of the kind:
   TextModelOptions<> (*encoder)(const void* config) = nullptr;
   const char* encoder_name = nullptr;  // its path
-  TextModelOptions<> (*decoder)(const void* config) = nullptr;
+  half_decoder_options (*decoder)(const void* config) = nullptr;
   Seq2SeqLMHeadOptions (*head)(const void* config) = nullptr;
   const char* decoder_name = nullptr;
   bool needs_is_decoder = false;  // whether it sees both directions where is_decoder is false
@@ -121,17 +129,12 @@ struct EncoderDecoderConfig {
   /// From the encoder's size to the decoder's, where they differ.
   std::optional<std::pair<isize, isize>> projection() const;
   TextModelOptions<> encoder() const { return encoder_config.kind()->encoder(encoder_config.values()); }
-  TextModelOptions<> decoder() const { return decoder_config.kind()->decoder(decoder_config.values()); }
+  detail::half_decoder_options decoder() const { return decoder_config.kind()->decoder(decoder_config.values()); }
   Seq2SeqLMHeadOptions seq2seq_lm_head() const { return decoder_config.kind()->head(decoder_config.values()); }
 
-  static constexpr std::string_view ignored[] = {"*embeddings.position_ids",
-                                                 "*embed_positions.weights",
-                                                 "decoder.cls.predictions.decoder.*",
-                                                 "decoder.lm_head.decoder.*",
-                                                 "*.attn.bias",
-                                                 "*.attn.masked_bias",
-                                                 "*.crossattention.bias",
-                                                 "*.crossattention.masked_bias"};
+  static constexpr std::string_view ignored[] = {
+      "*embeddings.position_ids", "*embed_positions.weights", "*.attn.bias",
+      "*.attn.masked_bias",       "*.crossattention.bias",    "*.crossattention.masked_bias"};
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"ForConditionalGeneration", "Model"}};
   static const name_tables names;
@@ -176,6 +179,7 @@ inline constexpr name_rule bert_decoder_rules[] = {
     {"decoder.@.embed_token_types", "decoder.@.embeddings.token_type_embeddings"},
     {"decoder.@.embed_task_types", "decoder.@.embeddings.task_type_embeddings"},
     {"decoder.@.embed_norm", "decoder.@.embeddings.LayerNorm"},
+    {"decoder.@.rotary_table", "decoder.@.encoder.embed_positions.weight"},
     {"decoder.@.project_in", "decoder.@.embeddings_project"},
     {"decoder.@.layers.*.self_attn.q_proj", "decoder.@.encoder.layer.*.attention.self.query"},
     {"decoder.@.layers.*.self_attn.k_proj", "decoder.@.encoder.layer.*.attention.self.key"},
@@ -218,6 +222,11 @@ struct bart_part {
   static constexpr std::string_view ours = name, theirs = "decoder.model";
   static constexpr auto& rules = Seq2SeqConfig::rules;
 };
+struct prophetnet_part {
+  static constexpr const char* name = "decoder.prophetnet";
+  static constexpr std::string_view ours = name, theirs = name;
+  static constexpr auto& rules = ProphetNetConfig::rules;
+};
 struct xglm_part {
   static constexpr const char* name = "decoder.xglm";
   static constexpr std::string_view ours = name, theirs = "decoder.model";
@@ -243,9 +252,9 @@ inline constexpr name_rule decoder_head_rules[] = {{"lm_head", "decoder.lm_head"
 template <class... Encoders>
 constexpr auto half_rules(type_list<Encoders...>) {
   return joined_rules(rules_beneath<encoder_part<Encoders>>::rules..., rules_beneath<bart_part>::rules,
-                      rules_beneath<xglm_part>::rules, rules_beneath<gpt2_part>::rules, bert_decoder_rules,
-                      rules_beneath<bert_head>::rules, rules_beneath<roberta_head>::rules,
-                      rules_beneath<electra_head>::rules, decoder_head_rules);
+                      rules_beneath<prophetnet_part>::rules, rules_beneath<xglm_part>::rules,
+                      rules_beneath<gpt2_part>::rules, bert_decoder_rules, rules_beneath<bert_head>::rules,
+                      rules_beneath<roberta_head>::rules, rules_beneath<electra_head>::rules, decoder_head_rules);
 }
 inline constexpr auto encoder_decoder_rules = half_rules(half_encoders());
 
@@ -257,14 +266,14 @@ inline constexpr name_tables EncoderDecoderConfig::names{.base_model_prefix = ""
                                                          .class_suffixes = EncoderDecoderConfig::class_suffixes};
 
 template <class B>
-using EncoderDecoderBlock =
-    CrossBlock<LayerNorm<B>, EitherSelfAttention<B, no_positions>, CrossAttention<B>, FeedForward<B>>;
+using EncoderDecoderBlock = CrossBlock<LayerNorm<B>, DecoderSelfAttention<B>, CrossAttention<B>, FeedForward<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
-using EncoderDecoderModel = PreTrainedModel<
-    EncoderDecoderConfig,
-    ForConditionalGeneration<Seq2SeqModel<PostNormEncoder<build<W, D, L, S>>,
-                                          TextModel<EncoderDecoderBlock, LayerNorm, build<W, D, L, S>>>>>;
+using EncoderDecoderModel =
+    PreTrainedModel<EncoderDecoderConfig,
+                    ForConditionalGeneration<
+                        Seq2SeqModel<PostNormEncoder<build<W, D, L, S>>,
+                                     Backbone<StreamEmbeddings, EncoderDecoderBlock, LayerNorm, build<W, D, L, S>>>>>;
 
 struct encoder_decoder : architecture<EncoderDecoderConfig, EncoderDecoderModel> {};
 
@@ -278,12 +287,14 @@ template <class Config>
 inline constexpr bool like_bert = std::derived_from<Config, EncoderConfig>;
 template <class Config>
 inline constexpr bool like_bart = std::derived_from<Config, Seq2SeqConfig>;
+template <class Config>
+inline constexpr bool has_streams = std::is_same_v<Config, ProphetNetConfig>;
 
 // A config as that of a model on its own: what the halves are to each other it does not know.
 template <class Config>
 Config alone(const void* config, bool decodes) {
   Config c = *static_cast<const Config*>(config);
-  if constexpr (requires { c.add_cross_attention; }) c.add_cross_attention = false;
+  if constexpr (requires { c.add_cross_attention; } && !like_bart<Config>) c.add_cross_attention = false;
   if constexpr (like_bert<Config>) c.is_decoder = decodes;
   return c;
 }
@@ -292,7 +303,7 @@ Config alone(const void* config, bool decodes) {
 template <class Config>
 void check_half(const void* config, bool decodes) {
   alone<Config>(config, decodes).check();
-  if constexpr (like_bert<Config>)
+  if constexpr (has_streams<Config>)
     if (decodes && !static_cast<const Config*>(config)->tie_word_embeddings)
       throw unsupported_error(EncoderDecoderConfig::model_type, "decoder.tie_word_embeddings", "true", "false");
 }
@@ -306,14 +317,20 @@ TextModelOptions<> encoder_half(const void* config) {
   return o;
 }
 
+inline half_decoder_options with_streams(const half_decoder_options& o) { return o; }
+inline half_decoder_options with_streams(const TextModelOptions<>& o) {
+  return o.over(StreamEmbeddingsOptions{o.embeddings});
+}
+
 template <class Config>
-TextModelOptions<> decoder_half(const void* config) {
-  auto o = alone<Config>(config, true).text_model();
+half_decoder_options decoder_half(const void* config) {
+  half_decoder_options o = with_streams(alone<Config>(config, true).text_model());
   o.where = encoder_decoder_name;
   o.pooler.reset();
   for (auto& layer : o.layers) {
     if constexpr (like_bert<Config>) layer.norms = norms::of_the_sum;
     layer.attention.fused = std::is_same_v<Config, GPT2Config>;
+    layer.attention.rotary = layer.attention.rope.has_value();
     layer.cross_attention = layer.attention;
   }
   return o;
@@ -329,8 +346,9 @@ Seq2SeqLMHeadOptions half_head(const void* config) {
     const MaskedLMHeadOptions m = c.masked_lm_head();
     return {.head = {.hidden_size = m.decoded_size ? m.decoded_size : m.hidden_size,
                      .vocab_size = m.vocab_size,
-                     .tied = true,
+                     .tied = m.tied,
                      .bias = true,
+                     .second_bias = !m.one_bias,
                      .name = head::decoder,
                      .bias_name = head::bias},
             .transform = m.norm,
@@ -339,7 +357,9 @@ Seq2SeqLMHeadOptions half_head(const void* config) {
             .dense_name = head::dense,
             .norm_name = head::norm};
   } else {
-    return {.head = c.lm_head()};
+    LMHeadOptions head = c.lm_head();
+    head.streams_learn = false, head.label_smoothing = 0;  // the loss is of the model as a whole, over its logits
+    return {.head = head};
   }
 }
 
@@ -347,6 +367,8 @@ template <class Config>
 constexpr const char* decoder_half_name() {
   if constexpr (like_bert<Config>)
     return bert_decoder_part<Config>::name.text.data();
+  else if constexpr (has_streams<Config>)
+    return prophetnet_part::name;
   else if constexpr (like_bart<Config>)
     return bart_part::name;
   else
@@ -433,7 +455,7 @@ HFT_INLINE void EncoderDecoderConfig::check() const {
 }
 
 HFT_INLINE std::optional<std::pair<isize, isize>> EncoderDecoderConfig::projection() const {
-  const auto width = [](const TextModelOptions<>& o) {
+  const auto width = [](const auto& o) {
     return o.layers.empty() ? o.embeddings.hidden_size : o.layers.front().attention.hidden_size;
   };
   const isize from = width(encoder()), to = width(decoder());

@@ -16,6 +16,7 @@ struct LMHeadOptions {
   isize hidden_size, vocab_size;
   bool tied = false;  // to the token embeddings
   bool bias = false;
+  bool second_bias = false;     // with a bias: whether, where it is not tied, there is one more that nobody uses (BERT)
   bool fixed_bias = false;      // one that learns nothing, and that a checkpoint may lack: final_logits_bias (1,V)
   bool shifts_labels = true;    // of a causal model: whether labels are of the token that follows, as of most
   isize streams = 0;            // of states, behind those of the tokens (ProphetNet); 0: there are none
@@ -43,14 +44,20 @@ class LMHead : public Headed<Base> {
         name_(o.name),
         bias_name_(o.bias_name),
         tied_(o.tied),
-        bias_(o.bias) {
+        bias_(o.bias),
+        second_bias_(o.second_bias) {
+    if (second_bias_ && !tied_) unused_bias = decltype(unused_bias)::unallocated({o.vocab_size});
     if (o.fixed_bias) final_logits_bias = decltype(final_logits_bias)::unallocated({1, o.vocab_size});
   }
 
   void visit(visitor& v) override {
     Headed<Base>::visit(v);
     if (final_logits_bias.size()) v("final_logits_bias", final_logits_bias);
-    if (!tied_) return v(name_, lm_head);
+    if (!tied_) {
+      v(name_, lm_head);
+      if (unused_bias.extent(0)) v(bias_name_, unused_bias);
+      return;
+    }
     v.tied(name_, lm_head);
     if (bias_) v(bias_name_, lm_head.bias);  // which no table of tokens has
   }
@@ -63,6 +70,7 @@ class LMHead : public Headed<Base> {
   tied_pairs tied_parameters() const override {
     auto pairs = Headed<Base>::tied_parameters();
     if (tied_) pairs.emplace_back(output_embeddings(), table_path());
+    if (tied_ && second_bias_) pairs.emplace_back(detail::cat(name_, ".bias"), bias_name_);
     return pairs;
   }
   void untie(std::string_view copy) override {
@@ -70,11 +78,11 @@ class LMHead : public Headed<Base> {
     if (!tied_) return;
     Headed<Base>::set_tie_word_embeddings(false);
     detail::end_tie(lm_head.weight);
-    tied_ = false;
+    set_tied(false);
   }
   void set_tie_word_embeddings(bool tied) override {
     Headed<Base>::set_tie_word_embeddings(tied);
-    tied_ = tied;
+    set_tied(tied);
   }
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
     Headed<Base>::leave_out_absent(stored);
@@ -84,6 +92,7 @@ class LMHead : public Headed<Base> {
     Headed<Base>::resize_token_embeddings(vocab_size);
     detail::resize_rows(lm_head.weight, vocab_size);
     if (bias_) detail::resize_rows(lm_head.bias, vocab_size);
+    if (unused_bias.extent(0)) detail::resize_rows(unused_bias, vocab_size);
     if (final_logits_bias) {
       auto resized = decltype(final_logits_bias)::zeros({1, vocab_size});
       std::copy_n(final_logits_bias.data(), std::min(vocab_size, final_logits_bias.size()), resized.data());
@@ -97,9 +106,17 @@ class LMHead : public Headed<Base> {
 
   typename build_type::embeddings::linear lm_head;
   Tensor<typename build_type::embeddings::activation, 2, typename build_type::base>
-      final_logits_bias;  // (1,V), or empty; lm_head adds it
+      final_logits_bias;               // (1,V), or empty; lm_head adds it
+  decltype(lm_head.bias) unused_bias;  // (V) of second_bias, or empty
 
  private:
+  void set_tied(bool tied) {
+    tied_ = tied;
+    if (tied) unused_bias = {};
+    if (tied || !second_bias_ || unused_bias.extent(0)) return;
+    unused_bias = lm_head.bias;
+    detail::end_tie(unused_bias);
+  }
   // What it is tied to: the tokens' table, the decoder's where there are two.
   const auto& table() const {
     if constexpr (requires { this->model.head_table(); })
@@ -115,7 +132,7 @@ class LMHead : public Headed<Base> {
   }
 
   const char *name_, *bias_name_;
-  bool tied_, bias_;
+  bool tied_, bias_, second_bias_;
 };
 
 }  // namespace hft
