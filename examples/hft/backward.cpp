@@ -1,4 +1,5 @@
 // hft backward: the loss of a batch with labels, and the gradient of every parameter.
+#include <algorithm>
 #include <hft/io/safetensors.hpp>
 #include <hft/models/named_inputs.hpp>
 #include <set>
@@ -32,7 +33,10 @@ Batch read_batch(const std::string& path) {
       detail::read_numbers(t, to.integers.data(), path);
     }
   }
-  if (!batch.contains("labels") && !batch.contains("start_positions"))
+  // Of masked patches the image itself is what should be found.
+  const auto tensors = batch.tensors();
+  if (std::none_of(tensors.begin(), tensors.end(),
+                   [](const stored_tensor& t) { return is_label(t.name) || t.name == "bool_masked_pos"; }))
     throw value_error(path, "", "an input 'labels'", "none");
   return batch;
 }

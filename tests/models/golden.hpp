@@ -73,6 +73,8 @@ inline std::vector<std::string> result_names() {
           "end_top_index",
           "cls_logits",
           "logits_ngram",
+          "mc_logits",
+          "reconstruction",
           "sequences"};
 }
 

@@ -48,6 +48,34 @@ BOOST_AUTO_TEST_CASE(inputs_of_other_shapes_are_refused) {
   BOOST_CHECK_THROW(model(ids, args), shape_error);
 }
 
+BOOST_AUTO_TEST_CASE(places_of_a_choice_are_checked) {
+  const auto model = GPT2DoubleHeadsModel<f32>::from_pretrained(data("models/gpt2/double_heads").string());
+  DoubleHeadsInputs in;
+  in.input_ids = Tensor<i64, 3>::filled({1, 2, 4}, 5);
+  in.mc_token_ids = Tensor<i64, 2>::from({3, 1}, {1, 2});
+  BOOST_TEST((model(in).logits.shape() == Shape<4>{1, 2, 4, 41}));
+  BOOST_TEST((model(in, {.logits_to_keep = 1}).logits.shape() == Shape<4>{1, 2, 1, 41}));
+  in.mc_token_ids = Tensor<i64, 2>::from({3, 4}, {1, 2});
+  BOOST_CHECK_EXCEPTION(model(in), value_error, [](const value_error& e) {
+    return std::string(e.what()).find("mc_token_ids: expected 0 to 3, places in a text, got 4") != std::string::npos;
+  });
+  in.mc_token_ids = Tensor<i64, 2>::from({3, 1, 0}, {1, 3});
+  BOOST_CHECK_THROW(model(in), shape_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_choice_of_other_kinds_is_refused) {
+  const auto build = [](const auto& change) {
+    GPT2Config config;
+    config.vocab_size = 9, config.n_embd = 4, config.n_head = 2, config.n_layer = 1, config.n_positions = 5;
+    change(config);
+    GPT2DoubleHeadsModel<f32>::from_config(config, 1);
+  };
+  BOOST_CHECK_THROW(build([](auto& c) { c.summary_type = "mean"; }), unsupported_error);
+  BOOST_CHECK_THROW(build([](auto& c) { c.summary_use_proj = false; }), unsupported_error);
+  BOOST_CHECK_THROW(build([](auto& c) { c.summary_proj_to_labels = false; }), unsupported_error);
+  BOOST_CHECK_THROW(build([](auto& c) { c.summary_activation = short_string("loud"); }), hft::error);
+}
+
 BOOST_AUTO_TEST_CASE(fields_are_read_under_the_names_of_other_architectures) {
   const auto* text = R"({"hidden_size": 24, "max_position_embeddings": 7, "num_attention_heads": 3,
                          "num_hidden_layers": 2, "n_layer": 5})";

@@ -35,6 +35,9 @@ DECAYS = r"\.(slope_rate|(query|key|diagonal)_decay)$|\.encoder\.embed_positions
 MORE_OUTPUTS = ("prediction_logits", "seq_relationship_logits", "sop_logits", "entity_last_hidden_state", "entity_logits")
 MORE_OUTPUTS += ("start_top_log_probs", "start_top_index", "end_top_log_probs", "end_top_index", "cls_logits")
 
+# And of two heads, of images
+MORE_OUTPUTS += ("mc_logits", "reconstruction")
+
 # So too the sinusoids of Pegasus
 SINUSOIDS = r"^model\.(encoder|decoder)\.embed_positions\.weight$"
 

@@ -66,6 +66,19 @@ def few_passes(rng, config):
     }
 
 
+def choices(rng, config):
+    """Several texts for each choice, judged by the last token, or at the places that are given."""
+    vocab, pad = config.vocab_size, config.pad_token_id
+    batch = padded_batch(rng, vocab, [6, 3, 5, 6], "right")
+    batch["input_ids"].masked_fill_(batch["attention_mask"] == 0, pad)
+    batch["token_type_ids"] = ids(rng, vocab, 4, 6)
+    padded = {name: x.reshape(2, 2, 6) for name, x in batch.items()}
+    return {
+        "last": {"input_ids": ids(rng, vocab, 2, 3, 5)},
+        "right_padded": {**padded, "mc_token_ids": torch.tensor([[4, 2], [4, 0]])},
+    }
+
+
 def one_by_one(rng, config):
     """A classifier that knows no padding takes one text at a time."""
     return {"single": {"input_ids": ids(rng, config.vocab_size, 1, 9)}}
@@ -104,4 +117,15 @@ if __name__ == "__main__":
     gpt2("sequence_classification_regression", sequence, own_passes=few, **small, **regression)
     gpt2("sequence_classification_no_pad", sequence, own_passes=one_by_one, num_labels=4, **{**small, "pad_token_id": None})
     gpt2("token_classification", transformers.GPT2ForTokenClassification, own_passes=few, num_labels=5, classifier_dropout=0.2, **small)
+    heads = transformers.GPT2DoubleHeadsModel
+    gpt2("double_heads", heads, own_passes=choices, **{**small, "n_layer": 2})
+    gpt2(
+        "double_heads_tanh",
+        heads,
+        own_passes=choices,
+        summary_activation="tanh",
+        summary_first_dropout=0,
+        tie_word_embeddings=False,
+        **{**small, "n_embd": 18, "n_head": 3, "vocab_size": 31},
+    )
     gpt2("question_answering", transformers.GPT2ForQuestionAnswering, own_passes=few, **small)

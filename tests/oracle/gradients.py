@@ -45,6 +45,8 @@ CASES = {
     "gpt2_untied": ("gpt2/gelu_untied", {}, "next", ("lm_head", "ln", "attn")),
     "gpt2_scaled": ("gpt2/scaled_by_layer", {}, "next", ("c_attn", "ln")),
     "gpt2_sequence": ("gpt2/sequence_classification", {}, "class", ("score", "h.1", "ln_")),
+    "gpt2_double_heads": ("gpt2/double_heads", {}, "heads", ("wte", "multiple_choice", "h.1", "ln_f")),
+    "gpt2_judged": ("gpt2/double_heads_tanh", {}, "judged", ("multiple_choice", "h.0.attn", "ln_")),
     "gpt2_answers": ("gpt2/question_answering", {}, "span", ("qa_outputs", "h.0.attn", "ln_")),
     "bert_masked_lm": ("bert/masked_lm", {}, "same", ()),
     "bert_masked_lm_untied": ("bert/masked_lm_untied", {}, "same", ("cls", "layer.1.output")),
@@ -330,7 +332,7 @@ def more_inputs(batch, rng, model, kind):
 
 
 def write(name, rng):
-    """Writes the file of a case, unless experts were chosen by a hair's breadth."""
+    """Writes the file of a case, its loss the sum of all that the model gives, unless experts were chosen by a hair's breadth."""
     folder, overrides, kind, kept = CASES[name]
     # Eager, as in training; Falcon adds its biases twice there.
     attention = "sdpa" if folder.startswith("falcon/") else "eager"
@@ -358,7 +360,13 @@ def write(name, rng):
         more_inputs(batch, rng, model, kind)
     if kind == "choice":
         batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
-    if kind == "span":  # of the last row the end lies outside, and does not count
+    if kind in ("heads", "judged"):  # one choice between three texts
+        batch = {name: x.reshape(1, 3, -1) for name, x in batch.items()}
+        batch["mc_token_ids"] = torch.tensor([[8, 3, 2]])
+        batch["mc_labels"] = torch.tensor([1])
+        if kind == "heads":
+            batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    elif kind == "span":  # of the last row the end lies outside, and does not count
         batch["start_positions"] = torch.tensor([2, 0, 1])
         batch["end_positions"] = torch.tensor([4, 3, 50])
     else:
@@ -367,7 +375,9 @@ def write(name, rng):
         takes = inspect.signature(model.forward).parameters
         batch = {name: tensor for name, tensor in batch.items() if name in takes}
     with Routing() as routing:
-        loss = model(**batch).loss
+        output = model(**batch)
+    losses = [output[name] for name in ("loss", "mc_loss") if output.get(name) is not None]
+    loss = sum(losses[1:], losses[0])
     if routing.gap < MIN_MARGIN:
         return False
     loss.backward()

@@ -26,8 +26,9 @@ requires(D::tracked) struct ForwardArgs<A, D> {
   Tensor<i64, 2> position_ids = {};
   Tensor<i64, 2> token_type_ids = {};
   isize logits_to_keep = 0;
-  Tensor<i64, 2> labels = {};  // (B,T) of a language model, unshifted; (B,T) classes of tokens; (B,1) of sequences
-  Tensor<f32, 2> values = {};  // (B,labels): what labels are where a sequence has real values or several classes
+  Tensor<i64, 2> labels = {};     // (B,T) of a language model, unshifted; (B,T) classes of tokens; (B,1) of sequences
+  Tensor<f32, 2> values = {};     // (B,labels): what labels are where a sequence has real values or several classes
+  Tensor<i64, 2> mc_labels = {};  // (B,1) of DoubleHeadsModel: which of several texts fits
   Tensor<i64, 2> entity_labels = {};    // (B,E) of LUKE's masked entities
   Tensor<i64, 2> sentence_labels = {};  // (B,1), next_sentence_label or sentence_order_label of ForPreTraining
   Tensor<i64, 2> start_positions = {}, end_positions = {};  // (B,1): of the span that answers; outside: not counted

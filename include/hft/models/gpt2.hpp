@@ -5,6 +5,7 @@
 #include <hft/layers/fused_attention.hpp>
 #include <hft/models/decoder.hpp>
 #include <hft/models/gguf_names.hpp>
+#include <hft/models/heads/double_heads.hpp>
 
 namespace hft {
 
@@ -30,7 +31,13 @@ struct GPT2Config {
   bool tie_word_embeddings = true;
   std::optional<f64> classifier_dropout = {}, hidden_dropout = {};  // of what a classifier of tokens sees: the first
                                                                     // that is there, else 0.1
-  ClassLabels id2label = {};                                        // of classifiers
+  // Of GPT2DoubleHeadsModel's choice.
+  short_string summary_type = "cls_index";
+  bool summary_use_proj = true;
+  std::optional<short_string> summary_activation = {};
+  bool summary_proj_to_labels = true;
+  f64 summary_first_dropout = 0.1;
+  ClassLabels id2label = {};                      // of classifiers
   std::optional<short_string> problem_type = {};  // what labels of sequences are: see sequence_classification_loss
 
   static constexpr const char* model_type = "gpt2";
@@ -61,6 +68,8 @@ struct GPT2Config {
             .pad_token_id = pad_token_id,
             .problem_type = problem_type};
   }
+  /// Throws unsupported_error for a choice between more than one score a text, or by other texts' states.
+  ChoiceHeadOptions choice_head() const;
   f64 token_dropout() const { return classifier_dropout.value_or(hidden_dropout.value_or(0.1)); }
 
   static constexpr name_rule rules[] = {{"embed_tokens", "wte"},
@@ -100,7 +109,11 @@ using GPT2ForTokenClassification = DecoderForTokenClassification<GPT2Config, GPT
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2ForQuestionAnswering = DecoderForQuestionAnswering<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
 
-struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel, GPT2ForSequenceClassification,
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using GPT2DoubleHeadsModel =
+    PreTrainedModel<GPT2Config, DoubleHeadsModel<TextModel<GPT2Block, LayerNorm, build<W, D, L, S>>>>;
+
+struct gpt2 : architecture<GPT2Config, GPT2Model, GPT2LMHeadModel, GPT2DoubleHeadsModel, GPT2ForSequenceClassification,
                            GPT2ForTokenClassification, GPT2ForQuestionAnswering> {};
 
 #if HFT_DEFINES(MODELS)
@@ -126,6 +139,11 @@ HFT_INLINE void GPT2Config::fields(field_visitor& v) {
   v("eos_token_id", eos_token_id, v.anything.gguf("tokenizer.ggml.eos_token_id"));
   v("pad_token_id", pad_token_id, v.anything.gguf("tokenizer.ggml.padding_token_id"));
   v("tie_word_embeddings", tie_word_embeddings);
+  v("summary_type", summary_type);
+  v("summary_use_proj", summary_use_proj);
+  v("summary_activation", summary_activation);
+  v("summary_proj_to_labels", summary_proj_to_labels);
+  v("summary_first_dropout", summary_first_dropout, v.rate);
   v("classifier_dropout", classifier_dropout, v.rate.written_if_set());
   v("hidden_dropout", hidden_dropout, v.rate.written_if_set());
   v("id2label", id2label);
@@ -135,6 +153,17 @@ HFT_INLINE void GPT2Config::fields(field_visitor& v) {
 HFT_INLINE void GPT2Config::check() const {
   check_divides(model_type, "n_head", n_head, "n_embd", n_embd);
   find_activation(activation_function, model_type);
+}
+
+HFT_INLINE ChoiceHeadOptions GPT2Config::choice_head() const {
+  if (summary_type.view() != "cls_index")  // the others take their token of all texts
+    throw unsupported_error(model_type, "summary_type", "cls_index", detail::quote_text(summary_type.view()));
+  if (!summary_use_proj) throw unsupported_error(model_type, "summary_use_proj", "true", "false");
+  if (!summary_proj_to_labels) throw unsupported_error(model_type, "summary_proj_to_labels", "true", "false");
+  ChoiceHeadOptions o{.dropout = summary_first_dropout};
+  if (summary_activation && !summary_activation->view().empty())
+    o.activation = find_activation(*summary_activation, model_type);
+  return o;
 }
 
 HFT_INLINE AttentionOptions GPT2Config::attention(isize layer) const {

@@ -61,17 +61,20 @@ inline bool is_sentence_label(std::string_view name) {
 /// Whether a tensor of this name says what a model should have found.
 inline bool is_label(std::string_view name) {
   return name == "labels" || name == "start_positions" || name == "end_positions" || is_sentence_label(name) ||
-         name == "entity_labels";
+         name == "entity_labels" || name == "mc_labels";
 }
 
-/// Gives a pass the labels that a tensor of such a name holds: integers (B) or (B,T), or reals (B) or (B,labels).
+/// Gives a pass the labels that a tensor of such a name holds: integers (B), (B,T) or, of the tokens of several texts,
+/// (B,N,T), or reals (B) or (B,labels).
 /// Throws value_error, shape_error.
 template <Scalar A, Device D>
 void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::string_view where) {
-  if (labels.shape.empty() || labels.shape.size() > 2)
+  const bool texts = labels.shape.size() == 3 && labels.name == "labels" && !info(labels.dtype).floating;
+  if (labels.shape.empty() || (labels.shape.size() > 2 && !texts))
     throw shape_error(std::string(where), "'" + labels.name + "'", "(batch) or (batch, labels)",
                       detail::shape_text(labels.shape));
-  const Shape<2> shape{labels.shape[0], labels.shape.size() == 2 ? labels.shape[1] : 1};
+  Shape<2> shape{labels.shape[0], labels.shape.size() == 2 ? labels.shape[1] : 1};
+  if (texts) shape = {labels.shape[0] * labels.shape[1], labels.shape[2]};
   if (labels.name == "labels" && info(labels.dtype).floating) {
     args.values = Tensor<f32, 2>(shape);
     detail::read_numbers(labels, args.values.data(), where);
@@ -79,6 +82,7 @@ void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::strin
     auto& to = labels.name == "labels"            ? args.labels
                : is_sentence_label(labels.name)   ? args.sentence_labels
                : labels.name == "entity_labels"   ? args.entity_labels
+               : labels.name == "mc_labels"       ? args.mc_labels
                : labels.name == "start_positions" ? args.start_positions
                                                   : args.end_positions;
     to = Tensor<i64, 2>(shape);

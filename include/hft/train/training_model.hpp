@@ -93,6 +93,15 @@ ForwardArgs<A, D> training_args(const Batch& batch, const TrainingStepOptions& o
   return args;
 }
 
+/// What of a pass is trained: its loss; of two heads, that of the one which has labels, or the sum of both.
+template <class Output>
+auto trained_loss(const Output& y) {
+  if constexpr (requires { y.mc_loss; })
+    return !y.mc_loss ? y.loss : y.loss ? add(y.loss, y.mc_loss) : y.mc_loss;
+  else
+    return y.loss;
+}
+
 /// The backward pass of a step. `counted`: the loss is a sum over labels, divided by those of the step.
 template <class A, class D>
 f64 finish_step(const Tensor<A, 1, D>& y, const Batch& batch, const TrainingStepOptions& o, bool counted) {
@@ -161,7 +170,7 @@ class training_model_of final : public TrainingModel {
     Args args = training_args<A, D>(batch, o);
     const bool counted = o.num_items_in_batch > 0 && counts_items(args);
     if (counted) args.num_items_in_batch = o.num_items_in_batch;
-    return finish_step(model_(inputs(batch, o.others), args).loss, batch, o, counted);
+    return finish_step(trained_loss(model_(inputs(batch, o.others), args)), batch, o, counted);
   }
 
   PredictionStep prediction_step(const Batch& batch, bool logits, f64 label_smoothing) override {
@@ -171,11 +180,13 @@ class training_model_of final : public TrainingModel {
     args.label_smoothing = label_smoothing;
     const Output y = model_(inputs(batch), args);
     PredictionStep out;
-    if (y.loss) out.loss = f64(y.loss.value().data()[0]);
+    if (const auto loss = trained_loss(y)) out.loss = f64(loss.value().data()[0]);
     if (!logits) return out;
     out.logits.real = true;
     if constexpr (requires { y.logits; })
       append(out.logits, y.logits.value());
+    else if constexpr (requires { y.reconstruction; })
+      append(out.logits, y.reconstruction.value());
     else if constexpr (requires { y.prediction_logits; })  // of the tokens; those of the sentences are fewer
       append(out.logits, y.prediction_logits.value());
     else
@@ -202,7 +213,7 @@ class training_model_of final : public TrainingModel {
   }
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {
-    if (args.values) return false;
+    if (args.values || args.mc_labels) return false;
     if constexpr (requires { model_.classifier_options(); }) {
       const auto& o = model_.classifier_options();
       if (o.problem_type) return o.problem_type->view() == "single_label_classification";
