@@ -144,6 +144,9 @@ BOOST_AUTO_TEST_CASE(losses_of_values) {
   const auto flags = Tensor<f32, 2>::from({0, 1, 1, 0, 1, 0.5f}, {2, 3});
   check_gradients([&](const auto& x) { return bce_with_logits(x, flags); }, random_values<2>({2, 3}, 1, 3));
   BOOST_CHECK_THROW(mse_loss(Tensor<f32, 2>::zeros({1, 2}), flags), shape_error);
+  check_gradients([&](const auto& x) { return l1_loss(x, target); }, random_values<2>({3, 5}, 1));
+  const auto apart = l1_loss(Tensor<f32, 2>::from({1, -2}, {1, 2}), Tensor<f32, 2>::from({0.5f, 1}, {1, 2}));
+  BOOST_TEST(apart.data()[0] == 1.75f);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

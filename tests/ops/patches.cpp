@@ -41,6 +41,17 @@ BOOST_AUTO_TEST_CASE(gradients) {
   check_gradients([](const auto& x) { return patches(x.slice(3, 1, 5), 2, 2); }, random_values<4>({1, 2, 4, 6}, 1));
 }
 
+BOOST_AUTO_TEST_CASE(an_image_of_its_patches) {
+  const auto image = random_values<4>({2, 3, 6, 6}, 5);
+  const auto again = image_of_patches(patches(image, 2, 2), 3, 2);
+  BOOST_TEST((again.shape() == image.shape()));
+  BOOST_TEST(std::equal(image.data(), image.data() + image.size(), again.data()));
+  check_gradients([](const auto& x) { return image_of_patches(x, 2, 3); }, random_values<3>({2, 4, 18}, 1));
+  BOOST_CHECK_EXCEPTION(image_of_patches(Tensor<f32, 3>::zeros({1, 5, 8}), 2, 2), shape_error, [](const error& e) {
+    return std::string(e.what()) == "[image_of_patches] patches: expected (batch, 4, channels * 2 * 2), got (1, 5, 8)";
+  });
+}
+
 BOOST_AUTO_TEST_CASE(errors) {
   const auto image = Tensor<f32, 4>::zeros({1, 3, 4, 5});
   const auto says = [](const char* text) { return [=](const error& e) { return std::string(e.what()) == text; }; };

@@ -66,6 +66,8 @@ CASES = {
     "t5": ("t5/base", {}, "answers", ()),
     "t5_gated": ("t5/gated", {}, "answers", ("lm_head", "shared", "relative", "DenseReluDense", "layer_norm")),
     "vit": ("vit/base", {}, "class", ()),
+    "vit_masked_image": ("vit/masked_image", {}, "masked", ("embeddings", "decoder", "layernorm", "layer.0.attention")),
+    "vit_resized": ("vit/resized", {}, "class", ("embeddings", "classifier")),
     "vit_rectangles": ("vit/rectangles", {}, "class", ("embeddings", "classifier", "layer.1")),
     "bert_question": ("bert/question_answering", {}, "span", ("qa_outputs.weight", "layer.0", "embeddings")),
     "bert_choice": ("bert/multiple_choice", {}, "choice", ("classifier", "pooler", "layer.0", "embeddings")),
@@ -343,7 +345,12 @@ def write(name, rng):
     if folder.startswith("vit"):
         size = model.config.image_size
         shape = size if isinstance(size, list) else [size, size]
+        shape = [16, 21] if name == "vit_resized" else shape
         batch = {"pixel_values": torch.randn((3, model.config.num_channels, *shape), generator=rng)}
+        if name == "vit_resized":
+            batch["interpolate_pos_encoding"] = torch.tensor([1])
+        if kind == "masked":
+            batch["bool_masked_pos"] = torch.rand((3, (shape[0] // model.config.patch_size) ** 2), generator=rng) < 0.5
     else:
         lengths = [18, 15, 4] if folder.startswith("big_bird") else [9, 6, 4]  # beyond which its attention is sparse
         batch = padded_batch(rng, source_size(model.config), lengths, "right")
@@ -369,7 +376,7 @@ def write(name, rng):
     elif kind == "span":  # of the last row the end lies outside, and does not count
         batch["start_positions"] = torch.tensor([2, 0, 1])
         batch["end_positions"] = torch.tensor([4, 3, 50])
-    else:
+    elif kind != "masked":  # whose image says it all
         batch["labels"] = labels_of(kind, rng, model, batch)
     if encoder:  # FNet knows no mask
         takes = inspect.signature(model.forward).parameters

@@ -30,7 +30,29 @@ def passes(rng, config):
     return {"single": images(1), "batch": images(3)}
 
 
-def vit(case, head=transformers.ViTForImageClassification, edit=None, **fields):
+def resized(rng, config):
+    """Images of other sizes, and one of the config's, whose positions are made to fit."""
+
+    def images(*shape):
+        pixels = torch.randn((shape[0], config.num_channels, *shape[1:]), generator=rng)
+        return {"pixel_values": pixels, "interpolate_pos_encoding": torch.tensor([1])}
+
+    return {"larger": images(2, 17, 22), "smaller": images(1, 8, 9), "same": images(1, config.image_size, config.image_size)}
+
+
+def masked(rng, config):
+    """Some patches hidden, and none."""
+    named = passes(rng, config)
+    if config.patch_size == config.encoder_stride:
+        patches = (config.image_size // config.patch_size) ** 2
+        named["batch"]["bool_masked_pos"] = torch.rand((3, patches), generator=rng) < 0.4
+    else:
+        pixels = torch.randn((2, config.num_channels, 12, 13), generator=rng)
+        named["larger"] = {"pixel_values": pixels, "interpolate_pos_encoding": torch.tensor([1])}
+    return named
+
+
+def vit(case, head=transformers.ViTForImageClassification, edit=None, passes=passes, **fields):
     write_case("vit", case, lambda: head(config(**fields)), passes, tensors_edit=edit)
 
 
@@ -60,6 +82,11 @@ def main():
     vit("rectangles", image_size=[11, 17], patch_size=[3, 5], num_channels=1, num_labels=3, hidden_act="gelu_new")
     vit("no_bias", qkv_bias=False, num_hidden_layers=3)
     vit("names_in_memory", edit=names_in_memory, num_labels=3)
+    images = transformers.ViTForMaskedImageModeling
+    vit("masked_image", images, passes=masked, image_size=12, encoder_stride=4)
+    small = dict(hidden_size=12, intermediate_size=9, num_hidden_layers=1, num_channels=2, qkv_bias=False)
+    vit("other_stride", images, passes=masked, image_size=9, patch_size=3, encoder_stride=2, **small)
+    vit("resized", passes=resized, num_labels=4, hidden_size=12, intermediate_size=9, num_channels=1)
     vit("model", transformers.ViTModel, pooler_output_size=9, pooler_act="gelu")
 
 

@@ -45,6 +45,15 @@ class input_visitor {
                 if (whole) whole = whole.slice(0, row, row + 1).dense();
               }});
   }
+  /// A flag, which a file or a batch has as one integer.
+  void operator()(const char* name, i64& flag) {
+    on_input({name, false, 1, false, &flag,
+              [](void* place, const isize* extents) -> void* {
+                if (extents[0] != 1) throw shape_error("input", "a flag", "(1)", detail::joined("(", extents[0], ")"));
+                return place;
+              },
+              [](void*, isize) {}});
+  }
 
  protected:
   virtual void on_input(const input_slot& slot) = 0;
@@ -111,9 +120,15 @@ struct MultipleChoiceInputs {
 struct ImageInputs {
   using main = Tensor<f32, 4>;
 
-  Tensor<f32, 4> pixel_values = {};  // (B,C,H,W)
+  Tensor<f32, 4> pixel_values = {};     // (B,C,H,W)
+  Tensor<i64, 2> bool_masked_pos = {};  // (B,N): 1 where a patch is hidden; empty: none is
+  i64 interpolate_pos_encoding = 0;     // 1: images may have another size, and positions are made to fit it
 
-  void fields(input_visitor& v) { v("pixel_values", pixel_values, v.required); }
+  void fields(input_visitor& v) {
+    v("pixel_values", pixel_values, v.required);
+    v("bool_masked_pos", bool_masked_pos);
+    v("interpolate_pos_encoding", interpolate_pos_encoding);
+  }
 };
 
 /// Of an encoder and a decoder over tokens.

@@ -7,6 +7,7 @@
 #include <hft/layers/linear.hpp>
 #include <hft/models/output.hpp>
 #include <hft/ops/autodiff.hpp>
+#include <hft/ops/patches.hpp>
 #include <hft/ops/top_k.hpp>
 
 namespace hft {
@@ -176,6 +177,27 @@ Tensor<A, 1, autodiff<D>> replaced_tokens_loss(const Tensor<A, 2, autodiff<D>>& 
   const isize n = isize(rows.size());
   return bce_with_logits(take_rows(logits.template reshape<2>({logits.size(), 1}), rows),
                          Tensor<f32, 2, D>::from(targets, {n, 1}));
+}
+
+/// The mean distance of the pixels that were found to those of the image, over the patches of s x s pixels that were
+/// hidden. As Transformers has it, 1e-5 of a pixel more is divided by.
+///   found (B,N,C s s), pixels (B,C,H,W), masked (B,N) => (1)
+template <class A, BaseDevice D>
+Tensor<A, 1, autodiff<D>> masked_image_loss(const Tensor<A, 3, autodiff<D>>& found, const Tensor<f32, 4>& pixels,
+                                            const Tensor<i64, 2>& masked, isize s) {
+  const isize N = found.extent(0) * found.extent(1), K = found.extent(2), H = pixels.extent(2);
+  if (H % s || pixels.extent(3) % s || (H / s) * (pixels.extent(3) / s) != found.extent(1))
+    throw shape_error("loss", "pixel_values",
+                      detail::joined("images of ", found.extent(1), " patches of ", s, " x ", s, " pixels"),
+                      detail::shape_text(pixels.shape()));
+  std::vector<isize> rows;
+  const auto hidden = masked.dense();
+  for (isize i = 0; i < N; ++i)
+    if (hidden.data()[i]) rows.push_back(i);
+  const f64 count = f64(rows.size()) * f64(s * s), share = count / (count + 1e-5);
+  if (rows.empty()) rows.push_back(0);  // nothing to find: 0
+  const auto target = take_rows(patches(pixels, s, s).template reshape<2>({N, K}), rows);
+  return scale(l1_loss(take_rows(found.template reshape<2>({N, K}), rows), to_device<D>(target)), share);
 }
 
 /// Cross-entropy of each token with its label. Empty without labels.

@@ -5,6 +5,7 @@
 #include <hft/layers/image_embeddings.hpp>
 #include <hft/models/backbone.hpp>
 #include <hft/models/heads/classification.hpp>
+#include <hft/models/heads/masked_image.hpp>
 #include <hft/models/pretrained.hpp>
 
 namespace hft {
@@ -40,7 +41,12 @@ struct ViTConfig {
     return {.hidden_size = hidden_size, .num_labels = id2label.count(), .problem_type = problem_type};
   }
 
+  MaskedImageHeadOptions masked_image_head() const {
+    return {.hidden_size = hidden_size, .channels = num_channels, .stride = encoder_stride};
+  }
+
   static constexpr name_rule rules[] = {{"cls_token", "embeddings.cls_token"},
+                                        {"mask_token", "embeddings.mask_token"},
                                         {"position_embeddings", "embeddings.position_embeddings"},
                                         {"patch_embeddings", "embeddings.patch_embeddings"},
                                         {"layers.*.input_layernorm", "encoder.layer.*.layernorm_before"},
@@ -81,7 +87,11 @@ template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ViTForImageClassification =
     PreTrainedModel<ViTConfig, ForImageClassification<detail::ViTBase<build<W, D, L, S>>, first_token>>;
 
-struct vit : architecture<ViTConfig, ViTModel, ViTForImageClassification> {};
+template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
+using ViTForMaskedImageModeling =
+    PreTrainedModel<ViTConfig, ForMaskedImageModeling<detail::ViTBase<build<W, D, L, S>>>>;
+
+struct vit : architecture<ViTConfig, ViTModel, ViTForImageClassification, ViTForMaskedImageModeling> {};
 
 #if HFT_DEFINES(MODELS)
 

@@ -1,4 +1,4 @@
-// cross_entropy, linear_cross_entropy, mse_loss, bce_with_logits: losses, one element each.
+// cross_entropy, linear_cross_entropy, mse_loss, l1_loss, bce_with_logits: losses, one element each.
 //
 //   cross_entropy         logits (..., V), labels (...)                          => (1)
 //   linear_cross_entropy  hidden (..., C), weight (V, C) [, bias (V)], labels    => (1), logits in chunks only
@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <hft/ops/cpu/cross_entropy.hpp>
@@ -175,10 +176,10 @@ loss_and_gradients<A, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, con
   return out;
 }
 
-/// mean((x - target)^2), or the mean of max(x, 0) - x target + log(1 + exp(-|x|)).
-template <class A, BaseDevice D>
+/// The mean over all elements of f(x, target), which gives a loss and its derivative.
+template <class A, BaseDevice D, class F>
 loss_and_gradients<A, D> elementwise_loss(const char* op, const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target,
-                                          bool logistic) {
+                                          const F& f) {
   static_assert(D::host_memory, "hft: these losses are computed on the host");
   if (x.shape() != target.shape()) throw shape_error(op, "target", shape_text(x.shape()), shape_text(target.shape()));
   const auto xd = x.dense();
@@ -188,12 +189,20 @@ loss_and_gradients<A, D> elementwise_loss(const char* op, const Tensor<A, 2, D>&
   const isize n = xd.size();
   f64 sum = 0;
   for (isize i = 0; i < n; ++i) {
-    const f64 v = f64(xd.data()[i]), t = f64(td.data()[i]);
-    sum += logistic ? std::max(v, 0.0) - v * t + std::log1p(std::exp(-std::abs(v))) : (v - t) * (v - t);
-    out.x.data()[i] = A((logistic ? 1 / (1 + std::exp(-v)) - t : 2 * (v - t)) / f64(n));
+    const auto [loss, slope] = f(f64(xd.data()[i]), f64(td.data()[i]));
+    sum += loss;
+    out.x.data()[i] = A(slope / f64(n));
   }
   out.loss = Tensor<A, 1, D>::from({A(sum / f64(n))}, {1});
   return out;
+}
+
+using value_and_slope = std::pair<f64, f64>;
+inline value_and_slope squared_error(f64 x, f64 t) { return {(x - t) * (x - t), 2 * (x - t)}; }
+inline value_and_slope absolute_error(f64 x, f64 t) { return {std::abs(x - t), f64((x > t) - (x < t))}; }
+/// Of a logit and a probability.
+inline value_and_slope logistic_error(f64 x, f64 t) {
+  return {std::max(x, 0.0) - x * t + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x)) - t};
 }
 
 }  // namespace detail
@@ -220,14 +229,20 @@ Tensor<A, 1, D> linear_cross_entropy(const Tensor<A, 2, D>& hidden, const Tensor
 /// mean((x - target)^2). Throws shape_error unless the shapes are equal. (torch.nn.MSELoss)
 template <Scalar A, BaseDevice D>
 Tensor<A, 1, D> mse_loss(const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target) {
-  return detail::elementwise_loss("mse_loss", x, target, false).loss;
+  return detail::elementwise_loss("mse_loss", x, target, detail::squared_error).loss;
+}
+
+/// mean(|x - target|). Throws shape_error unless the shapes are equal. (torch.nn.L1Loss)
+template <Scalar A, BaseDevice D>
+Tensor<A, 1, D> l1_loss(const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target) {
+  return detail::elementwise_loss("l1_loss", x, target, detail::absolute_error).loss;
 }
 
 /// The mean binary cross-entropy of sigmoid(x). Throws shape_error unless the shapes are equal.
 /// (torch.nn.BCEWithLogitsLoss)
 template <Scalar A, BaseDevice D>
 Tensor<A, 1, D> bce_with_logits(const Tensor<A, 2, D>& x, const Tensor<f32, 2, D>& target) {
-  return detail::elementwise_loss("bce_with_logits", x, target, true).loss;
+  return detail::elementwise_loss("bce_with_logits", x, target, detail::logistic_error).loss;
 }
 
 }  // namespace hft

@@ -59,13 +59,20 @@ Tensor<A, 1, autodiff<D>> linear_cross_entropy(const Tensor<A, 2, autodiff<D>>& 
 
 template <Scalar A, BaseDevice D>
 Tensor<A, 1, autodiff<D>> mse_loss(const Tensor<A, 2, autodiff<D>>& x, const Tensor<f32, 2, D>& target) {
-  return detail::record_loss("mse_loss", detail::elementwise_loss("mse_loss", x.value(), target, false),
+  return detail::record_loss("mse_loss", detail::elementwise_loss("mse_loss", x.value(), target, detail::squared_error),
+                             detail::edge(x));
+}
+
+template <Scalar A, BaseDevice D>
+Tensor<A, 1, autodiff<D>> l1_loss(const Tensor<A, 2, autodiff<D>>& x, const Tensor<f32, 2, D>& target) {
+  return detail::record_loss("l1_loss", detail::elementwise_loss("l1_loss", x.value(), target, detail::absolute_error),
                              detail::edge(x));
 }
 
 template <Scalar A, BaseDevice D>
 Tensor<A, 1, autodiff<D>> bce_with_logits(const Tensor<A, 2, autodiff<D>>& x, const Tensor<f32, 2, D>& target) {
-  return detail::record_loss("bce_with_logits", detail::elementwise_loss("bce_with_logits", x.value(), target, true),
+  return detail::record_loss("bce_with_logits",
+                             detail::elementwise_loss("bce_with_logits", x.value(), target, detail::logistic_error),
                              detail::edge(x));
 }
 

@@ -18,4 +18,12 @@ Tensor<A, 3, autodiff<D>> patches(const Tensor<A, 4, autodiff<D>>& x, isize p, i
       e);
 }
 
+template <Scalar A, BaseDevice D>
+Tensor<A, 4, autodiff<D>> image_of_patches(const Tensor<A, 3, autodiff<D>>& x, isize side, isize p) {
+  const auto e = detail::edge(x);
+  return detail::record(
+      "image_of_patches", image_of_patches(x.value(), side, p),
+      [e, p](const auto& dy) { detail::send(e, patches(dy, p, p)); }, e);
+}
+
 }  // namespace hft
