@@ -446,6 +446,40 @@ def cross_encoders():
         [{}],
     )
 
+    def asked(name, score, calls, template=None, **settings):
+        """A language model, whose next token says whether a pair fits; as a chat where there is a template."""
+
+        def make(folder):
+            with tempfile.TemporaryDirectory() as place:
+                config = transformers.LlamaConfig(
+                    **{**SIZES, "vocab_size": 30}, num_key_value_heads=2, max_position_embeddings=40, pad_token_id=0
+                )
+                tokenizer = word_tokenizer(model_max_length=settings.pop("length", 40))
+                tokenizer.chat_template = template
+                of(transformers.LlamaForCausalLM, config, tokenizer)(place)
+                language = Transformer(place, transformer_task="text-generation")
+                model = sentence_transformers.CrossEncoder(modules=[language, score], device="cpu", **settings)
+                model.save(str(folder), create_model_card=False)
+
+        write_pairs(name, make, calls)
+
+    LogitScore = sentence_transformers.cross_encoder.modules.LogitScore
+    asked("asked", LogitScore(9, 12), [{}, {"prompt": "who ", "batch_size": 2}, {"apply_activation": False}])
+    asked(
+        "asked_by_chat",
+        LogitScore(7),
+        [{}, {"prompt_name": "first"}, {"batch_size": 1}],
+        CHAT,
+        length=21,
+        activation_fn=torch.nn.Identity(),
+        prompts={"first": "where is"},
+    )
+
+
+# What stands behind the pair is cut off where it is long
+CHAT = """{% for m in messages %}{{ {"system": "the", "query": "query :", "document": "passage :"}[m.role] }} {{ m.content }}
+{% endfor %}who runs ?"""
+
 
 def sparse_encoders():
     """Vectors over a vocabulary, by logits of a masked language model, weights of tokens, or latent features."""

@@ -14,7 +14,7 @@ BOOST_AUTO_TEST_SUITE(cross_encoder)
 
 namespace {
 
-using Reranker = AutoCrossEncoder<f32, archs<bert, modernbert, xlm_roberta>>;
+using Reranker = AutoCrossEncoder<f32, archs<bert, llama, modernbert, xlm_roberta>>;
 
 void load(const std::string& folder) { Reranker::from_pretrained(folder); }
 std::filesystem::path tiny(const char* name) { return data(std::string("cross_encoders/") + name); }
@@ -68,9 +68,9 @@ BOOST_AUTO_TEST_CASE(folders_give_the_scores_of_sentence_transformers) {
       BOOST_TEST(best[1].corpus_id == hits[1].corpus_id);
       ++ranked;
     }
-  BOOST_TEST(folders == 6);
-  BOOST_TEST(calls == 10);
-  BOOST_TEST(ranked == 5);
+  BOOST_TEST(folders == 8);
+  BOOST_TEST(calls == 16);
+  BOOST_TEST(ranked == 7);
 }
 
 BOOST_AUTO_TEST_CASE(a_class_may_be_named) {
@@ -103,13 +103,29 @@ BOOST_AUTO_TEST_CASE(what_a_folder_must_not_say) {
     BOOST_TEST(e == expected);
   };
   says("modules.json", R"([{"path": "", "type": "x.Transformer"}, {"path": "1_Dense", "type": "x.Dense"}])",
-       "[DIR/modules.json] modules: expected a Transformer alone, got 'x.Dense'");
+       "[DIR/modules.json] modules: expected a Transformer, alone or before a LogitScore, got 'x.Dense'");
   says("modules.json", "[]", "[DIR/modules.json] modules: expected one Transformer, got 0");
   says("sentence_bert_config.json", R"({"transformer_task": "text-generation"})",
        "[DIR/sentence_bert_config.json] transformer_task: expected sequence-classification, got 'text-generation'");
   says("config_sentence_transformers.json", R"({"activation_fn": "torch.nn.modules.activation.Softsign"})",
        "[DIR/config_sentence_transformers.json] activation_fn: expected Identity, Tanh, ReLU, ReLU6, GELU, SiLU, Mish, "
        "Sigmoid or Hardswish of torch.nn, got 'torch.nn.modules.activation.Softsign'");
+  const auto asked = [](const char* folder, const char* file, const std::string& text, const char* expected) {
+    const auto e = changed_folder(tiny(folder), file, text).message([](const std::string& its) {
+      CrossEncoder<LlamaForCausalLM<f32>>::from_pretrained(its).predict({{"who", "the cat"}});
+    });
+    BOOST_TEST(e == expected);
+  };
+  asked("asked", "1_LogitScore/config.json", R"({"true_token_id": 99})",
+        "[DIR/1_LogitScore/config.json] true_token_id: expected 0 to 29, a token, got 99");
+  asked("asked", "1_LogitScore/config.json", R"({"true_token_id": 9, "false_token_id": -1})",
+        "[DIR/1_LogitScore/config.json] false_token_id: expected 0 to 29, a token, got -1");
+  asked("asked", "1_LogitScore/config.json", R"({"true_token_id": 9, "module_input_name": "scores"})",
+        "[DIR/1_LogitScore/config.json] module_input_name: expected causal_logits, got 'scores'");
+  asked("asked", "sentence_bert_config.json", R"({"transformer_task": "sequence-classification"})",
+        "[DIR/sentence_bert_config.json] transformer_task: expected text-generation, got 'sequence-classification'");
+  asked("asked_by_chat", "chat_template.jinja", "{{ messages[0].content }}",
+        "[DIR] chat_template: expected one that renders the roles query and document, got one without the document");
   const auto three = CrossEncoder<>::from_pretrained(tiny("three_labels").string());
   BOOST_CHECK_EXCEPTION(three.rank("who", {"a"}), value_error, [](const auto& e) {
     BOOST_TEST(std::string(e.what()) == "[CrossEncoder] rank: expected a model with one label, got 3 labels");
