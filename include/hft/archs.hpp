@@ -11,7 +11,9 @@
 //   };
 // Those of hft stand beside their classes, written shorter (models/architecture.hpp).
 #pragma once
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include <hft/layers/lora.hpp>
 #include <hft/models/albert.hpp>
@@ -136,6 +138,14 @@ constexpr std::string_view gguf_architecture_of() {
   else
     return Arch::model_type;
 }
+/// What else they call it, where they hold one class of it.
+template <class Arch>
+constexpr std::span<const std::pair<std::string_view, std::string_view>> gguf_classes_of() {
+  if constexpr (requires { Arch::gguf_classes; })
+    return Arch::gguf_classes;
+  else
+    return {};
+}
 /// What tells its files from those of others with that name, or null.
 template <class Arch>
 constexpr auto gguf_told_of() -> bool (*)(const gguf_file&) {
@@ -175,6 +185,8 @@ template <class Arch>
 struct with_adapters {
   static constexpr const char* model_type = Arch::model_type;
   static constexpr std::string_view gguf_architecture = detail::gguf_architecture_of<Arch>();
+  static constexpr std::span<const std::pair<std::string_view, std::string_view>> gguf_classes =
+      detail::gguf_classes_of<Arch>();
   static constexpr bool (*gguf_told)(const gguf_file&) = detail::gguf_told_of<Arch>();
   template <class W, class D>
   using base_model = typename detail::lora_base_model<Arch, W, D>::type;

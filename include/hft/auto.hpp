@@ -63,11 +63,12 @@ namespace detail {
 struct architecture_name {
   const char* model_type;
   std::string_view gguf_architecture;
+  std::span<const std::pair<std::string_view, std::string_view>> gguf_classes;  // its other names
   bool (*gguf_told)(const gguf_file&);  // tells its files from those of others with that name; null: there are none
 };
 template <class Arch>
 inline constexpr architecture_name architecture_name_of{Arch::model_type, gguf_architecture_of<Arch>(),
-                                                        gguf_told_of<Arch>()};
+                                                        gguf_classes_of<Arch>(), gguf_told_of<Arch>()};
 
 /// What a checkpoint says of itself: its model_type and the class that wrote it (none for GGUF files).
 struct checkpoint_kind {
@@ -89,14 +90,16 @@ struct checkpoint_kind {
 
   bool is(const architecture_name& a) const {
     if (!gguf) return model_type == a.model_type;
-    return model_type == a.gguf_architecture && (!a.gguf_told || a.gguf_told(*gguf));
+    bool called = model_type == a.gguf_architecture;
+    for (const auto& other : a.gguf_classes) called = called || model_type == other.first;
+    return called && (!a.gguf_told || a.gguf_told(*gguf));
   }
 
   /// Whether it names the class of an architecture that has this suffix. GGUF files, which name none, hold models that
   /// generate, or what the architecture says.
   bool names(const architecture_info& of, std::string_view suffix) const {
     if (!gguf) return architecture == of.class_name(suffix);
-    const std::string_view held = of.names.gguf_class;
+    const std::string_view held = of.names.gguf_class_in(model_type);
     if (!held.empty() && gguf->find_tensor("cls.output.weight")) return suffix == sequence_classification::suffix;
     return held.empty() ? suffix == causal_lm::suffix || suffix == seq2seq_lm::suffix : suffix == held;
   }

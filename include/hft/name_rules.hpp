@@ -204,6 +204,8 @@ struct name_tables {
   bool gguf_pairs = true;                        // whether its files of this architecture reorder rotary rows
   std::string_view gguf_architecture = {};       // what it calls the architecture, where that is not the model_type
   std::string_view gguf_class = {};              // the suffix of the class that it holds; empty: one that generates
+  // Other names of its files, of those that hold one class, and that class's suffix.
+  std::span<const std::pair<std::string_view, std::string_view>> gguf_classes = {};
   bool (*gguf_told)(const gguf_file&) =
       nullptr;  // whether a file of that name is this one's, where others have it, too
   std::span<const std::pair<std::string_view, std::string_view>> old_endings = {};  // of older checkpoints, today's
@@ -222,6 +224,12 @@ struct name_tables {
   }
   constexpr std::string_view gguf_name(std::string_view model_type) const {
     return gguf_architecture.empty() ? model_type : gguf_architecture;
+  }
+  /// The suffix of the class that a file of this name holds; empty: one that generates.
+  constexpr std::string_view gguf_class_in(std::string_view architecture) const {
+    for (const auto& [name, suffix] : gguf_classes)
+      if (name == architecture) return suffix;
+    return gguf_class;
   }
 };
 

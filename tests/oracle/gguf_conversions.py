@@ -1,6 +1,8 @@
 """How llama.cpp's converter writes tiny checkpoints as GGUF: tests/data/gguf/converted/ARCH_CASE.{json,gguf}.
 
     python gguf_conversions.py LLAMA_CPP [ARCH ...]    LLAMA_CPP: its source, which has convert_hf_to_gguf.py
+    python gguf_conversions.py LLAMA_CPP wide [ARCH ...]   tests/data/gguf/wide/ARCH{/,.json,.gguf}: of rows of 256, as
+                                                       K-quants want them; checkpoints without goldens
 
 A checkpoint is converted with weights that are numbers of places, so that the file tells where each of its values comes
 from. The .gguf has the metadata, and no tensor; the .json how to put the tensors together from the checkpoint:
@@ -23,19 +25,22 @@ import unittest.mock
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
-from common import DATA
+import decoders
+import seeded
+from common import DATA, edit_tensors
 
-FOLDER = DATA / "gguf" / "converted"
+FOLDER, WIDE_FOLDER = DATA / "gguf" / "converted", DATA / "gguf" / "wide"
 CASES = {
-    **{arch: ["base"] for arch in ("arcee", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm", "glm4")},
+    **{arch: ["base"] for arch in ("arcee", "llama", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "glm", "glm4")},
     **{arch: ["base"] for arch in ("gpt_oss", "granite", "granitemoe", "hunyuan_v1_dense", "mistral", "nemotron", "olmo")},
     **{arch: ["base"] for arch in ("olmo2", "olmoe", "phi3", "qwen2", "qwen3", "seed_oss", "smollm3", "stablelm")},
-    **{arch: ["base"] for arch in ("starcoder2", "cohere", "bloom", "gpt2", "gpt_bigcode", "mpt", "phi", "mixtral")},
+    **{arch: ["base"] for arch in ("starcoder2", "cohere", "bloom", "gpt2", "mpt", "phi", "mixtral")},
     **{arch: ["base"] for arch in ("mamba", "falcon_mamba", "mamba2", "deepseek_v3", "lfm2", "llama4_text", "apertus")},
     **{arch: ["base"] for arch in ("qwen3_5_moe_text", "olmo3", "ernie4_5_moe", "bert", "distilbert")},
-    **{arch: ["base"] for arch in ("xlm-roberta", "nomic_bert", "modernbert", "eurobert", "umt5")},
+    **{arch: ["base"] for arch in ("xlm-roberta", "nomic_bert", "eurobert")},
     "gpt_neox": ["base"],
     "falcon": ["new_decoder", "one_norm", "base"],
     "qwen2_moe": ["every_layer"],
@@ -44,8 +49,56 @@ CASES = {
     "jamba": ["base", "attention_first"],
     "deepseek_v2": ["base", "groups"],
     "qwen3_5_text": ["base", "grouped"],
-    "t5": ["base", "gated"],
+    "t5": ["base", "gated", "encoder"],
+    "mt5": ["own_head"],
+    "umt5": ["base", "encoder"],
     "roberta": ["base", "sequence_classification"],
+    "modernbert": ["base", "sequence_classification", "sequence_classification_mean"],
+    "gemma3_text": ["base", "bidirectional"],
+    "jina_embeddings_v3": ["base"],
+    "gpt_bigcode": ["base", "multi_head"],
+    "bitnet": ["biases"],
+    "minimax": ["base"],
+}
+WIDTHS = dict(hidden_size=256, intermediate_size=256, num_hidden_layers=1)
+EXPERTS = dict(WIDTHS, num_local_experts=3)
+DELTA_WIDTHS = dict(
+    **{"head_dim": 64, "linear_num_key_heads": 2, "linear_num_value_heads": 4},
+    **{"linear_key_head_dim": 32, "linear_value_head_dim": 64},
+)
+# Of each architecture one whose matrices llama.cpp has in another order, joined or split, by a case that it is like.
+WIDE = {
+    "bloom": ("base", dict(hidden_size=256, n_layer=1)),
+    "falcon": ("new_decoder", dict(hidden_size=256, num_hidden_layers=1, ffn_hidden_size=256)),
+    "gpt_neox": ("base", WIDTHS),
+    "llama": ("base", dict(WIDTHS, head_dim=64)),
+    "phi3": ("base", WIDTHS),
+    "mixtral": ("base", EXPERTS),
+    "granitemoe": ("base", EXPERTS),
+    "gpt_oss": ("base", dict(EXPERTS, head_dim=64, layer_types=["full_attention"])),
+    "llama4_text": (
+        "base",
+        dict(EXPERTS, head_dim=64, intermediate_size_mlp=256, layer_types=None, no_rope_layers=[1], moe_layers=[0]),
+    ),
+    "deepseek_v2": (
+        "base",
+        dict(
+            **dict(WIDTHS, num_hidden_layers=2, kv_lora_rank=256, q_lora_rank=256, moe_intermediate_size=256),
+            **{"n_routed_experts": 3, "qk_nope_head_dim": 32, "qk_rope_head_dim": 32, "head_dim": 32, "v_head_dim": 64},
+        ),
+    ),
+    "qwen3_next": (
+        "ungrouped",
+        dict(
+            WIDTHS, num_hidden_layers=2, moe_intermediate_size=256, shared_expert_intermediate_size=256, num_experts=3,
+            **DELTA_WIDTHS,
+        ),
+    ),
+    "qwen3_5_text": ("grouped", dict(WIDTHS, num_hidden_layers=2, **DELTA_WIDTHS)),
+    "mamba2": ("base", dict(hidden_size=256, num_hidden_layers=1, head_dim=64, num_heads=8, state_size=16)),
+    "jamba": ("base", dict(WIDTHS, num_hidden_layers=2, num_experts=3, mamba_dt_rank=32, mamba_d_state=16)),
+    "minimax": ("base", dict(EXPERTS, num_hidden_layers=2)),
+    "t5": ("gated", dict(d_model=256, d_ff=256, d_kv=64, num_heads=4, num_layers=1, num_decoder_layers=1)),
 }
 # What llama.cpp computes, whatever the config says.
 TAKEN = {
@@ -68,7 +121,11 @@ TAKEN = {
             **{"rope_theta": 10000.0, "rope_type": "yarn"},
         }
     },
-    **{arch: {"relative_attention_max_distance": 128} for arch in ("t5", "umt5")},
+    "modernbert/sequence_classification": {"classifier_activation": "gelu"},
+    "gpt_bigcode/multi_head": {"activation_function": "gelu_pytorch_tanh", "scale_attn_weights": True},
+    "minimax": {f"{kind}_beta_factor": 1.0 for kind in ("full_attn", "linear_attn", "mlp")}
+    | {f"{kind}_alpha_factor": 1.2 for kind in ("full_attn", "linear_attn", "mlp")},
+    **{arch: {"relative_attention_max_distance": 128} for arch in ("t5", "mt5", "umt5")},
 }
 # Passes whose tokens see those of padding, for whose position the file has no row.
 NOT_SAID = {
@@ -83,6 +140,15 @@ EXTRA = {
     "mpt": {"architectures": ["MPTForCausalLM"]},
     "eurobert": {"classifier_pooling": "mean"},
     "falcon": {"bias": False},
+    "umt5/encoder": {"architectures": ["T5EncoderModel"]},
+    # The names of the classes that it had before Transformers did.
+    "jina_embeddings_v3": {"architectures": ["XLMRobertaModel"], "lora_adaptations": ["retrieval.query"]},
+    "minimax": {
+        **{"architectures": ["MiniMaxText01ForCausalLM"], "rotary_dim": 8},
+        **{f"layernorm_{kind}_alpha": 1.2 for kind in ("full_attention", "linear_attention", "mlp")},
+        **{f"layernorm_{kind}_beta": 1.0 for kind in ("full_attention", "linear_attention", "mlp")},
+    },
+    "minimax/wide": {"rotary_dim": 64},
     "falcon/base": {"num_kv_heads": 1},
     "nomic_bert": {
         **{"n_positions": 8192, "max_trained_positions": 2048, "activation_function": "swiglu", "causal": False},
@@ -90,6 +156,8 @@ EXTRA = {
         **{"rotary_emb_fraction": 1.0, "rotary_emb_interleaved": False, "rotary_emb_scale_base": None},
     },
 }
+# Names that it has not learned yet.
+OLD_NAMES = {"bitnet": {"self_attn.attn_sub_norm": "self_attn.inner_attn_ln", "mlp.ffn_sub_norm": "mlp.ffn_layernorm"}}
 LEFT_OUT = {"falcon": r"(query_key_value|dense\w*)\.bias$"}  # tensors that it has no names for
 TOKENIZERS = {"bert": "bert", "distilbert": "bert", "roberta": "gpt2", "xlm-roberta": "t5"}  # which tell BERT's kinds apart
 SPACING = 4  # between the numbers of neighbouring places: what is added to one shows
@@ -162,10 +230,17 @@ def converted(source, arch, case, folder, out, tensors=None, ftype=None):
     tensors = load_file(source / "model.safetensors") if tensors is None else tensors
     left_out = LEFT_OUT.get(arch, "^$")
     tensors = {name: t for name, t in tensors.items() if not re.search(left_out, name)}
+    for now, old in OLD_NAMES.get(arch, {}).items():
+        tensors = {name.replace(now, old): t for name, t in tensors.items()}
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     config = ModelBase.load_hparams(folder, False) | extra  # today's configs may have dropped them
     cls = get_model_class(config["architectures"][0])
     cls.no_mtp = True
+    cls._lora_files = {}  # of the file before
+    if arch == "bitnet":  # of weights that are ternary already it changes none
+        cls.weight_quant = lambda model, weight: weight
+    if arch == "minimax":  # looks into a tokenizer
+        cls._get_suppress_tokens = lambda model: []
 
     def set_vocab(model):  # tokenizers are tested elsewhere
         if arch in TOKENIZERS:
@@ -179,11 +254,30 @@ def converted(source, arch, case, folder, out, tensors=None, ftype=None):
     return model
 
 
-def convert(llama_cpp, checkpoint):
+def write_wide(arch, folder):
+    """A checkpoint without a golden."""
+    case, widths = WIDE[arch]
+    like = DATA / "models" / arch / case
+    config = transformers.AutoConfig.from_pretrained(like, **widths)
+    model = getattr(transformers, config.architectures[0])(config)
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    if arch == "minimax":
+        edit_tensors(folder / "model.safetensors", decoders.without_decays)
+    cases = decoders.ARCHS[arch][2] if arch in decoders.ARCHS else []
+    rules = [rest[0] for name, _, _, *rest in cases if name == case and rest and rest[0]]
+    seeded.replace_weights(folder, **(rules[0] if rules else {}))
+
+
+def convert(llama_cpp, checkpoint, source=None, to=None):
+    """Of a checkpoint ARCH/CASE of tests/data/models, or in the folder `source`, the files `to` with two endings."""
     sys.path[:0] = [str(llama_cpp / "gguf-py"), str(llama_cpp)]
     import gguf
 
-    source = DATA / "models" / checkpoint
+    called = f"../{source.relative_to(DATA)}" if source else checkpoint
+    source = source or DATA / "models" / checkpoint
+    to = to or FOLDER / checkpoint.replace("/", "_")
     files = json.loads((source / "weights.json").read_text())["files"].values()
     weights = {tensor["name"]: tensor["shape"] for file in files for tensor in file["tensors"]}
     with tempfile.TemporaryDirectory() as folder:
@@ -194,9 +288,8 @@ def convert(llama_cpp, checkpoint):
         with unittest.mock.patch("torch.exp", lambda values: values):  # so that -exp(A_log) is -A_log
             model = converted(source, *checkpoint.split("/"), folder / "checkpoint", out, tensors)
         reader = gguf.GGUFReader(out)
-        name = checkpoint.replace("/", "_")
         recipes = {t.name: recipe(t.data.reshape([int(n) for n in reversed(t.shape)]), total) for t in reader.tensors}
-        writer = gguf.GGUFWriter(FOLDER / f"{name}.gguf", model.gguf_writer.arch)
+        writer = gguf.GGUFWriter(to.with_suffix(".gguf"), model.gguf_writer.arch)
         arrays = {}
         for key, field in reader.fields.items():
             if key.startswith("GGUF.") or key == "general.architecture" or key.startswith("general.") and "type" not in key:
@@ -210,23 +303,28 @@ def convert(llama_cpp, checkpoint):
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.close()
-        arch = source.parent.name
+        arch = checkpoint.split("/")[0]
         taken = TAKEN.get(arch, {}) | TAKEN.get(checkpoint, {})
         lines = ",\n".join(f"  {json.dumps(n)}: {json.dumps(r)}" for n, r in sorted(recipes.items()))
-        (FOLDER / f"{name}.json").write_text(
-            f'{{"checkpoint": {json.dumps(checkpoint)}, "config": {json.dumps(taken)}, '
+        to.with_suffix(".json").write_text(
+            f'{{"checkpoint": {json.dumps(called)}, "config": {json.dumps(taken)}, '
             + (f'"without": {json.dumps(NOT_SAID[checkpoint])}, ' if checkpoint in NOT_SAID else "")
             + (f'"arrays": {json.dumps(arrays)}, ' if arrays else "")
             + f'"tensors": {{\n{lines}\n}}}}\n'
         )
-        size = sum((FOLDER / f"{name}.{end}").stat().st_size for end in ("json", "gguf"))
+        size = sum(to.with_suffix(end).stat().st_size for end in (".json", ".gguf"))
         computed = [n for n, r in recipes.items() if "values" in r]
-        print(f"{name}: {len(recipes)} tensors, {size / 1024:.1f} KiB {computed or ''}", flush=True)
+        print(f"{to.name}: {len(recipes)} tensors, {size / 1024:.1f} KiB {computed or ''}", flush=True)
 
 
 def main():
     llama_cpp = pathlib.Path(sys.argv[1]).resolve()
     FOLDER.mkdir(exist_ok=True)
+    if sys.argv[2:3] == ["wide"]:
+        for arch in sys.argv[3:] or WIDE:
+            write_wide(arch, WIDE_FOLDER / arch)
+            convert(llama_cpp, f"{arch}/wide", WIDE_FOLDER / arch, WIDE_FOLDER / arch)
+        return
     for arch in sys.argv[2:] or CASES:
         arch, _, case = arch.partition("/")
         for case in [case] if case else CASES[arch]:

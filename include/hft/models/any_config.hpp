@@ -146,8 +146,11 @@ HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const check
   if (source.is_gguf()) {
     if (info.names.gguf.empty()) throw unsupported_error(where, detail::joined(info.model_type, " from a GGUF file"));
     const bool told = !info.names.gguf_told || info.names.gguf_told(source.gguf());
+    std::string name(info.names.gguf_name(info.model_type));
+    for (const auto& other : info.names.gguf_classes)
+      if (other.first == source.gguf().at("general.architecture").as_string()) name = other.first;
     detail::naming_the_file(where, [&] {
-      detail::read_fields(config.ref(), source.gguf(), info.names.gguf_name(info.model_type));
+      detail::read_fields(config.ref(), source.gguf(), name);
       if (!told)
         throw unsupported_error(where, "model", detail::quote_text(info.model_type),
                                 detail::cat("another of ", info.names.gguf_name(info.model_type)));

@@ -2,7 +2,9 @@
 //
 //   struct llama : architecture<LlamaConfig, LlamaModel, LlamaForCausalLM, LlamaForSequenceClassification> {};
 #pragma once
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include <hft/device.hpp>
 #include <hft/layers/build.hpp>
@@ -18,6 +20,8 @@ template <class Config, template <class, Device, class, class> class Base,
 struct architecture {
   static constexpr const char* model_type = Config::model_type;  // in config.json
   static constexpr std::string_view gguf_architecture = Config::names.gguf_name(model_type);
+  static constexpr std::span<const std::pair<std::string_view, std::string_view>> gguf_classes =
+      Config::names.gguf_classes;
   static constexpr bool (*gguf_told)(const gguf_file&) = Config::names.gguf_told;
   template <class W, class D>
   using base_model = Base<W, D, plain, runtime>;

@@ -24,6 +24,11 @@ struct BitNetConfig : DecoderConfig {
   /// Throws config_error for values that do not fit each other.
   void check() const { check_decoder(*this, model_type); }
 
+  /// llama.cpp computes what it calls BitNet with a SiLU, as the first models were.
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    hidden_act = "silu";
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };

@@ -15,10 +15,14 @@ struct Gemma3TextConfig : Gemma2Config {
   static constexpr const char* class_prefix = "Gemma3";
   static constexpr std::pair<std::string_view, std::string_view> class_suffixes[] = {
       {"Model", "TextModel"}, {"ForSequenceClassification", "TextForSequenceClassification"}};
+  // EmbeddingGemma (Vera et al. 2025, arXiv 2509.20354), which sees both directions.
+  static constexpr std::string_view gguf_embedding = "gemma-embedding";
+  static constexpr std::pair<std::string_view, std::string_view> gguf_classes[] = {{gguf_embedding, "Model"}};
   static constexpr name_tables names{.rules = rules,
                                      .gguf = gguf_plus_one_names,
                                      .gguf_pairs = false,
                                      .gguf_architecture = "gemma3",
+                                     .gguf_classes = gguf_classes,
                                      .ignored = LlamaConfig::ignored,
                                      .class_suffixes = class_suffixes};
 
@@ -83,6 +87,7 @@ HFT_INLINE void Gemma3TextConfig::complete_from(const gguf_file& file) {
   if (const auto* base = gguf_says(file, "rope.freq_base_swa"))
     rope_parameters.sliding_attention.rope_theta = base->as_f64();
   layer_types = gguf_layer_types(file);
+  use_bidirectional_attention = file.at("general.architecture").as_string() == gguf_embedding;
 }
 
 HFT_INLINE AttentionOptions Gemma3TextConfig::attention(isize layer) const {

@@ -89,6 +89,9 @@ inline constexpr auto gguf_plus_one_names = [] {
   return all;
 }();
 
+/// The labels of a classifier, where the file has one: by name, or as many as its last layer has rows.
+void complete_labels_from(const gguf_file& file, std::vector<std::string>& names);
+
 /// The value of a key below the architecture's name, or null.
 const gguf_value* gguf_says(const gguf_file& file, std::string_view key);
 /// Its number, or what is said where it has none.
@@ -112,6 +115,17 @@ HFT_INLINE_ONCE const gguf_value* gguf_says(const gguf_file& file, std::string_v
 HFT_INLINE_ONCE isize gguf_number(const gguf_file& file, std::string_view key, isize otherwise) {
   const auto* value = gguf_says(file, key);
   return value ? isize(value->as_i64()) : otherwise;
+}
+
+HFT_INLINE_ONCE void complete_labels_from(const gguf_file& file, std::vector<std::string>& names) {
+  constexpr isize most = 1 << 16;
+  if (const auto* labels = gguf_says(file, "classifier.output_labels")) {
+    names.clear();
+    for (const auto name : labels->as_strings()) names.emplace_back(name);
+  } else if (const auto* out = file.find_tensor("cls.output.weight"); out && !out->shape.empty()) {
+    names.clear();
+    for (isize i = 0; i < std::min(out->shape[0], most); ++i) names.push_back(detail::cat("LABEL_", i));
+  }
 }
 
 HFT_INLINE_ONCE std::optional<isize> gguf_mlp_width(const gguf_file& file) {

@@ -23,6 +23,7 @@ struct GPTBigCodeConfig : GPT2Config {
   /// Throws config_error for values that do not fit each other, unsupported_error for cross-attention.
   void check() const;
 
+  void complete_from(const gguf_file& file);
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   ClassifierOptions classifier() const {
@@ -94,6 +95,13 @@ HFT_INLINE void GPTBigCodeConfig::fields(field_visitor& v) {
   v("tie_word_embeddings", tie_word_embeddings);
   v("id2label", id2label);
   v("problem_type", problem_type);
+}
+
+// The converter says one head of keys and values of all files.
+HFT_INLINE void GPTBigCodeConfig::complete_from(const gguf_file& file) {
+  GPT2Config::complete_from(file);
+  const auto* qkv = file.find_tensor("blk.0.attn_qkv.weight");
+  multi_query = !(qkv && qkv->shape.size() == 2 && qkv->shape[0] == 3 * n_embd);
 }
 
 HFT_INLINE void GPTBigCodeConfig::check() const {

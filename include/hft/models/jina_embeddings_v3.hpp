@@ -35,8 +35,15 @@ struct JinaEmbeddingsV3Config : RotaryEncoderConfig {
                                             {"layers.*.post_attention_layernorm", "encoder.layers.*.norm2"}};
   static constexpr auto rules = joined_rules(own_rules, RobertaConfig::head_rules);
   static constexpr std::string_view ignored[] = {"*inv_freq"};
-  static constexpr name_tables names{
-      .base_model_prefix = "roberta", .rules = rules, .ignored = ignored, .may_be_left = RobertaConfig::may_be_left};
+  static constexpr name_rule gguf_mlp_names[] = {{"model.layers.*.mlp.in_proj", "blk.*.ffn_up"}};
+  static constexpr auto gguf_names = joined_rules(gguf_mlp_names, RotaryEncoderConfig::gguf_names);
+  static constexpr name_tables names{.base_model_prefix = "roberta",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_architecture = "jina-bert-v3",
+                                     .gguf_class = "Model",
+                                     .ignored = ignored,
+                                     .may_be_left = RobertaConfig::may_be_left};
 };
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

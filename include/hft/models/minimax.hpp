@@ -23,12 +23,22 @@ struct MiniMaxConfig : MixtralConfig {
   // Linear attention's numbers, which follow from the config.
   static constexpr std::string_view ignored[] = {"*.self_attn.slope_rate", "*.self_attn.query_decay",
                                                  "*.self_attn.key_decay", "*.self_attn.diagonal_decay"};
-  static constexpr name_tables names{.rules = rules, .ignored = ignored};
+  static constexpr auto gguf_names =
+      gguf_decoder_names_and({{"model.layers.*.self_attn.norm", "blk.*.attn_norm_2"},
+                              {"model.layers.*.self_attn.output_gate", "blk.*.attn_gate"},
+                              {"model.layers.*.self_attn.out_proj", "blk.*.attn_output"}});
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_names,
+                                     .gguf_stacks = gguf_expert_stacks,
+                                     .gguf_pairs = false,
+                                     .gguf_architecture = "minimax-01",
+                                     .ignored = ignored};
 
   void fields(field_visitor& v);
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file);
   bool linear(isize layer) const;
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -73,6 +83,15 @@ HFT_INLINE void MiniMaxConfig::check() const {
   check_layer_types(layer_types, num_hidden_layers, model_type, linear_attention);
   check_decoder(*this, model_type);
   check_experts(num_local_experts, num_experts_per_tok, model_type);
+}
+
+HFT_INLINE void MiniMaxConfig::complete_from(const gguf_file& file) {
+  MixtralConfig::complete_from(file);
+  layer_types.clear();
+  for (const bool is_linear : gguf_layers_with(file, "attn_gate.weight"))
+    layer_types.emplace_back(is_linear ? linear_attention : full_attention);
+  if (const auto* scale = gguf_says(file, "residual_scale"))
+    full_attn_alpha_factor = linear_attn_alpha_factor = mlp_alpha_factor = scale->as_f64();
 }
 
 HFT_INLINE bool MiniMaxConfig::linear(isize layer) const {

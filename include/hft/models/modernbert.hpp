@@ -76,7 +76,9 @@ struct ModernBertConfig {
                                         {"summary", "head"},
                                         {"qa_outputs", "classifier"}};
   static constexpr std::string_view ignored[] = {"*inv_freq"};
-  static constexpr auto gguf_names = gguf_gate_up_names;
+  static constexpr name_rule gguf_head_names[] = {
+      {"summary.dense", "cls"}, {"summary.norm", "cls.norm"}, {"classifier", "cls.output"}};
+  static constexpr auto gguf_names = joined_rules(gguf_head_names, gguf_gate_up_names);
   static constexpr name_tables names{.rules = rules,
                                      .gguf = gguf_names,
                                      .gguf_architecture = "modern-bert",
@@ -164,6 +166,10 @@ HFT_INLINE void ModernBertConfig::complete_from(const gguf_file& file) {
     layer_types = gguf_layer_types(file);
   if (const auto* act = gguf_says(file, "hidden_activation")) hidden_activation = short_string(act->as_string());
   norm_bias = file.find_tensor("output_norm.bias") != nullptr;
+  classifier_bias = file.find_tensor("cls.bias") != nullptr;
+  complete_labels_from(file, id2label.names);
+  constexpr isize first_token = 2;  // of llama.cpp's kinds of pooling; a mean where it is not said
+  classifier_pooling = gguf_number(file, "classifier.pooling_type") == first_token ? "cls" : "mean";
 }
 
 HFT_INLINE void ModernBertConfig::check() const {

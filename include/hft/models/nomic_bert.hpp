@@ -18,10 +18,6 @@ struct NomicBertConfig : RotaryEncoderConfig {
     rope_parameters.rope_theta = 1000;
   }
   void check() const { RotaryEncoderConfig::check(model_type); }
-  void complete_from(const gguf_file& file) {
-    EncoderConfig::complete_from(file);
-    if (const auto* base = gguf_says(file, "rope.freq_base")) rope_parameters.rope_theta = base->as_f64();
-  }
   TextModelOptions<> text_model() const;
 
   static constexpr name_rule rules[] = {{"embed_tokens", "embeddings.word_embeddings"},
@@ -40,10 +36,6 @@ struct NomicBertConfig : RotaryEncoderConfig {
                                         {"decoder", "cls.predictions.decoder"}};
   static constexpr std::string_view ignored[] = {"*inv_freq"};
   static constexpr std::string_view may_be_left[] = {"*pooler.dense.*"};
-  static constexpr name_rule gguf_norm_names[] = {
-      {"model.layers.*.input_layernorm", "blk.*.attn_output_norm"},
-      {"model.layers.*.post_attention_layernorm", "blk.*.layer_output_norm"}};
-  static constexpr auto gguf_names = joined_rules(gguf_norm_names, EncoderConfig::gguf_names);
   static constexpr name_tables names{.base_model_prefix = "nomic_bert",
                                      .rules = rules,
                                      .gguf = gguf_names,

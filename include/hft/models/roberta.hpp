@@ -59,14 +59,7 @@ HFT_INLINE void RobertaConfig::complete_from(const gguf_file& file) {
     throw config_error(model_type, "tokenizer.ggml.padding_token_id", "an id", "none");
   if (*pad_token_id < vocab_size && f64(max_position_embeddings) < field_visitor::largest_extent)
     max_position_embeddings += *pad_token_id + 1;
-  if (const auto* labels = gguf_says(file, "classifier.output_labels")) {
-    id2label.names.clear();
-    for (const auto name : labels->as_strings()) id2label.names.emplace_back(name);
-  } else if (const auto* out = file.find_tensor("cls.output.weight"); out && !out->shape.empty()) {
-    id2label.names.clear();
-    for (isize i = 0; i < std::min(out->shape[0], detail::most_labels); ++i)
-      id2label.names.push_back(detail::cat("LABEL_", i));
-  }
+  complete_labels_from(file, id2label.names);
 }
 #endif  // HFT_DEFINES
 

@@ -16,10 +16,16 @@ struct RotaryEncoderConfig : EncoderConfig {
   /// As EncoderConfig's; config_error also for heads that positions do not fit.
   void check(const char* model_type) const;
 
+  void complete_from(const gguf_file& file);
   isize max_positions() const { return 0; }
   AttentionOptions attention(isize layer) const;
   /// Post-norm, without a pooler.
   TextModelOptions<> text_model(const char* where) const;
+
+  static constexpr name_rule gguf_norm_names[] = {
+      {"model.layers.*.input_layernorm", "blk.*.attn_output_norm"},
+      {"model.layers.*.post_attention_layernorm", "blk.*.layer_output_norm"}};
+  static constexpr auto gguf_names = joined_rules(gguf_norm_names, EncoderConfig::gguf_names);
 };
 
 /// The backbone, pre-norm or post-norm as the options say, its MLP of any kind.
@@ -34,6 +40,11 @@ HFT_INLINE void RotaryEncoderConfig::fields(field_visitor& v) {
   EncoderConfig::fields(v);
   v("rope_parameters", rope_parameters);
   v("head_dim", head_dim, v.extent.gguf("attention.key_length").written_if_set());
+}
+
+HFT_INLINE void RotaryEncoderConfig::complete_from(const gguf_file& file) {
+  EncoderConfig::complete_from(file);
+  if (const auto* base = gguf_says(file, "rope.freq_base")) rope_parameters.rope_theta = base->as_f64();
 }
 
 HFT_INLINE void RotaryEncoderConfig::check(const char* model_type) const {

@@ -136,11 +136,13 @@ struct T5Config {
   /// Whether a file's layers each have their own bias of positions.
   static bool gguf_is_umt5(const gguf_file& file) { return file.find_tensor("enc.blk.1.attn_rel_b.weight") != nullptr; }
   void complete_from(const gguf_file& file);
+  static constexpr std::pair<std::string_view, std::string_view> gguf_classes[] = {{"t5encoder", "EncoderModel"}};
   static constexpr name_tables names{.base_model_prefix = "",
                                      .prefixes = prefixes,
                                      .rules = rules,
                                      .gguf = gguf_names,
                                      .gguf_architecture = "t5",
+                                     .gguf_classes = gguf_classes,
                                      .gguf_told = [](const gguf_file& file) { return !gguf_is_umt5(file); },
                                      .ignored = ignored,
                                      .may_be_left = may_be_left};

@@ -15,6 +15,7 @@ struct UMT5Config : MT5Config {
                                      .rules = rules,
                                      .gguf = gguf_names,
                                      .gguf_architecture = "t5",
+                                     .gguf_classes = gguf_classes,
                                      .gguf_told = gguf_is_umt5,
                                      .ignored = ignored,
                                      .may_be_left = may_be_left};
