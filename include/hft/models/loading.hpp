@@ -142,6 +142,15 @@ inline dtype_id format_for(const parameter& p, const stored_tensor& stored, cons
   return format;
 }
 
+// Whether columns go to their places in blocks of so many, each of neighbours that begin one in the file.
+inline bool moves_blocks(const std::vector<isize>& columns, isize block) {
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const isize in = isize(c) % block;
+    if (columns[c] % block != in || (in && columns[c] != columns[c - 1] + 1)) return false;
+  }
+  return isize(columns.size()) % block == 0;
+}
+
 /// Values (rows, cols) in a parameter's own order, and their dtype; without bytes, those of the file are in it.
 struct in_order {
   std::vector<std::byte> bytes = {};
@@ -169,7 +178,17 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
     std::copy(stored.bytes.begin(), stored.bytes.end(),
               out.bytes.begin() + std::ptrdiff_t(layout.left_out * isize(row)));
   }
-  if (!layout.columns.empty()) {
+  const auto& stored_element = info(stored.dtype);
+  if (out.bytes.empty() && !layout.columns.empty() && moves_blocks(layout.columns, stored_element.block)) {
+    out.bytes.resize(stored.bytes.size());
+    const std::size_t block = std::size_t(stored_element.bytes);
+    const isize blocks = cols / stored_element.block;  // in a row
+    for (isize b = 0; b < rows * blocks; ++b) {
+      const isize column = layout.columns[std::size_t(b % blocks * stored_element.block)];
+      const isize from = b / blocks * blocks + column / stored_element.block;
+      std::memcpy(out.bytes.data() + std::size_t(b) * block, stored.bytes.data() + std::size_t(from) * block, block);
+    }
+  } else if (!layout.columns.empty()) {
     if (out.bytes.empty()) {
       out.bytes.resize(std::size_t(p.size()) * sizeof(f32));
       out.dtype = dtype_id::f32;
@@ -193,14 +212,13 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
   }
   if (!out.bytes.empty()) return out;
   if (layout.slice) {
-    const auto& element = info(stored.dtype);
-    if (element.block > 1)
+    if (stored_element.block > 1)
       throw weight_error(where, "tensor " + quote_text(stored.name), "a floating dtype, which can be reordered",
                          std::string(name(stored.dtype)));
-    std::vector<std::byte> bytes(std::size_t(p.size() * element.bytes));
+    std::vector<std::byte> bytes(std::size_t(p.size() * stored_element.bytes));
     const bool vector = p.shape().size() == 1;
     take_from_slice(bytes.data(), stored.bytes.data(), *layout.slice, vector ? cols : rows, vector ? 1 : cols,
-                    std::size_t(element.bytes));
+                    std::size_t(stored_element.bytes));
     return {std::move(bytes), stored.dtype};
   }
   return {.dtype = stored.dtype};
@@ -209,7 +227,7 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
 HFT_INLINE_ONCE void assign(parameter& p, const stored_tensor& stored, const std::string& where,
                             const stored_layout& layout, std::optional<dtype_id> wanted) {
   const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
-  const dtype_id format = format_for(p, stored, where, wanted);
+  dtype_id format = format_for(p, stored, where, wanted);
   const auto alignment = std::uintptr_t(info(format).block > 1 ? 2 : info(format).bytes);
   if (format == stored.dtype && layout.same() && p.host_memory() &&
       reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % alignment == 0) {
@@ -219,6 +237,8 @@ HFT_INLINE_ONCE void assign(parameter& p, const stored_tensor& stored, const std
   }
   const auto [bytes, dtype] = put_in_order(p, stored, where, layout, rows, cols);
   const std::byte* from = bytes.empty() ? stored.bytes.data() : bytes.data();
+  // What crosses blocks stays widened: to make blocks of it again would round it twice.
+  if (dtype != stored.dtype && info(stored.dtype).block > 1 && !wanted && !p.required_format()) format = dtype;
   p.allocate(format);
   if (p.host_memory()) {
     convert_rows(format, p.data(), dtype, from, rows, cols);
