@@ -153,6 +153,8 @@ class visitor {
   void when_loaded(Work&& work) {
     if (loaded_) work();
   }
+  /// A linear layer announces itself before its parameters, with whether it rounds what it sees.
+  void linear(bool& rounds);
   /// A layer that takes adapters announces itself.
   void adaptable(LoraLayer& layer);
 
@@ -160,6 +162,7 @@ class visitor {
   explicit visitor(bool loaded = false) : loaded_(loaded) {}
 
   virtual void on_parameter(const std::string& path, parameter& p) = 0;
+  virtual void on_linear(const std::string&, bool&) {}
   virtual void on_adaptable(const std::string&, LoraLayer&) {}
   /// Whether checkpoints store the weight of the layer that announces itself as (in, out).
   bool weight_is_transposed() const;
@@ -247,6 +250,8 @@ isize num_parameters(const Module& module) {
 }
 
 HFT_INLINE renamed visitor::stored_name() const { return names_ ? (*names_)(path_) : renamed{path_}; }
+
+HFT_INLINE void visitor::linear(bool& rounds) { on_linear(stored_name().name, rounds); }
 
 HFT_INLINE void visitor::adaptable(LoraLayer& layer) { on_adaptable(stored_name().name, layer); }
 

@@ -39,6 +39,7 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
   for (const auto& arch : architectures())
     for (const auto& folder : cases(arch)) {
       const auto name = folder.filename().string();
+      if (name.starts_with("ternary")) continue;  // saved unpacked: bitnet.cpp
       if (name == "hub_names" || name == "old_names" || name == "names_in_memory" ||
           folder.parent_path().filename() / name == std::filesystem::path("esm/masked_lm_untied"))
         continue;  // saved under today's names

@@ -43,6 +43,7 @@
 #include <hft/ops/cpu/relative_scores.hpp>
 #include <hft/ops/cpu/rg_lru.hpp>
 #include <hft/ops/cpu/rope.hpp>
+#include <hft/ops/cpu/round_rows.hpp>
 #include <hft/ops/cpu/selective_scan.hpp>
 #include <hft/ops/cpu/softmax.hpp>
 #include <hft/ops/cpu/softmax_backward.hpp>

@@ -175,6 +175,7 @@
 #include <hft/pipelines/sparse_encoder.hpp>
 #include <hft/pipelines/sparse_modules.hpp>
 #include <hft/pipelines/torch_activation.hpp>
+#include <hft/quantization/bitnet.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>

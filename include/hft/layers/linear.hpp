@@ -6,6 +6,7 @@
 #include <hft/layers/build.hpp>
 #include <hft/module.hpp>
 #include <hft/ops/linear.hpp>
+#include <hft/ops/round_rows.hpp>
 
 namespace hft {
 
@@ -21,7 +22,7 @@ class Linear {
   /// (..., in) => (..., out)
   template <class X>
   auto operator()(const X& x) const {
-    return with_extent<B>(weight.extent(1), [&](auto k) { return linear(x, compute_weight(), bias, k); });
+    return with_extent<B>(weight.extent(1), [&](auto k) { return linear(seen(x), compute_weight(), bias, k); });
   }
 
   /// The weight in the dtype that products take it in: a trained half-precision one is held as an f32 master.
@@ -32,7 +33,15 @@ class Linear {
       return cast<typename B::weight>(weight);
   }
 
+  /// What products take of x: where a checkpoint's method of quantisation rounds activations, too, x so rounded.
+  template <class X>
+  X seen(const X& x) const {
+    return rounds_ ? round_rows(x) : x;
+  }
+  bool rounds() const { return rounds_; }
+
   void visit(visitor& v) {
+    v.linear(rounds_);
     v("weight", weight);
     if (has_bias_) v("bias", bias);
     v.when_loaded([this] { prepare(); });
@@ -48,7 +57,7 @@ class Linear {
   typename B::template parameter<typename B::activation, 1> bias;  // (out), or empty
 
  private:
-  bool has_bias_;
+  bool has_bias_, rounds_ = false;
 };
 
 namespace detail {
@@ -66,9 +75,11 @@ concept PlainLinear = detail::is_plain_linear<L>;
 template <class X, class L, class... Ls>
 requires(std::is_same_v<L, Ls>&&...) auto project(const X& x, const L& first, const Ls&... others) {
   const auto plain_products = [&] {
-    return linears(x, std::array{first.compute_weight(), others.compute_weight()...},
+    return linears(first.seen(x), std::array{first.compute_weight(), others.compute_weight()...},
                    std::array{first.bias, others.bias...});
   };
+  if constexpr (requires { first.rounds(); })
+    if (((others.rounds() != first.rounds()) || ...)) return std::array{first(x), others(x)...};
   if constexpr (PlainLinear<L>) {
     return plain_products();
   } else if constexpr (requires { first.adapt(x, first.bias); }) {  // what adapters add comes on top

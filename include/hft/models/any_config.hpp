@@ -16,6 +16,7 @@
 #include <hft/models/gguf_names.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/name_rules.hpp>
+#include <hft/quantization/methods.hpp>
 #include <hft/random.hpp>
 
 namespace hft {
@@ -173,6 +174,10 @@ HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const check
   for (const auto& [name, value] : object.get_ref<const json::object_t&>())
     if (!known.contains(name) && !detail::says_nothing_of_the_model(name) && !has_field(config.ref(), name))
       config.other_fields[name] = value;
+  // Methods that round what layers see say so of the model, whose weights are then saved as they are computed with.
+  if (object.contains("quantization_config"))
+    if (json kept = saved_quantization(object["quantization_config"], file); !kept.is_null())
+      config.other_fields["quantization_config"] = std::move(kept);
   if (!options.id2label.empty() || options.num_labels) {
     ClassLabels labels{options.id2label};
     while (options.id2label.empty() && isize(labels.names.size()) < *options.num_labels)

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include <hft/io/checkpoint.hpp>
+#include <hft/io/json.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
 #include <hft/log.hpp>
@@ -68,6 +70,37 @@ struct stored_layout {
 /// copy.
 void assign(parameter& p, const stored_tensor& stored, const std::string& where, const stored_layout& layout,
             std::optional<dtype_id> wanted);
+
+/// The linear layers of a model by name, and whether they round what they see.
+class linear_layers final : public visitor {
+ public:
+  explicit linear_layers(ModelParts& model) { model.visit(*this); }
+
+  /// As a method of quantisation wants it.
+  void round(const quantization_method& method, const json& config) {
+    for (const auto& [layer, rounds] : layers_) *rounds = method.rounds(config, layer, last_parameter_);
+  }
+  std::vector<std::string> rounding() const {
+    std::vector<std::string> names;
+    for (const auto& [layer, rounds] : layers_)
+      if (*rounds) names.push_back(layer);
+    return names;
+  }
+  /// Whether a parameter is the weight of one that rounds.
+  bool is_rounding_weight(std::string_view path) const {
+    constexpr std::string_view ending = ".weight";
+    if (!path.ends_with(ending)) return false;
+    const auto layer = layers_.find(path.substr(0, path.size() - ending.size()));
+    return layer != layers_.end() && *layer->second;
+  }
+
+ private:
+  void on_parameter(const std::string& path, parameter&) override { last_parameter_ = path; }
+  void on_linear(const std::string& path, bool& rounds) override { layers_.emplace(path, &rounds); }
+
+  std::map<std::string, bool*, std::less<>> layers_;
+  std::string last_parameter_;
+};
 
 /// Loads every parameter that `visit` shows. Throws weight_error that lists what is missing or of another shape, and
 /// with options.strict what is unexpected, which is a warning else.
@@ -351,14 +384,25 @@ class short_list {
   int size_ = 0;
 };
 
+/// quantization_config of a folder's config.json; null where there is none.
+inline json quantization_config_of(const checkpoint& source) {
+  const auto file = source.path() / "config.json";
+  if (source.is_gguf() || !std::filesystem::exists(file)) return nullptr;
+  const json config = read_json(file);
+  return config.is_object() && config.contains("quantization_config") ? config["quantization_config"] : json(nullptr);
+}
+
 HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& plan, const LoadOptions& options,
                                   ModelParts& model) {
   const std::string where = source.path().string();
   std::span<const stored_tensor> tensors = source.tensors();
   std::vector<stored_tensor> put_together;
   std::vector<std::string> unpacked;  // names of those that a method had quantised
-  if (const auto* method = source.is_gguf() ? nullptr : find_quantization_method(tensors, where))
-    tensors = put_together = method->unpack(tensors, where, unpacked);
+  const json quantization = quantization_config_of(source);
+  const auto* method = source.is_gguf() ? nullptr : find_quantization_method(tensors, quantization, where);
+  if (method) tensors = put_together = method->unpack(tensors, quantization, where, unpacked);
+  std::optional<linear_layers> layers;  // where some round what they see
+  if (method && method->rounds) layers.emplace(model).round(*method, quantization);
   const bool gguf = source.is_gguf();
   if (gguf && !(plan.names.gguf_joins.empty() && plan.names.gguf_values.empty())) {
     put_together = joined_tensors(tensors, plan.names.gguf_joins);
@@ -439,7 +483,11 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
     else if (problems.empty() && (reorders_rows(stored) || stored == stored_as::minus_exp))
       layout.rows = order_of(stored, path, p.shape()[0], plan, where);
     if (const auto slice = slices.apart.find(t.name); slice != slices.apart.end()) layout.slice = slice->second;
-    if (problems.empty()) assign(p, t, where, layout, options.dtype);
+    if (!problems.empty()) return;
+    if (layers && layers->is_rounding_weight(path))
+      assign(p, method->weight_of(quantization, t), where, layout, options.dtype);
+    else
+      assign(p, t, where, layout, options.dtype);
   });
   model.visit(v);
   if (problems.empty() && !drawn.empty())

@@ -96,6 +96,19 @@ HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id 
     tensors.push_back(std::move(t));
   });
   model.visit(v);
+  // Layers that round what they see are BitNet's to Transformers, which have a scale beside their weight.
+  for (const std::string& layer : linear_layers(model).rounding()) {
+    const auto one = std::make_shared<std::vector<std::byte>>(std::size_t(info(dtype).bytes));
+    const f32 value = 1;
+    convert(dtype, one->data(), dtype_id::f32, &value, 1);
+    stored_tensor t;
+    t.name = layer + ".weight_scale";
+    t.dtype = dtype;
+    t.shape = {1};
+    t.bytes = *one;
+    t.owner = one;
+    tensors.push_back(std::move(t));
+  }
   save_checkpoint(folder, stacked(std::move(tensors), names, model), max_shard_size);
 }
 

@@ -24,6 +24,7 @@
 #include <hft/ops/autodiff/relative_scores.hpp>
 #include <hft/ops/autodiff/replace.hpp>
 #include <hft/ops/autodiff/rg_lru.hpp>
+#include <hft/ops/autodiff/round_rows.hpp>
 #include <hft/ops/autodiff/selective_scan.hpp>
 #include <hft/ops/autodiff/softplus.hpp>
 #include <hft/ops/autodiff/take_rows.hpp>
