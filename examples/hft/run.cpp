@@ -31,7 +31,8 @@ class console_streamer final : public TextStreamer {
                        std::fwrite(text.data(), 1, text.size(), stdout);
                        std::fflush(stdout);
                        reply += text;
-                     }),
+                     },
+                     {.skip_prompt = true}),
         prompt_(std::move(prompt)) {}
   void put(std::span<const i64> tokens) override {
     if (started_) {

@@ -23,7 +23,7 @@ const char* const tokenizer_json = R"({
 
 // What a streamer says to a prompt and the tokens after it, one by one.
 std::vector<std::string> pieces(std::vector<i64> prompt, const std::vector<i64>& tokens,
-                                const StreamerOptions& options = {}) {
+                                const StreamerOptions& options = {.skip_prompt = true}) {
   std::vector<std::string> out;
   TextStreamer streamer(
       Tokenizer::from_json(tokenizer_json), [&](std::string_view text) { out.emplace_back(text); }, options);

@@ -1,4 +1,5 @@
 // A model's folder as Transformers reads it, and a GGUF file: special tokens, sides, lengths, templates.
+#include <hft/tensor.hpp>
 #include <hft/tokenizers/gguf.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
@@ -230,6 +231,42 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_gguf_is_said) {
   merges.strings("tokenizer.ggml.tokens", {"a", "b", "ab"});
   merges.strings("tokenizer.ggml.merges", {"a b", "b a"});
   BOOST_CHECK_THROW(load(merges), hft::format_error);
+}
+
+BOOST_AUTO_TEST_CASE(texts_in_braces_and_padding_as_transformers_says_it) {
+  const auto tok =
+      AutoTokenizer::from_pretrained(std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf");
+  const std::vector<std::string> texts{"a cat", "the capital of France"};
+  const auto padded = tok({"a cat", "the capital of France"}, {.padding = true});
+  const auto longest = tok(texts, {.padding = PaddingStrategy::longest});
+  BOOST_TEST(padded.input_ids == longest.input_ids);
+  BOOST_TEST(padded.attention_mask == longest.attention_mask);
+  BOOST_TEST(padded.input_ids[0].size() == padded.input_ids[1].size());
+  const auto plain = tok({"a cat", "the capital of France"}, {.padding = false});
+  BOOST_TEST(plain.input_ids == tok(texts).input_ids);
+  BOOST_TEST(plain.input_ids[0].size() < plain.input_ids[1].size());
+  BOOST_TEST(tok({"a cat"}).input_ids == tok("a cat").input_ids);
+  BOOST_TEST(tok("a cat", "the capital").input_ids ==
+             tok(std::string("a cat"), std::string_view("the capital")).input_ids);
+}
+
+BOOST_AUTO_TEST_CASE(decode_takes_any_ids_and_options) {
+  const auto tok =
+      AutoTokenizer::from_pretrained(std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf");
+  auto ids = tok.encode("the capital of France");
+  ids.push_back(*tok.eos_token_id());
+  const std::string whole = tok.decode(ids), text = tok.decode(ids, {.skip_special_tokens = true});
+  BOOST_TEST(whole == text + *tok.eos_token());
+  BOOST_TEST(tok.decode(ids, true) == text);
+  BOOST_TEST(tok.decode(std::span(ids), {.skip_special_tokens = true}) == text);
+  BOOST_TEST(tok.decode(std::vector<std::int32_t>(ids.begin(), ids.end()), true) == text);
+  BOOST_TEST(tok.decode({ids[0], ids[1]}) == tok.decode(std::vector{ids[0], ids[1]}));
+  BOOST_TEST(tok.batch_decode(std::vector{ids, ids}, {.skip_special_tokens = true}).at(1) == text);
+  const auto rows = hft::ids_tensor({ids, ids});
+  BOOST_TEST(tok.batch_decode(rows, {.skip_special_tokens = true}).at(1) == text);
+  BOOST_TEST(tok.batch_decode(rows).at(0) == whole);
+  BOOST_TEST(tok.decode(rows.slice(0, 0, 1)) == whole);
+  BOOST_CHECK_THROW(tok.decode(rows), hft::shape_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

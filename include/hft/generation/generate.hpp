@@ -2,10 +2,17 @@
 //
 //   auto ids = generate(model, input_ids, {.max_new_tokens = 32});
 //   auto ids = generate(model, input_ids, {.do_sample = true, .top_p = 0.9, .seed = 7}, {.streamer = &streamer});
+//   auto text = generate(model, tokenizer, "The capital of France is", {.max_new_tokens = 32});
 //
 // The strategy follows from the settings, as in Transformers: greedy search; sampling with do_sample; beam search with
 // num_beams above 1. (GenerationMixin.generate)
 #pragma once
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -153,23 +160,86 @@ GenerateOutput generate_detailed(const Model& model, const Tensor<i64, 2>& input
   return detail::run_generation(step, input_ids, config, model.generation_config, options);
 }
 
-/// The sequences of generate_detailed alone: (B * num_return_sequences, T + new tokens), prompts included.
-template <class Model>
-Tensor<i64, 2> generate(const Model& model, const Tensor<i64, 2>& input_ids, const GenerationConfig& config = {},
-                        const GenerateOptions& options = {}) {
-  return generate_detailed(model, input_ids, config, options).sequences;
-}
+namespace detail {
 
-/// The same for what a tokenizer returns: a batch with input_ids and attention_mask, each a row of ids for each text.
-template <class Model, class Batch>
-requires requires(const Batch& b) {
+/// What a tokenizer returns: a row of ids, and of its mask, for each text.
+template <class Batch>
+concept EncodedPrompts = requires(const Batch& b) {
   ids_tensor(b.input_ids);
   ids_tensor(b.attention_mask);
+};
+/// A tokenizer as generation sees it.
+template <class T>
+concept TextCodec = requires(const T& t, std::span<const i64> ids) {
+  t.decode(ids, true);
+  t.encode(std::string_view(), true);
+};
+
+/// What the arguments of generate behind the prompt are where they stand in braces.
+template <class Prompt>
+struct generate_arguments {
+  using third = GenerationConfig;
+  using fourth = GenerateOptions;
+};
+template <TextCodec Tokenizer>
+struct generate_arguments<Tokenizer> {
+  using third = std::vector<std::string>;
+  using fourth = GenerationConfig;
+};
+
+/// Continuations of texts, the types of model and tokenizer erased: `rows` are the texts' ids. num_return_sequences
+/// of each. Throws as generate does.
+std::vector<std::string> generate_texts(generation_step& model, const std::vector<std::string>& texts,
+                                        const std::vector<std::vector<i64>>& rows,
+                                        const std::function<std::string(std::span<const i64>, bool)>& decode,
+                                        const GenerationConfig& config, const GenerationConfig& model_config,
+                                        GenerateOptions options);
+
+template <class Model, class Tokenizer>
+std::vector<std::string> generate_texts(const Model& model, const Tokenizer& tokenizer,
+                                        const std::vector<std::string>& texts, const GenerationConfig& config,
+                                        const GenerateOptions& options) {
+  std::vector<std::vector<i64>> rows;
+  for (const std::string& text : texts) rows.push_back(tokenizer.encode(text, options.add_special_tokens));
+  model_step<Model> step(model, options.past_key_values);
+  return generate_texts(
+      step, texts, rows, [&](std::span<const i64> ids, bool skip) { return tokenizer.decode(ids, skip); }, config,
+      model.generation_config, options);
 }
-Tensor<i64, 2> generate(const Model& model, const Batch& batch, const GenerationConfig& config = {},
-                        GenerateOptions options = {}) {
-  options.attention_mask = ids_tensor(batch.attention_mask);
-  return generate(model, ids_tensor(batch.input_ids), config, options);
+
+}  // namespace detail
+
+/// The sequences of generate_detailed alone, (B * num_return_sequences, T + new tokens), prompts included, or texts:
+///   generate(model, input_ids, config, options)          of a (B,T) tensor
+///   generate(model, tokenizer(texts), config, options)   of what a tokenizer returns: a mask comes with it
+///   generate(model, tokenizer, text, config, options)    the text and what follows, as a std::string: without padding
+///                                                        and special tokens; options.return_full_text = false: the
+///                                                        latter alone. stop_strings need no more
+///   generate(model, tokenizer, texts, config, options)   of a vector of texts as many, times num_return_sequences
+/// They are one template, whose defaults say what braces are, so that a compiler has one candidate to complain of.
+/// Several sequences of one text are a shape_error: give a vector.
+template <class Model, class Prompt = Tensor<i64, 2>, class Third = typename detail::generate_arguments<Prompt>::third,
+          class Fourth = typename detail::generate_arguments<Prompt>::fourth, class Fifth = GenerateOptions>
+auto generate(const Model& model, const Prompt& prompt, const Third& third = {}, const Fourth& fourth = {},
+              const Fifth& fifth = {}) {
+  if constexpr (detail::TextCodec<Prompt>) {
+    if constexpr (std::is_convertible_v<const Third&, std::string_view>) {
+      auto texts = detail::generate_texts(model, prompt, {std::string(std::string_view(third))}, fourth, fifth);
+      if (texts.size() != 1)
+        throw shape_error("generate", "", "one sequence of one text; give a vector of texts for several",
+                          detail::joined(texts.size()));
+      return std::move(texts[0]);
+    } else {
+      return detail::generate_texts(model, prompt, std::vector<std::string>(std::begin(third), std::end(third)), fourth,
+                                    fifth);
+    }
+  } else if constexpr (detail::EncodedPrompts<Prompt>) {
+    GenerateOptions options = fourth;
+    options.attention_mask = ids_tensor(prompt.attention_mask);
+    return generate_detailed(model, ids_tensor(prompt.input_ids), third, options).sequences;
+  } else {
+    return generate_detailed(model, prompt, third, fourth).sequences;
+  }
 }
 
 #if HFT_DEFINES(MODELS)
@@ -181,6 +251,47 @@ HFT_INLINE GenerateOutput run_generation(generation_step& model, const Tensor<i6
                                          const GenerateOptions& options) {
   generation_loop loop(model, input_ids, config, model_config, options);
   return *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
+}
+
+HFT_INLINE std::vector<std::string> generate_texts(generation_step& model, const std::vector<std::string>& texts,
+                                                   const std::vector<std::vector<i64>>& rows,
+                                                   const std::function<std::string(std::span<const i64>, bool)>& decode,
+                                                   const GenerationConfig& config, const GenerationConfig& model_config,
+                                                   GenerateOptions options) {
+  if (rows.empty()) return {};
+  std::size_t longest = 0;
+  for (const auto& row : rows) longest = std::max(longest, row.size());
+  // Masked, padding may be any token: none of the tokenizer's is needed.
+  const isize B = isize(rows.size()), T = isize(longest);
+  const auto pad_id = config.pad_token_id ? config.pad_token_id : model_config.pad_token_id;
+  auto ids = Tensor<i64, 2>::filled({B, T}, pad_id.value_or(0)), mask = Tensor<i64, 2>::zeros({B, T});
+  for (isize b = 0; b < B; ++b) {
+    const auto& row = rows[std::size_t(b)];
+    if (row.empty() && B > 1)
+      throw value_error("generate", joined("text ", b), "at least one token, of several texts", "none");
+    const isize at = b * T + (model.encodes ? 0 : T - isize(row.size()));  // a decoder goes on behind the last token
+    std::copy(row.begin(), row.end(), ids.data() + at);
+    std::fill_n(mask.data() + at, isize(row.size()), i64(1));
+  }
+  if (T > 0) options.attention_mask = mask;
+  if (!options.decode) options.decode = [&](std::span<const i64> tokens) { return decode(tokens, false); };
+  const auto sequences = run_generation(model, ids, config, model_config, options).sequences;
+
+  std::vector<std::string> out;
+  const isize each = sequences.extent(0) / B, length = sequences.extent(1);
+  for (isize i = 0; i < sequences.extent(0); ++i) {
+    const auto& prompt = rows[std::size_t(i / each)];
+    const std::span<const i64> row(sequences.data() + i * length, std::size_t(length));
+    if (model.encodes) {
+      out.push_back(decode(row, true));
+      continue;
+    }
+    // What decoding makes of a token may depend on those before it: the new text is what is longer than the prompt's.
+    const std::string whole = decode(row.subspan(longest - prompt.size()), true), before = decode(prompt, true);
+    const std::string added = whole.substr(std::min(before.size(), whole.size()));
+    out.push_back(options.return_full_text ? texts[std::size_t(i / each)] + added : added);
+  }
+  return out;
 }
 
 }  // namespace detail

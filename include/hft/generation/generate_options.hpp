@@ -28,13 +28,16 @@ struct GenerateOptions {
   std::stop_token stop{};
   /// Called after each token with their number so far and the largest possible.
   std::function<void(isize, isize)> progress{};
-  /// The text of tokens, for GenerationConfig::stop_strings.
+  /// The text of tokens, for GenerationConfig::stop_strings; of texts, what their tokenizer decodes.
   std::function<std::string(std::span<const i64>)> decode{};
   /// Applied after the config's, but before what sampling does; one of a built-in class takes that one's place.
   LogitsProcessorList logits_processor{};
   StoppingCriteriaList stopping_criteria{};
   /// The tokens that prompt b may go on with. (De Cao et al. 2020)
   std::function<std::vector<i64>(isize, std::span<const i64>)> prefix_allowed_tokens_fn{};
+  // Of texts, as TextGenerationPipeline has them. A chat template's text has its special tokens already.
+  bool add_special_tokens = true;
+  bool return_full_text = true;  // the prompt, too; the answers of an encoder and a decoder have none
 };
 
 struct GenerateOutput {

@@ -11,15 +11,20 @@
 namespace hft {
 
 struct StreamerOptions {
-  bool skip_prompt = true;  // Transformers' default is false
-  bool skip_special_tokens = true;
+  bool skip_prompt = false;
+  bool skip_special_tokens = true;  // Transformers' default is false
 };
 
 /// Calls a function with each piece of text as soon as it is complete.
 /// (transformers.TextStreamer, whose pieces are words; these are as small as tokens allow)
 class TextStreamer : public BaseStreamer {
  public:
-  /// The streamer may be used for one generation after the other.
+  /// Of an AutoTokenizer's, or the pipeline in it. The streamer may be used for one generation after the other.
+  template <class PreTrained>
+  requires requires(const PreTrained& t) { Tokenizer(t.tokenizer()); }
+  TextStreamer(const PreTrained& tokenizer, std::function<void(std::string_view)> on_text,
+               const StreamerOptions& options = {})
+      : TextStreamer(tokenizer.tokenizer(), std::move(on_text), options) {}
   TextStreamer(Tokenizer tokenizer, std::function<void(std::string_view)> on_text, const StreamerOptions& options = {})
       : stream_(std::move(tokenizer), options.skip_special_tokens, EarlierText::may_change),
         on_text_(std::move(on_text)),

@@ -62,6 +62,15 @@ class AnyModel {
   CausalLMOutput<A, D> operator()(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     return model_->logits(input_ids, args);
   }
+  /// The same over what a tokenizer returns.
+  template <TokenBatch Batch>
+  CausalLMOutput<A, D> operator()(const Batch& batch, const ForwardArgs<A, D>& args = {}) const {
+    ForwardArgs<A, D> a = args;
+    const auto in = detail::model_inputs<TextInputs>(batch);
+    a.attention_mask = in.attention_mask;
+    a.token_type_ids = in.token_type_ids;
+    return model_->logits(in.input_ids, a);
+  }
   /// Whether generation gives it all tokens in each pass, and those (B,1,V) of the token that follows: see
   /// ForPermutedLM.
   bool reads_all() const { return model_->reads_all(); }
@@ -84,11 +93,16 @@ class AnyModel {
   std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
     return model_->forward(input_ids, args);
   }
+  /// The same of what a tokenizer returns, of which it takes what the model does.
+  template <TokenBatch Batch>
+  std::vector<stored_tensor> forward(const Batch& batch, const ForwardArgs<A, D>& args = {}) const {
+    return model_->forward(detail::batch_tensors(batch), "a tokenizer's batch", other_inputs::ignored, args);
+  }
   /// The same of inputs under the names that Transformers gives them. Throws value_error for one that the model does
   /// not take or lacks, naming `where` they are from.
   std::vector<stored_tensor> forward(std::span<const stored_tensor> inputs, std::string_view where = "inputs",
                                      const ForwardArgs<A, D>& args = {}) const {
-    return model_->forward(inputs, where, args);
+    return model_->forward(inputs, where, other_inputs::refused, args);
   }
   void visit(visitor& v) const { parts().visit(v); }
   void tie_weights() const { parts().tie_weights(); }
@@ -129,7 +143,7 @@ class AnyModel {
                                    const Tensor<i64, 2>& global) const = 0;
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
-    virtual std::vector<stored_tensor> forward(std::span<const stored_tensor>, std::string_view where,
+    virtual std::vector<stored_tensor> forward(std::span<const stored_tensor>, std::string_view where, other_inputs,
                                                const ForwardArgs<A, D>&) const = 0;
     virtual void save_pretrained(const std::filesystem::path&, const SaveOptions&) const = 0;
 
@@ -195,8 +209,8 @@ class AnyModel {
         throw unsupported_error(architecture(), "input_ids", "the inputs that it takes", "tokens");
     }
     std::vector<stored_tensor> forward(std::span<const stored_tensor> inputs, std::string_view where,
-                                       const ForwardArgs<A, D>& args) const override {
-      return forward(read_inputs<typename Body::inputs>(inputs, where), args);
+                                       other_inputs others, const ForwardArgs<A, D>& args) const override {
+      return forward(read_inputs<typename Body::inputs>(inputs, where, others), args);
     }
     std::vector<stored_tensor> forward(const typename Body::inputs& inputs, const ForwardArgs<A, D>& args) const {
       return named_outputs(model(inputs, args));

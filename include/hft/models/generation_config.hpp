@@ -59,7 +59,7 @@ struct GenerationConfig {
   std::optional<isize> min_length{};      // prompt and new tokens together; 0
   std::optional<isize> min_new_tokens{};
   std::optional<f64> max_time{};            // seconds; the token that passes it is the last
-  std::vector<std::string> stop_strings{};  // needs GenerateOptions::decode
+  std::vector<std::string> stop_strings{};  // of ids, they need GenerateOptions::decode
   // ---- strategy
   std::optional<bool> do_sample{};                // false
   std::optional<bool> use_cache{};                // true

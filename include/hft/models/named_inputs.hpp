@@ -1,9 +1,12 @@
-// A model's inputs from tensors under names: of a file, or of a batch.
+// A model's inputs from tensors under names: of a file, of a batch, or of what a tokenizer returns.
 #pragma once
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <hft/io/stored_tensor.hpp>
@@ -53,6 +56,41 @@ Inputs read_inputs(std::span<const stored_tensor> tensors, std::string_view wher
   if (others == other_inputs::refused) reader.check_all_taken();
   return inputs;
 }
+
+/// What a tokenizer returns: rows of ids, and of what goes with them, for each text.
+template <class Batch>
+concept TokenBatch = requires(const Batch& b) {
+  ids_tensor(b.input_ids);
+  ids_tensor(b.attention_mask);
+  ids_tensor(b.token_type_ids);
+};
+
+namespace detail {
+/// Rows of one length as tensors under the names of Transformers' forward. Throws shape_error for others.
+std::vector<stored_tensor> batch_tensors(const std::vector<std::vector<i64>>& input_ids,
+                                         const std::vector<std::vector<i64>>& attention_mask,
+                                         const std::vector<std::vector<i64>>& token_type_ids);
+template <TokenBatch Batch>
+std::vector<stored_tensor> batch_tensors(const Batch& batch) {
+  return batch_tensors(batch.input_ids, batch.attention_mask, batch.token_type_ids);
+}
+
+/// What a model with such Inputs is called with: them, the main one alone, or what a tokenizer returns.
+template <class In, class Inputs>
+concept ModelInput = std::is_convertible_v<const In&, const Inputs&> ||
+    std::is_convertible_v<const In&, const typename Inputs::main&> ||
+    (TokenBatch<In>&& std::is_same_v<typename Inputs::main, Tensor<i64, 2>>);
+
+template <class Inputs, class In>
+requires ModelInput<In, Inputs> Inputs model_inputs(const In& in) {
+  if constexpr (std::is_convertible_v<const In&, const Inputs&>)
+    return in;
+  else if constexpr (std::is_convertible_v<const In&, const typename Inputs::main&>)
+    return Inputs{in};
+  else
+    return read_inputs<Inputs>(batch_tensors(in), "a tokenizer's batch", other_inputs::ignored);
+}
+}  // namespace detail
 
 /// Whether a tensor of this name says whether texts belong together.
 inline bool is_sentence_label(std::string_view name) {
@@ -126,6 +164,27 @@ HFT_INLINE void read_numbers(const stored_tensor& t, f32* to, std::string_view w
   if (!info(t.dtype).floating || info(t.dtype).block > 1)
     throw value_error(std::string(where), cat("'", t.name, "'"), "a floating dtype", std::string(name(t.dtype)));
   convert(dtype_id::f32, to, t.dtype, t.bytes.data(), t.numel());
+}
+
+HFT_INLINE std::vector<stored_tensor> batch_tensors(const std::vector<std::vector<i64>>& input_ids,
+                                                    const std::vector<std::vector<i64>>& attention_mask,
+                                                    const std::vector<std::vector<i64>>& token_type_ids) {
+  std::vector<stored_tensor> out;
+  const auto add = [&](const char* name, const std::vector<std::vector<i64>>& rows) {
+    if (rows.empty()) return;
+    const auto held = std::make_shared<const Tensor<i64, 2>>(ids_tensor(rows));
+    stored_tensor t;
+    t.name = name;
+    t.dtype = dtype_id::i64;
+    t.shape.assign(held->shape().begin(), held->shape().end());
+    t.bytes = std::as_bytes(std::span(held->data(), std::size_t(held->size())));
+    t.owner = held;
+    out.push_back(std::move(t));
+  };
+  add("input_ids", input_ids);
+  add("attention_mask", attention_mask);
+  add("token_type_ids", token_type_ids);
+  return out;
 }
 
 HFT_INLINE void input_reader::on_input(const input_slot& slot) {

@@ -36,6 +36,7 @@
 #include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
+#include <hft/models/named_inputs.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/saving.hpp>
 
@@ -105,16 +106,18 @@ class NamedModel : public Body {
   const AnyConfig& any_config() const { return config_; }
 
   /// The body's forward pass; output_hidden_states and output_attentions of config.json are asked for, too.
-  auto operator()(const inputs& in, ForwardArgs<typename Body::A, typename Body::D> args = {}) const {
-    args.output_hidden_states = args.output_hidden_states || config_.says("output_hidden_states");
-    args.output_attentions = args.output_attentions || config_.says("output_attentions");
-    return Body::operator()(in, args);
-  }
-  /// The same of its main input alone: input_ids (B,T) of a model over tokens, with what args have beside;
-  /// pixel_values (B,C,H,W) of one over images.
-  auto operator()(const typename inputs::main& x,
-                  const ForwardArgs<typename Body::A, typename Body::D>& args = {}) const {
-    return (*this)(inputs{x}, args);
+  ///   model({.input_ids = ids, ...}, args)   over its inputs
+  ///   model(ids, args)                       over the main one alone, with what args have beside: input_ids (B,T) of a
+  ///                                          model over tokens; pixel_values (B,C,H,W) of one over images
+  ///   model(tokenizer(texts), args)          over what a tokenizer returns: of it, what the model takes
+  /// They are one template, so that a compiler has one candidate to complain of.
+  template <class In = inputs, class Args = ForwardArgs<typename Body::A, typename Body::D>>
+  requires detail::ModelInput<In, inputs>
+  auto operator()(const In& in, const Args& args = {}) const {
+    ForwardArgs<typename Body::A, typename Body::D> a = args;
+    a.output_hidden_states = a.output_hidden_states || config_.says("output_hidden_states");
+    a.output_attentions = a.output_attentions || config_.says("output_attentions");
+    return Body::operator()(detail::model_inputs<inputs>(in), a);
   }
 
   /// The length it was made for, where its config says it, else 0.

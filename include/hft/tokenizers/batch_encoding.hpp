@@ -2,6 +2,7 @@
 // and back. TokenizerCallOptions: what may be asked of a call. batch_tensors.hpp makes tensors of the rows.
 #pragma once
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,10 +18,20 @@ namespace hft {
 
 enum class PaddingStrategy { do_not_pad, longest, max_length };
 
+/// Transformers' `padding`: a strategy, or true for the longest row and false for none.
+struct Padding {
+  PaddingStrategy strategy = PaddingStrategy::do_not_pad;
+
+  constexpr Padding(PaddingStrategy s) : strategy(s) {}  // NOLINT
+  template <std::same_as<bool> Bool>                     // and nothing that becomes one, such as a text
+  constexpr Padding(Bool pad) : strategy(pad ? PaddingStrategy::longest : PaddingStrategy::do_not_pad) {}  // NOLINT
+  constexpr operator PaddingStrategy() const { return strategy; }                                          // NOLINT
+};
+
 /// The arguments of a tokenizer call, named as in Transformers.
 struct TokenizerCallOptions {
   bool add_special_tokens = true;
-  PaddingStrategy padding = PaddingStrategy::do_not_pad;
+  Padding padding = PaddingStrategy::do_not_pad;
   std::optional<bool> truncation = {};  // none: where max_length is given and no padding asked for
   TruncationStrategy truncation_strategy = TruncationStrategy::LongestFirst;
   std::optional<std::size_t> max_length = {};  // none: model_max_length
@@ -130,11 +141,17 @@ struct BatchEncoding {
 
 /// How rows are filled up (PreTrainedTokenizerFast::pad), named as in Transformers.
 struct PadOptions {
-  PaddingStrategy padding = PaddingStrategy::longest;
+  Padding padding = PaddingStrategy::longest;
   std::optional<std::size_t> max_length = {};  // none: model_max_length
   std::size_t pad_to_multiple_of = 0;
   std::optional<PaddingDirection> padding_side = {};  // none: the tokenizer's
   std::optional<bool> return_attention_mask = {};     // none: what model_input_names list
+};
+
+/// How ids become text, named as in Transformers.
+struct DecodeOptions {
+  bool skip_special_tokens = false;
+  std::optional<bool> clean_up_tokenization_spaces = {};  // none: the tokenizer's
 };
 
 namespace detail {

@@ -60,43 +60,30 @@ class PreTrainedTokenizerFast {
   static PreTrainedTokenizerFast from_gguf(const gguf_file& file);
   static PreTrainedTokenizerFast from_gguf(const std::filesystem::path& path);
 
-  /// Encodes one text: one row. Throws value_error for padding without a pad_token, and for text that is not UTF-8.
-  BatchEncoding operator()(std::string_view text, const TokenizerCallOptions& options = {}) const {
-    return call(std::array{text}, options);
-  }
-  BatchEncoding operator()(const char* text, const TokenizerCallOptions& options = {}) const {
-    return (*this)(std::string_view(text), options);
-  }
-  BatchEncoding operator()(const std::string& text, const TokenizerCallOptions& options = {}) const {
-    return (*this)(std::string_view(text), options);
-  }
-  /// Encodes a pair of texts as one input: one row. An empty second text is none, as in Transformers.
-  BatchEncoding operator()(std::string_view text, std::string_view text_pair,
+  /// Encodes
+  ///   tok(text, options)                one row; options, e.g. {.padding = true}
+  ///   tok(text, text_pair, options)     a pair of texts as one input; an empty second text is none, as in Transformers
+  ///   tok({text, ...}, options)         a row for each: of texts, of vectors of words, or of std::pair of either. With
+  ///                                     is_split_into_words a vector of strings is one input
+  ///   tok(texts, text_pairs, options)   a row for each pair, texts[i] with text_pairs[i]
+  /// They are one template, so that a compiler has one candidate to complain of. Throws value_error for padding without
+  /// a pad_token, for text that is not UTF-8, and for different numbers of texts and pairs.
+  template <class Input = std::vector<std::string>, class Second = TokenizerCallOptions>
+  BatchEncoding operator()(const Input& input, const Second& second = {},
                            const TokenizerCallOptions& options = {}) const {
-    if (text_pair.empty()) return (*this)(text, options);
-    return call(std::array{std::pair{text, text_pair}}, options);
-  }
-  /// Encodes a batch: of texts, of vectors of words, or of std::pair of either. With is_split_into_words a vector of
-  /// strings is one input.
-  template <class Text>
-  BatchEncoding operator()(const std::vector<Text>& texts, const TokenizerCallOptions& options = {}) const {
-    if constexpr (std::is_same_v<Text, std::string>)
-      if (options.is_split_into_words) return call(std::array{InputSequence(texts)}, options);
-    return call(texts, options);
-  }
-  /// The same for pairs: texts[i] with text_pairs[i]. Throws value_error for different numbers of them.
-  template <class Text>
-  BatchEncoding operator()(const std::vector<Text>& texts, const std::vector<Text>& text_pairs,
-                           const TokenizerCallOptions& options = {}) const {
-    if constexpr (std::is_same_v<Text, std::string>)
-      if (options.is_split_into_words)
-        return call(std::array{std::pair{InputSequence(texts), InputSequence(text_pairs)}}, options);
-    if (texts.size() != text_pairs.size())
-      throw value_error("tokenizer", "text_pair", detail::joined("as many as texts, ", texts.size()),
-                        detail::joined(text_pairs.size()));
-    std::vector<std::pair<InputSequence, InputSequence>> pairs;
-    for (std::size_t i = 0; i < texts.size(); ++i) pairs.emplace_back(texts[i], text_pairs[i]);
-    return call(pairs, options);
+    constexpr bool one = std::is_convertible_v<const Input&, std::string_view>;
+    if constexpr (std::is_convertible_v<const Second&, TokenizerCallOptions>) {
+      if constexpr (one)
+        return call(std::array{std::string_view(input)}, second);
+      else
+        return call_batch(input, second);
+    } else if constexpr (one) {
+      const std::string_view text = input, pair = second;
+      if (pair.empty()) return call(std::array{text}, options);
+      return call(std::array{std::pair{text, pair}}, options);
+    } else {
+      return call_pairs(input, second, options);
+    }
   }
 
   /// Fills the rows of a batch up to equal length: ids, masks and types. Throws value_error without a pad_token.
@@ -107,33 +94,30 @@ class PreTrainedTokenizerFast {
     const auto ids = tokenizer().encode_ids(text, add_special_tokens);
     return {ids.begin(), ids.end()};
   }
-  /// The text of ids (any integer type: a vector, a span or a braced list).
-  template <class Id>
-  std::string decode(std::span<const Id> ids, bool skip_special_tokens = false) const {
-    return cleaned(tokenizer().decode(ids, skip_special_tokens));
+  /// The text of ids: a vector, a span or a braced list of any integers, or one sequence in a tensor: (T), or (1, T) as
+  /// generate returns it. Options are DecodeOptions, or whether to skip special tokens. Throws shape_error for several
+  /// rows.
+  template <class Ids = std::vector<std::int64_t>, class Options = DecodeOptions>
+  std::string decode(const Ids& ids, const Options& options = {}) const {
+    if constexpr (requires { Ids::rank; }) {
+      static_assert(Ids::rank == 1 || Ids::rank == 2, "hft: decode takes a tensor of ids (T) or (1,T)");
+      if (Ids::rank == 2 && ids.extent(0) != 1)
+        throw shape_error("decode", "", "one row of ids; use batch_decode for several",
+                          detail::joined(ids.extent(0), " rows"));
+      const auto dense = ids.dense();
+      return decode_row(std::span(dense.data(), std::size_t(dense.size())), options);
+    } else {
+      return decode_row(std::span(std::data(ids), std::size(ids)), options);
+    }
   }
-  /// One sequence in a tensor: (T), or (1, T) as generate returns it. Throws shape_error for several rows.
-  template <class Ids>
-  requires(Ids::rank == 1 || Ids::rank == 2) std::string decode(const Ids& ids, bool skip_special_tokens = false)
-  const {
-    if (Ids::rank == 2 && ids.extent(0) != 1)
-      throw shape_error("decode", "", "one row of ids; use batch_decode for several",
-                        detail::joined(ids.extent(0), " rows"));
-    const auto dense = ids.dense();
-    return decode(std::span<const std::int64_t>(dense.data(), std::size_t(dense.size())), skip_special_tokens);
-  }
-  template <class Id>
-  std::string decode(const std::vector<Id>& ids, bool skip_special_tokens = false) const {
-    return decode(std::span<const Id>(ids), skip_special_tokens);
-  }
-  std::string decode(std::initializer_list<std::int64_t> ids, bool skip_special_tokens = false) const {
-    return decode(std::span<const std::int64_t>(ids.begin(), ids.size()), skip_special_tokens);
-  }
-  template <class Id>
-  std::vector<std::string> batch_decode(const std::vector<std::vector<Id>>& rows,
-                                        bool skip_special_tokens = false) const {
+  /// A text for each row: of a vector of rows, or of a tensor (B,T) as generate returns it.
+  template <class Rows = std::vector<std::vector<std::int64_t>>, class Options = DecodeOptions>
+  std::vector<std::string> batch_decode(const Rows& rows, const Options& options = {}) const {
     std::vector<std::string> out;
-    for (const auto& r : rows) out.push_back(decode(r, skip_special_tokens));
+    if constexpr (requires { Rows::rank; })
+      for (std::ptrdiff_t b = 0; b < rows.extent(0); ++b) out.push_back(decode(rows.slice(0, b, b + 1), options));
+    else
+      for (const auto& r : rows) out.push_back(decode(r, options));
     return out;
   }
   DecodeStream decode_stream(bool skip_special_tokens = true) const {
@@ -223,7 +207,36 @@ class PreTrainedTokenizerFast {
  private:
   PreTrainedTokenizerFast() = default;
 
-  std::string cleaned(std::string text) const;
+  std::string cleaned(std::string text, const DecodeOptions& options) const;
+  template <class Id, std::size_t Extent>
+  std::string decode_row(std::span<Id, Extent> ids, const DecodeOptions& options) const {
+    using value = std::remove_const_t<Id>;
+    return cleaned(tokenizer().decode(std::span<const value>(ids), options.skip_special_tokens), options);
+  }
+  template <class Id, std::size_t Extent>
+  std::string decode_row(std::span<Id, Extent> ids, bool skip_special_tokens) const {
+    return decode_row(ids, DecodeOptions{.skip_special_tokens = skip_special_tokens});
+  }
+
+  template <class Text>
+  BatchEncoding call_batch(const std::vector<Text>& texts, const TokenizerCallOptions& options) const {
+    if constexpr (std::is_same_v<Text, std::string>)
+      if (options.is_split_into_words) return call(std::array{InputSequence(texts)}, options);
+    return call(texts, options);
+  }
+  template <class Text>
+  BatchEncoding call_pairs(const std::vector<Text>& texts, const std::vector<Text>& text_pairs,
+                           const TokenizerCallOptions& options) const {
+    if constexpr (std::is_same_v<Text, std::string>)
+      if (options.is_split_into_words)
+        return call(std::array{std::pair{InputSequence(texts), InputSequence(text_pairs)}}, options);
+    if (texts.size() != text_pairs.size())
+      throw value_error("tokenizer", "text_pair", detail::joined("as many as texts, ", texts.size()),
+                        detail::joined(text_pairs.size()));
+    std::vector<std::pair<InputSequence, InputSequence>> pairs;
+    for (std::size_t i = 0; i < texts.size(); ++i) pairs.emplace_back(texts[i], text_pairs[i]);
+    return call(pairs, options);
+  }
 
   std::optional<std::string> special_token(std::string_view name) const {
     for (const auto& [n, token] : special_tokens_)
@@ -541,10 +554,10 @@ HFT_INLINE PreTrainedTokenizerFast AutoTokenizer::from_pretrained(const std::fil
   return PreTrainedTokenizerFast::from_gguf(found);
 }
 
-HFT_INLINE std::string PreTrainedTokenizerFast::cleaned(std::string text) const {
+HFT_INLINE std::string PreTrainedTokenizerFast::cleaned(std::string text, const DecodeOptions& options) const {
   if (!word_suffix_.empty()) detail::end_words(text, word_suffix_);
   // Made for WordPiece; on byte-level text it would take spaces that are part of it.
-  if (clean_up_tokenization_spaces &&
+  if (options.clean_up_tokenization_spaces.value_or(clean_up_tokenization_spaces) &&
       (!tokenizer().is_bpe() || clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output))
     detail::clean_up_tokenization(text, false);
   return text;

@@ -62,12 +62,10 @@ class PeftModel final : public PeftAdapters {
   const Model& base_model() const { return base_; }
   Model& base_model() { return base_; }
 
-  template <class... Args>
-  auto operator()(const Args&... args) const {
-    return base_(args...);
-  }
-  auto operator()(const inputs& in, const ForwardArgs<A, D>& args) const { return base_(in, args); }
-  auto operator()(const typename inputs::main& x, const ForwardArgs<A, D>& args) const { return base_(x, args); }
+  /// As the model itself is called.
+  template <class In = inputs, class Args = ForwardArgs<A, D>>
+  requires detail::ModelInput<In, inputs>
+  auto operator()(const In& in, const Args& args = {}) const { return base_(in, args); }
   const auto& config() const requires requires(const Model& m) { m.config(); }
   { return base_.config(); }
   const AnyConfig& any_config() const { return base_.any_config(); }

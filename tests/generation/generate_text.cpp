@@ -1,0 +1,103 @@
+// generate of texts: what the steps by hand give, on the toy model, whose tokenizer comes with it.
+#include <boost/test/unit_test.hpp>
+
+#include <hft/generation/generate.hpp>
+#include <hft/generation/streamers.hpp>
+#include <hft/models/llama.hpp>
+#include <hft/models/t5.hpp>
+#include <hft/tokenizers/pretrained.hpp>
+
+#include "../models/golden.hpp"
+
+using namespace hft;
+using namespace hft::test;
+
+BOOST_AUTO_TEST_SUITE(generate_text)
+
+namespace {
+
+const std::string toy = std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf";
+
+const LlamaForCausalLM<any_q>& model() {
+  static const auto m = LlamaForCausalLM<any_q>::from_pretrained(toy);
+  return m;
+}
+const PreTrainedTokenizerFast& tok() {
+  static const auto t = AutoTokenizer::from_pretrained(toy);
+  return t;
+}
+
+const GenerationConfig settings{.max_new_tokens = 12};
+const std::vector<std::string> texts{"The capital of France", "Who", "What is the colour of the sky"};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(of_a_text_it_is_what_the_steps_by_hand_give) {
+  const auto ids = generate(model(), tok()(texts[0]), settings);
+  BOOST_TEST(generate(model(), tok(), texts[0], settings) == tok().decode(ids, true));
+  BOOST_TEST(generate(model(), tok(), "The capital of France", settings) == tok().decode(ids, true));
+  const auto added = generate(model(), tok(), texts[0], settings, {.return_full_text = false});
+  BOOST_TEST(!added.empty());
+  BOOST_TEST(texts[0] + added == tok().decode(ids, true));
+}
+
+BOOST_AUTO_TEST_CASE(of_several_texts_each_is_what_it_is_alone) {
+  const auto together = generate(model(), tok(), texts, settings);
+  BOOST_TEST_REQUIRE(together.size() == texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    BOOST_TEST(together[i] == generate(model(), tok(), texts[i], settings));
+  BOOST_TEST(generate(model(), tok(), {"Who", "The capital of France"}, {.max_new_tokens = 12}) ==
+                 (std::vector{together[1], together[0]}),
+             boost::test_tools::per_element());
+  BOOST_TEST(generate(model(), tok(), std::vector<std::string>(), settings).empty());
+}
+
+BOOST_AUTO_TEST_CASE(several_sequences_of_each_stand_one_after_the_other) {
+  GenerationConfig beams{.max_new_tokens = 6, .num_beams = 3, .num_return_sequences = 2};
+  const auto all = generate(model(), tok(), texts, beams);
+  BOOST_TEST_REQUIRE(all.size() == 6u);
+  for (std::size_t i = 0; i < all.size(); ++i) BOOST_TEST(all[i].starts_with(texts[i / 2]));
+  BOOST_TEST(all[0] != all[1]);
+  BOOST_CHECK_THROW(generate(model(), tok(), texts[0], beams), shape_error);
+}
+
+BOOST_AUTO_TEST_CASE(stop_strings_need_no_more) {
+  const auto added = generate(model(), tok(), texts[0], settings, {.return_full_text = false});
+  GenerationConfig stopping = settings;
+  stopping.stop_strings = {added.substr(added.size() / 2, 2)};
+  const auto shorter = generate(model(), tok(), texts[0], stopping, {.return_full_text = false});
+  BOOST_TEST(shorter.size() < added.size());
+  BOOST_TEST(shorter.find(stopping.stop_strings[0]) != shorter.npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_streamer_of_its_tokenizer_begins_with_the_prompt) {
+  std::string shown;
+  TextStreamer streamer(tok(), [&](std::string_view text) { shown += text; });
+  const auto whole = generate(model(), tok(), texts[0], settings, {.streamer = &streamer});
+  BOOST_TEST(shown == whole);
+  std::string added;
+  TextStreamer without(tok(), [&](std::string_view text) { added += text; }, {.skip_prompt = true});
+  generate(model(), tok(), texts[0], settings, {.streamer = &without});
+  BOOST_TEST(texts[0] + added == whole);
+}
+
+// A tokenizer of whatever words, for a model without one of its own.
+struct codec {
+  std::vector<i64> encode(std::string_view text, bool) const { return {text.begin(), text.end()}; }
+  std::string decode(std::span<const i64> ids, bool) const {
+    std::string text;
+    for (const i64 id : ids) text += char('0' + id % 64);
+    return text;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(an_encoder_and_decoder_answers_without_the_prompt) {
+  const auto t5 = T5ForConditionalGeneration<f32>::from_pretrained(data("models/t5/base").string());
+  const std::vector<std::string> questions{"\x05\x06\x07", "\x08", "\x03\x04\x05\x06\x07"};
+  const auto answers = generate(t5, codec(), questions, {.max_new_tokens = 5});
+  BOOST_TEST_REQUIRE(answers.size() == 3u);
+  for (std::size_t i = 0; i < 3; ++i)
+    BOOST_TEST(answers[i] == generate(t5, codec(), questions[i], {.max_new_tokens = 5}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
