@@ -3,7 +3,6 @@
 //   classify_bert MODEL DATA.csv [OUTPUT [--FIELD VALUE ...]]
 //
 // MODEL is a folder with a BertForSequenceClassification and its tokenizer; FIELD one of TrainingArguments.
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -11,28 +10,12 @@
 
 #include <hft/models/bert.hpp>
 #include <hft/train/callbacks/progress.hpp>
-#include <hft/train/collators/default.hpp>
 #include <hft/train/data/load_dataset.hpp>
 #include <hft/train/data/tokenize.hpp>
+#include <hft/train/metrics.hpp>
 #include <hft/train/trainer.hpp>
 
 using namespace hft;
-
-namespace {
-
-json accuracy(const EvalPrediction& p) {
-  const isize rows = p.predictions.shape[0], labels = p.predictions.shape[1];
-  isize right = 0;
-  for (isize i = 0; i < rows; ++i) {
-    const auto row = p.predictions.reals.begin() + i * labels;
-    right += std::max_element(row, row + labels) - row == p.label_ids.integers[std::size_t(i)];
-  }
-  json out = json::object();
-  out["accuracy"] = f64(right) / f64(rows);
-  return out;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) try {
   if (argc < 3) {
@@ -49,9 +32,8 @@ int main(int argc, char** argv) try {
   TrainerOptions options;
   options.train_dataset = train;
   options.eval_dataset = test;
-  options.data_collator = DataCollatorWithPadding{CollatorTokens::of(tokenizer)};
+  options.processing_class = tokenizer;
   options.compute_metrics = accuracy;
-  options.save_extra = [&](const std::filesystem::path& folder) { tokenizer.save_pretrained(folder); };
   options.callbacks.push_back(std::make_shared<ProgressCallback>());
 
   TrainingArguments args;

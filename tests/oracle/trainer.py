@@ -1,6 +1,6 @@
 """Goldens of tests/train: arguments, collators and the Trainer's losses, from Transformers.
 
-    python tests/oracle/trainer.py [part ...]      parts: arguments collators callbacks losses unlabelled
+    python tests/oracle/trainer.py [part ...]      parts: arguments collators callbacks losses unlabelled metrics
 """
 import dataclasses, json, os, sys
 
@@ -248,6 +248,25 @@ def tensors(batch):
     return {k: {"shape": list(v.shape), "real": bool(v.is_floating_point()), "values": v.flatten().tolist()} for k, v in batch.items()}
 
 
+def metrics():
+    import sklearn
+    from sklearn.metrics import accuracy_score, f1_score
+
+    random = numpy.random.default_rng(5)
+    cases = []
+    # Of several classes: some are never true, or never predicted; of two; of one alone.
+    for true, predicted, n in [(range(4), range(5), 37), (range(2, 5), range(3), 20), (range(2), range(2), 23), ([0], [0], 5), ([1], [0, 1], 9)]:
+        t = random.choice(list(true), n)
+        p = numpy.where(random.random(n) < 0.5, t, random.choice(list(predicted), n))
+        case = {"true": t.tolist(), "predicted": p.tolist(), "accuracy": accuracy_score(t, p)}
+        averages = ["micro", "macro", "weighted"] + (["binary"] if max(t.max(), p.max()) < 2 else [])
+        case["f1"] = {a: float(f1_score(t, p, average=a, zero_division=0)) for a in averages}
+        if "binary" in case["f1"]:
+            case["f1_of_0"] = float(f1_score(t, p, average="binary", pos_label=0, zero_division=0))
+        cases.append(case)
+    write("metrics.json", {"sklearn": sklearn.__version__, "cases": cases})
+
+
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ["arguments", "collators", "callbacks", "losses", "unlabelled"]:
+    for part in sys.argv[1:] or ["arguments", "collators", "callbacks", "losses", "unlabelled", "metrics"]:
         globals()[part]()

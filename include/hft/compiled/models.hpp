@@ -96,6 +96,7 @@
 #include <hft/models/jamba.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>
 #include <hft/models/joins.hpp>
+#include <hft/models/labels.hpp>
 #include <hft/models/latent_config.hpp>
 #include <hft/models/led.hpp>
 #include <hft/models/lfm2.hpp>

@@ -13,6 +13,8 @@
 #include <hft/train/data/dataset.hpp>
 #include <hft/train/data/group_texts.hpp>
 #include <hft/train/data/load_dataset.hpp>
+#include <hft/train/data/text_labels.hpp>
+#include <hft/train/metrics.hpp>
 #include <hft/train/optimizers/make_optimizer.hpp>
 #include <hft/train/peft/adapter_files.hpp>
 #include <hft/train/peft/lora_config.hpp>

@@ -49,6 +49,13 @@ struct TokenIds {
 struct ClassLabels {
   std::vector<std::string> names = {};  // empty: Transformers' default, LABEL_0 and LABEL_1
   isize count() const { return names.empty() ? 2 : isize(names.size()); }
+  std::string name(isize i) const { return names.empty() ? detail::cat("LABEL_", i) : names[std::size_t(i)]; }
+  /// The place of a name (label2id); -1 where there is none.
+  isize find(std::string_view label) const {
+    for (isize i = 0; i < count(); ++i)
+      if (name(i) == label) return i;
+    return -1;
+  }
 };
 
 /// Height and width: JSON's number, for both, or a list of the two.
@@ -182,6 +189,8 @@ std::optional<isize> get_field(config_ref config, std::string_view name);
 /// Whether a config has a field of that name, or one that has this name in other architectures.
 bool has_field(config_ref config, std::string_view name);
 
+/// The labels of a config; nothing where it has none.
+std::optional<ClassLabels> get_labels(config_ref config);
 /// Gives a config other labels. Throws config_error for a config without, or for more labels than any has.
 void set_labels(config_ref config, ClassLabels labels, std::string_view where);
 
@@ -282,6 +291,12 @@ HFT_INLINE_ONCE bool has_field(config_ref config, std::string_view name) {
   detail::field_finder finder(name);
   config.fields(finder);
   return finder.found;
+}
+
+HFT_INLINE_ONCE std::optional<ClassLabels> get_labels(config_ref config) {
+  detail::field_finder finder("id2label");
+  config.fields(finder);
+  return finder.labels ? std::optional(*finder.labels) : std::nullopt;
 }
 
 HFT_INLINE_ONCE void set_labels(config_ref config, ClassLabels labels, std::string_view where) {

@@ -30,6 +30,7 @@
 #include <hft/train/callbacks/tensorboard.hpp>
 #include <hft/train/checkpoint_folders.hpp>
 #include <hft/train/clip.hpp>
+#include <hft/train/collators/padding.hpp>
 #include <hft/train/data/data_loader.hpp>
 #include <hft/train/evaluation.hpp>
 #include <hft/train/loss_scaler.hpp>
@@ -41,11 +42,46 @@
 
 namespace hft {
 
-/// What a Trainer takes beside the model and the arguments; all but the collator and the data at hand may be left out.
+/// What a Trainer takes of a tokenizer: how batches are padded, and how it is written beside the model.
+class ProcessingClass {
+ public:
+  ProcessingClass() = default;
+  /// Of a PreTrainedTokenizerFast.
+  template <class Tokenizer>
+  requires requires(const Tokenizer& t, const std::filesystem::path& folder) {
+    CollatorTokens::of(t);
+    t.save_pretrained(folder);
+  }
+  ProcessingClass(const Tokenizer& t)  // NOLINT
+      : tokens_(CollatorTokens::of(t)),
+        save_([t](const std::filesystem::path& folder) { t.save_pretrained(folder); }) {}
+
+  explicit operator bool() const { return bool(save_); }
+  const CollatorTokens& tokens() const { return tokens_; }
+  void save_pretrained(const std::filesystem::path& folder) const { save_(folder); }
+
+ private:
+  CollatorTokens tokens_;
+  std::function<void(const std::filesystem::path&)> save_;
+};
+
+/// What a Trainer trains: a model, which must outlive it, or what was made of one.
+class TrainerModel {
+ public:
+  template <class Model>
+  TrainerModel(Model& model) : made(make_training_model(model)) {}                                  // NOLINT
+  TrainerModel(std::unique_ptr<TrainingModel> training_model) : made(std::move(training_model)) {}  // NOLINT
+
+  std::unique_ptr<TrainingModel> made;
+};
+
+/// What a Trainer takes beside the model and the arguments; all but the data at hand may be left out.
 struct TrainerOptions {
   Dataset train_dataset = {};
   EvalDatasets eval_dataset = {};  // one, or several with names
+  /// Default: DataCollatorWithPadding where there is a processing_class, else DefaultDataCollator.
   DataCollator data_collator = {};
+  ProcessingClass processing_class = {};  // a tokenizer, which is saved with the model, too
   /// Metrics of an evaluation, an object; names get "eval_" before them.
   std::function<json(const EvalPrediction&)> compute_metrics = {};
   /// What is kept of each batch's logits for compute_metrics: their argmax, say.
@@ -53,7 +89,7 @@ struct TrainerOptions {
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
   std::unique_ptr<Optimizer> optimizer = nullptr;  // default: what args.optim names
   LossScalerOptions loss_scaling = {};             // of a model in f16
-  /// Writes what else a model's folder holds (a tokenizer).
+  /// Writes what else a model's folder holds.
   std::function<void(const std::filesystem::path&)> save_extra = {};
   /// Write and read the weights in place of save_pretrained and load_weights (an adapter).
   std::function<void(const std::filesystem::path&)> save = {}, load = {};
@@ -70,10 +106,7 @@ struct TrainOutput {
 class Trainer {
  public:
   /// The model must outlive the Trainer. Throws value_error and unsupported_error for arguments that do not fit.
-  template <class Model>
-  Trainer(Model& model, TrainingArguments args, TrainerOptions options)
-      : Trainer(make_training_model(model), std::move(args), std::move(options)) {}
-  Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments args, TrainerOptions options);
+  Trainer(TrainerModel model, TrainingArguments args, TrainerOptions options);
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -112,6 +145,7 @@ class Trainer {
     json metrics = json::object();
   };
 
+  void map_text_labels();
   DataLoader train_loader() const;
   DataLoader eval_loader(const Dataset& dataset, bool drop_last) const;
   plan make_plan(const DataLoader& loader) const;

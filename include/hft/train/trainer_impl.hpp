@@ -1,5 +1,8 @@
 // The functions of Trainer: one for each thing that it does, in the order in which a run calls them.
 #pragma once
+#include <hft/log.hpp>
+#include <hft/train/collators/default.hpp>
+#include <hft/train/data/text_labels.hpp>
 #include <hft/train/trainer.hpp>
 
 namespace hft {
@@ -18,11 +21,15 @@ inline void add_speed_metrics(json& metrics, const std::string& prefix, f64 seco
 
 }  // namespace detail
 
-HFT_INLINE Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArguments args, TrainerOptions options)
-    : model_(std::move(model)), args_(std::move(args)), options_(std::move(options)) {
+HFT_INLINE Trainer::Trainer(TrainerModel model, TrainingArguments args, TrainerOptions options)
+    : model_(std::move(model.made)), args_(std::move(args)), options_(std::move(options)) {
   namespace fs = std::filesystem;
   args_.complete();
-  if (!options_.data_collator) throw value_error("Trainer", "data_collator", "one", "none");
+  if (!options_.data_collator && options_.processing_class)
+    options_.data_collator = DataCollatorWithPadding{options_.processing_class.tokens()};
+  else if (!options_.data_collator)
+    options_.data_collator = DefaultDataCollator{};
+  map_text_labels();
   precision_ = model_->precision();
   const auto compute_in = [&](bool wanted, const char* name, dtype_id id) {
     if (!wanted || precision_ == id) return;
@@ -50,6 +57,20 @@ HFT_INLINE Trainer::Trainer(std::unique_ptr<TrainingModel> model, TrainingArgume
   });
   model_->visit(count);
   call(&TrainerCallback::on_init_end);
+}
+
+HFT_INLINE void Trainer::map_text_labels() {
+  const AnyConfig* config = model_->config();
+  if (!config) return;
+  const auto labels = detail::text_labels_of(options_.train_dataset, *config);
+  if (!labels) return;
+  options_.train_dataset = detail::with_label_ids(options_.train_dataset, *labels);
+  std::vector<EvalDatasets::named> several;
+  for (const auto& [name, rows] : options_.eval_dataset)
+    several.emplace_back(name, detail::with_label_ids(rows, *labels));
+  options_.eval_dataset = options_.eval_dataset.has_names() ? EvalDatasets(std::move(several))
+                          : several.empty()                 ? EvalDatasets()
+                                                            : EvalDatasets(several[0].second);
 }
 
 HFT_INLINE DataLoader Trainer::train_loader() const {
@@ -411,6 +432,7 @@ HFT_INLINE void Trainer::save_model(const std::optional<std::filesystem::path>& 
     options_.save(target);
   else
     model_->save(target);
+  if (options_.processing_class) options_.processing_class.save_pretrained(target);
   if (options_.save_extra) options_.save_extra(target);
 }
 

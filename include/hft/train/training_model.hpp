@@ -48,6 +48,8 @@ class TrainingModel {
   /// Whether a token's label is that of the next one.
   virtual bool shifts_labels() const = 0;
   virtual void visit(visitor&) = 0;
+  /// Its config; null where it has none.
+  virtual const AnyConfig* config() const { return nullptr; }
   /// What the file of what is trained, a checkpoint or an adapter, calls the parameter at a path.
   virtual std::string stored_name(const std::string& path) const { return path; }
   /// Tensors under such names, as that file has them: see NamedModel::as_stored.
@@ -159,6 +161,12 @@ class training_model_of final : public TrainingModel {
       return false;
   }
   void visit(visitor& v) override { model_.visit(v); }
+  const AnyConfig* config() const override {
+    if constexpr (requires { model_.any_config(); })
+      return &model_.any_config();
+    else
+      return nullptr;
+  }
   std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const override {
     if constexpr (requires { model_.as_stored(tensors); })
       return model_.as_stored(std::move(tensors));
@@ -248,6 +256,7 @@ class training_of_adapters final : public TrainingModel {
   dtype_id precision() const override { return base_->precision(); }
   bool shifts_labels() const override { return base_->shifts_labels(); }
   void visit(visitor& v) override { adapters_.visit(v); }
+  const AnyConfig* config() const override { return base_->config(); }
   std::string stored_name(const std::string& path) const override { return adapters_.stored_name(path).value_or(path); }
   f64 training_step(const Batch& batch, const TrainingStepOptions& options) override {
     return base_->training_step(batch, options);

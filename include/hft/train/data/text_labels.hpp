@@ -1,0 +1,88 @@
+// Labels that are texts: made the ids of a config's classes, or the names of classes that have none yet.
+#pragma once
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hft/linkage.hpp>
+#include <hft/log.hpp>
+#include <hft/models/any_config.hpp>
+#include <hft/train/data/dataset.hpp>
+
+namespace hft::detail {
+
+/// The classes that the rows' labels name, where they are texts; nothing where they are not. They are the config's
+/// where it has them all. Else, where its classes have no names of their own and are as many, they get these, in the
+/// order of the alphabet. Either is said in a warning. Throws value_error where neither fits.
+std::optional<ClassLabels> text_labels_of(const Dataset& rows, const AnyConfig& config);
+/// The rows with the ids of such labels; a label that is no text stays. Throws value_error, on access, for another.
+Dataset with_label_ids(const Dataset& rows, ClassLabels labels);
+
+#if HFT_DEFINES(TRAIN)
+
+inline const char* label_column(const json& row) {
+  for (const char* key : {"label", "labels"})
+    if (find_member(row, key)) return key;
+  return nullptr;
+}
+
+HFT_INLINE std::optional<ClassLabels> text_labels_of(const Dataset& rows, const AnyConfig& config) {
+  constexpr const char* where = "Trainer";
+  if (!rows || rows.empty()) return {};
+  const json first = rows[0];
+  const char* key = label_column(first);
+  if (!key || !first[key].is_string()) return {};
+  const auto own = get_labels(config.ref());
+  if (!own)
+    throw value_error(where, joined("'", key, "'"), "numbers, for a model without labels", describe(first[key]));
+
+  ClassLabels found;
+  bool known = true;
+  for (isize i = 0; i < rows.size(); ++i) {
+    const json row = rows[i];
+    auto label = require<std::string>(row, key, where);
+    known = known && own->find(label) >= 0;
+    if (std::find(found.names.begin(), found.names.end(), label) == found.names.end())
+      found.names.push_back(std::move(label));
+    if (isize(found.names.size()) > most_labels) break;
+  }
+  std::sort(found.names.begin(), found.names.end());
+  const auto listed = [](const ClassLabels& labels) {
+    std::string text;
+    for (isize i = 0; i < labels.count() && i < 8; ++i) text += cat(i ? ", " : "", labels.name(i), " = ", i);
+    return text + (labels.count() > 8 ? ", ..." : "");
+  };
+  if (known) {
+    log_message(log_level::warning, where, joined("the labels are texts; the config's label2id says: ", listed(*own)));
+    return own;
+  }
+  bool unnamed = true;
+  for (isize i = 0; i < own->count(); ++i) unnamed = unnamed && own->name(i) == cat("LABEL_", i);
+  if (!unnamed || found.count() != own->count()) {
+    std::string texts;
+    for (std::size_t i = 0; i < found.names.size() && i < 8; ++i) texts += (i ? ", " : "") + found.names[i];
+    throw value_error(where, joined("'", key, "'"), joined("the config's labels (", listed(*own), ")"),
+                      joined(found.names.size(), " texts: ", texts));
+  }
+  log_message(log_level::warning, where,
+              joined("the labels are texts, which the model's classes are named after: ", listed(found)));
+  set_labels(config.ref(), found, where);
+  return found;
+}
+
+HFT_INLINE Dataset with_label_ids(const Dataset& rows, ClassLabels labels) {
+  return rows.map([labels = std::move(labels)](json row) {
+    const char* key = label_column(row);
+    if (!key || !row[key].is_string()) return row;
+    const isize id = labels.find(row[key].get<std::string>());
+    if (id < 0) throw value_error("Trainer", joined("'", key, "'"), "a label that is known", describe(row[key]));
+    row[key] = id;
+    return row;
+  });
+}
+
+#endif  // HFT_DEFINES
+
+}  // namespace hft::detail
