@@ -9,6 +9,7 @@
 #include <hft/models/qwen2.hpp>
 
 #include "../golden_list.hpp"
+#include "../log_of.hpp"
 #include "../models/golden.hpp"
 
 using namespace hft;
@@ -272,6 +273,26 @@ BOOST_AUTO_TEST_CASE(stop_strings_stop) {
   BOOST_TEST(ids.size() <= 10u);
   BOOST_TEST(letters(ids).ends_with(config.stop_strings[0]));
   BOOST_CHECK_THROW(generate(tiny_llama(), prompt, config), value_error);
+}
+
+BOOST_AUTO_TEST_CASE(settings_without_effect_are_said_once_a_call) {
+  ::test::log_of log;
+  generate(tiny_llama(), prompt, {.max_new_tokens = 3, .temperature = 0.7, .top_k = 50, .top_p = 0.9, .min_p = 0.1});
+  BOOST_TEST_REQUIRE(log.messages.size() == 1u);
+  BOOST_TEST(log.messages[0] ==
+             "[generate] without do_sample = true, these settings are ignored: temperature = 0.7, top_p = 0.9, "
+             "min_p = 0.1");
+  generate(tiny_llama(), prompt, {.max_new_tokens = 3, .num_beams = 1, .early_stopping = true, .length_penalty = 2.0});
+  BOOST_TEST_REQUIRE(log.messages.size() == 2u);
+  BOOST_TEST(log.messages[1] ==
+             "[generate] without num_beams above 1, these settings are ignored: length_penalty = 2, early_stopping");
+  // Those that count, and those that are a checkpoint's, are nothing to speak of.
+  generate(tiny_llama(), prompt, {.max_new_tokens = 3, .do_sample = true, .temperature = 0.7, .top_p = 0.9});
+  generate(tiny_llama(), prompt, {.max_new_tokens = 3, .num_beams = 2, .early_stopping = true, .length_penalty = 2.0});
+  auto model = LlamaForCausalLM<f32>::from_pretrained(data("models/llama/base").string());
+  model.generation_config.temperature = 0.6;
+  generate(model, prompt, {.max_new_tokens = 3, .do_sample = false});
+  BOOST_TEST(log.messages.size() == 2u);
 }
 
 struct recording : BaseStreamer {

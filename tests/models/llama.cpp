@@ -5,6 +5,7 @@
 #include <hft/models/llama.hpp>
 
 #include "golden.hpp"
+#include "log_of.hpp"
 
 using namespace hft;
 using namespace hft::test;
@@ -200,6 +201,24 @@ BOOST_AUTO_TEST_CASE(proportional_positions_turn_a_part_of_each_head) {
     const auto some = frequencies(part);
     for (std::size_t i = 0; i < 10; ++i) BOOST_TEST(some[i] == (i < turning ? all[i] : 0.0f));
   }
+}
+
+BOOST_AUTO_TEST_CASE(rounding_a_second_time_and_a_dtype_without_effect_are_said) {
+  ::test::log_of log;
+  const auto q4 = data("gguf/llama_q4_1.gguf").string();
+  LlamaForCausalLM<any_q>::from_pretrained(q4);
+  LlamaForCausalLM<q4_1>::from_pretrained(q4);
+  BOOST_TEST(!log.has("second time"));
+  LlamaForCausalLM<f32>::from_pretrained(q4);  // loses nothing more
+  BOOST_TEST(log.messages.empty());
+  LlamaForCausalLM<q8_0>::from_pretrained(q4);
+  BOOST_TEST(log.has("weights that are quantised already are rounded a second time: q4_1 to q8_0"));
+  log.messages.clear();
+  LlamaForCausalLM<any_q>::from_pretrained(q4, {.dtype = dtype_id::q4_0});
+  BOOST_TEST(log.has("rounded a second time: q4_1 to q4_0"));
+  log.messages.clear();
+  LlamaForCausalLM<f32>::from_pretrained(q4, {.dtype = dtype_id::bf16});
+  BOOST_TEST(log.has("dtype = bf16 is for weights of type any_q; those of this model are f32 by its type"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,12 +1,15 @@
 // What greedy search, sampling and beam search share: settings resolved and checked, the batch, and its forward passes.
 #pragma once
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <hft/generation/generate_options.hpp>
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
+#include <hft/log.hpp>
 #include <hft/models/generation_config.hpp>
 
 namespace hft::detail {
@@ -103,7 +106,39 @@ class generation_loop {
     config.fill_unset(GenerationConfig::defaults());
     if (!config.eos_token_id) config.eos_token_id = TokenIds();
     config.check();
+    say_what_is_ignored(settings, config);
     return config;
+  }
+
+  // Of the call's own settings: what a checkpoint says of sampling is no mistake of a call that wants none.
+  // (GenerationConfig.validate)
+  static void say_what_is_ignored(const GenerationConfig& settings, const GenerationConfig& all) {
+    std::string ignored;
+    const auto add = [&](const char* name, const auto& value, auto neutral) {
+      if (value && *value != neutral) ignored += cat(ignored.empty() ? "" : ", ", name, " = ", *value);
+    };
+    if (!*all.do_sample) {
+      constexpr f64 none = -std::numeric_limits<f64>::infinity();
+      add("temperature", settings.temperature, 1.0);
+      add("top_k", settings.top_k, isize(50));
+      add("top_p", settings.top_p, 1.0);
+      add("min_p", settings.min_p, none);
+      add("top_h", settings.top_h, none);
+      add("typical_p", settings.typical_p, 1.0);
+      add("epsilon_cutoff", settings.epsilon_cutoff, 0.0);
+      add("eta_cutoff", settings.eta_cutoff, 0.0);
+      if (!ignored.empty())
+        log_message(log_level::warning, "generate",
+                    joined("without do_sample = true, these settings are ignored: ", ignored));
+    }
+    if (*all.num_beams > 1) return;
+    ignored.clear();
+    add("length_penalty", settings.length_penalty, 1.0);
+    if (settings.early_stopping && settings.early_stopping->kind != EarlyStopping::off)
+      ignored += ignored.empty() ? "early_stopping" : ", early_stopping";
+    if (!ignored.empty())
+      log_message(log_level::warning, "generate",
+                  joined("without num_beams above 1, these settings are ignored: ", ignored));
   }
 
   static Tensor<i64, 2> prompt_or_bos(const Tensor<i64, 2>& prompt, const GenerationConfig& config) {

@@ -445,6 +445,9 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
     plan.leave_out_absent([&](std::string_view path) { return available.contains(path); });
   settle_ties(plan, where, available);
   short_list drawn;
+  isize requantised = 0;
+  std::string conversions;               // of these
+  std::optional<dtype_id> fixed_format;  // of weights whose type leaves options.dtype no choice
   const auto draw = [&](const std::string& path, parameter& p, std::string_view why) {
     if (problems.empty()) initialise(p, path, plan.initial, options.dtype.value_or(dtype_id::f32));
     drawn.add(cat(quote_text(path), why));
@@ -488,8 +491,22 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
       assign(p, method->weight_of(quantization, t), where, layout, options.dtype);
     else
       assign(p, t, where, layout, options.dtype);
+    const auto required = p.required_format();
+    if (info(t.dtype).block > 1 && info(p.format()).block > 1 && p.format() != t.dtype) {
+      ++requantised;
+      const std::string pair = cat(name(t.dtype), " to ", name(p.format()));
+      if (conversions.find(pair) == conversions.npos) conversions += (conversions.empty() ? "" : ", ") + pair;
+    }
+    if (options.dtype && required && *required != *options.dtype && p.shape().size() > 1) fixed_format = required;
   });
   model.visit(v);
+  if (requantised)
+    log_message(log_level::warning, where,
+                joined(requantised, " weights that are quantised already are rounded a second time: ", conversions));
+  if (fixed_format)
+    log_message(log_level::warning, where,
+                joined("dtype = ", name(*options.dtype), " is for weights of type any_q; those of this model are ",
+                       name(*fixed_format), " by its type"));
   if (problems.empty() && !drawn.empty())
     log_message(log_level::warning, where,
                 joined("the checkpoint does not have, and training has to fill: ", drawn.text()));
