@@ -96,9 +96,17 @@ class buffer {
   header* header_ = nullptr;
 };
 
+/// Whether a device is defined, and not declared alone, as autodiff<D> is where a program does not
+///   #include <hft/train/autodiff.hpp>
+/// which fails here by name.
+template <class D>
+concept IncludesTrainAutodiffHpp = requires {
+  sizeof(D);
+};
+
 /// What every device policy offers, decorated or not.
 template <class D>
-concept Device = requires {
+concept Device = IncludesTrainAutodiffHpp<D> && requires {
   typename D::base;
   { D::tracked } -> std::convertible_to<bool>;
 };
@@ -111,6 +119,10 @@ concept NeedsNoBackward = !D::tracked;
 /// A device that owns memory and runs kernels.
 template <class D>
 concept BaseDevice = Device<D> && NeedsNoBackward<D> && std::same_as<typename D::base, D>;
+
+/// A device that records what is computed on D: see hft/train/autodiff.hpp, which programs that train include.
+template <BaseDevice D>
+struct autodiff;
 
 namespace detail {
 

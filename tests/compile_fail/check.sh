@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Checks one misuse: the case compiles with -DGOOD, and without it the compiler fails and says what was expected.
 #   check.sh CASE.cpp FLAGS_FILE COMPILER
-# The first line of a case is `// expect: REGEX`, an extended regular expression for one line of the compiler's output.
+# The first line of a case is `// expect: REGEX`, an extended regular expression for one line of the compiler's output;
+# the second may be `// lines: N`, the most lines that this output has,
+# but those that say which header includes which.
 set -euo pipefail
 case=$1 flags_file=$2 compiler=$3
 
@@ -23,6 +25,11 @@ if output=$("${command[@]}" 2>&1); then
 fi
 if ! grep -qE -- "$expected" <<< "$output"; then
   printf '%s: expected an error that matches: %s; got:\n%s\n' "$case" "$expected" "$(head -n 40 <<< "$output")"
+  exit 1
+fi
+most=$(sed -n '2s|^// lines: *||p' "$case")
+if [ -n "$most" ] && [ "$(grep -cvE '^(In file included| +) from ' <<< "$output")" -gt "$most" ]; then
+  printf '%s: expected at most %s lines, got:\n%s\n' "$case" "$most" "$(head -n 40 <<< "$output")"
   exit 1
 fi
 grep -m 1 -E -- "$expected" <<< "$output"

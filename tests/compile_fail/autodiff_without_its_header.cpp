@@ -1,0 +1,7 @@
+// expect: IncludesTrainAutodiffHpp
+// lines: 14
+#include <hft/models/llama.hpp>
+#ifdef GOOD
+#include <hft/train/autodiff.hpp>
+#endif
+using model = hft::LlamaForCausalLM<hft::f32, hft::autodiff<hft::cpu>>;

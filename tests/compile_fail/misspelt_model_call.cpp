@@ -1,0 +1,12 @@
+// expect: atention_mask
+// lines: 10
+#include <hft/models/bert.hpp>
+#ifdef GOOD
+auto y(const hft::BertModel<hft::f32>& m, const hft::Tensor<hft::i64, 2>& ids) {
+  return m(ids, {.attention_mask = ids});
+}
+#else
+auto y(const hft::BertModel<hft::f32>& m, const hft::Tensor<hft::i64, 2>& ids) {
+  return m(ids, {.atention_mask = ids});
+}
+#endif
