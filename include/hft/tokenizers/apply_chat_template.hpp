@@ -16,7 +16,7 @@ namespace hft {
 struct ChatTemplateOptions {
   bool add_generation_prompt = false;
   /// The name of one of the tokenizer's templates, or a Jinja template; none: see get_chat_template.
-  std::optional<std::string> chat_template;
+  std::optional<std::string> chat_template = {};
   json tools = nullptr;             // a list of JSON schemas
   json documents = nullptr;         // a list of objects with 'title' and 'text'
   json variables = json::object();  // every further variable of the template
