@@ -59,6 +59,12 @@ BOOST_AUTO_TEST_CASE(a_device_of_the_users_own_runs_the_same_llama) {
   const auto plain_y = LlamaForCausalLM<f32>::from_pretrained(folder.string())(g.ids("batch.input_ids")).logits;
   BOOST_TEST(std::equal(y.data(), y.data() + y.size(), plain_y.data(), plain_y.data() + plain_y.size()));
 
+  const auto all = Tensor<i64, 2>::filled(g.ids("batch.input_ids").shape(), 1);  // a mask that hides nothing is none
+  const auto masked_y = model(g.ids("batch.input_ids"), {.attention_mask = all}).logits;
+  BOOST_TEST(std::equal(y.data(), y.data() + y.size(), masked_y.data(), masked_y.data() + masked_y.size()));
+
+  outside::counting::calls().clear();
+  model(g.ids("batch.input_ids"));
   const int layers = int(model.config().num_hidden_layers);
   auto& calls = outside::counting::calls();
   BOOST_TEST(calls["rms_norm"] == 2 * layers + 1);

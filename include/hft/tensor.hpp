@@ -344,6 +344,7 @@ Tensor<T, Rank, D> to_device(const Tensor<T, Rank>& x) {
   if constexpr (std::is_same_v<D, cpu>) {
     return x;
   } else {
+    if (!x) return {};
     const auto dense = x.dense();
     Tensor<T, Rank, D> y(x.shape());
     D::copy_from_host(y.data(), dense.data(), std::size_t(dense.bytes()));
