@@ -166,6 +166,8 @@ class visitor {
   virtual void on_adaptable(const std::string&, LoraLayer&) {}
   /// Whether checkpoints store the weight of the layer that announces itself as (in, out).
   bool weight_is_transposed() const;
+  /// The path of what is being seen by its modules' own names, whatever checkpoints call it.
+  const std::string& module_path() const { return path_; }
 
  private:
   template <class M>

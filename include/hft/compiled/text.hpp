@@ -4,5 +4,6 @@
 #define HFT_COMPILING HFT_PART_TEXT
 #endif
 
+#include <hft/tokenizers/gguf_writer.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 #include <hft/tokenizers/tokenizer.hpp>

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +68,15 @@ class gguf_metadata {
     return put(key, std::move(bytes));
   }
 
+  /// Every entry of other metadata; of a key that both have theirs counts.
+  gguf_metadata& set(const gguf_metadata& others) {
+    for (const auto& [key, bytes] : others.entries_) put(key, bytes);
+    return *this;
+  }
+  bool contains(std::string_view key) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& e) { return e.first == key; });
+  }
+
   std::size_t size() const noexcept { return entries_.size(); }
 
   /// The alignment that general.alignment asks for. Throws value_error unless it is a u32 power of two.
@@ -116,16 +127,71 @@ class gguf_metadata {
   std::vector<std::pair<std::string, std::string>> entries_;  // key, then type and value as they stand in a file
 };
 
-/// Writes a GGUF file, all or nothing, its tensors in the given order. Throws value_error for tensors given twice, with
-/// more than four dimensions, or with bytes that are not their shape's; unsupported_error for dtypes GGUF does not
-/// have; file_error where the file cannot be written.
+/// Metadata that are being written, by keys below the architecture's name, in the types that llama.cpp's readers take.
+class gguf_keys {
+ public:
+  gguf_keys(gguf_metadata& metadata, std::string_view architecture)
+      : metadata_(metadata), prefix_(std::string(architecture) + ".") {}
+
+  /// A u32. Throws value_error for what is none.
+  void number(std::string_view key, isize value);
+  /// An f32.
+  void real(std::string_view key, f64 value);
+  void flag(std::string_view key, bool value);
+  void text(std::string_view key, std::string_view value);
+  /// One for each layer, i32.
+  void numbers(std::string_view key, const std::vector<std::int32_t>& values);
+  void flags(std::string_view key, const std::vector<bool>& values);
+  void texts(std::string_view key, const std::vector<std::string>& values);
+  bool contains(std::string_view key) const { return metadata_.contains(full(key)); }
+  /// Gives the tensors of all layers with this name, blk.*.NAME, another shape of as many elements.
+  void shape(std::string_view tensor, std::vector<isize> extents) {
+    shapes_.emplace_back(std::string(tensor), std::move(extents));
+  }
+  const auto& shapes() const noexcept { return shapes_; }
+
+ private:
+  // Those of the tokenizer stand beside it.
+  std::string full(std::string_view key) const {
+    return key.starts_with("tokenizer.") ? std::string(key) : prefix_ + std::string(key);
+  }
+
+  gguf_metadata& metadata_;
+  std::string prefix_;
+  std::vector<std::pair<std::string, std::vector<isize>>> shapes_;
+};
+
+/// Writes a GGUF file, all or nothing, its tensors in the given order. `check` sees the file before it appears, which
+/// it does not where that throws. Throws value_error for tensors given twice, with more than four dimensions, or with
+/// bytes that are not their shape's; unsupported_error for dtypes GGUF does not have; file_error where the file cannot
+/// be written.
 void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
-                std::span<const stored_tensor> tensors);
+                std::span<const stored_tensor> tensors, const std::function<void(const gguf_file&)>& check = {});
 
 #if HFT_DEFINES(MODELS)
 
+HFT_INLINE_ONCE void gguf_keys::number(std::string_view key, isize value) {
+  if (value < 0 || std::uint64_t(value) > std::numeric_limits<std::uint32_t>::max())
+    throw value_error("GGUF", full(key), "a number of 32 bits", detail::joined(value));
+  metadata_.set(full(key), std::uint32_t(value));
+}
+HFT_INLINE_ONCE void gguf_keys::real(std::string_view key, f64 value) { metadata_.set(full(key), f32(value)); }
+HFT_INLINE_ONCE void gguf_keys::flag(std::string_view key, bool value) { metadata_.set(full(key), value); }
+HFT_INLINE_ONCE void gguf_keys::text(std::string_view key, std::string_view value) { metadata_.set(full(key), value); }
+HFT_INLINE_ONCE void gguf_keys::numbers(std::string_view key, const std::vector<std::int32_t>& values) {
+  metadata_.set(full(key), values);
+}
+HFT_INLINE_ONCE void gguf_keys::flags(std::string_view key, const std::vector<bool>& values) {
+  const auto bytes = std::make_unique<bool[]>(values.size());
+  std::copy(values.begin(), values.end(), bytes.get());
+  metadata_.set(full(key), std::span<const bool>(bytes.get(), values.size()));
+}
+HFT_INLINE_ONCE void gguf_keys::texts(std::string_view key, const std::vector<std::string>& values) {
+  metadata_.set(full(key), values);
+}
+
 HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
-                           std::span<const stored_tensor> tensors) {
+                           std::span<const stored_tensor> tensors, const std::function<void(const gguf_file&)>& check) {
   const std::string where = path.string();
   const detail::name_index names(tensors, detail::tensor_name{});
   if (const auto* twice = names.duplicate(tensors, detail::tensor_name{}))
@@ -168,6 +234,7 @@ HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadat
     file.write(t.bytes);
     pad();
   }
+  if (check && !file.temporary().empty()) check(gguf_file::open(file.temporary()));
   file.commit();
 }
 

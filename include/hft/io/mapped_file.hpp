@@ -115,6 +115,9 @@ class atomic_writer {
   /// Bytes written so far.
   std::uint64_t position() const noexcept { return written_; }
 
+  /// Where they are until commit(); empty where the target is no regular file and is written at once.
+  const std::filesystem::path& temporary() const noexcept { return temporary_; }
+
   /// Makes the file appear under its name. Throws file_error, with the old file intact, where that fails.
   void commit();
 

@@ -46,6 +46,10 @@ class RopeScaling {
   RopeScaling(RopeParameters p, isize dim, isize max_positions);
 
   isize dim() const { return 2 * pairs(); }
+  /// What it was made from.
+  const RopeParameters& parameters() const { return p_; }
+  isize size() const { return dim_; }
+  isize max_positions() const { return max_positions_; }
   bool operator==(const RopeScaling&) const = default;
 
   /// Inverse frequencies (dim() / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.

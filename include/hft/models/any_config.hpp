@@ -10,6 +10,8 @@
 #include <vector>
 
 #include <hft/io/checkpoint.hpp>
+#include <hft/io/gguf_writer.hpp>
+#include <hft/layers/attention_options.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/config.hpp>
 #include <hft/models/generation_config.hpp>
@@ -29,6 +31,8 @@ struct architecture_info {
   std::shared_ptr<void> (*copy)(const void*);
   config_ref (*ref)(void*);
   void (*complete_from)(void*, const gguf_file&);
+  void (*complete_in)(const void*, gguf_keys&);
+  std::optional<AttentionOptions> (*attention)(const void*, isize layer);  // where the config makes them layer by layer
   std::vector<row_parts> (*gguf_parts)(const void*, std::string_view path);
   f64 (*initial_deviation)(const void*, std::string_view path);
   bool (*initialise)(const void*, std::string_view path, const std::vector<isize>& shape, const random_stream&,
@@ -49,6 +53,16 @@ inline constexpr architecture_info architecture_of{
     [](void* c, const gguf_file& file) {
       if constexpr (requires(Config & config) { config.complete_from(file); })
         static_cast<Config*>(c)->complete_from(file);
+    },
+    []([[maybe_unused]] const void* c, [[maybe_unused]] gguf_keys& keys) {
+      if constexpr (requires(const Config& config) { config.complete_in(keys); })
+        static_cast<const Config*>(c)->complete_in(keys);
+    },
+    []([[maybe_unused]] const void* c, [[maybe_unused]] isize layer) -> std::optional<AttentionOptions> {
+      if constexpr (requires(const Config& config) { AttentionOptions(config.attention(layer)); })
+        return static_cast<const Config*>(c)->attention(layer);
+      else
+        return {};
     },
     []([[maybe_unused]] const void* c, [[maybe_unused]] std::string_view path) -> std::vector<row_parts> {
       if constexpr (requires(const Config& config) { config.gguf_parts(path); })
@@ -111,6 +125,8 @@ class AnyConfig {
 /// give. Throws file_error, format_error, config_error, or unsupported_error for a model_type that is not the
 /// architecture's.
 AnyConfig read_config(const architecture_info& info, const checkpoint& source, const LoadOptions& options = {});
+/// The same of a GGUF file's metadata.
+AnyConfig read_config(const architecture_info& info, const gguf_file& file);
 template <class Config>
 Config read_config(const checkpoint& source) {
   return read_config(architecture_of<Config>, source).template as<Config>();
@@ -140,30 +156,33 @@ HFT_INLINE_ONCE std::string architecture_info::class_name(std::string_view suffi
   return detail::cat(class_prefix, suffix);
 }
 
+HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const gguf_file& file) {
+  AnyConfig config(info);
+  const std::string& where = file.where();
+  if (info.names.gguf.empty()) throw unsupported_error(where, detail::joined(info.model_type, " from a GGUF file"));
+  const bool told = !info.names.gguf_told || info.names.gguf_told(file);
+  std::string name(info.names.gguf_name(info.model_type));
+  for (const auto& other : info.names.gguf_classes)
+    if (other.first == file.at("general.architecture").as_string()) name = other.first;
+  detail::naming_the_file(where, [&] {
+    detail::read_fields(config.ref(), file, name);
+    if (!told)
+      throw unsupported_error(where, "model", detail::quote_text(info.model_type),
+                              detail::cat("another of ", info.names.gguf_name(info.model_type)));
+    info.complete_from(config.ref().config.config, file);
+    const auto has = [&](std::string_view tensor) { return gguf_layers_have(file, tensor); };
+    set_field(config.ref(), "attention_bias", has("attn_q.bias") || has("attn_qkv.bias") || has("attn_kv_a_mqa.bias"));
+    set_field(config.ref(), "mlp_bias", has("ffn_up.bias") || has("ffn_down.bias"));
+    check_config(config.ref());
+  });
+  return config;
+}
+
 HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const checkpoint& source,
                                       const LoadOptions& options) {
   AnyConfig config(info);
   const auto where = source.path().string();
-  if (source.is_gguf()) {
-    if (info.names.gguf.empty()) throw unsupported_error(where, detail::joined(info.model_type, " from a GGUF file"));
-    const bool told = !info.names.gguf_told || info.names.gguf_told(source.gguf());
-    std::string name(info.names.gguf_name(info.model_type));
-    for (const auto& other : info.names.gguf_classes)
-      if (other.first == source.gguf().at("general.architecture").as_string()) name = other.first;
-    detail::naming_the_file(where, [&] {
-      detail::read_fields(config.ref(), source.gguf(), name);
-      if (!told)
-        throw unsupported_error(where, "model", detail::quote_text(info.model_type),
-                                detail::cat("another of ", info.names.gguf_name(info.model_type)));
-      info.complete_from(config.ref().config.config, source.gguf());
-      const auto has = [&](std::string_view tensor) { return gguf_layers_have(source.gguf(), tensor); };
-      set_field(config.ref(), "attention_bias",
-                has("attn_q.bias") || has("attn_qkv.bias") || has("attn_kv_a_mqa.bias"));
-      set_field(config.ref(), "mlp_bias", has("ffn_up.bias") || has("ffn_down.bias"));
-      check_config(config.ref());
-    });
-    return config;
-  }
+  if (source.is_gguf()) return read_config(info, source.gguf());
   const auto file = (source.path() / "config.json").string();
   const json object = read_config_json(file);
   const auto type = get<std::string>(object, "model_type", "", file);

@@ -118,6 +118,11 @@ class AnyModel {
   void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options = {}) const {
     model_->save_pretrained(folder, options);
   }
+  /// See NamedModel.
+  void save_gguf(const std::filesystem::path& file, const gguf_metadata& tokenizer = {},
+                 const SaveGgufOptions& options = {}) const {
+    detail::save_gguf(parts(), model_->any_config, architecture(), tokenizer, file, options);
+  }
 
   /// The model beside its computation. Whoever changes its config through it calls describe(), so that config() says
   /// so.

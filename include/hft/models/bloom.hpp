@@ -47,6 +47,7 @@ struct BloomConfig {
   }
   f64 token_dropout() const { return hidden_dropout; }
   void complete_from(const gguf_file& file) { complete_embeddings_from(file, vocab_size, tie_word_embeddings); }
+  void complete_in(gguf_keys& keys) const { keys.number("context_length", 2048); }  // of training; there is no limit
 
   static constexpr name_rule rules[] = {{"embed_tokens", "word_embeddings"},
                                         {"embed_norm", "word_embeddings_layernorm"},

@@ -28,6 +28,10 @@ struct Cohere2Config : DecoderConfig {
   bool slides(isize layer) const {
     return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern.value_or(4));
   }
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    layer_types = gguf_layer_types(file);
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;

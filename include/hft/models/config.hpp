@@ -13,6 +13,7 @@
 
 #include <hft/error.hpp>
 #include <hft/io/gguf.hpp>
+#include <hft/io/gguf_writer.hpp>
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/fields.hpp>
@@ -109,6 +110,8 @@ void remove_unset(json& object);
 void read_fields(config_ref config, const json& object, std::string_view where);
 /// Fields from the metadata of a GGUF file of that architecture, those that have a key there.
 void read_fields(config_ref config, const gguf_file& file, std::string_view architecture);
+/// The inverse: what has a key and a value is written.
+void write_fields(config_ref config, gguf_keys& keys);
 json written_fields(config_ref config);
 
 }  // namespace detail
@@ -322,6 +325,35 @@ class gguf_field_reader final : public field_visitor {
   std::string prefix_;
 };
 
+/// Writes what has a key in a GGUF file's metadata.
+class gguf_field_writer final : public field_visitor {
+ public:
+  explicit gguf_field_writer(gguf_keys& keys) : keys_(keys) {}
+
+ private:
+  void on_field(const char*, field_place field, const field_rule& rule) override {
+    if (rule.gguf_key) std::visit([&](auto place) { write(rule.gguf_key, place); }, field);
+  }
+
+  void write(const char* key, isize* field) { keys_.number(key, *field); }
+  void write(const char* key, f64* field) { keys_.real(key, *field); }
+  void write(const char* key, bool* field) { keys_.flag(key, *field); }
+  void write(const char* key, TokenIds* ids) {
+    if (!ids->empty() && ids->ids[0] >= 0) keys_.number(key, ids->ids[0]);
+  }
+  void write(const char* key, std::optional<isize>* field) {
+    if (*field && **field >= 0) keys_.number(key, **field);  // some say -1 for no such token
+  }
+  template <class T>
+  void write(const char* key, std::optional<T>* field) {
+    if (*field) write(key, &**field);
+  }
+  template <class T>
+  void write(const char*, T) {}
+
+  gguf_keys& keys_;
+};
+
 HFT_INLINE_ONCE void remove_unset(json& object) {
   std::erase_if(object.get_ref<json::object_t&>(),
                 [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
@@ -338,6 +370,11 @@ HFT_INLINE_ONCE void read_fields(config_ref config, const gguf_file& file, std::
     throw unsupported_error(file.where(), "general.architecture", quote_text(architecture), quote_text(found));
   gguf_field_reader reader(file, std::string(architecture) + ".");
   config.fields(reader);
+}
+
+HFT_INLINE_ONCE void write_fields(config_ref config, gguf_keys& keys) {
+  gguf_field_writer writer(keys);
+  config.fields(writer);
 }
 
 HFT_INLINE_ONCE json written_fields(config_ref config) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,14 @@ inline constexpr name_rule gguf_apart_delta_names[] = {
 inline constexpr auto gguf_delta_names =
     joined_rules(gguf_apart_delta_names, gguf_fused_delta_names, gguf_plus_one_names);
 
+/// How llama.cpp deals out rotary pairs to an image's positions: four numbers, of which the last is nothing's.
+inline std::vector<std::int32_t> gguf_rope_sections(const RopeParameters& rope) {
+  std::vector<std::int32_t> sections(rope.mrope_section.begin(), rope.mrope_section.end());
+  if (sections.empty()) sections = {11, 11, 10};  // Qwen3.5's
+  sections.resize(4);
+  return sections;
+}
+
 /// Fields have Transformers' names and defaults.
 struct DeltaLayers {
   std::vector<std::string> layer_types = {};          // "linear_attention" or "full_attention"; default: each ...
@@ -50,6 +59,7 @@ struct DeltaLayers {
 
   /// What a GGUF file says beside its keys.
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys, isize layers) const;
   /// Fused projections have their heads of values with those of keys that they belong to; apart ones, in files, the
   /// first of each, then the second of each.
   std::vector<row_parts> gguf_parts(std::string_view path) const;
@@ -109,6 +119,14 @@ HFT_INLINE void DeltaLayers::complete_from(const gguf_file& file) {
   layer_types.clear();
   for (const bool linear : gguf_layers_with(file, "ssm_conv1d.weight"))
     layer_types.push_back(linear ? linear_attention : full_attention);
+}
+
+HFT_INLINE void DeltaLayers::complete_in(gguf_keys& keys, isize layers) const {
+  keys.number("ssm.inner_size", linear_num_value_heads * linear_value_head_dim);
+  std::vector<bool> linear;
+  for (isize i = 0; i < layers; ++i) linear.push_back((*this)(i));
+  keys.flags("attention.recurrent_layers", linear);
+  keys.number("full_attention_interval", full_attention_interval.value_or(4));
 }
 
 HFT_INLINE std::vector<row_parts> DeltaLayers::gguf_parts(std::string_view path) const {

@@ -56,6 +56,7 @@ struct EncoderConfig {
   void check(const char* model_type, bool decodes = false) const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   isize max_positions() const { return max_position_embeddings; }
   TextModelOptions<> text_model(const char* where) const;
   MaskedLMHeadOptions masked_lm_head() const;
@@ -155,6 +156,11 @@ HFT_INLINE void EncoderConfig::complete_from(const gguf_file& file) {
   complete_embeddings_from(file, vocab_size, tied);
   const auto* types = file.find_tensor("token_types.weight");
   type_vocab_size = types ? types->numel() / std::max<isize>(hidden_size, 1) : 0;
+}
+
+HFT_INLINE void EncoderConfig::complete_in(gguf_keys& keys) const {
+  keys.flag("attention.causal", is_decoder);
+  keys.number("tokenizer.ggml.token_type_count", type_vocab_size);
 }
 
 HFT_INLINE void EncoderConfig::check(const char* model_type, bool decodes) const {

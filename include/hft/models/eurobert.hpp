@@ -29,6 +29,7 @@ struct EuroBertConfig : LlamaConfig {
             .decoder_bias = mlp_bias};
   }
   ClassifierOptions classifier() const;
+  void complete_in(gguf_keys& keys) const { keys.flag("attention.causal", false); }
   f64 token_dropout() const { return 0; }
 
   static constexpr name_rule rules[] = {

@@ -1,6 +1,9 @@
 // EXAONE 4.0: Llama that normalises what attention and MLP give, and each head's queries and keys; layers without a
 // window have no positions. LG AI Research 2025, arXiv 2507.11407. transformers/models/exaone4/modeling_exaone4.py
 #pragma once
+#include <algorithm>
+#include <cstddef>
+
 #include <hft/models/olmo2.hpp>
 
 namespace hft {
@@ -28,11 +31,7 @@ struct Exaone4Config : DecoderConfig {
   bool slides(isize layer) const {
     return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern.number);
   }
-  void complete_from(const gguf_file& file) {
-    DecoderConfig::complete_from(file);
-    layer_types = gguf_layer_types(file);
-    if (!gguf_says(file, "attention.sliding_window")) sliding_window = {};
-  }
+  void complete_from(const gguf_file& file);
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
@@ -73,6 +72,14 @@ HFT_INLINE void Exaone4Config::fields(field_visitor& v) {
   v("sliding_window", sliding_window, v.extent.gguf("attention.sliding_window"));
   v("sliding_window_pattern", sliding_window_pattern);
   v("layer_types", layer_types);
+}
+
+HFT_INLINE void Exaone4Config::complete_from(const gguf_file& file) {
+  DecoderConfig::complete_from(file);
+  layer_types = gguf_layer_types(file);
+  if (gguf_says(file, "attention.sliding_window")) return;
+  sliding_window = {};
+  layer_types.assign(std::size_t(std::max<isize>(num_hidden_layers, 0)), full_attention);
 }
 
 HFT_INLINE void Exaone4Config::check() const {

@@ -17,6 +17,10 @@ struct FalconMambaConfig : MambaConfig {
   void check() const { check_mamba(*this, model_type); }
 
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
+  void complete_in(gguf_keys& keys) const {
+    MambaConfig::complete_in(keys);
+    keys.flag("ssm.dt_b_c_rms", true);
+  }
 
   static constexpr name_tables names{.base_model_prefix = "backbone",
                                      .rules = rules,

@@ -43,6 +43,7 @@ struct Gemma2Config : GemmaConfig {
   /// size would give heads, those of others by that of the heads' own.
   void complete_from(const gguf_file& file, RopeParameters& rope, isize layers_of_largest) {
     DecoderConfig::complete_from(file, rope);
+    layer_types = gguf_layer_types(file);
     query_pre_attn_scalar = num_hidden_layers == layers_of_largest ? hidden_size / num_attention_heads : head_size();
   }
 };

@@ -34,6 +34,10 @@ struct Gemma3TextConfig : Gemma2Config {
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern); }
   RopeScaling rope(bool slides = false) const { return rope_of(rope_parameters.of(slides)); }
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const {  // of both kinds of layers, whether there are such or not
+    keys.real("rope.freq_base", rope_parameters.full_attention.rope_theta);
+    keys.real("rope.freq_base_swa", rope_parameters.sliding_attention.rope_theta);
+  }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
@@ -86,7 +90,6 @@ HFT_INLINE void Gemma3TextConfig::complete_from(const gguf_file& file) {
   Gemma2Config::complete_from(file, rope_parameters.full_attention, 62);
   if (const auto* base = gguf_says(file, "rope.freq_base_swa"))
     rope_parameters.sliding_attention.rope_theta = base->as_f64();
-  layer_types = gguf_layer_types(file);
   use_bidirectional_attention = file.at("general.architecture").as_string() == gguf_embedding;
 }
 

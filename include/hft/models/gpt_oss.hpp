@@ -27,6 +27,11 @@ struct GptOssConfig : DecoderConfig {
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_from(const gguf_file& file) {
+    DecoderConfig::complete_from(file);
+    layer_types = gguf_layer_types(file);
+  }
+  void complete_in(gguf_keys& keys) const { keys.number("expert_feed_forward_length", intermediate_size); }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;

@@ -3,6 +3,7 @@
 // transformers/models/jamba/modeling_jamba.py
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include <hft/layers/hybrid_attention.hpp>
@@ -46,6 +47,7 @@ struct JambaConfig : SparseConfig {
   void check() const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   bool attends(isize layer) const { return layer % attn_layer_period == attn_layer_offset; }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -131,6 +133,13 @@ HFT_INLINE void JambaConfig::complete_from(const gguf_file& file) {
   };
   turns("attn_q.weight", attn_layer_period, attn_layer_offset);
   turns("ffn_gate_inp.weight", expert_layer_period, expert_layer_offset);
+}
+
+HFT_INLINE void JambaConfig::complete_in(gguf_keys& keys) const {
+  keys.number("ssm.inner_size", mamba_expand * hidden_size);
+  std::vector<std::int32_t> heads;
+  for (isize i = 0; i < num_hidden_layers; ++i) heads.push_back(attends(i) ? std::int32_t(key_value_heads()) : 0);
+  keys.numbers("attention.head_count_kv", heads);
 }
 
 HFT_INLINE void JambaConfig::check() const {

@@ -33,6 +33,7 @@ struct LatentConfig : DecoderConfig {
   AttentionOptions latent_attention(isize layer) const;
   ExpertsOptions experts() const;
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   std::vector<row_parts> gguf_parts(std::string_view) const {
     return {{num_attention_heads, {qk_nope_head_dim, v_head_dim}}};
   }
@@ -98,6 +99,16 @@ HFT_INLINE void LatentConfig::complete_from(const gguf_file& file) {
   rope.partial_rotary_factor = {};
   if (const auto* sharper = gguf_says(file, "rope.scaling.yarn_log_multiplier"))
     rope.mscale = rope.mscale_all_dim = sharper->as_f64() / 0.1;
+}
+
+HFT_INLINE void LatentConfig::complete_in(gguf_keys& keys) const {
+  keys.number("attention.head_count_kv", 1);
+  keys.number("attention.key_length", kv_lora_rank + qk_rope_head_dim);
+  keys.number("attention.value_length", kv_lora_rank);
+  keys.number("attention.key_length_mla", qk_nope_head_dim + qk_rope_head_dim);
+  keys.number("attention.value_length_mla", v_head_dim);
+  if (rope_parameters.rope_type.view() == "yarn" && rope_parameters.mscale_all_dim)
+    keys.real("rope.scaling.yarn_log_multiplier", 0.1 * *rope_parameters.mscale_all_dim);
 }
 
 HFT_INLINE AttentionOptions LatentConfig::latent_attention(isize layer) const {

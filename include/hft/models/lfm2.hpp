@@ -2,6 +2,7 @@
 // in the place of attention. Amini et al. 2025, arXiv 2511.23404. transformers/models/lfm2/modeling_lfm2.py
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct Lfm2Config : DecoderConfig {
   void check() const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   bool convolves(isize layer) const;
   f64 mlp_width() const;  // a whole number
   AttentionOptions attention(isize layer) const;
@@ -93,6 +95,13 @@ HFT_INLINE void Lfm2Config::complete_from(const gguf_file& file) {
   layer_types.clear();
   for (const bool convolves : gguf_layers_with(file, "shortconv.conv.weight"))
     layer_types.push_back(convolves ? "conv" : full_attention);
+}
+
+HFT_INLINE void Lfm2Config::complete_in(gguf_keys& keys) const {
+  keys.number("feed_forward_length", isize(mlp_width()));
+  std::vector<std::int32_t> heads;
+  for (isize i = 0; i < num_hidden_layers; ++i) heads.push_back(convolves(i) ? 0 : std::int32_t(key_value_heads()));
+  keys.numbers("attention.head_count_kv", heads);
 }
 
 HFT_INLINE void Lfm2Config::check() const {

@@ -55,6 +55,7 @@ struct Llama4TextConfig : DecoderConfig {
   void check() const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   bool turns(isize layer) const {
     return no_rope_layers.empty() ? (layer + 1) % no_rope_layer_interval != 0 : no_rope_layers[std::size_t(layer)] != 0;
   }
@@ -122,6 +123,12 @@ HFT_INLINE void Llama4TextConfig::complete_from(const gguf_file& file) {
     attention_chunk_size = {};
     no_rope_layer_interval = isize(field_visitor::layers.most) + 1;
   }
+}
+
+HFT_INLINE void Llama4TextConfig::complete_in(gguf_keys& keys) const {
+  keys.number("feed_forward_length", intermediate_size_mlp);
+  keys.number("expert_feed_forward_length", intermediate_size);
+  if (!attention_chunk_size) keys.number("attention.sliding_window", 0);
 }
 
 HFT_INLINE void Llama4TextConfig::check() const {

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -56,6 +57,7 @@ struct MambaConfig {
   MambaMixerOptions mixer() const;
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   LMHeadOptions lm_head() const {
     return {.hidden_size = hidden_size, .vocab_size = vocab_size, .tied = tie_word_embeddings};
   }
@@ -161,6 +163,15 @@ HFT_INLINE void MambaConfig::complete_from(const gguf_file& file) {
   expand = gguf_number(file, "ssm.inner_size") / std::max<isize>(hidden_size, 1);
   use_bias = gguf_layers_have(file, "ssm_in.bias");
   use_conv_bias = gguf_layers_have(file, "ssm_conv1d.bias");
+}
+
+HFT_INLINE void MambaConfig::complete_in(gguf_keys& keys) const {
+  keys.number("context_length", isize(1) << 20);  // there is none, nor attention
+  keys.number("feed_forward_length", 0);
+  keys.number("attention.head_count", 0);
+  keys.number("ssm.inner_size", intermediate_size());
+  keys.number("ssm.time_step_rank", rank());
+  keys.flag("ssm.dt_b_c_rms", false);
 }
 
 HFT_INLINE void MambaConfig::check() const { check_mamba(*this, model_type); }

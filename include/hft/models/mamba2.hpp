@@ -35,6 +35,13 @@ struct Mamba2Config : MambaConfig {
     time_step_rank = {};
     head_dim = gguf_number(file, "ssm.inner_size") / std::max<isize>(num_heads, 1);
   }
+  void complete_in(gguf_keys& keys) const {
+    MambaConfig::complete_in(keys);
+    keys.number("ssm.time_step_rank", num_heads);
+    keys.shape("ssm_a", {num_heads, 1});
+    keys.shape("ssm_d", {num_heads, 1});
+    keys.shape("ssm_norm.weight", {n_groups, intermediate_size() / n_groups});
+  }
 };
 
 template <class B>

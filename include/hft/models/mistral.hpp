@@ -11,7 +11,11 @@ struct MistralConfig : LlamaConfig {
 
   static constexpr const char* model_type = "mistral";
   static constexpr const char* class_prefix = "Mistral";
-  static constexpr name_tables names{.rules = rules, .gguf = gguf_decoder_names, .ignored = ignored};
+  static constexpr name_tables names{.rules = rules,
+                                     .gguf = gguf_decoder_names,
+                                     .gguf_architecture = "llama",
+                                     .gguf_told = gguf_has_no_experts,
+                                     .ignored = ignored};
 
   MistralConfig() {
     intermediate_size = 14336;

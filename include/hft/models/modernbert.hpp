@@ -45,6 +45,7 @@ struct ModernBertConfig {
   f64 initial_deviation(std::string_view path) const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const { keys.text("hidden_activation", hidden_activation.view()); }
   bool slides(isize layer) const;
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;

@@ -67,6 +67,7 @@ struct MptConfig {
   }
   f64 token_dropout() const { return 0.1; }
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
 
   static constexpr name_rule rules[] = {{"embed_tokens", "wte"},
                                         {"layers.*.input_layernorm", "blocks.*.norm_1"},
@@ -145,6 +146,11 @@ HFT_INLINE void MptConfig::complete_from(const gguf_file& file) {
   const auto* bias = gguf_says(file, "attention.max_alibi_bias");
   attn_config.alibi = bias && bias->as_f64() > 0;
   if (attn_config.alibi) attn_config.alibi_bias_max = isize(std::clamp(bias->as_f64(), 1.0, 1e6));
+}
+
+HFT_INLINE void MptConfig::complete_in(gguf_keys& keys) const {
+  if (attn_config.clip_qkv) keys.real("attention.clamp_kqv", *attn_config.clip_qkv);
+  if (attn_config.alibi) keys.real("attention.max_alibi_bias", f64(attn_config.alibi_bias_max));
 }
 
 HFT_INLINE void MptConfig::check() const {

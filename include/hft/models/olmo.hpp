@@ -19,6 +19,7 @@ struct OlmoConfig : DecoderConfig {
   /// Throws config_error for values that do not fit each other.
   void check() const;
 
+  void complete_in(gguf_keys& keys) const { keys.real("attention.layer_norm_epsilon", 1e-5); }
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };

@@ -10,6 +10,7 @@
 //   static constexpr name_tables names                       loading.hpp
 //   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...
 //   void complete_from(const gguf_file&)                     optional: what a GGUF file says beside its keys
+//   void complete_in(gguf_keys&) const                       optional: what it says so when it is written
 //   std::vector<row_parts> gguf_parts(std::string_view path) optional: of weights that its files have part by part
 //   f64 initializer_range, or initial_deviation(path)        of weights at the start
 //   void adapt(class_suffix, base model's options) const     optional: what differs in the base model of some classes
@@ -33,6 +34,7 @@
 #include <hft/models/any_config.hpp>
 #include <hft/models/architecture.hpp>
 #include <hft/models/generation_config.hpp>
+#include <hft/models/gguf_saving.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
@@ -192,6 +194,14 @@ class NamedModel : public Body {
                        generates ? &generation_config : nullptr, folder, options);
   }
 
+  /// Writes a GGUF file, which llama.cpp and from_pretrained load: tensors, config, and the tokenizer's metadata
+  /// (gguf_tokenizer; save_gguf of pipelines takes a tokenizer itself). See SaveGgufOptions for dtypes.
+  /// Throws unsupported_error for what GGUF has no name for, file_error where the file cannot be written.
+  void save_gguf(const std::filesystem::path& file, const gguf_metadata& tokenizer = {},
+                 const SaveGgufOptions& options = {}) const {
+    detail::save_gguf(const_cast<NamedModel&>(*this), config_, architecture(), tokenizer, file, options);
+  }
+
   /// Tensors under the names of its parameters, as its file has them: pieces of one stored tensor put together, of
   /// which those without bytes are zeros.
   std::vector<stored_tensor> as_stored(std::vector<stored_tensor> tensors) const {
@@ -346,7 +356,7 @@ HFT_INLINE_ONCE void initialise_model(ModelParts& model, const AnyConfig& config
 
 HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, const checkpoint& source,
                                 const LoadOptions& options) {
-  load_plan plan{.names = config.info().names, .base_model_prefix = model.base_model_prefix()};
+  load_plan plan = plan_of(model, config);
   plan.initial = initial_values_of(model, config, options.seed);
   plan.tied = model.tied_parameters();
   plan.untie = [&] {
@@ -354,13 +364,6 @@ HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, cons
     model.set_tie_word_embeddings(false);
   };
   plan.leave_out_absent = [&](const is_stored& stored) { model.leave_out_absent(stored); };
-  plan.num_heads = get_field(config.ref(), "num_attention_heads").value_or(0);
-  plan.num_kv_heads = get_field(config.ref(), "num_key_value_heads").value_or(plan.num_heads);
-  const isize padding = get_field(config.ref(), "pad_token_id").value_or(-1);
-  plan.left_out = padding >= 0 && f64(padding) < field_visitor::largest_extent ? padding + 1 : 0;
-  plan.parts_of = [&info = config.info(), c = config.ref().config.config](std::string_view path) {
-    return info.gguf_parts(c, path);
-  };
   load_weights(source, plan, options, model);
   model.tie_weights();
   after_loading work;

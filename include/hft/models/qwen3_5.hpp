@@ -35,6 +35,10 @@ struct Qwen3_5TextConfig : DecoderConfig {
     if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
     delta.complete_from(file);
   }
+  void complete_in(gguf_keys& keys) const {
+    delta.complete_in(keys, num_hidden_layers);
+    keys.numbers("rope.dimension_sections", gguf_rope_sections(rope_parameters));
+  }
   std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, false); }
   TextModelOptions<> text_model() const { return DeltaLayers::model(*this); }

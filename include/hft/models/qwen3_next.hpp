@@ -40,6 +40,7 @@ struct Qwen3NextConfig : SparseConfig {
     if (!rope_parameters.partial_rotary_factor) rope_parameters.partial_rotary_factor = 1;  // all of a head
     delta.complete_from(file);
   }
+  void complete_in(gguf_keys& keys) const { delta.complete_in(keys, num_hidden_layers); }
   std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, true); }
   TextModelOptions<> text_model() const;

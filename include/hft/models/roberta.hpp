@@ -19,6 +19,7 @@ struct RobertaConfig : EncoderConfig {
   }
   void check() const { EncoderConfig::check(model_type, true); }
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const;
   TextModelOptions<> text_model() const {
     auto o = EncoderConfig::text_model("RobertaModel");
     o.embeddings.positions_skip_padding = true;
@@ -61,10 +62,21 @@ HFT_INLINE void RobertaConfig::complete_from(const gguf_file& file) {
     max_position_embeddings += *pad_token_id + 1;
   complete_labels_from(file, id2label.names);
 }
+HFT_INLINE void RobertaConfig::complete_in(gguf_keys& keys) const {
+  EncoderConfig::complete_in(keys);
+  const isize left_out = isize(pad_token_id.value_or(-1)) + 1;
+  keys.number("context_length", std::max<isize>(max_position_embeddings - left_out, 1));
+  if (!id2label.names.empty()) keys.texts("classifier.output_labels", id2label.names);
+  keys.text("tokenizer.ggml.model", "gpt2");  // which tells it from BERT
+}
 #endif  // HFT_DEFINES
 
 /// transformers.XLMRobertaConfig.
 struct XLMRobertaConfig : RobertaConfig {
+  void complete_in(gguf_keys& keys) const {
+    RobertaConfig::complete_in(keys);
+    keys.text("tokenizer.ggml.model", "t5");
+  }
   static constexpr const char* model_type = "xlm-roberta";
   static constexpr const char* class_prefix = "XLMRoberta";
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include <hft/io/safetensors_writer.hpp>
 #include <hft/linkage.hpp>
+#include <hft/log.hpp>
 #include <hft/models/any_config.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
@@ -115,17 +117,26 @@ HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id 
 HFT_INLINE_ONCE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
                                 std::optional<dtype_id> own, const GenerationConfig* generation,
                                 const std::filesystem::path& folder, const SaveOptions& options) {
-  if (!own) {  // the format of the largest weight, if it is a scalar one
+  std::set<std::string_view> blocks;  // formats that safetensors has not
+  if (!own) {                         // the format of the largest weight, if it is a scalar one
     isize largest = 0;
     own = dtype_id::f32;
     for_each_parameter(model, [&](const std::string&, parameter& p) {
       if (p.size() > largest) largest = p.size(), own = p.format();
+      if (info(p.format()).block > 1) blocks.insert(name(p.format()));
     });
     if (info(*own).block > 1) own = dtype_id::f32;
   }
   const dtype_id dtype = options.dtype.value_or(*own);
   if (info(dtype).block > 1 || !info(dtype).floating)
     throw value_error("save_pretrained", "dtype", "f32, f16 or bf16", std::string(name(dtype)));
+  if (!options.dtype && !blocks.empty()) {
+    std::string names;
+    for (const auto format : blocks) names.append(names.empty() ? "" : ", ").append(format);
+    log_message(log_level::warning, folder.string(),
+                joined("safetensors have no blocks: weights in ", names, " are written as ", name(dtype),
+                       "; save_gguf keeps them"));
+  }
   save_weights(folder, dtype, options.max_shard_size, config.info().names, model);
   json object = written_fields(config.ref());
   for (const auto& [name, value] : config.other_fields.get_ref<const json::object_t&>())

@@ -35,8 +35,8 @@ void take_from_slice(std::byte* piece, const std::byte* slice, const stack_rule:
 void put_in_slice(std::byte* slice, const std::byte* piece, const stack_rule::layout& l, isize rows, isize cols,
                   std::size_t bytes);
 
-/// The inverse of unstack, of tensors of one dtype: in the place of the first piece of a stack the whole of it. A piece
-/// without bytes is zeros; a tensor of which nothing has bytes is left out.
+/// The inverse of unstack, of pieces of one dtype, blocks only where they lie together: in the place of the first piece
+/// of a stack the whole of it. A piece without bytes is zeros; a tensor of which nothing has bytes is left out.
 std::vector<stored_tensor> stack(std::vector<stored_tensor> tensors, std::span<const stack_rule> rules,
                                  std::string_view prefix);
 
@@ -123,7 +123,7 @@ inline stored_tensor put_together(std::string name, const std::vector<std::pair<
   if (layout.transposed) std::swap(whole.shape[0], whole.shape[1]);
   whole.shape.insert(whole.shape.begin(), slices);
   const std::size_t element = std::size_t(info(first.dtype).bytes);
-  const std::size_t slice = std::size_t(whole.numel() / slices) * element;
+  const std::size_t slice = std::size_t(storage_bytes(first.dtype, whole.shape).value_or(0)) / std::size_t(slices);
   auto bytes = std::make_shared<std::vector<std::byte>>(std::size_t(slices) * slice);
   bool any = false;
   for (const auto& [piece, place] : pieces) {
@@ -133,8 +133,16 @@ inline stored_tensor put_together(std::string name, const std::vector<std::pair<
     if (piece.bytes.empty()) continue;
     any = true;
     const isize rows = piece.shape[0], cols = piece.numel() / std::max<isize>(rows, 1);
-    put_in_slice(bytes->data() + std::size_t(place.at) * slice, piece.bytes.data(),
-                 layout_of_rank(place.stored, piece.shape.size()), rows, cols, element);
+    std::byte* to = bytes->data() + std::size_t(place.at) * slice;
+    const auto stored = layout_of_rank(place.stored, piece.shape.size());
+    if (piece.dtype == first.dtype && stored.together())  // of blocks, too
+      std::memcpy(to + slice / std::size_t(stored.parts) * std::size_t(stored.part), piece.bytes.data(),
+                  piece.bytes.size());
+    else if (piece.dtype == first.dtype && info(first.dtype).block == 1)
+      put_in_slice(to, piece.bytes.data(), stored, rows, cols, element);
+    else
+      throw unsupported_error("stack", cat("tensor ", quote_text(piece.name)), std::string(hft::name(first.dtype)),
+                              std::string(hft::name(piece.dtype)));
   }
   if (any) whole.bytes = *bytes, whole.owner = std::move(bytes);
   return whole;

@@ -136,6 +136,11 @@ struct T5Config {
   /// Whether a file's layers each have their own bias of positions.
   static bool gguf_is_umt5(const gguf_file& file) { return file.find_tensor("enc.blk.1.attn_rel_b.weight") != nullptr; }
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const {
+    keys.number("context_length", 512);  // of llama.cpp's; the model has no limit
+    keys.number("attention.value_length", d_kv);
+    keys.real("attention.layer_norm_epsilon", layer_norm_epsilon);
+  }
   static constexpr std::pair<std::string_view, std::string_view> gguf_classes[] = {{"t5encoder", "EncoderModel"}};
   static constexpr name_tables names{.base_model_prefix = "",
                                      .prefixes = prefixes,

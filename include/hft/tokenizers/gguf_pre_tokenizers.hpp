@@ -59,18 +59,20 @@ inline constexpr std::string_view deepseek_llm[] = {
 
 }  // namespace gguf_cuts
 
-inline gguf_pre_tokenizer find_gguf_pre_tokenizer(std::string_view pre, const std::string& where) {
+struct named_gguf_pre_tokenizer {
+  std::string_view name;
+  gguf_pre_tokenizer value;
+};
+
+/// All that are known; of several names for one the first is the one to write.
+inline std::span<const named_gguf_pre_tokenizer> gguf_pre_tokenizers() {
   using namespace gguf_cuts;
   using digits = gguf_pre_tokenizer::digits;
   static constexpr gguf_pre_tokenizer gpt2{}, digits_gpt2{.numbers = digits::one_by_one_first},
       llama{.cuts = llama3, .ignore_merges = true, .add_bos = true}, llama_plain{.cuts = llama3}, qwen{.cuts = qwen2},
       qwen_nfc{.cuts = qwen2, .nfc = true}, glm{.cuts = llama3, .ignore_merges = true}, o200k{.cuts = gpt4o},
       deepseek3{.cuts = deepseek_v3}, bailingmoe{.cuts = bailing};
-  struct known {
-    std::string_view name;
-    gguf_pre_tokenizer value;
-  };
-  static constexpr known table[] = {
+  static constexpr named_gguf_pre_tokenizer table[] = {
       {"gpt-2", gpt2},
       {"gpt2", gpt2},
       {"default", gpt2},
@@ -138,8 +140,12 @@ inline gguf_pre_tokenizer find_gguf_pre_tokenizer(std::string_view pre, const st
       {"bailingmoe2", bailingmoe},
       {"llada-moe", bailingmoe},
   };
+  return table;
+}
+
+inline gguf_pre_tokenizer find_gguf_pre_tokenizer(std::string_view pre, const std::string& where) {
   std::string names;
-  for (const auto& k : table) {
+  for (const auto& k : gguf_pre_tokenizers()) {
     if (k.name == pre) return k.value;
     names.append(names.empty() ? "" : ", ").append(k.name);
   }
