@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(weights_and_config_survive) {
           BOOST_TEST(std::equal(a[i].bytes.begin(), a[i].bytes.end(), b[i].bytes.begin(), b[i].bytes.end()));
       }
     }
-  BOOST_TEST(folders == 662);
+  BOOST_TEST(folders == 671);
 }
 
 BOOST_AUTO_TEST_CASE(what_generates_nothing_has_no_settings_of_generation) {

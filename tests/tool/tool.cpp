@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
         BOOST_TEST(result.tensors().size() == gradients + 1);  // a tied pair once
     }
   }
-  BOOST_TEST(files == 182);
+  BOOST_TEST(files == 189);
 }
 
 BOOST_AUTO_TEST_CASE(forward_gives_transformers_outputs) {

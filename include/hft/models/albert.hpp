@@ -49,7 +49,6 @@ struct AlbertConfig : EncoderConfig {
   static constexpr name_tables names{
       .base_model_prefix = "albert", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using AlbertModel = PreTrainedModel<AlbertConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -16,7 +16,6 @@ struct ApertusConfig : DecoderConfig {
 
   ApertusConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_decoder(plain(), model_type); }
 
   AttentionOptions attention(isize layer) const;
@@ -53,10 +52,8 @@ using ApertusBlock = TransformerBlock<RMSNorm<B>, SelfAttention<B, rope>, Traine
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ApertusModel = DecoderModel<ApertusConfig, ApertusBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ApertusForCausalLM = CausalLM<ApertusConfig, ApertusBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ApertusForTokenClassification =
     DecoderForTokenClassification<ApertusConfig, ApertusBlock, RMSNorm, build<W, D, L, S>>;

@@ -19,7 +19,6 @@ struct ArceeConfig : DecoderConfig {
 
   ArceeConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -31,17 +30,13 @@ using ArceeBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, rope>, MLP<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ArceeModel = DecoderModel<ArceeConfig, ArceeBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ArceeForCausalLM = CausalLM<ArceeConfig, ArceeBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ArceeForSequenceClassification =
     DecoderForSequenceClassification<ArceeConfig, ArceeBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ArceeForTokenClassification = DecoderForTokenClassification<ArceeConfig, ArceeBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ArceeForQuestionAnswering = DecoderForQuestionAnswering<ArceeConfig, ArceeBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -19,7 +19,6 @@ struct BartConfig : Seq2SeqConfig {
     return o;
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BartModel = PreTrainedModel<BartConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -36,7 +36,6 @@ struct BertConfig : EncoderConfig {
                                      .may_be_left = may_be_left,
                                      .class_suffixes = class_suffixes};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BertModel = PreTrainedModel<BertConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -56,7 +56,6 @@ struct BigBirdConfig : EncoderConfig {
                                      .ignored = BertConfig::ignored,
                                      .may_be_left = BertConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BigBirdModel = PreTrainedModel<BigBirdConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -51,17 +51,13 @@ struct BioGptConfig {
                                         {"lm_head", "output_projection"}};
   static constexpr name_tables names{.base_model_prefix = "biogpt", .rules = rules};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BioGptModel = DecoderModel<BioGptConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BioGptForCausalLM = CausalLM<BioGptConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BioGptForSequenceClassification =
     DecoderForSequenceClassification<BioGptConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BioGptForTokenClassification =
     DecoderForTokenClassification<BioGptConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;

@@ -21,7 +21,6 @@ struct BitNetConfig : DecoderConfig {
 
   BitNetConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_decoder(*this, model_type); }
 
   /// llama.cpp computes what it calls BitNet with a SiLU, as the first models were.
@@ -32,10 +31,8 @@ struct BitNetConfig : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BitNetModel = DecoderModel<BitNetConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BitNetForCausalLM = CausalLM<BitNetConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

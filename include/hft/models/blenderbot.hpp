@@ -30,7 +30,6 @@ struct BlenderbotConfig : Seq2SeqConfig {
   }
   void check() const { Seq2SeqConfig::check(model_type); }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BlenderbotModel = PreTrainedModel<BlenderbotConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -24,7 +24,6 @@ struct BlenderbotSmallConfig : Seq2SeqConfig {
   }
   void check() const { Seq2SeqConfig::check(model_type); }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BlenderbotSmallModel = PreTrainedModel<BlenderbotSmallConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

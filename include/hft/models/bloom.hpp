@@ -31,7 +31,6 @@ struct BloomConfig {
   static constexpr const char* class_prefix = "Bloom";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_divides(model_type, "n_head", n_head, "hidden_size", hidden_size); }
 
   AttentionOptions attention(isize layer) const;
@@ -65,18 +64,14 @@ using BloomBlock = TransformerBlock<LayerNorm<B>, FusedSelfAttention<B, alibi>, 
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BloomModel = DecoderModel<BloomConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BloomForCausalLM = CausalLM<BloomConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BloomForSequenceClassification =
     DecoderForSequenceClassification<BloomConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BloomForTokenClassification =
     DecoderForTokenClassification<BloomConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BloomForQuestionAnswering = DecoderForQuestionAnswering<BloomConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
 

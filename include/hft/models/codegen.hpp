@@ -14,17 +14,14 @@ struct CodeGenConfig : GPTJConfig {
   static constexpr const char* class_prefix = "CodeGen";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
   TextModelOptions<> text_model() const;
 
   static constexpr std::string_view ignored[] = {"*.attn.causal_mask", "*.attn.embed_positions"};
   static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CodeGenModel = DecoderModel<CodeGenConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CodeGenForCausalLM = CausalLM<CodeGenConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
 

@@ -17,7 +17,6 @@ struct CohereConfig : DecoderConfig {
 
   CohereConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
   /// The weights of heads' norms are ones.
   bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream& random,
@@ -34,10 +33,8 @@ struct CohereConfig : DecoderConfig {
                                      .gguf_architecture = "command-r",
                                      .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CohereModel = DecoderModel<CohereConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CohereForCausalLM = CausalLM<CohereConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;
 

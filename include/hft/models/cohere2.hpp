@@ -22,7 +22,6 @@ struct Cohere2Config : DecoderConfig {
 
   Cohere2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool slides(isize layer) const {
@@ -40,10 +39,8 @@ struct Cohere2Config : DecoderConfig {
   static constexpr name_tables names{
       .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Cohere2Model = DecoderModel<Cohere2Config, StableLmBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Cohere2ForCausalLM = CausalLM<Cohere2Config, StableLmBlock, LayerNorm, build<W, D, L, S>>;
 

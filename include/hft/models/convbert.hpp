@@ -50,7 +50,6 @@ struct ConvBertConfig : EncoderConfig {
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
   static constexpr name_tables names{.base_model_prefix = "convbert", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ConvBertModel = PreTrainedModel<ConvBertConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -20,7 +20,6 @@ struct Data2VecTextConfig : RobertaConfig {
   static constexpr name_tables names{
       .base_model_prefix = "data2vec_text", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Data2VecTextModel = PreTrainedModel<Data2VecTextConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -68,7 +68,6 @@ struct DebertaConfig : DebertaFields {
   static constexpr auto rules = joined_rules(v1_rules, own_rules, layer_rules, mixer_rules, BertConfig::head_rules);
   static constexpr name_tables names{.base_model_prefix = "deberta", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DebertaModel = PreTrainedModel<DebertaConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -32,7 +32,6 @@ struct DebertaV2Config : DebertaFields {
   static constexpr auto rules = joined_rules(v2_rules, own_rules, layer_rules, mixer_rules, BertConfig::head_rules);
   static constexpr name_tables names{.base_model_prefix = "deberta", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DebertaV2Model = PreTrainedModel<DebertaV2Config, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -32,13 +32,10 @@ struct DeepseekV2Config : LatentConfig {
   ExpertsOptions experts() const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV2Model = DecoderModel<DeepseekV2Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV2ForCausalLM = CausalLM<DeepseekV2Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV2ForSequenceClassification =
     DecoderForSequenceClassification<DeepseekV2Config, LatentBlock, RMSNorm, build<W, D, L, S>>;

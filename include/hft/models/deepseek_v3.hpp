@@ -24,7 +24,6 @@ struct DeepseekV3Config : LatentConfig {
 
   DeepseekV3Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_latent(*this, attention(0), experts(), model_type); }
 
   void complete_from(const gguf_file& file) {
@@ -35,17 +34,13 @@ struct DeepseekV3Config : LatentConfig {
   ExpertsOptions experts() const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV3Model = DecoderModel<DeepseekV3Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV3ForCausalLM = CausalLM<DeepseekV3Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV3ForSequenceClassification =
     DecoderForSequenceClassification<DeepseekV3Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV3ForTokenClassification =
     DecoderForTokenClassification<DeepseekV3Config, LatentBlock, RMSNorm, build<W, D, L, S>>;

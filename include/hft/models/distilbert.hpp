@@ -27,7 +27,6 @@ struct DistilBertConfig {
   static constexpr const char* class_prefix = "DistilBert";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   isize max_positions() const { return max_position_embeddings; }
@@ -58,7 +57,6 @@ struct DistilBertConfig {
                                         {"decoder", "vocab_projector"}};
   static constexpr name_tables names{.base_model_prefix = "distilbert", .rules = rules};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DistilBertModel = PreTrainedModel<DistilBertConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -40,7 +40,6 @@ struct ElectraConfig : EncoderConfig {
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
   static constexpr name_tables names{.base_model_prefix = "electra", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ElectraModel = PreTrainedModel<ElectraConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -28,7 +28,6 @@ struct ErnieConfig : EncoderConfig {
                                      .ignored = BertConfig::ignored,
                                      .may_be_left = BertConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ErnieModel = PreTrainedModel<ErnieConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

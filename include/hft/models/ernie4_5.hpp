@@ -16,16 +16,13 @@ struct Ernie4_5Config : DecoderConfig {
 
   Ernie4_5Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Ernie4_5Model = DecoderModel<Ernie4_5Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Ernie4_5ForCausalLM = CausalLM<Ernie4_5Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

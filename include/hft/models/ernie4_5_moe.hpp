@@ -23,7 +23,6 @@ struct Ernie4_5_MoeConfig : DecoderConfig {
 
   Ernie4_5_MoeConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool sparse(isize layer) const;
@@ -45,10 +44,8 @@ struct Ernie4_5_MoeConfig : DecoderConfig {
                                      .gguf_architecture = "ernie4_5-moe",
                                      .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Ernie4_5_MoeModel = DecoderModel<Ernie4_5_MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Ernie4_5_MoeForCausalLM = CausalLM<Ernie4_5_MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 

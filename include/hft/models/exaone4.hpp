@@ -25,7 +25,6 @@ struct Exaone4Config : DecoderConfig {
 
   Exaone4Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool slides(isize layer) const {
@@ -35,21 +34,16 @@ struct Exaone4Config : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4Model = DecoderModel<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4ForCausalLM = CausalLM<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4ForSequenceClassification =
     DecoderForSequenceClassification<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4ForTokenClassification =
     DecoderForTokenClassification<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4ForQuestionAnswering = DecoderForQuestionAnswering<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -37,7 +37,6 @@ struct FalconConfig {
   static constexpr const char* class_prefix = "Falcon";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   /// Heads of keys that there are.
@@ -71,21 +70,16 @@ struct FalconConfig {
   static constexpr name_tables names{
       .base_model_prefix = "transformer", .rules = rules, .gguf = gguf_names, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconModel = DecoderModel<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconForCausalLM = CausalLM<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconForSequenceClassification =
     DecoderForSequenceClassification<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconForTokenClassification =
     DecoderForTokenClassification<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconForQuestionAnswering =
     DecoderForQuestionAnswering<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;

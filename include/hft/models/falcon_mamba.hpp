@@ -13,7 +13,6 @@ struct FalconMambaConfig : MambaConfig {
   static constexpr const char* class_prefix = "FalconMamba";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_mamba(*this, model_type); }
 
   TextModelOptions<ResidualBlockOptions<MambaMixerOptions>> text_model() const;
@@ -28,10 +27,8 @@ struct FalconMambaConfig : MambaConfig {
                                      .gguf_architecture = "mamba",
                                      .gguf_told = gguf_normalises_steps};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconMambaModel = DecoderModel<FalconMambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconMambaForCausalLM = CausalLM<FalconMambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -36,7 +36,6 @@ struct FNetConfig : EncoderConfig {
   static constexpr name_tables names{
       .base_model_prefix = "fnet", .rules = rules, .ignored = ignored, .may_be_left = BertConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FNetModel = PreTrainedModel<FNetConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

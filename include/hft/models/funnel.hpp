@@ -70,7 +70,6 @@ class WithoutDecoder : public Base {
   static constexpr const char* class_suffix = "BaseModel";
   using Base::Base;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FunnelModel = PreTrainedModel<FunnelConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

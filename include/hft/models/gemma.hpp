@@ -24,7 +24,6 @@ struct GemmaConfig : DecoderConfig {
 
   GemmaConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -47,14 +46,11 @@ TextModelOptions<> gemma_model(const Config& c) {
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GemmaModel = DecoderModel<GemmaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GemmaForCausalLM = CausalLM<GemmaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GemmaForSequenceClassification =
     DecoderForSequenceClassification<GemmaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GemmaForTokenClassification = DecoderForTokenClassification<GemmaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

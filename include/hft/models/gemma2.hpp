@@ -29,7 +29,6 @@ struct Gemma2Config : GemmaConfig {
 
   Gemma2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 2); }
@@ -47,17 +46,13 @@ struct Gemma2Config : GemmaConfig {
     query_pre_attn_scalar = num_hidden_layers == layers_of_largest ? hidden_size / num_attention_heads : head_size();
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma2Model = DecoderModel<Gemma2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma2ForCausalLM = CausalLM<Gemma2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma2ForSequenceClassification =
     DecoderForSequenceClassification<Gemma2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma2ForTokenClassification =
     DecoderForTokenClassification<Gemma2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;

@@ -28,7 +28,6 @@ struct Gemma3TextConfig : Gemma2Config {
 
   Gemma3TextConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, sliding_window_pattern); }
@@ -41,13 +40,10 @@ struct Gemma3TextConfig : Gemma2Config {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma3TextModel = DecoderModel<Gemma3TextConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma3ForCausalLM = CausalLM<Gemma3TextConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma3TextForSequenceClassification =
     DecoderForSequenceClassification<Gemma3TextConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;

@@ -20,7 +20,6 @@ struct GlmConfig : DecoderConfig {
 
   GlmConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   RopeScaling rope() const { return DecoderConfig::rope(0.5); }
@@ -33,13 +32,10 @@ using GlmBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, rope>, FusedGatedMLP<
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GlmModel = DecoderModel<GlmConfig, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GlmForCausalLM = CausalLM<GlmConfig, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GlmForSequenceClassification = DecoderForSequenceClassification<GlmConfig, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GlmForTokenClassification = DecoderForTokenClassification<GlmConfig, GlmBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -14,17 +14,13 @@ struct Glm4Config : GlmConfig {
 
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Glm4Model = DecoderModel<Glm4Config, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Glm4ForCausalLM = CausalLM<Glm4Config, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Glm4ForSequenceClassification =
     DecoderForSequenceClassification<Glm4Config, GlmBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Glm4ForTokenClassification = DecoderForTokenClassification<Glm4Config, GlmBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -44,7 +44,6 @@ struct GPT2Config {
   static constexpr const char* class_prefix = "GPT2";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   isize inner() const { return n_inner.value_or(4 * n_embd); }
@@ -95,20 +94,15 @@ using GPT2Block = PreNormBlock<LayerNorm<B>, FusedSelfAttention<B, no_positions>
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2Model = DecoderModel<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2LMHeadModel = CausalLM<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2ForSequenceClassification =
     DecoderForSequenceClassification<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2ForTokenClassification = DecoderForTokenClassification<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2ForQuestionAnswering = DecoderForQuestionAnswering<GPT2Config, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPT2DoubleHeadsModel =
     PreTrainedModel<GPT2Config, DoubleHeadsModel<TextModel<GPT2Block, LayerNorm, build<W, D, L, S>>>>;

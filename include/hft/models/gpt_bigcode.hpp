@@ -49,17 +49,13 @@ struct GPTBigCodeConfig : GPT2Config {
                                      .gguf_architecture = "starcoder",
                                      .ignored = GPT2Config::ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTBigCodeModel = DecoderModel<GPTBigCodeConfig, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTBigCodeForCausalLM = CausalLM<GPTBigCodeConfig, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTBigCodeForSequenceClassification =
     DecoderForSequenceClassification<GPTBigCodeConfig, GPT2Block, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTBigCodeForTokenClassification =
     DecoderForTokenClassification<GPTBigCodeConfig, GPT2Block, LayerNorm, build<W, D, L, S>>;

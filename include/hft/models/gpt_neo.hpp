@@ -31,7 +31,6 @@ struct GPTNeoConfig {
   static constexpr const char* class_prefix = "GPTNeo";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(const std::string& kind, isize layer) const;
@@ -59,21 +58,16 @@ struct GPTNeoConfig {
   static constexpr std::string_view ignored[] = {"*.attn.attention.bias", "*.attn.attention.masked_bias"};  // the mask
   static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoModel = DecoderModel<GPTNeoConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoForCausalLM = CausalLM<GPTNeoConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoForSequenceClassification =
     DecoderForSequenceClassification<GPTNeoConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoForTokenClassification =
     DecoderForTokenClassification<GPTNeoConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoForQuestionAnswering = DecoderForQuestionAnswering<GPTNeoConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
 

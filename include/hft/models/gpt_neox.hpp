@@ -19,7 +19,6 @@ struct GPTNeoXConfig : DecoderConfig {
 
   GPTNeoXConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   RopeScaling rope() const { return DecoderConfig::rope(0.25); }
@@ -50,18 +49,14 @@ using GPTNeoXBlock = TransformerBlock<LayerNorm<B>, FusedSelfAttention<B, rope>,
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoXModel = DecoderModel<GPTNeoXConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoXForCausalLM = CausalLM<GPTNeoXConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoXForSequenceClassification =
     DecoderForSequenceClassification<GPTNeoXConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoXForTokenClassification =
     DecoderForTokenClassification<GPTNeoXConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTNeoXForQuestionAnswering =
     DecoderForQuestionAnswering<GPTNeoXConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;

@@ -24,7 +24,6 @@ struct GptOssConfig : DecoderConfig {
 
   GptOssConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -56,17 +55,13 @@ struct GptOssConfig : DecoderConfig {
                                      .gguf_pairs = false,
                                      .gguf_architecture = "gpt-oss"};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GptOssModel = DecoderModel<GptOssConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GptOssForCausalLM = CausalLM<GptOssConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GptOssForSequenceClassification =
     DecoderForSequenceClassification<GptOssConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GptOssForTokenClassification =
     DecoderForTokenClassification<GptOssConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;

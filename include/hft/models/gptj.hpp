@@ -30,7 +30,6 @@ struct GPTJConfig {
   static constexpr const char* class_prefix = "GPTJ";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -55,17 +54,13 @@ struct GPTJConfig {
   static constexpr std::string_view ignored[] = {"*.attn.bias", "*.attn.masked_bias", "*.attn.embed_positions"};
   static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTJModel = DecoderModel<GPTJConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTJForCausalLM = CausalLM<GPTJConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTJForSequenceClassification =
     DecoderForSequenceClassification<GPTJConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GPTJForQuestionAnswering = DecoderForQuestionAnswering<GPTJConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
 

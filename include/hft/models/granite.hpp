@@ -22,10 +22,8 @@ struct GraniteConfig : LlamaConfig {
     return o;
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GraniteModel = DecoderModel<GraniteConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GraniteForCausalLM = CausalLM<GraniteConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -20,7 +20,6 @@ struct GraniteMoeConfig : DecoderConfig {
   static constexpr const char* class_prefix = "GraniteMoe";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -44,10 +43,8 @@ struct GraniteMoeConfig : DecoderConfig {
     attention_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GraniteMoeModel = DecoderModel<GraniteMoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GraniteMoeForCausalLM = CausalLM<GraniteMoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 

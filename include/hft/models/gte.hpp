@@ -44,7 +44,6 @@ struct GteConfig : RotaryEncoderConfig {
   static constexpr name_tables names{
       .base_model_prefix = "gte", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using GteModel = PreTrainedModel<GteConfig, RotaryEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

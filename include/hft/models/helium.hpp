@@ -16,23 +16,18 @@ struct HeliumConfig : DecoderConfig {
 
   HeliumConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HeliumModel = DecoderModel<HeliumConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HeliumForCausalLM = CausalLM<HeliumConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HeliumForSequenceClassification =
     DecoderForSequenceClassification<HeliumConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HeliumForTokenClassification =
     DecoderForTokenClassification<HeliumConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;

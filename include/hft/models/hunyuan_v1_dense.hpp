@@ -17,7 +17,6 @@ struct HunYuanDenseV1Config : DecoderConfig {
 
   HunYuanDenseV1Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const { check_decoder(*this, model_type); }
 
   RopeScaling rope() const;
@@ -32,13 +31,10 @@ struct HunYuanDenseV1Config : DecoderConfig {
                                      .gguf_architecture = "hunyuan-dense",
                                      .ignored = LlamaConfig::ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HunYuanDenseV1Model = DecoderModel<HunYuanDenseV1Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HunYuanDenseV1ForCausalLM = CausalLM<HunYuanDenseV1Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HunYuanDenseV1ForSequenceClassification =
     DecoderForSequenceClassification<HunYuanDenseV1Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;

@@ -43,7 +43,6 @@ struct JambaConfig : SparseConfig {
 
   JambaConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file);
@@ -56,13 +55,10 @@ struct JambaConfig : SparseConfig {
     return initialise_states(path, shape, values);
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using JambaModel = DecoderModel<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using JambaForCausalLM = CausalLM<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using JambaForSequenceClassification =
     DecoderForSequenceClassification<JambaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;

@@ -45,7 +45,6 @@ struct JinaEmbeddingsV3Config : RotaryEncoderConfig {
                                      .ignored = ignored,
                                      .may_be_left = RobertaConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using JinaEmbeddingsV3Model = PreTrainedModel<JinaEmbeddingsV3Config, RotaryEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

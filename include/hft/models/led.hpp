@@ -18,7 +18,6 @@ struct LEDConfig : Seq2SeqConfig {
 
   LEDConfig() { style = {.where = "LEDModel", .first_position = 0}; }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   BackboneOptions<GlobalEmbeddingsOptions, BlockOptions> encoder() const;

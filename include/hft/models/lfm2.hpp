@@ -40,7 +40,6 @@ struct Lfm2Config : DecoderConfig {
 
   Lfm2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file);
@@ -50,10 +49,8 @@ struct Lfm2Config : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Lfm2Model = DecoderModel<Lfm2Config, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Lfm2ForCausalLM = CausalLM<Lfm2Config, HybridBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -37,7 +37,6 @@ struct LlamaConfig {
   static constexpr const char* class_prefix = "Llama";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   constexpr isize key_value_heads() const { return num_key_value_heads.value_or(num_attention_heads); }
@@ -73,17 +72,13 @@ struct LlamaConfig {
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaModel = DecoderModel<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForCausalLM = CausalLM<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForSequenceClassification =
     DecoderForSequenceClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForTokenClassification = DecoderForTokenClassification<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LlamaForQuestionAnswering = DecoderForQuestionAnswering<LlamaConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -51,7 +51,6 @@ struct Llama4TextConfig : DecoderConfig {
 
   Llama4TextConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file);
@@ -69,10 +68,8 @@ struct Llama4TextConfig : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Llama4TextModel = DecoderModel<Llama4TextConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Llama4ForCausalLM = CausalLM<Llama4TextConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -34,7 +34,6 @@ struct LongformerConfig : EncoderConfig {
                                      .ignored = RobertaConfig::ignored,
                                      .may_be_left = RobertaConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using LongformerModel = PreTrainedModel<LongformerConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

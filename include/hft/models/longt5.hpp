@@ -18,7 +18,6 @@ struct LongT5Config : T5Config {
   static constexpr const char* class_prefix = "LongT5";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   TextModelOptions<> encoder() const;

@@ -22,13 +22,11 @@ struct M2M100Config : Seq2SeqConfig {
     attention_dropout = 0.1;
     scale_embedding = true;
   }
-  /// Throws config_error for values that do not fit each other.
   void check() const {
     if (d_model < 4) throw config_error(model_type, "d_model", "at least 4", detail::joined(d_model));
     Seq2SeqConfig::check(model_type);
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using M2M100Model = PreTrainedModel<M2M100Config, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

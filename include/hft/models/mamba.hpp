@@ -49,7 +49,6 @@ struct MambaConfig {
   static constexpr const char* class_prefix = "Mamba";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   isize intermediate_size() const { return expand * hidden_size; }
@@ -119,7 +118,6 @@ using MambaBlock = ResidualBlock<RMSNorm<B>, MambaMixer<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MambaModel = DecoderModel<MambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MambaForCausalLM = CausalLM<MambaConfig, MambaBlock, RMSNorm, build<W, D, L, S>>;
 

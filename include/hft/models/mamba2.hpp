@@ -26,7 +26,6 @@ struct Mamba2Config : MambaConfig {
 
   Mamba2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   TextModelOptions<ResidualBlockOptions<Mamba2MixerOptions>> text_model() const;
@@ -49,7 +48,6 @@ using Mamba2Block = ResidualBlock<RMSNorm<B>, Mamba2Mixer<B>>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Mamba2Model = DecoderModel<Mamba2Config, Mamba2Block, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Mamba2ForCausalLM = CausalLM<Mamba2Config, Mamba2Block, RMSNorm, build<W, D, L, S>>;
 

@@ -24,7 +24,6 @@ struct MarianConfig : Seq2SeqConfig {
     eos_token_id = forced_eos_token_id = 0;
   }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   isize decoder_vocabulary() const { return decoder_vocab_size.value_or(vocab_size); }
@@ -47,7 +46,6 @@ struct MarianConfig : Seq2SeqConfig {
       {"ForConditionalGeneration", "MTModel"}};
   static constexpr name_tables names{.rules = rules, .ignored = ignored, .class_suffixes = class_suffixes};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MarianModel = PreTrainedModel<MarianConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

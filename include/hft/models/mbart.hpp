@@ -17,7 +17,6 @@ struct MBartConfig : BartConfig {
   void check() const { Seq2SeqConfig::check(model_type); }
   ClassifierOptions classifier() const { return Seq2SeqConfig::classifier(); }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MBartModel = PreTrainedModel<MBartConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

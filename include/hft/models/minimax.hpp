@@ -35,7 +35,6 @@ struct MiniMaxConfig : MixtralConfig {
                                      .ignored = ignored};
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file);
@@ -43,21 +42,16 @@ struct MiniMaxConfig : MixtralConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxModel = DecoderModel<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForCausalLM = CausalLM<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForSequenceClassification =
     DecoderForSequenceClassification<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForTokenClassification =
     DecoderForTokenClassification<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxForQuestionAnswering = DecoderForQuestionAnswering<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 

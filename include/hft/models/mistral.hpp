@@ -25,21 +25,16 @@ struct MistralConfig : LlamaConfig {
   void fields(field_visitor& v);
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralModel = DecoderModel<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralForCausalLM = CausalLM<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralForSequenceClassification =
     DecoderForSequenceClassification<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralForTokenClassification =
     DecoderForTokenClassification<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralForQuestionAnswering = DecoderForQuestionAnswering<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

@@ -19,7 +19,6 @@ struct MixtralConfig : DecoderConfig {
 
   MixtralConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -47,21 +46,16 @@ struct MixtralConfig : DecoderConfig {
                                      .gguf_architecture = "llama",
                                      .gguf_told = gguf_has_experts};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralModel = DecoderModel<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralForCausalLM = CausalLM<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralForSequenceClassification =
     DecoderForSequenceClassification<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralForTokenClassification =
     DecoderForTokenClassification<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MixtralForQuestionAnswering = DecoderForQuestionAnswering<MixtralConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 

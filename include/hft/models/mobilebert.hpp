@@ -43,7 +43,6 @@ struct MobileBertConfig : EncoderConfig {
   static constexpr name_tables names{
       .base_model_prefix = "mobilebert", .rules = rules, .ignored = ignored, .may_be_left = BertConfig::may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MobileBertModel = PreTrainedModel<MobileBertConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

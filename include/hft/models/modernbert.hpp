@@ -40,7 +40,6 @@ struct ModernBertConfig {
 
   ModernBertConfig() { rope_parameters.full_attention.rope_theta = 160000; }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
   f64 initial_deviation(std::string_view path) const;
 
@@ -86,7 +85,6 @@ struct ModernBertConfig {
                                      .gguf_class = "Model",
                                      .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ModernBertModel = PreTrainedModel<ModernBertConfig, RotaryEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

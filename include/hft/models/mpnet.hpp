@@ -34,7 +34,6 @@ struct MPNetConfig : RobertaConfig {
   static constexpr name_tables names{
       .base_model_prefix = "mpnet", .rules = rules, .ignored = ignored, .may_be_left = may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MPNetModel = PreTrainedModel<MPNetConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

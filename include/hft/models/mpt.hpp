@@ -78,20 +78,15 @@ struct MptConfig {
                                         {"norm", "norm_f"}};
   static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .gguf = gguf_decoder_names};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MptModel = DecoderModel<MptConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MptForCausalLM = CausalLM<MptConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MptForSequenceClassification =
     DecoderForSequenceClassification<MptConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MptForTokenClassification = DecoderForTokenClassification<MptConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MptForQuestionAnswering = DecoderForQuestionAnswering<MptConfig, BloomBlock, LayerNorm, build<W, D, L, S>>;
 

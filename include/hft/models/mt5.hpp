@@ -30,7 +30,6 @@ struct MT5Config : T5Config {
     return {.head = {.hidden_size = d_model, .vocab_size = vocab_size, .tied = true}};
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MT5Model = PreTrainedModel<MT5Config, detail::T5Base<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

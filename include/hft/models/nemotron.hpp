@@ -17,7 +17,6 @@ struct NemotronConfig : DecoderConfig {
 
   NemotronConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   RopeScaling rope() const { return DecoderConfig::rope(0.5); }
@@ -32,21 +31,16 @@ struct NemotronConfig : DecoderConfig {
                                      .gguf_pairs = false,
                                      .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NemotronModel = DecoderModel<NemotronConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NemotronForCausalLM = CausalLM<NemotronConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NemotronForSequenceClassification =
     DecoderForSequenceClassification<NemotronConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NemotronForTokenClassification =
     DecoderForTokenClassification<NemotronConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NemotronForQuestionAnswering =
     DecoderForQuestionAnswering<NemotronConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;

@@ -44,7 +44,6 @@ struct NomicBertConfig : RotaryEncoderConfig {
                                      .ignored = ignored,
                                      .may_be_left = may_be_left};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using NomicBertModel = PreTrainedModel<NomicBertConfig, RotaryEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

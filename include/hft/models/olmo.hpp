@@ -16,7 +16,6 @@ struct OlmoConfig : DecoderConfig {
 
   OlmoConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_in(gguf_keys& keys) const { keys.real("attention.layer_norm_epsilon", 1e-5); }
@@ -29,10 +28,8 @@ using OlmoBlock = PreNormBlock<LayerNorm<B>, SelfAttention<B, rope>, GatedMLP<B>
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoModel = DecoderModel<OlmoConfig, OlmoBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoForCausalLM = CausalLM<OlmoConfig, OlmoBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoForSequenceClassification =
     DecoderForSequenceClassification<OlmoConfig, OlmoBlock, LayerNorm, build<W, D, L, S>>;

@@ -27,19 +27,15 @@ struct Olmo2Config : DecoderConfig {
 
   Olmo2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo2Model = DecoderModel<Olmo2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo2ForCausalLM = CausalLM<Olmo2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo2ForSequenceClassification =
     DecoderForSequenceClassification<Olmo2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;

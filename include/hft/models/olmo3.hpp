@@ -23,7 +23,6 @@ struct Olmo3Config : Olmo2Config {
 
   Olmo3Config() { rope_parameters.full_attention.rope_theta = rope_parameters.sliding_attention.rope_theta = 5e5; }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -36,13 +35,10 @@ struct Olmo3Config : Olmo2Config {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo3Model = DecoderModel<Olmo3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo3ForCausalLM = CausalLM<Olmo3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo3ForSequenceClassification =
     DecoderForSequenceClassification<Olmo3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;

@@ -17,16 +17,13 @@ struct OlmoeConfig : SparseConfig {
 
   OlmoeConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoeModel = DecoderModel<OlmoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoeForCausalLM = CausalLM<OlmoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
 

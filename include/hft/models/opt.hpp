@@ -69,14 +69,11 @@ using OPTBlock = TransformerBlock<LayerNorm<B>, SelfAttention<B, no_positions>, 
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OPTModel = DecoderModel<OPTConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OPTForCausalLM = CausalLM<OPTConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OPTForSequenceClassification =
     DecoderForSequenceClassification<OPTConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OPTForQuestionAnswering = DecoderForQuestionAnswering<OPTConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
 

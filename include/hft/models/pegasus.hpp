@@ -26,7 +26,6 @@ struct PegasusConfig : Seq2SeqConfig {
   }
   void check() const { Seq2SeqConfig::check(model_type); }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using PegasusModel = PreTrainedModel<PegasusConfig, detail::BartBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

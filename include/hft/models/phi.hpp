@@ -16,7 +16,6 @@ struct PhiConfig : DecoderConfig {
 
   PhiConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   RopeScaling rope() const { return DecoderConfig::rope(0.5); }
@@ -47,14 +46,11 @@ using PhiBlock = TransformerBlock<LayerNorm<B>, SelfAttention<B, rope, LayerNorm
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using PhiModel = DecoderModel<PhiConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using PhiForCausalLM = CausalLM<PhiConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using PhiForSequenceClassification =
     DecoderForSequenceClassification<PhiConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using PhiForTokenClassification = DecoderForTokenClassification<PhiConfig, PhiBlock, LayerNorm, build<W, D, L, S>>;
 

@@ -21,7 +21,6 @@ struct Phi3Config : DecoderConfig {
 
   Phi3Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool long_rope() const { return rope_parameters.rope_type.view() != "default"; }
@@ -35,14 +34,11 @@ using Phi3Block = PreNormBlock<RMSNorm<B>, FusedSelfAttention<B, hft::rope>, Fus
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Phi3Model = DecoderModel<Phi3Config, Phi3Block, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Phi3ForCausalLM = CausalLM<Phi3Config, Phi3Block, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Phi3ForSequenceClassification =
     DecoderForSequenceClassification<Phi3Config, Phi3Block, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Phi3ForTokenClassification = DecoderForTokenClassification<Phi3Config, Phi3Block, RMSNorm, build<W, D, L, S>>;
 

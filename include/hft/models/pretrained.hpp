@@ -5,7 +5,8 @@
 //   B>>;
 //
 // A config provides
-//   void fields(field_visitor&); void check() const          config.hpp
+//   void fields(field_visitor&)                              config.hpp
+//   void check() const                                       throws config_error for values that do not fit each other
 //   static constexpr const char *model_type, *class_prefix   "llama", "Llama"
 //   static constexpr name_tables names                       loading.hpp
 //   what a Body's options_of(config) asks for                text_model(), lm_head(), classifier(), ...

@@ -20,7 +20,6 @@ struct ProphetNetConfig : Seq2SeqConfig {
 
   ProphetNetConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   TextModelOptions<> encoder() const { return placed(Seq2SeqConfig::encoder()); }

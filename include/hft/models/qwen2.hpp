@@ -26,26 +26,20 @@ struct Qwen2Config : LlamaConfig {
 
   Qwen2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2Model = DecoderModel<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForCausalLM = CausalLM<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForSequenceClassification =
     DecoderForSequenceClassification<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForTokenClassification = DecoderForTokenClassification<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2ForQuestionAnswering = DecoderForQuestionAnswering<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

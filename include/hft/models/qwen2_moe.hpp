@@ -29,27 +29,21 @@ struct Qwen2MoeConfig : SparseConfig {
 
   Qwen2MoeConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeModel = DecoderModel<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeForCausalLM = CausalLM<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeForSequenceClassification =
     DecoderForSequenceClassification<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeForTokenClassification =
     DecoderForTokenClassification<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeForQuestionAnswering =
     DecoderForQuestionAnswering<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;

@@ -13,20 +13,15 @@ struct Qwen3Config : Qwen2Config {
   Qwen3Config() { head_dim = 128; }
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3Model = DecoderModel<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3ForCausalLM = CausalLM<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3ForSequenceClassification =
     DecoderForSequenceClassification<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3ForTokenClassification = DecoderForTokenClassification<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3ForQuestionAnswering = DecoderForQuestionAnswering<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

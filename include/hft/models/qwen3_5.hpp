@@ -27,7 +27,6 @@ struct Qwen3_5TextConfig : DecoderConfig {
 
   Qwen3_5TextConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -47,13 +46,10 @@ struct Qwen3_5TextConfig : DecoderConfig {
     return DeltaLayers::initialise(path, random, values);
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5TextModel = DecoderModel<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5ForCausalLM = CausalLM<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5TextForSequenceClassification =
     DecoderForSequenceClassification<Qwen3_5TextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;

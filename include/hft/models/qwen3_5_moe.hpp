@@ -27,7 +27,6 @@ struct Qwen3_5MoeTextConfig : SparseConfig {
 
   Qwen3_5MoeTextConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -47,10 +46,8 @@ struct Qwen3_5MoeTextConfig : SparseConfig {
     return DeltaLayers::initialise(path, random, values);
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5MoeTextModel = DecoderModel<Qwen3_5MoeTextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3_5MoeForCausalLM = CausalLM<Qwen3_5MoeTextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 

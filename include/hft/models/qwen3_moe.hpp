@@ -24,7 +24,6 @@ struct Qwen3MoeConfig : SparseConfig {
 
   Qwen3MoeConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -34,21 +33,16 @@ struct Qwen3MoeConfig : SparseConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeModel = DecoderModel<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeForCausalLM = CausalLM<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeForSequenceClassification =
     DecoderForSequenceClassification<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeForTokenClassification =
     DecoderForTokenClassification<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeForQuestionAnswering =
     DecoderForQuestionAnswering<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;

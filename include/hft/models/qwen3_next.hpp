@@ -32,7 +32,6 @@ struct Qwen3NextConfig : SparseConfig {
 
   Qwen3NextConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   void complete_from(const gguf_file& file) {
@@ -49,21 +48,16 @@ struct Qwen3NextConfig : SparseConfig {
     return DeltaLayers::initialise(path, random, values);
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextModel = DecoderModel<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForCausalLM = CausalLM<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForSequenceClassification =
     DecoderForSequenceClassification<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForTokenClassification =
     DecoderForTokenClassification<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3NextForQuestionAnswering =
     DecoderForQuestionAnswering<Qwen3NextConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;

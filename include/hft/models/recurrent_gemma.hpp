@@ -29,7 +29,6 @@ struct RecurrentGemmaConfig : DecoderConfig {
 
   RecurrentGemmaConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   isize recurrence_width() const { return lru_width.value_or(hidden_size); }
@@ -59,10 +58,8 @@ struct RecurrentGemmaConfig : DecoderConfig {
       {"layers.*.temporal_block.rg_lru.recurrent_gates.*.bias", "layers.*.temporal_block.rg_lru.recurrent_gate_bias"}};
   static constexpr name_tables names{.rules = rules, .stacks = stacks};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RecurrentGemmaModel = DecoderModel<RecurrentGemmaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RecurrentGemmaForCausalLM = CausalLM<RecurrentGemmaConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
 

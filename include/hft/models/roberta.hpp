@@ -85,7 +85,6 @@ struct CamembertConfig : RobertaConfig {
   static constexpr const char* model_type = "camembert";
   static constexpr const char* class_prefix = "Camembert";
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RobertaModel = PreTrainedModel<RobertaConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -104,7 +103,6 @@ using RobertaForQuestionAnswering =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RobertaForMultipleChoice =
     PreTrainedModel<RobertaConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLMRobertaModel = PreTrainedModel<XLMRobertaConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -124,7 +122,6 @@ using XLMRobertaForQuestionAnswering =
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLMRobertaForMultipleChoice =
     PreTrainedModel<XLMRobertaConfig, ForMultipleChoice<PostNormEncoder<build<W, D, L, S>>, pooled>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using CamembertModel = PreTrainedModel<CamembertConfig, PostNormEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

@@ -55,10 +55,8 @@ struct RwkvConfig {
                                         {"lm_head", "head"}};
   static constexpr name_tables names{.base_model_prefix = "rwkv", .rules = rules};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RwkvModel = DecoderModel<RwkvConfig, RwkvBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using RwkvForCausalLM = CausalLM<RwkvConfig, RwkvBlock, LayerNorm, build<W, D, L, S>>;
 

@@ -23,21 +23,16 @@ struct SeedOssConfig : LlamaConfig {
   TextModelOptions<> text_model() const;
   f64 token_dropout() const { return 0.1; }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SeedOssModel = DecoderModel<SeedOssConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SeedOssForCausalLM = CausalLM<SeedOssConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SeedOssForSequenceClassification =
     DecoderForSequenceClassification<SeedOssConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SeedOssForTokenClassification =
     DecoderForTokenClassification<SeedOssConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SeedOssForQuestionAnswering = DecoderForQuestionAnswering<SeedOssConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

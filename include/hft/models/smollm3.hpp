@@ -24,7 +24,6 @@ struct SmolLM3Config : DecoderConfig {
 
   SmolLM3Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   bool turns(isize layer) const {
@@ -37,21 +36,16 @@ struct SmolLM3Config : DecoderConfig {
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3Model = DecoderModel<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3ForCausalLM = CausalLM<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3ForSequenceClassification =
     DecoderForSequenceClassification<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3ForTokenClassification =
     DecoderForTokenClassification<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3ForQuestionAnswering = DecoderForQuestionAnswering<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
 

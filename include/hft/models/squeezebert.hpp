@@ -39,7 +39,6 @@ struct SqueezeBertConfig : EncoderConfig {
   static constexpr std::string_view ignored[] = {"*embeddings.position_ids"};
   static constexpr name_tables names{.base_model_prefix = "transformer", .rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SqueezeBertModel = PreTrainedModel<SqueezeBertConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

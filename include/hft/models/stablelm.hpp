@@ -18,7 +18,6 @@ struct StableLmConfig : DecoderConfig {
 
   StableLmConfig();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   RopeScaling rope() const { return DecoderConfig::rope(0.25); }
@@ -39,14 +38,11 @@ using StableLmBlock = TransformerBlock<LayerNorm<B>, SelfAttention<B, rope, Laye
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using StableLmModel = DecoderModel<StableLmConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using StableLmForCausalLM = CausalLM<StableLmConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using StableLmForSequenceClassification =
     DecoderForSequenceClassification<StableLmConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using StableLmForTokenClassification =
     DecoderForTokenClassification<StableLmConfig, StableLmBlock, LayerNorm, build<W, D, L, S>>;

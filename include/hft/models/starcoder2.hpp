@@ -17,7 +17,6 @@ struct Starcoder2Config : DecoderConfig {
 
   Starcoder2Config();
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   AttentionOptions attention(isize layer) const;
@@ -31,17 +30,13 @@ struct Starcoder2Config : DecoderConfig {
   static constexpr name_tables names{
       .rules = rules, .gguf = gguf_decoder_names, .gguf_pairs = false, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Starcoder2Model = DecoderModel<Starcoder2Config, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Starcoder2ForCausalLM = CausalLM<Starcoder2Config, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Starcoder2ForSequenceClassification =
     DecoderForSequenceClassification<Starcoder2Config, PhiBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Starcoder2ForTokenClassification =
     DecoderForTokenClassification<Starcoder2Config, PhiBlock, LayerNorm, build<W, D, L, S>>;

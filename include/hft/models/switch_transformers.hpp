@@ -30,7 +30,6 @@ struct SwitchTransformersConfig : T5Config {
     num_heads = 12;
   }
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   token_tables tables() const { return tie_word_embeddings ? token_tables::shared : token_tables::untied; }
@@ -67,7 +66,6 @@ struct SwitchTransformersConfig : T5Config {
   }
   TextModelOptions<> with_experts(TextModelOptions<> o, isize step) const;
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SwitchTransformersModel = PreTrainedModel<SwitchTransformersConfig, detail::T5Base<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

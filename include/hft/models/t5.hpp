@@ -42,7 +42,6 @@ struct T5Config {
   static constexpr const char* class_prefix = "T5";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   TextModelOptions<> encoder() const { return stack(num_layers, false); }

@@ -30,7 +30,6 @@ struct UMT5Config : MT5Config {
     return o;
   }
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using UMT5Model = PreTrainedModel<UMT5Config, detail::T5Base<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>

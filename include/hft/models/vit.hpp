@@ -33,7 +33,6 @@ struct ViTConfig {
   static constexpr const char* class_prefix = "ViT";
 
   void fields(field_visitor& v);
-  /// Throws config_error for values that do not fit each other.
   void check() const;
 
   BackboneOptions<ImageEmbeddingsOptions, BlockOptions> vision_model() const;
@@ -86,7 +85,6 @@ using ViTModel = PreTrainedModel<ViTConfig, detail::ViTBase<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ViTForImageClassification =
     PreTrainedModel<ViTConfig, ForImageClassification<detail::ViTBase<build<W, D, L, S>>, first_token>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using ViTForMaskedImageModeling =
     PreTrainedModel<ViTConfig, ForMaskedImageModeling<detail::ViTBase<build<W, D, L, S>>>>;

@@ -47,10 +47,8 @@ struct XGLMConfig {
   static constexpr std::string_view ignored[] = {"*embed_positions.weights"};  // of old checkpoints
   static constexpr name_tables names{.rules = rules, .ignored = ignored};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XGLMModel = DecoderModel<XGLMConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XGLMForCausalLM = CausalLM<XGLMConfig, OPTBlock, LayerNorm, build<W, D, L, S>>;
 

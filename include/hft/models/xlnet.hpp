@@ -66,7 +66,6 @@ struct XLNetConfig {
   static constexpr name_tables names{
       .base_model_prefix = "transformer", .rules = rules, .class_suffixes = class_suffixes};
 };
-
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using XLNetModel = PreTrainedModel<XLNetConfig, MixingEncoder<build<W, D, L, S>>>;
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
