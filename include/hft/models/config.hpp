@@ -328,7 +328,8 @@ class gguf_field_reader final : public field_visitor {
 /// Writes what has a key in a GGUF file's metadata.
 class gguf_field_writer final : public field_visitor {
  public:
-  explicit gguf_field_writer(gguf_keys& keys) : keys_(keys) {}
+  /// Of special tokens those below `tokens` alone: some configs name ones that the vocabulary has not.
+  gguf_field_writer(gguf_keys& keys, isize tokens) : keys_(keys), tokens_(tokens) {}
 
  private:
   void on_field(const char*, field_place field, const field_rule& rule) override {
@@ -339,10 +340,10 @@ class gguf_field_writer final : public field_visitor {
   void write(const char* key, f64* field) { keys_.real(key, *field); }
   void write(const char* key, bool* field) { keys_.flag(key, *field); }
   void write(const char* key, TokenIds* ids) {
-    if (!ids->empty() && ids->ids[0] >= 0) keys_.number(key, ids->ids[0]);
+    if (!ids->empty()) write_id(key, ids->ids[0]);
   }
   void write(const char* key, std::optional<isize>* field) {
-    if (*field && **field >= 0) keys_.number(key, **field);  // some say -1 for no such token
+    if (*field) write_id(key, **field);
   }
   template <class T>
   void write(const char* key, std::optional<T>* field) {
@@ -350,8 +351,13 @@ class gguf_field_writer final : public field_visitor {
   }
   template <class T>
   void write(const char*, T) {}
+  void write_id(const char* key, isize n) {
+    const bool token = std::string_view(key).starts_with("tokenizer.");
+    if (n >= 0 && !(token && n >= tokens_)) keys_.number(key, n);  // -1 is none
+  }
 
   gguf_keys& keys_;
+  isize tokens_;
 };
 
 HFT_INLINE_ONCE void remove_unset(json& object) {
@@ -373,7 +379,7 @@ HFT_INLINE_ONCE void read_fields(config_ref config, const gguf_file& file, std::
 }
 
 HFT_INLINE_ONCE void write_fields(config_ref config, gguf_keys& keys) {
-  gguf_field_writer writer(keys);
+  gguf_field_writer writer(keys, get_field(config, "vocab_size").value_or(0));
   config.fields(writer);
 }
 

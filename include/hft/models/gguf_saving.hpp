@@ -439,7 +439,8 @@ inline std::string not_said(const AnyConfig& config, const gguf_file& file) {
     const auto empty = [](const json& v) { return v.is_null() || (v.is_array() && v.empty()); };
     const bool lost =
         name == "mlp_only_layers" || (name == "sliding_window" && !gguf_says(file, "attention.sliding_window"));
-    if (!empty(value) && (lost || (!empty(other) && !nearly(value, other))))
+    const bool added = value.is_null() && other.is_number_float();  // a softcap, where there is none
+    if (added || (!empty(value) && (lost || (!empty(other) && !nearly(value, other)))))
       out.add(cat(name, ": ", value.dump(), ", read as ", lost ? "none" : other.dump()));
   }
   const isize layers = get_field(config.ref(), "num_hidden_layers").value_or(0);
