@@ -1,5 +1,5 @@
 // expect: IncludesTrainAutodiffHpp
-// lines: 14
+// lines: 16
 #include <hft/models/llama.hpp>
 #ifdef GOOD
 #include <hft/train/autodiff.hpp>
