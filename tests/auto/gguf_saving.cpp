@@ -89,20 +89,28 @@ std::vector<std::filesystem::path> recipes() {
 // Keys of the converter's that no reader needs: no scaling, as none is said; what another key says; poolings, which
 // are the business of folders of vectors; and those of the tokenizer, which it is not given.
 constexpr std::string_view lacked[] = {"rope.scaling.type",
+                                       "rope.scaling.factor",
                                        "rope.scaling.original_context_length",
                                        "rope.freq_base_swa",
                                        "attention.layer_norm_rms_epsilon",
                                        "expert_shared_feed_forward_length",
-                                       "classifier.pooling_type",
                                        "tensor_data_layout",
                                        "tokenizer.ggml.*"};
 // What it has otherwise: lengths that configs have no field for, or that it takes no notice of, and MLPs that it takes
 // to be four times as wide.
-constexpr std::string_view otherwise[] = {"bloom_base context_length", "falcon_* context_length",
-                                          "glm_base context_length", "gpt2_base feed_forward_length",
-                                          "phi_base feed_forward_length"};
+constexpr std::string_view otherwise[] = {"bloom_base context_length",
+                                          "falcon_* context_length",
+                                          "glm_base context_length",
+                                          "jina_embeddings_v3_base context_length",
+                                          "gpt2_base feed_forward_length",
+                                          "phi_base feed_forward_length",
+                                          "gpt_bigcode_multi_head feed_forward_length",
+                                          "gpt_bigcode_multi_head attention.head_count_kv"};
 // What it leaves to defaults.
 constexpr std::string_view beyond[] = {"vocab_size",
+                                       "decoder_block_count",
+                                       "decoder_start_token_id",
+                                       "attention.causal",
                                        "general.file_type",
                                        "rope.freq_base",
                                        "rope.dimension_count",
@@ -129,7 +137,8 @@ BOOST_AUTO_TEST_CASE(tensors_and_metadata_are_the_converters) {
       const auto source = folder.path / file.stem();
       const auto model = original(recipe, source);
       const auto saved = folder.path / "saved.gguf";
-      if (file.stem() == "distilbert_base") {  // of which llama.cpp makes a BERT
+      // Of which llama.cpp makes a BERT, and UMT5 of one layer, which is T5's.
+      if (file.stem() == "distilbert_base" || file.stem() == "umt5_encoder") {
         std::filesystem::remove(saved);
         BOOST_CHECK_THROW(model.save_gguf(saved), unsupported_error);
         BOOST_TEST(!std::filesystem::exists(saved));
@@ -170,7 +179,7 @@ BOOST_AUTO_TEST_CASE(tensors_and_metadata_are_the_converters) {
       for (const auto& v : ours.metadata())
         BOOST_TEST((theirs.find(v.key()) || fits_any(beyond, key_of(v))), "has " << v.key());
     }
-  BOOST_TEST(files == 76);
+  BOOST_TEST(files == 75);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_read_saved_and_read_again_is_the_same) {

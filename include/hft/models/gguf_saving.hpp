@@ -443,6 +443,8 @@ inline std::string not_said(const AnyConfig& config, const gguf_file& file) {
     if (added || (!empty(value) && (lost || (!empty(other) && !nearly(value, other)))))
       out.add(cat(name, ": ", value.dump(), ", read as ", lost ? "none" : other.dump()));
   }
+  if (config.other_fields.contains("quantization_config"))
+    out.add("quantization_config: rounding of what layers see, read as none");
   const isize layers = get_field(config.ref(), "num_hidden_layers").value_or(0);
   for (isize i = 0; i < layers; ++i) {
     const auto a = config.info().attention(config.ref().config.config, i);
@@ -464,6 +466,10 @@ HFT_INLINE_ONCE void save_gguf(ModelParts& model, const AnyConfig& config, const
   gguf_collector parts(plan, where + ": " + architecture);
   model.visit(parts);
   auto tensors = stack(std::move(parts.tensors), names.gguf_stacks, "");
+  const auto of_head =
+      std::find_if(tensors.begin(), tensors.end(), [](const auto& t) { return t.name == "cls.output.weight"; });
+  if (of_head != tensors.end() && architecture != config.info().class_name("ForSequenceClassification"))
+    throw unsupported_error(where, "as a GGUF file", "a model whose parts llama.cpp has names for", architecture);
 
   gguf_metadata metadata;
   std::string_view name = names.gguf_name(config.info().model_type);

@@ -38,6 +38,7 @@ struct MiniMaxConfig : MixtralConfig {
   void check() const;
 
   void complete_from(const gguf_file& file);
+  void complete_in(gguf_keys& keys) const { keys.real("residual_scale", mlp_alpha_factor); }
   bool linear(isize layer) const;
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;

@@ -44,7 +44,8 @@ struct ModernBertConfig {
   f64 initial_deviation(std::string_view path) const;
 
   void complete_from(const gguf_file& file);
-  void complete_in(gguf_keys& keys) const { keys.text("hidden_activation", hidden_activation.view()); }
+  void complete_in(gguf_keys& keys) const;
+  static constexpr isize gguf_mean = 1, gguf_first_token = 2;  // of llama.cpp's poolings; a mean where none is said
   bool slides(isize layer) const;
   AttentionOptions attention(isize layer) const;
   TextModelOptions<> text_model() const;
@@ -167,8 +168,13 @@ HFT_INLINE void ModernBertConfig::complete_from(const gguf_file& file) {
   norm_bias = file.find_tensor("output_norm.bias") != nullptr;
   classifier_bias = file.find_tensor("cls.bias") != nullptr;
   complete_labels_from(file, id2label.names);
-  constexpr isize first_token = 2;  // of llama.cpp's kinds of pooling; a mean where it is not said
-  classifier_pooling = gguf_number(file, "classifier.pooling_type") == first_token ? "cls" : "mean";
+  classifier_pooling = gguf_number(file, "classifier.pooling_type") == gguf_first_token ? "cls" : "mean";
+}
+
+HFT_INLINE void ModernBertConfig::complete_in(gguf_keys& keys) const {
+  keys.text("hidden_activation", hidden_activation.view());
+  keys.number("classifier.pooling_type", classifier_pooling.view() == "cls" ? gguf_first_token : gguf_mean);
+  if (!id2label.names.empty()) keys.texts("classifier.output_labels", id2label.names);
 }
 
 HFT_INLINE void ModernBertConfig::check() const {
