@@ -197,11 +197,11 @@ loss_and_gradients<A, D> elementwise_loss(const char* op, const Tensor<A, 2, D>&
   return out;
 }
 
-using value_and_slope = std::pair<f64, f64>;
-inline value_and_slope squared_error(f64 x, f64 t) { return {(x - t) * (x - t), 2 * (x - t)}; }
-inline value_and_slope absolute_error(f64 x, f64 t) { return {std::abs(x - t), f64((x > t) - (x < t))}; }
+using error_and_slope = std::pair<f64, f64>;
+inline error_and_slope squared_error(f64 x, f64 t) { return {(x - t) * (x - t), 2 * (x - t)}; }
+inline error_and_slope absolute_error(f64 x, f64 t) { return {std::abs(x - t), f64((x > t) - (x < t))}; }
 /// Of a logit and a probability.
-inline value_and_slope logistic_error(f64 x, f64 t) {
+inline error_and_slope logistic_error(f64 x, f64 t) {
   return {std::max(x, 0.0) - x * t + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x)) - t};
 }
 
