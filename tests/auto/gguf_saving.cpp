@@ -94,6 +94,7 @@ constexpr std::string_view lacked[] = {"rope.scaling.type",
                                        "rope.freq_base_swa",
                                        "attention.layer_norm_rms_epsilon",
                                        "expert_shared_feed_forward_length",
+                                       "classifier.pooling_type",
                                        "tensor_data_layout",
                                        "tokenizer.ggml.*"};
 // What it has otherwise: lengths that configs have no field for, or that it takes no notice of, and MLPs that it takes

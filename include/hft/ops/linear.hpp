@@ -75,38 +75,21 @@ void prepare_linear(const Tensor<W, 2, D>& weight) {
     prepare_linear_kernel(D{}, weight.memory(), weight.weight_rows());
 }
 
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 2> linear(const Tensor<f32, 2>&, const Tensor<f32, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 3> linear(const Tensor<f32, 3>&, const Tensor<f32, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 2> linears(const Tensor<f32, 3>&, const std::array<Tensor<f32, 2>, 2>&,
-                                                      const std::array<Tensor<f32, 1>, 2>&))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 3> linears(const Tensor<f32, 3>&, const std::array<Tensor<f32, 2>, 3>&,
-                                                      const std::array<Tensor<f32, 1>, 3>&))
-HFT_COMPILED_IN(KERNELS, void prepare_linear(const Tensor<f32, 2>&))
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 2> linear(const Tensor<f32, 2>&, const Tensor<bf16, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 3> linear(const Tensor<f32, 3>&, const Tensor<bf16, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 2> linears(const Tensor<f32, 3>&, const std::array<Tensor<bf16, 2>, 2>&,
-                                                      const std::array<Tensor<f32, 1>, 2>&))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 3> linears(const Tensor<f32, 3>&, const std::array<Tensor<bf16, 2>, 3>&,
-                                                      const std::array<Tensor<f32, 1>, 3>&))
-HFT_COMPILED_IN(KERNELS, void prepare_linear(const Tensor<bf16, 2>&))
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 2> linear(const Tensor<f32, 2>&, const Tensor<any_q, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                Tensor<f32, 3> linear(const Tensor<f32, 3>&, const Tensor<any_q, 2>&, const Tensor<f32, 1>&, isize))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 2> linears(const Tensor<f32, 3>&, const std::array<Tensor<any_q, 2>, 2>&,
-                                                      const std::array<Tensor<f32, 1>, 2>&))
-HFT_COMPILED_IN(KERNELS,
-                std::array<Tensor<f32, 3>, 3> linears(const Tensor<f32, 3>&, const std::array<Tensor<any_q, 2>, 3>&,
-                                                      const std::array<Tensor<f32, 1>, 3>&))
-HFT_COMPILED_IN(KERNELS, void prepare_linear(const Tensor<any_q, 2>&))
+#define HFT_OF_WEIGHT(W)                                                                                           \
+  HFT_COMPILED_IN(KERNELS,                                                                                         \
+                  Tensor<f32, 2> linear(const Tensor<f32, 2>&, const Tensor<W, 2>&, const Tensor<f32, 1>&, isize)) \
+  HFT_COMPILED_IN(KERNELS,                                                                                         \
+                  Tensor<f32, 3> linear(const Tensor<f32, 3>&, const Tensor<W, 2>&, const Tensor<f32, 1>&, isize)) \
+  HFT_COMPILED_IN(KERNELS,                                                                                         \
+                  std::array<Tensor<f32, 3>, 2> linears(const Tensor<f32, 3>&, const std::array<Tensor<W, 2>, 2>&, \
+                                                        const std::array<Tensor<f32, 1>, 2>&))                     \
+  HFT_COMPILED_IN(KERNELS,                                                                                         \
+                  std::array<Tensor<f32, 3>, 3> linears(const Tensor<f32, 3>&, const std::array<Tensor<W, 2>, 3>&, \
+                                                        const std::array<Tensor<f32, 1>, 3>&))                     \
+  HFT_COMPILED_IN(KERNELS, void prepare_linear(const Tensor<W, 2>&))
+HFT_OF_WEIGHT(f32)
+HFT_OF_WEIGHT(bf16)
+HFT_OF_WEIGHT(any_q)
+#undef HFT_OF_WEIGHT
 
 }  // namespace hft
