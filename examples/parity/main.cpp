@@ -48,11 +48,25 @@ f64 difference(const stored_tensor& y, const stored_tensor& expected, const Tens
 }
 
 bool is_result(const std::string& name) {
-  static const std::set<std::string> results = {
-      "last_hidden_state", "logits",           "pooler_output",       "encoder_last_hidden_state", "start_logits",
-      "end_logits",        "logits_ngram",     "prediction_logits",   "seq_relationship_logits",   "sop_logits",
-      "entity_logits",     "cls_logits",       "start_top_log_probs", "entity_last_hidden_state",  "start_top_index",
-      "end_top_index",     "end_top_log_probs"};
+  static const std::set<std::string> results = {"last_hidden_state",
+                                                "logits",
+                                                "pooler_output",
+                                                "encoder_last_hidden_state",
+                                                "start_logits",
+                                                "end_logits",
+                                                "logits_ngram",
+                                                "prediction_logits",
+                                                "seq_relationship_logits",
+                                                "sop_logits",
+                                                "entity_logits",
+                                                "mc_logits",
+                                                "reconstruction",
+                                                "cls_logits",
+                                                "start_top_log_probs",
+                                                "entity_last_hidden_state",
+                                                "start_top_index",
+                                                "end_top_index",
+                                                "end_top_log_probs"};
   return results.contains(name);
 }
 
