@@ -250,7 +250,7 @@ std::string filled(std::string_view pattern, const fitting& with);
 
 namespace detail {
 
-HFT_INLINE std::optional<fitting> fit(std::string_view pattern, std::string_view name) {
+HFT_INLINE_ONCE std::optional<fitting> fit(std::string_view pattern, std::string_view name) {
   fitting found;
   std::size_t at = 0;
   for (const char c : pattern) {
@@ -270,7 +270,7 @@ HFT_INLINE std::optional<fitting> fit(std::string_view pattern, std::string_view
   return found;
 }
 
-HFT_INLINE std::string filled(std::string_view pattern, const fitting& with) {
+HFT_INLINE_ONCE std::string filled(std::string_view pattern, const fitting& with) {
   std::string out;
   std::size_t number = 0, word = 0;
   for (const char c : pattern) {
@@ -284,8 +284,8 @@ HFT_INLINE std::string filled(std::string_view pattern, const fitting& with) {
   return out.append(with.rest);
 }
 
-HFT_INLINE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
-                                          std::string_view name) {
+HFT_INLINE_ONCE std::optional<renamed> rewrite(std::string_view pattern, std::string_view replacement, stored_as stored,
+                                               std::string_view name) {
   const auto found = fit(pattern, name);
   if (!found) return {};
   const bool rules =
@@ -304,19 +304,19 @@ inline bool fits(std::string_view pattern, std::string_view name) {
 
 }  // namespace detail
 
-HFT_INLINE std::optional<renamed> to_theirs(std::span<const name_rule> rules, std::string_view path) {
+HFT_INLINE_ONCE std::optional<renamed> to_theirs(std::span<const name_rule> rules, std::string_view path) {
   for (const name_rule& r : rules)
     if (auto found = detail::rewrite(r.ours, r.theirs, r.stored, path)) return found;
   return {};
 }
 
-HFT_INLINE std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name) {
+HFT_INLINE_ONCE std::optional<renamed> to_ours(std::span<const name_rule> rules, std::string_view name) {
   for (const name_rule& r : rules)
     if (auto found = detail::rewrite(r.theirs, r.ours, r.stored, name)) return found;
   return {};
 }
 
-HFT_INLINE std::vector<isize> stored_rows(std::span<const row_parts> stretches) {
+HFT_INLINE_ONCE std::vector<isize> stored_rows(std::span<const row_parts> stretches) {
   std::vector<isize> out;
   isize begin = 0;
   for (const auto& [groups, rows] : stretches) {
@@ -332,7 +332,7 @@ HFT_INLINE std::vector<isize> stored_rows(std::span<const row_parts> stretches) 
   return out;
 }
 
-HFT_INLINE std::optional<std::string> piece_of(const stack_rule& rule, std::string_view whole, isize at) {
+HFT_INLINE_ONCE std::optional<std::string> piece_of(const stack_rule& rule, std::string_view whole, isize at) {
   auto found = detail::fit(rule.whole, whole);
   if (!found) return {};
   const std::string number = std::to_string(at);
@@ -340,7 +340,7 @@ HFT_INLINE std::optional<std::string> piece_of(const stack_rule& rule, std::stri
   return detail::filled(rule.piece, *found);
 }
 
-HFT_INLINE std::optional<stack_place> whole_of(std::span<const stack_rule> rules, std::string_view piece) {
+HFT_INLINE_ONCE std::optional<stack_place> whole_of(std::span<const stack_rule> rules, std::string_view piece) {
   for (const stack_rule& r : rules) {
     const auto found = detail::fit(r.piece, piece);
     if (!found) continue;
@@ -351,7 +351,7 @@ HFT_INLINE std::optional<stack_place> whole_of(std::span<const stack_rule> rules
   return {};
 }
 
-HFT_INLINE renamed checkpoint_names::operator()(std::string_view path) const {
+HFT_INLINE_ONCE renamed checkpoint_names::operator()(std::string_view path) const {
   constexpr std::string_view base = "model.";
   const bool headed = path.starts_with(base);
   const auto inner = headed ? path.substr(base.size()) : path;
@@ -360,7 +360,7 @@ HFT_INLINE renamed checkpoint_names::operator()(std::string_view path) const {
   return out;
 }
 
-HFT_INLINE bool fits_any(std::span<const std::string_view> patterns, std::string_view name) {
+HFT_INLINE_ONCE bool fits_any(std::span<const std::string_view> patterns, std::string_view name) {
   for (const auto pattern : patterns)
     if (detail::fits(pattern, name)) return true;
   return false;

@@ -41,10 +41,10 @@ yardstick() {
 }
 before=$(yardstick)
 
-# compile HOW S MB [FLAG...]: prints what it takes, HOW the program is compiled; 1 beyond twice the budget of S and MB.
-compile() {
-  local how=$1 budget_s=$2 budget_mb=$3 output seconds megabytes after speed scaled symbols longest
-  if ! output=$(CCACHE_DISABLE=1 "$measure" "$compiler" "${flags[@]}" "${@:4}" -O2 -c "$program" -o "$object" 2>&1); then
+# measured [FLAG...]: compiles the program; SECONDS, scaled, and MEGABYTES.
+measured() {
+  local output seconds megabytes after
+  if ! output=$(CCACHE_DISABLE=1 "$measure" "$compiler" "${flags[@]}" "$@" -O2 -c "$program" -o "$object" 2>&1); then
     printf '%s: does not compile:\n%s\n' "$case" "$(head -n 40 <<< "$output")"
     exit 1
   fi
@@ -52,15 +52,23 @@ compile() {
   after=$(yardstick)
   speed=$(awk -v a="$before" -v b="$after" 'BEGIN { printf "%.2f", 4.8 / (a + b) }')
   before=$after
-  scaled=$(awk -v s="$seconds" -v speed="$speed" 'BEGIN { printf "%.1f", s * speed }')
-  echo "$(basename "$case" .cpp), $how: $seconds s, $megabytes MB to compile with -O2, on a machine of $speed of the" \
-    "reference's speed: $scaled s there (budget $budget_s s, $budget_mb MB);" \
-    "object of $(($(stat -c %s "$object") / 1024)) KB"
-  awk -v s="$scaled" -v m="$megabytes" -v bs="$budget_s" -v bm="$budget_mb" \
-    'BEGIN { exit !(s <= 2 * bs && m <= 2 * bm) }' || {
-    echo "over twice the budget"
-    exit 1
-  }
+  took=$seconds took_mb=$megabytes scaled=$(awk -v s="$seconds" -v speed="$speed" 'BEGIN { printf "%.1f", s * speed }')
+}
+
+# compile HOW S MB [FLAG...]: prints what it takes, HOW the program is compiled; 1 beyond twice the budget of S and MB.
+# What is beyond it is compiled again, up to three times in all, and the least counts: what a program costs is what it
+# takes undisturbed.
+compile() {
+  local how=$1 budget_s=$2 budget_mb=$3 symbols longest try
+  within() { awk -v s="$scaled" -v m="$took_mb" -v bs="$budget_s" -v bm="$budget_mb" 'BEGIN { exit !(s <= 2 * bs && m <= 2 * bm) }'; }
+  for try in 1 2 3; do
+    measured "${@:4}"
+    echo "$(basename "$case" .cpp), $how: $took s, $took_mb MB to compile with -O2, on a machine of $speed of the" \
+      "reference's speed: $scaled s there (budget $budget_s s, $budget_mb MB);" \
+      "object of $(($(stat -c %s "$object") / 1024)) KB"
+    if within; then break; fi
+    [ "$try" -lt 3 ] || { echo "over twice the budget, three times"; exit 1; }
+  done
   if [ -n "$absent" ] && symbols=$(nm "$object" | grep -E -- "$absent"); then
     printf '%s: expected no symbol that matches %s, got:\n%s\n' "$case" "$absent" "$(head -n 5 <<< "$symbols")"
     exit 1

@@ -41,8 +41,8 @@ LogitsProcessorList make_logits_processors(const GenerationConfig& config, const
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE LogitsProcessorList make_logits_processors(const GenerationConfig& config,
-                                                      const LogitsProcessorContext& context) {
+HFT_INLINE_ONCE LogitsProcessorList make_logits_processors(const GenerationConfig& config,
+                                                           const LogitsProcessorContext& context) {
   LogitsProcessorList list;
   // Not std::make_shared, which would compile a control block for each class.
   const auto add = [&](LogitsProcessor* made) { list.push_back(std::shared_ptr<LogitsProcessor>(made)); };
@@ -101,7 +101,7 @@ HFT_INLINE LogitsProcessorList make_logits_processors(const GenerationConfig& co
 
 namespace detail {
 
-HFT_INLINE void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom) {
+HFT_INLINE_ONCE void merge_custom(LogitsProcessorList& list, const LogitsProcessorList& custom) {
   for (auto& p : list)
     for (const auto& c : custom)
       if (same_class(*p, *c)) {

@@ -32,6 +32,9 @@
 
 namespace hft {
 
+class gguf_keys;  // of io/gguf_writer.hpp
+class gguf_metadata;
+
 /// A GGUF file: its metadata and its tensors, all pointing into the mapping, which the object and each tensor's owner
 /// keep alive. Everything that can be checked without reading the weights is checked when it is opened.
 class gguf_file {

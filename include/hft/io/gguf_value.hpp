@@ -196,27 +196,27 @@ class gguf_value {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE bool gguf_value::as_bool() const {
+HFT_INLINE_ONCE bool gguf_value::as_bool() const {
   scalar("a boolean");
   if (element_ != gguf_type::boolean) mismatch("a boolean");
   return bytes_[0] != std::byte{0};
 }
 
-HFT_INLINE std::string_view gguf_value::as_string() const {
+HFT_INLINE_ONCE std::string_view gguf_value::as_string() const {
   scalar("a string");
   if (element_ != gguf_type::string) mismatch("a string");
   const std::byte* at = bytes_.data();
   return text(at, 0);
 }
 
-HFT_INLINE std::vector<float> gguf_value::as_f32s() const {
+HFT_INLINE_ONCE std::vector<float> gguf_value::as_f32s() const {
   array("an array of numbers");
   std::vector<float> out(count_);
   for (std::size_t i = 0; i < count_; ++i) out[i] = float(real(i));
   return out;
 }
 
-HFT_INLINE std::vector<bool> gguf_value::as_bools() const {
+HFT_INLINE_ONCE std::vector<bool> gguf_value::as_bools() const {
   array("an array of booleans");
   if (element_ != gguf_type::boolean) mismatch("an array of booleans");
   std::vector<bool> out(count_);
@@ -224,7 +224,7 @@ HFT_INLINE std::vector<bool> gguf_value::as_bools() const {
   return out;
 }
 
-HFT_INLINE std::vector<std::string_view> gguf_value::as_strings() const {
+HFT_INLINE_ONCE std::vector<std::string_view> gguf_value::as_strings() const {
   array("an array of strings");
   if (element_ != gguf_type::string) mismatch("an array of strings");
   std::vector<std::string_view> out(count_);
@@ -233,7 +233,7 @@ HFT_INLINE std::vector<std::string_view> gguf_value::as_strings() const {
   return out;
 }
 
-HFT_INLINE std::vector<gguf_value> gguf_value::as_arrays() const {
+HFT_INLINE_ONCE std::vector<gguf_value> gguf_value::as_arrays() const {
   array("an array of arrays");
   if (element_ != gguf_type::array) mismatch("an array of arrays");
   std::vector<gguf_value> out;
@@ -242,7 +242,7 @@ HFT_INLINE std::vector<gguf_value> gguf_value::as_arrays() const {
   return out;
 }
 
-HFT_INLINE gguf_value gguf_value::nested(const std::byte*& at) const {
+HFT_INLINE_ONCE gguf_value gguf_value::nested(const std::byte*& at) const {
   const auto element = gguf_type(detail::load_unaligned<std::uint32_t>(at));
   const auto count = std::size_t(detail::load_unaligned<std::uint64_t>(at + 4));
   const std::byte* const begin = at += 12;
@@ -257,13 +257,13 @@ HFT_INLINE gguf_value gguf_value::nested(const std::byte*& at) const {
   return {file_, key_, element, true, count, {begin, at}};
 }
 
-HFT_INLINE void gguf_value::mismatch(std::string_view wanted) const {
+HFT_INLINE_ONCE void gguf_value::mismatch(std::string_view wanted) const {
   std::string got(detail::gguf_type_name(element_));
   if (is_array_) got = detail::cat("an array of ", count_, " ", got, element_ == gguf_type::array ? "s" : "");
   throw format_error(*file_, "metadata key " + detail::quote_text(key_), std::string(wanted), std::move(got));
 }
 
-HFT_INLINE gguf_value::wide_integer gguf_value::whole(std::size_t i) const {
+HFT_INLINE_ONCE gguf_value::wide_integer gguf_value::whole(std::size_t i) const {
   const std::byte* at = bytes_.data() + i * detail::gguf_type_bytes(element_);
   const auto with_sign = [](std::int64_t n) { return wide_integer{std::uint64_t(n), true}; };
   switch (element_) {
@@ -294,7 +294,7 @@ HFT_INLINE gguf_value::wide_integer gguf_value::whole(std::size_t i) const {
                      n.has_sign ? detail::cat(std::int64_t(n.bits)) : detail::cat(n.bits));
 }
 
-HFT_INLINE double gguf_value::real(std::size_t i) const {
+HFT_INLINE_ONCE double gguf_value::real(std::size_t i) const {
   const std::byte* at = bytes_.data() + i * detail::gguf_type_bytes(element_);
   if (element_ == gguf_type::f32) return detail::load_unaligned<float>(at);
   if (element_ == gguf_type::f64) return detail::load_unaligned<double>(at);
@@ -303,7 +303,7 @@ HFT_INLINE double gguf_value::real(std::size_t i) const {
   return n.has_sign ? double(std::int64_t(n.bits)) : double(n.bits);
 }
 
-HFT_INLINE std::string_view gguf_value::text(const std::byte*& at, std::size_t i) const {
+HFT_INLINE_ONCE std::string_view gguf_value::text(const std::byte*& at, std::size_t i) const {
   const auto length = std::size_t(detail::load_unaligned<std::uint64_t>(at));
   const std::string_view s(reinterpret_cast<const char*>(at + 8), length);
   at += 8 + length;

@@ -190,8 +190,9 @@ HFT_INLINE_ONCE void gguf_keys::texts(std::string_view key, const std::vector<st
   metadata_.set(full(key), values);
 }
 
-HFT_INLINE void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
-                           std::span<const stored_tensor> tensors, const std::function<void(const gguf_file&)>& check) {
+HFT_INLINE_ONCE void write_gguf(const std::filesystem::path& path, const gguf_metadata& metadata,
+                                std::span<const stored_tensor> tensors,
+                                const std::function<void(const gguf_file&)>& check) {
   const std::string where = path.string();
   const detail::name_index names(tensors, detail::tensor_name{});
   if (const auto* twice = names.duplicate(tensors, detail::tensor_name{}))

@@ -161,7 +161,7 @@ class RopeScaling {
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_positions)
+HFT_INLINE_ONCE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_positions)
     : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
   if (dim < 1) fail("rotary dimension", "at least 1", detail::joined(dim));
   const auto kind = p_.rope_type.view();
@@ -193,7 +193,7 @@ HFT_INLINE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_posit
   for (const f64 f : p_.long_factor) above_zero("long_factor", f);
 }
 
-HFT_INLINE std::pair<std::vector<f32>, f64> RopeScaling::frequencies(isize length) const {
+HFT_INLINE_ONCE std::pair<std::vector<f32>, f64> RopeScaling::frequencies(isize length) const {
   const auto kind = p_.rope_type.view();
   if (kind == "linear") return {divided(base(p_.rope_theta), *p_.factor), 1};
   if (kind == "dynamic") return {base(dynamic_theta(length)), 1};

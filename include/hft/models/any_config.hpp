@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <hft/io/checkpoint.hpp>
-#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/attention_options.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/config.hpp>

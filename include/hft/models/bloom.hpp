@@ -1,6 +1,7 @@
 // BLOOM: a pre-norm decoder with LayerNorm, linear biases of positions and fused projections.
 // BigScience Workshop 2022, arXiv 2211.05100. transformers/models/bloom/modeling_bloom.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/fused_attention.hpp>
 #include <hft/models/decoder.hpp>
 #include <hft/models/gguf_names.hpp>

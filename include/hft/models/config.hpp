@@ -13,7 +13,6 @@
 
 #include <hft/error.hpp>
 #include <hft/io/gguf.hpp>
-#include <hft/io/gguf_writer.hpp>
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/fields.hpp>
@@ -325,41 +324,6 @@ class gguf_field_reader final : public field_visitor {
   std::string prefix_;
 };
 
-/// Writes what has a key in a GGUF file's metadata.
-class gguf_field_writer final : public field_visitor {
- public:
-  /// Of special tokens those below `tokens` alone: some configs name ones that the vocabulary has not.
-  gguf_field_writer(gguf_keys& keys, isize tokens) : keys_(keys), tokens_(tokens) {}
-
- private:
-  void on_field(const char*, field_place field, const field_rule& rule) override {
-    if (rule.gguf_key) std::visit([&](auto place) { write(rule.gguf_key, place); }, field);
-  }
-
-  void write(const char* key, isize* field) { keys_.number(key, *field); }
-  void write(const char* key, f64* field) { keys_.real(key, *field); }
-  void write(const char* key, bool* field) { keys_.flag(key, *field); }
-  void write(const char* key, TokenIds* ids) {
-    if (!ids->empty()) write_id(key, ids->ids[0]);
-  }
-  void write(const char* key, std::optional<isize>* field) {
-    if (*field) write_id(key, **field);
-  }
-  template <class T>
-  void write(const char* key, std::optional<T>* field) {
-    if (*field) write(key, &**field);
-  }
-  template <class T>
-  void write(const char*, T) {}
-  void write_id(const char* key, isize n) {
-    const bool token = std::string_view(key).starts_with("tokenizer.");
-    if (n >= 0 && !(token && n >= tokens_)) keys_.number(key, n);  // -1 is none
-  }
-
-  gguf_keys& keys_;
-  isize tokens_;
-};
-
 HFT_INLINE_ONCE void remove_unset(json& object) {
   std::erase_if(object.get_ref<json::object_t&>(),
                 [](const json::member& m) { return m.second.is_null() || (m.second.is_array() && m.second.empty()); });
@@ -376,11 +340,6 @@ HFT_INLINE_ONCE void read_fields(config_ref config, const gguf_file& file, std::
     throw unsupported_error(file.where(), "general.architecture", quote_text(architecture), quote_text(found));
   gguf_field_reader reader(file, std::string(architecture) + ".");
   config.fields(reader);
-}
-
-HFT_INLINE_ONCE void write_fields(config_ref config, gguf_keys& keys) {
-  gguf_field_writer writer(keys, get_field(config, "vocab_size").value_or(0));
-  config.fields(writer);
 }
 
 HFT_INLINE_ONCE json written_fields(config_ref config) {

@@ -68,8 +68,10 @@ TextModelOptions<> decoder_model(const Config& c, const char* where, const NormO
       .where = where,
       .embeddings = {.vocab_size = c.vocab_size, .hidden_size = c.hidden_size, .pad_token_id = c.pad_token_id},
       .norm = norm};
-  for (isize i = 0; i < c.num_hidden_layers; ++i)
-    o.layers.push_back({.norm = norm, .attention = c.attention(i), .mlp = mlp});
+  // Made at once: to grow by one of so many fields costs each program that has a decoder more than all else here.
+  if (c.num_hidden_layers > 0)
+    o.layers.assign(std::size_t(c.num_hidden_layers), {.norm = norm, .attention = c.attention(0), .mlp = mlp});
+  for (isize i = 1; i < c.num_hidden_layers; ++i) o.layers[std::size_t(i)].attention = c.attention(i);
   return o;
 }
 

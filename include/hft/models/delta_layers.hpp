@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/decoder_config.hpp>
 #include <hft/random.hpp>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/attention.hpp>
 #include <hft/layers/mlp.hpp>
 #include <hft/layers/norm.hpp>

@@ -1,6 +1,7 @@
 // EuroBERT: Llama's layers as an encoder, which see both directions. Boizard et al. 2025, arXiv 2503.05500.
 // transformers/models/eurobert/modeling_eurobert.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/encoder.hpp>
 #include <hft/models/llama.hpp>
 

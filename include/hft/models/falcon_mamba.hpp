@@ -1,6 +1,7 @@
 // FalconMamba: Mamba that normalises B, C and what time steps come of, without weights.
 // Zuo et al. 2024, arXiv 2410.05355. transformers/models/falcon_mamba/modeling_falcon_mamba.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/mamba.hpp>
 
 namespace hft {

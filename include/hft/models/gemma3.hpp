@@ -2,6 +2,7 @@
 // other frequencies on layers with a window. Gemma Team 2025, arXiv 2503.19786.
 // transformers/models/gemma3/modeling_gemma3.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/gemma2.hpp>
 
 namespace hft {

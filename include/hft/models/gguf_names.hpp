@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <hft/io/gguf.hpp>
-#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/rope_scaling.hpp>
 #include <hft/linkage.hpp>
 #include <hft/name_rules.hpp>

@@ -31,7 +31,7 @@ void initialise(parameter& p, const std::string& path, const initial_values& fro
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE void initialise(parameter& p, const std::string& path, const initial_values& from, dtype_id dtype) {
+HFT_INLINE_ONCE void initialise(parameter& p, const std::string& path, const initial_values& from, dtype_id dtype) {
   const isize cols = p.cols(), rows = cols ? p.size() / cols : 0;
   const bool vector = p.shape().size() <= 1;
   std::vector<f32> values(std::size_t(p.size()), vector && path.ends_with("weight") ? 1.0f : 0.0f);

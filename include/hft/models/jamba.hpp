@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/mamba.hpp>
 #include <hft/models/sparse_config.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/latent_attention.hpp>
 #include <hft/models/sparse_config.hpp>
 

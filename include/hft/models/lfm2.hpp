@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/decoder_config.hpp>
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/sparse_config.hpp>
 
 namespace hft {

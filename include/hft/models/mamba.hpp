@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/mamba.hpp>
 #include <hft/models/decoder.hpp>
 #include <hft/models/gguf_names.hpp>

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/mamba2.hpp>
 #include <hft/models/mamba.hpp>
 

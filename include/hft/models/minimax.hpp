@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/hybrid_attention.hpp>
 #include <hft/models/mixtral.hpp>
 

@@ -1,6 +1,7 @@
 // ModernBERT: a pre-norm encoder with rotary positions and gated MLPs, most of whose layers see a window. Warner et al.
 // 2024, arXiv 2412.13663. transformers/models/modernbert/modeling_modernbert.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/decoder_config.hpp>
 #include <hft/models/rotary_encoder.hpp>
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/bloom.hpp>
 
 namespace hft {

@@ -133,7 +133,7 @@ void set_labels(ForwardArgs<A, D>& args, const stored_tensor& labels, std::strin
 namespace detail {
 
 template <>
-HFT_INLINE void read_numbers(const stored_tensor& t, i64* to, std::string_view where) {
+HFT_INLINE_ONCE void read_numbers(const stored_tensor& t, i64* to, std::string_view where) {
   const auto read = [&]<class T>(std::type_identity<T>) {
     for (isize i = 0, n = t.numel(); i < n; ++i) {
       T value;
@@ -160,15 +160,15 @@ HFT_INLINE void read_numbers(const stored_tensor& t, i64* to, std::string_view w
 }
 
 template <>
-HFT_INLINE void read_numbers(const stored_tensor& t, f32* to, std::string_view where) {
+HFT_INLINE_ONCE void read_numbers(const stored_tensor& t, f32* to, std::string_view where) {
   if (!info(t.dtype).floating || info(t.dtype).block > 1)
     throw value_error(std::string(where), cat("'", t.name, "'"), "a floating dtype", std::string(name(t.dtype)));
   convert(dtype_id::f32, to, t.dtype, t.bytes.data(), t.numel());
 }
 
-HFT_INLINE std::vector<stored_tensor> batch_tensors(const std::vector<std::vector<i64>>& input_ids,
-                                                    const std::vector<std::vector<i64>>& attention_mask,
-                                                    const std::vector<std::vector<i64>>& token_type_ids) {
+HFT_INLINE_ONCE std::vector<stored_tensor> batch_tensors(const std::vector<std::vector<i64>>& input_ids,
+                                                         const std::vector<std::vector<i64>>& attention_mask,
+                                                         const std::vector<std::vector<i64>>& token_type_ids) {
   std::vector<stored_tensor> out;
   const auto add = [&](const char* name, const std::vector<std::vector<i64>>& rows) {
     if (rows.empty()) return;
@@ -187,7 +187,7 @@ HFT_INLINE std::vector<stored_tensor> batch_tensors(const std::vector<std::vecto
   return out;
 }
 
-HFT_INLINE void input_reader::on_input(const input_slot& slot) {
+HFT_INLINE_ONCE void input_reader::on_input(const input_slot& slot) {
   known_ += (known_.empty() ? "" : ", ") + std::string(slot.name);
   for (const stored_tensor& t : tensors_) {
     if (t.name != slot.name) continue;
@@ -202,7 +202,7 @@ HFT_INLINE void input_reader::on_input(const input_slot& slot) {
   if (slot.required) throw value_error(std::string(where_), "", cat("an input '", slot.name, "'"), "none");
 }
 
-HFT_INLINE void input_reader::check_all_taken() const {
+HFT_INLINE_ONCE void input_reader::check_all_taken() const {
   for (const stored_tensor& t : tensors_)
     if (cat(", ", known_, ",").find(cat(" ", t.name, ",")) == std::string::npos)
       throw value_error(std::string(where_), "input", known_, t.name);

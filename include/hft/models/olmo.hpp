@@ -1,6 +1,7 @@
 // OLMo: Llama whose norms are LayerNorms without weights, with projections that are cut off.
 // Groeneveld et al. 2024, arXiv 2402.00838. transformers/models/olmo/modeling_olmo.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/llama.hpp>
 
 namespace hft {

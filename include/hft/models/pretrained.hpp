@@ -196,7 +196,8 @@ class NamedModel : public Body {
   }
 
   /// Writes a GGUF file, which llama.cpp and from_pretrained load: tensors, config, and the tokenizer's metadata
-  /// (gguf_tokenizer; save_gguf of pipelines takes a tokenizer itself). See SaveGgufOptions for dtypes.
+  /// (gguf_tokenizer; save_gguf of pipelines takes a tokenizer itself). See SaveGgufOptions for dtypes. A program that
+  /// is not linked with hft::compiled includes <hft/pipelines/save_gguf.hpp>.
   /// Throws unsupported_error for what GGUF has no name for, file_error where the file cannot be written.
   void save_gguf(const std::filesystem::path& file, const gguf_metadata& tokenizer = {},
                  const SaveGgufOptions& options = {}) const {

@@ -1,6 +1,7 @@
 // Qwen3.5 over text: Qwen3-Next with dense MLPs, whose gated delta rule has its projections apart.
 // Qwen Team 2026; Yang et al. 2024, arXiv 2412.06464. transformers/models/qwen3_5/modeling_qwen3_5.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/delta_layers.hpp>
 
 namespace hft {

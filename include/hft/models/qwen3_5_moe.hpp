@@ -1,6 +1,7 @@
 // Qwen3.5-MoE over text: Qwen3.5 whose MLPs are mixtures of experts beside one that all tokens see.
 // Qwen Team 2026; Yang et al. 2024, arXiv 2412.06464. transformers/models/qwen3_5_moe/modeling_qwen3_5_moe.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/qwen3_5.hpp>
 #include <hft/models/qwen3_next.hpp>
 

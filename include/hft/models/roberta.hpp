@@ -4,6 +4,7 @@
 // XLM-RoBERTa (Conneau et al. 2019, arXiv 1911.02116) and CamemBERT (Martin et al. 2019, arXiv 1911.03894) are RoBERTa
 // with other vocabularies.
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/models/encoder.hpp>
 
 namespace hft {

@@ -2,6 +2,7 @@
 // has biases. Raffel et al. 2019, arXiv 1910.10683; 1.1 gates its feed-forward layers (Shazeer 2020, arXiv 2002.05202).
 // transformers/models/t5/modeling_t5.py
 #pragma once
+#include <hft/io/gguf_writer.hpp>
 #include <hft/layers/attention.hpp>
 #include <hft/layers/cross_attention.hpp>
 #include <hft/layers/experts.hpp>

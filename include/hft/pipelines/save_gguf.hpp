@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 
-#include <hft/models/gguf_saving.hpp>
+#include <hft/models/gguf_saving_impl.hpp>
 #include <hft/tokenizers/gguf_writer.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 

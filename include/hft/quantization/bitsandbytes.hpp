@@ -42,7 +42,7 @@ std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> te
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where) {
+HFT_INLINE_ONCE bool holds_bitsandbytes(std::span<const stored_tensor> tensors, std::string_view where) {
   bool found = false;
   for (const stored_tensor& t : tensors) {
     if (t.name.ends_with(".SCB"))
@@ -156,8 +156,9 @@ class bitsandbytes_weight {
   std::vector<f32> scales_;
 };
 
-HFT_INLINE std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors,
-                                                          std::string_view where, std::vector<std::string>& unpacked) {
+HFT_INLINE_ONCE std::vector<stored_tensor> unpack_bitsandbytes(std::span<const stored_tensor> tensors,
+                                                               std::string_view where,
+                                                               std::vector<std::string>& unpacked) {
   std::vector<stored_tensor> out;
   for (const stored_tensor& t : tensors)
     if (t.name.find(bitsandbytes_state) != t.name.npos) {
