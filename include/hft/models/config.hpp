@@ -109,8 +109,6 @@ void remove_unset(json& object);
 void read_fields(config_ref config, const json& object, std::string_view where);
 /// Fields from the metadata of a GGUF file of that architecture, those that have a key there.
 void read_fields(config_ref config, const gguf_file& file, std::string_view architecture);
-/// The inverse: what has a key and a value is written.
-void write_fields(config_ref config, gguf_keys& keys);
 json written_fields(config_ref config);
 
 }  // namespace detail

@@ -60,7 +60,8 @@ class gguf_field_writer final : public field_visitor {
   isize tokens_;
 };
 
-HFT_INLINE_ONCE void write_fields(config_ref config, gguf_keys& keys) {
+/// The inverse of read_fields of a file: what has a key and a value is written.
+inline void write_fields(config_ref config, gguf_keys& keys) {
   gguf_field_writer writer(keys, get_field(config, "vocab_size").value_or(0));
   config.fields(writer);
 }
