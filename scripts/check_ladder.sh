@@ -11,10 +11,12 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/(version|linkage|error|log|dtype|short_string)\.hpp$/) return 0
     if (path ~ /^hft\/(device|parallel|random)\.hpp$/) return 1
     if (path ~ /^hft\/tensor\.hpp$/) return 2
+    if (path ~ /^hft\/quantization\/(convert|elements|quantize|block_formats|nf4)\.hpp$/) return 2  # dtypes as others
+    if (path ~ /^hft\/ops\/cpu\/isa\.hpp$/) return 2
     if (path ~ /^hft\/(autocast|autodiff|module)\.hpp$/) return 3
     if (path ~ /^hft\/io\//) return 4
     if (path ~ /^hft\/quantization\//) return 4
-    if (path ~ /^hft\/ops\/(activation_kind|heads|dropout_mask|cpu\/isa)\.hpp$/) return 4  # words that kernels and ops share
+    if (path ~ /^hft\/ops\/(activation_kind|heads|dropout_mask)\.hpp$/) return 4  # words that kernels and ops share
     if (path ~ /^hft\/ops\/(cpu|cuda)\//) return 5
     if (path ~ /^hft\/ops\//) return 6
     if (path ~ /^hft\/layers\//) return 7

@@ -529,6 +529,9 @@ class trainable_parameter final : public parameter {
     tensor_.value().allocate(format);
     if (!may_train()) set_trainable(false);
   }
+  void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows) const override {
+    convert_rows_to<T>(to, out, from, in, rows, cols());
+  }
   void copy_from_host(const void* from, std::size_t n) override { D::copy_from_host(data(), from, n); }
   void copy_to_host(void* to, std::size_t n) const override { D::copy_to_host(to, data(), n); }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <hft/name_rules.hpp>
+#include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -47,6 +48,8 @@ class parameter {
   virtual void bind(buffer owner, const void* data, dtype_id format) = 0;
   /// New uninitialised memory of `format`.
   virtual void allocate(dtype_id format) = 0;
+  /// Rows of another dtype as those of a format that it can hold.
+  virtual void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows) const = 0;
   virtual void copy_from_host(const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, std::size_t bytes) const = 0;
 
@@ -97,6 +100,9 @@ class parameter_of final : public parameter {
     tensor_ = Tensor<T, Rank, D>::wrap(std::move(owner), data, tensor_.shape(), format);
   }
   void allocate(dtype_id format) override { tensor_.allocate(format); }
+  void convert_rows(dtype_id to, void* out, dtype_id from, const void* in, isize rows) const override {
+    convert_rows_to<T>(to, out, from, in, rows, cols());
+  }
   void copy_from_host(const void* from, std::size_t n) override { D::copy_from_host(tensor_.data(), from, n); }
   void copy_to_host(void* to, std::size_t n) const override { D::copy_to_host(to, tensor_.data(), n); }
 

@@ -8,13 +8,13 @@
 #include <hft/layers/attention_options.hpp>
 #include <hft/layers/context.hpp>
 #include <hft/layers/linear.hpp>
+#include <hft/layers/masked_tokens.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/positions.hpp>
 #include <hft/ops/activation.hpp>
 #include <hft/ops/attention.hpp>
 #include <hft/ops/attention_weights.hpp>
 #include <hft/ops/clamp.hpp>
-#include <hft/ops/combine_rows.hpp>
 #include <hft/ops/concat_tokens.hpp>
 #include <hft/ops/mask_tokens.hpp>
 
@@ -122,16 +122,13 @@ class AttentionCore {
   // Queries as TemperatureOptions say.
   template <class Heads, class Context>
   Heads sharpened(const Heads& q, const Context& context) const {
-    using A = typename B::activation;
     const auto [step, strength] = *options_.temperature;
     const isize B_ = q.extent(0), T = q.extent(1), N = q.extent(2) * q.extent(3);
     if (context.key_length < step) return q;
-    Tensor<A, 2> factors({B_ * T, 1});
+    std::vector<f32> factors;
     for (isize i = 0; i < B_ * T; ++i)
-      factors.data()[i] = A(1 + strength * std::log1p(f64((context.key_length - T + i % T + 1) / step)));
-    using Rows = Tensor<A, 2, typename B::device>;
-    return scale_rows(Rows(q.dense().template reshape<2>({B_ * T, N})), Rows(to_device<typename B::base>(factors)))
-        .template reshape<4>(q.shape());
+      factors.push_back(f32(1 + strength * std::log1p(f64((context.key_length - T + i % T + 1) / step))));
+    return scale_tokens<B>(q.dense().template reshape<3>({B_, T, N}), factors).template reshape<4>(q.shape());
   }
 
   AttentionOptions options_;

@@ -15,6 +15,8 @@ Tensor<i64, 2> checked_positions(const char* where, const Shape<2>& shape, const
                                  isize max_positions, isize first);
 /// Which keys (B,S) a mask leaves visible, as bytes; empty where it leaves all. Throws shape_error.
 Tensor<u8, 2> visible_keys(const char* where, const Tensor<i64, 2>& mask, const Shape<2>& shape);
+/// Throws value_error for inputs that only models with global tokens, or with two streams, have a use for.
+void check_of_one_stream(const char* where, const TextInputs& in);
 }  // namespace detail
 
 /// Positions (B,T) of tokens (B,T) as RoBERTa counts them: those that are not padding from `pad` + 1 on, padding itself
@@ -72,6 +74,13 @@ HFT_COMPILED_IN(MODELS, ForwardContext<f32, cpu> text_pass(const char*, const Te
                                                            isize, isize))
 
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE_ONCE void detail::check_of_one_stream(const char* where, const TextInputs& in) {
+  if (in.global_attention_mask)
+    throw value_error(where, "global_attention_mask", "none: the model has no global tokens");
+  if (in.perm_mask || in.target_mapping)
+    throw value_error(where, "perm_mask and target_mapping", "none: the model has one stream");
+}
 
 HFT_INLINE Tensor<i64, 2> detail::checked_positions(const char* where, const Shape<2>& shape,
                                                     const Tensor<i64, 2>& given, isize past, isize max_positions,

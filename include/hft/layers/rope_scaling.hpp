@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <optional>
 #include <string>
@@ -47,10 +48,12 @@ class RopeScaling {
 
   isize dim() const { return 2 * pairs(); }
   /// What it was made from.
-  const RopeParameters& parameters() const { return p_; }
+  const RopeParameters& parameters() const { return *p_; }
   isize size() const { return dim_; }
   isize max_positions() const { return max_positions_; }
-  bool operator==(const RopeScaling&) const = default;
+  bool operator==(const RopeScaling& other) const {
+    return dim_ == other.dim_ && max_positions_ == other.max_positions_ && (p_ == other.p_ || *p_ == *other.p_);
+  }
 
   /// Inverse frequencies (dim() / 2) and the factor on cosines and sines, for sequences that reach `length` tokens.
   std::pair<std::vector<f32>, f64> frequencies(isize length) const;
@@ -64,7 +67,7 @@ class RopeScaling {
   }
   template <class T>
   void need(const std::optional<T>& field, const char* name) const {
-    if (!field) fail(name, detail::joined("a value for rope_type ", p_.rope_type.view()), "none");
+    if (!field) fail(name, detail::joined("a value for rope_type ", p_->rope_type.view()), "none");
   }
 
   isize pairs() const { return (dim_ + 1) / 2; }
@@ -82,33 +85,33 @@ class RopeScaling {
 
   // "Dynamic NTK": the base grows with the length once it exceeds the trained one.
   f64 dynamic_theta(isize length) const {
-    const f64 trained = f64(max_positions_), n = f64(std::max(length, max_positions_)), factor = *p_.factor;
-    return p_.rope_theta * std::pow(factor * n / trained - (factor - 1), f64(dim_) / f64(dim_ - 2));
+    const f64 trained = f64(max_positions_), n = f64(std::max(length, max_positions_)), factor = *p_->factor;
+    return p_->rope_theta * std::pow(factor * n / trained - (factor - 1), f64(dim_) / f64(dim_ - 2));
   }
 
   std::pair<std::vector<f32>, f64> yarn() const {
-    const f64 factor = *p_.factor;
-    const f64 original = f64(p_.original_max_position_embeddings.value_or(max_positions_));
+    const f64 factor = *p_->factor;
+    const f64 original = f64(p_->original_max_position_embeddings.value_or(max_positions_));
     const auto get_mscale = [](f64 scale, f64 m = 1) { return scale <= 1 ? 1.0 : 0.1 * m * std::log(scale) + 1.0; };
     f64 attention = 1;
-    if (p_.attention_factor)
-      attention = *p_.attention_factor;
-    else if (p_.mscale.value_or(0) != 0 && p_.mscale_all_dim.value_or(0) != 0)
-      attention = get_mscale(factor, *p_.mscale) / get_mscale(factor, *p_.mscale_all_dim);
+    if (p_->attention_factor)
+      attention = *p_->attention_factor;
+    else if (p_->mscale.value_or(0) != 0 && p_->mscale_all_dim.value_or(0) != 0)
+      attention = get_mscale(factor, *p_->mscale) / get_mscale(factor, *p_->mscale_all_dim);
     else
       attention = get_mscale(factor);
 
     // The dimension that turns `rotations` times over the original length.
     const auto dimension = [&](f64 rotations) {
-      return f64(dim_) * std::log(original / (rotations * 2 * std::numbers::pi)) / (2 * std::log(p_.rope_theta));
+      return f64(dim_) * std::log(original / (rotations * 2 * std::numbers::pi)) / (2 * std::log(p_->rope_theta));
     };
     const auto or_default = [](const std::optional<f64>& v, f64 d) { return v.value_or(0) != 0 ? *v : d; };
-    f64 low = dimension(or_default(p_.beta_fast, 32)), high = dimension(or_default(p_.beta_slow, 1));
-    if (p_.truncate) low = std::floor(low), high = std::ceil(high);
+    f64 low = dimension(or_default(p_->beta_fast, 32)), high = dimension(or_default(p_->beta_slow, 1));
+    if (p_->truncate) low = std::floor(low), high = std::ceil(high);
     low = std::max(low, 0.0), high = std::min(high, f64(dim_ - 1));
     if (low == high) high += 0.001;  // no division by zero
 
-    auto f = base(p_.rope_theta);
+    auto f = base(p_->rope_theta);
     for (std::size_t i = 0; i < f.size(); ++i) {
       const f32 ramp = std::clamp((f32(i) - f32(low)) / f32(high - low), 0.0f, 1.0f);
       const f32 extrapolation = 1 - ramp;  // share of the unscaled frequency
@@ -118,22 +121,22 @@ class RopeScaling {
   }
 
   std::pair<std::vector<f32>, f64> longrope(isize length) const {
-    const isize original = p_.original_max_position_embeddings.value_or(max_positions_);
-    const f64 factor = p_.factor.value_or(f64(max_positions_) / f64(original));
-    const f64 attention = p_.attention_factor ? *p_.attention_factor
-                          : factor <= 1       ? 1.0
-                                              : std::sqrt(1 + std::log(factor) / std::log(f64(original)));
-    const auto& factors = length > original ? p_.long_factor : p_.short_factor;
+    const isize original = p_->original_max_position_embeddings.value_or(max_positions_);
+    const f64 factor = p_->factor.value_or(f64(max_positions_) / f64(original));
+    const f64 attention = p_->attention_factor ? *p_->attention_factor
+                          : factor <= 1        ? 1.0
+                                               : std::sqrt(1 + std::log(factor) / std::log(f64(original)));
+    const auto& factors = length > original ? p_->long_factor : p_->short_factor;
     std::vector<f32> f(static_cast<std::size_t>(pairs()));
     for (std::size_t i = 0; i < f.size(); ++i)
-      f[i] = 1.0f / (f32(factors[i]) * f32(std::pow(p_.rope_theta, f64(f32(2 * i) / f32(dim_)))));
+      f[i] = 1.0f / (f32(factors[i]) * f32(std::pow(p_->rope_theta, f64(f32(2 * i) / f32(dim_)))));
     return {f, attention};
   }
 
   std::vector<f32> llama3() const {
-    const f64 factor = *p_.factor, low = *p_.low_freq_factor, high = *p_.high_freq_factor;
-    const f64 original = f64(p_.original_max_position_embeddings.value_or(max_positions_));
-    auto f = base(p_.rope_theta);
+    const f64 factor = *p_->factor, low = *p_->low_freq_factor, high = *p_->high_freq_factor;
+    const f64 original = f64(p_->original_max_position_embeddings.value_or(max_positions_));
+    auto f = base(p_->rope_theta);
     for (auto& x : f) {
       const f32 wavelength = f32(2 * std::numbers::pi / f64(x));
       if (wavelength > f32(original / low)) {
@@ -148,60 +151,60 @@ class RopeScaling {
 
   // The frequencies of all elements, of which only the first partial_rotary_factor turn.
   std::vector<f32> proportional() const {
-    auto f = divided(base(p_.rope_theta), p_.factor.value_or(1));
-    const f64 turning = p_.partial_rotary_factor.value_or(1) * f64(pairs());
+    auto f = divided(base(p_->rope_theta), p_->factor.value_or(1));
+    const f64 turning = p_->partial_rotary_factor.value_or(1) * f64(pairs());
     for (std::size_t i = 0; i < f.size(); ++i)
       if (f64(i + 1) > turning) f[i] = 0;
     return f;
   }
 
-  RopeParameters p_;
+  std::shared_ptr<const RopeParameters> p_;  // shared: options are copied for each layer
   isize dim_, max_positions_;
 };
 
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE_ONCE RopeScaling::RopeScaling(RopeParameters p, isize dim, isize max_positions)
-    : p_(std::move(p)), dim_(dim), max_positions_(max_positions) {
+    : dim_(dim), max_positions_(max_positions) {
+  if (const auto trained = p.original_max_position_embeddings; p.rope_type.view() == "yarn" && !p.factor && trained)
+    p.factor = f64(max_positions) / f64(*trained);
+  p_ = std::make_shared<const RopeParameters>(std::move(p));
   if (dim < 1) fail("rotary dimension", "at least 1", detail::joined(dim));
-  const auto kind = p_.rope_type.view();
+  const auto kind = p_->rope_type.view();
   if (kind != "default" && kind != "linear" && kind != "dynamic" && kind != "yarn" && kind != "longrope" &&
       kind != "llama3" && kind != "proportional")
     fail("rope_type", "default, linear, dynamic, yarn, longrope, llama3 or proportional", kind);
-  if (kind == "linear" || kind == "dynamic" || kind == "llama3") need(p_.factor, "factor");
+  if (kind == "linear" || kind == "dynamic" || kind == "llama3") need(p_->factor, "factor");
   if (kind == "llama3") {
-    need(p_.low_freq_factor, "low_freq_factor");
-    need(p_.high_freq_factor, "high_freq_factor");
+    need(p_->low_freq_factor, "low_freq_factor");
+    need(p_->high_freq_factor, "high_freq_factor");
   }
-  if (kind == "yarn" && !p_.factor) {
-    need(p_.original_max_position_embeddings, "factor or original_max_position_embeddings");
-    p_.factor = f64(max_positions_) / f64(*p_.original_max_position_embeddings);
-  }
+  if (kind == "yarn") need(p_->factor, "factor or original_max_position_embeddings");
   if (kind == "longrope")
-    for (const auto* factors : {&p_.short_factor, &p_.long_factor})
+    for (const auto* factors : {&p_->short_factor, &p_->long_factor})
       if (isize(factors->size()) != pairs())
-        fail(factors == &p_.short_factor ? "short_factor" : "long_factor", detail::joined(pairs(), " factors"),
+        fail(factors == &p_->short_factor ? "short_factor" : "long_factor", detail::joined(pairs(), " factors"),
              detail::joined(factors->size()));
   if (kind == "dynamic" && dim <= 2) fail("rotary dimension", "more than 2 for rope_type dynamic", detail::joined(dim));
-  if (const auto n = p_.original_max_position_embeddings; n && *n < 1)
+  if (const auto n = p_->original_max_position_embeddings; n && *n < 1)
     fail("original_max_position_embeddings", "at least 1", detail::joined(*n));
-  above_zero("rope_theta", p_.rope_theta);
-  if (p_.factor) above_zero("factor", *p_.factor);
-  if (p_.low_freq_factor) above_zero("low_freq_factor", *p_.low_freq_factor);
-  if (p_.high_freq_factor) above_zero("high_freq_factor", *p_.high_freq_factor);
-  for (const f64 f : p_.short_factor) above_zero("short_factor", f);
-  for (const f64 f : p_.long_factor) above_zero("long_factor", f);
+  above_zero("rope_theta", p_->rope_theta);
+  if (p_->factor) above_zero("factor", *p_->factor);
+  if (p_->low_freq_factor) above_zero("low_freq_factor", *p_->low_freq_factor);
+  if (p_->high_freq_factor) above_zero("high_freq_factor", *p_->high_freq_factor);
+  for (const f64 f : p_->short_factor) above_zero("short_factor", f);
+  for (const f64 f : p_->long_factor) above_zero("long_factor", f);
 }
 
 HFT_INLINE_ONCE std::pair<std::vector<f32>, f64> RopeScaling::frequencies(isize length) const {
-  const auto kind = p_.rope_type.view();
-  if (kind == "linear") return {divided(base(p_.rope_theta), *p_.factor), 1};
+  const auto kind = p_->rope_type.view();
+  if (kind == "linear") return {divided(base(p_->rope_theta), *p_->factor), 1};
   if (kind == "dynamic") return {base(dynamic_theta(length)), 1};
   if (kind == "yarn") return yarn();
   if (kind == "longrope") return longrope(length);
   if (kind == "llama3") return {llama3(), 1};
   if (kind == "proportional") return {proportional(), 1};
-  return {base(p_.rope_theta), 1};
+  return {base(p_->rope_theta), 1};
 }
 
 #endif  // HFT_DEFINES

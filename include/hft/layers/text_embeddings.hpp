@@ -6,14 +6,13 @@
 #include <string_view>
 #include <vector>
 
-#include <hft/layers/begin_pass.hpp>
 #include <hft/layers/dropout.hpp>
-#include <hft/layers/embedding.hpp>
 #include <hft/layers/linear.hpp>
 #include <hft/layers/masked_tokens.hpp>
 #include <hft/layers/norm.hpp>
 #include <hft/layers/sinusoids.hpp>
 #include <hft/layers/stored_angles.hpp>
+#include <hft/layers/token_embeddings.hpp>
 #include <hft/ops/elementwise.hpp>
 
 namespace hft {
@@ -52,18 +51,12 @@ struct TextEmbeddingsOptions {
 /// Checkpoint names: embed_tokens, project_in, embed_positions, embed_token_types, embed_task_types, rotary_table,
 /// embed_norm.
 template <class B>
-class TextEmbeddings {
+class TextEmbeddings : public TokenEmbeddings<B> {
  public:
   using options = TextEmbeddingsOptions;
-  using inputs = TextInputs;
-
-  template <class Config>
-  static auto model_of(const Config& config) {
-    return config.text_model();
-  }
 
   explicit TextEmbeddings(const TextEmbeddingsOptions& o)
-      : embed_tokens(o.vocab_size, o.hidden_size, o.pad_token_id), options_(o) {
+      : TokenEmbeddings<B>({o.vocab_size, o.hidden_size, o.pad_token_id, o.scale}), options_(o) {
     const isize C = o.projected_size && !o.projected_last ? o.projected_size : o.hidden_size;
     if (o.projected_size) project_in.emplace(o.hidden_size, o.projected_size, o.projected_last);
     if (o.max_positions && o.fixed_positions)
@@ -94,10 +87,7 @@ class TextEmbeddings {
         counted.position_ids = detail::checked_positions(where, in.input_ids.shape(), {}, past, 0, 0);
     }
     auto context = text_pass(where, counted, args, position_rows(), options_.first_position);
-    if (in.global_attention_mask)
-      throw value_error(where, "global_attention_mask", "none: the model has no global tokens");
-    if (in.perm_mask || in.target_mapping)
-      throw value_error(where, "perm_mask and target_mapping", "none: the model has one stream");
+    detail::check_of_one_stream(where, in);
     if (stored_angles) stored_angles->put(context);
     return context;
   }
@@ -110,7 +100,7 @@ class TextEmbeddings {
   }
 
   void visit(visitor& v) {
-    if (!options_.shared) v("embed_tokens", embed_tokens);
+    if (!options_.shared) TokenEmbeddings<B>::visit(v);
     v("project_in", project_in);
     v("embed_positions", embed_positions);
     if (positions_stored_) v("embed_positions", fixed_positions);
@@ -126,14 +116,9 @@ class TextEmbeddings {
     positions_stored_ = false;
     fixed_positions->weight = on_device(sinusoid_table(options_.max_positions, fixed_positions->weight.extent(1)));
   }
-  const char* main_parameter() const { return "embed_tokens.weight"; }
   isize max_positions() const { return position_rows() ? position_rows() - options_.first_position : 0; }
-  isize padding_row() const { return options_.pad_token_id.value_or(-1); }
-  /// The table of the tokens, which heads are tied to.
-  const auto& token_table() const { return embed_tokens.weight; }
-  auto& token_table() { return embed_tokens.weight; }
 
-  Embedding<B> embed_tokens;
+  using TokenEmbeddings<B>::embed_tokens;
   std::optional<typename B::linear> project_in;
   std::optional<Embedding<B>> embed_positions, embed_token_types, embed_task_types;
   // In the activation dtype, on the device beneath, where nothing is trained.
@@ -145,8 +130,7 @@ class TextEmbeddings {
   /// Rows of tokens (B,T), scaled => (B,T,C')
   template <class Context>
   auto tokens(const TextInputs& in, Context& context) const {
-    auto x = apply_neftune(embed_tokens(in.input_ids), context);
-    if (options_.scale != 1) x = scale(x, options_.scale);
+    auto x = TokenEmbeddings<B>::tokens(in, context);
     if (options_.mask_token_id) x = without_masked<B>(x, in.input_ids, *options_.mask_token_id, context.key_mask);
     return x;
   }

@@ -19,7 +19,7 @@ struct ApertusConfig : DecoderConfig {
   void check() const { check_decoder(plain(), model_type); }
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream&,
                   std::vector<f32>& values) const;
   f64 token_dropout() const { return 0.1; }
@@ -90,7 +90,7 @@ HFT_INLINE AttentionOptions ApertusConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> ApertusConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> ApertusConfig::text_model() const {
   auto o = decoder_model(plain(), class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.xielu = xielu();
   return o;

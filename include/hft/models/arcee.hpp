@@ -22,7 +22,7 @@ struct ArceeConfig : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 
 template <class B>
@@ -69,7 +69,7 @@ HFT_INLINE AttentionOptions ArceeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> ArceeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> ArceeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <hft/layers/block_sparse_bias.hpp>
 #include <hft/layers/pooler.hpp>
 #include <hft/layers/relative_position_bias.hpp>
+#include <hft/layers/token_embeddings.hpp>
 #include <hft/log.hpp>
 #include <hft/models/model_parts.hpp>
 #include <hft/models/output.hpp>
@@ -19,25 +21,36 @@
 
 namespace hft {
 
+/// What a model over tokens alone has none of: nothing can be made one.
+struct no_part {
+  explicit operator bool() const { return false; }
+  void reset() {}
+};
+/// A part that a model over these embeddings may have.
+template <class Embeddings, class Part>
+using part_beside =
+    std::conditional_t<std::is_same_v<Embeddings, TokenEmbeddingsOptions>, no_part, std::optional<Part>>;
+
 /// What a Backbone is built from; configs make it. Layer: the options of a block.
 template <class Embeddings, class Layer>
 struct BackboneOptions {
   const char* where = "Backbone";  // who speaks in errors
   Embeddings embeddings;
   std::vector<Layer> layers = {};
-  std::optional<NormOptions> norm = {};                     // after the last block
-  std::optional<std::pair<isize, isize>> project_out = {};  // channels, and to how many a last layer brings them (OPT)
-  std::optional<PoolerOptions> pooler = {};
-  std::optional<RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
-  bool position_bias_of_layers = false;                       // whether each has one of its own (UMT5)
-  std::optional<AlibiBiasOptions> alibi = {};                 // the same, of models that round them
-  std::optional<BlockSparseOptions> block_sparse = {};        // the same, of texts that are long enough
-  std::optional<LayerGroups> groups = {};                     // of layers that stand in several places
-  f64 dropout = 0;                                            // of what it gives, in a training pass
-  isize contact_inputs = 0;                                   // of ESM's contact_head; 0: there is none
-  f64 layer_drop = 0;                                         // the share of layers that training leaves out
-  bool shows_embeddings = true;                               // whether output_hidden_states begins with them
-  bool shows_normed = true;                                   // and ends with what the last norm gives
+  std::optional<NormOptions> norm = {};  // after the last block
+  // Channels, and to how many a last layer brings them (OPT).
+  part_beside<Embeddings, std::pair<isize, isize>> project_out = {};
+  part_beside<Embeddings, PoolerOptions> pooler = {};
+  part_beside<Embeddings, RelativePositionOptions> position_bias = {};  // of every self-attention of a pass
+  bool position_bias_of_layers = false;                                 // whether each has one of its own (UMT5)
+  part_beside<Embeddings, AlibiBiasOptions> alibi = {};                 // the same, of models that round them
+  part_beside<Embeddings, BlockSparseOptions> block_sparse = {};        // the same, of texts that are long enough
+  std::optional<LayerGroups> groups = {};                               // of layers that stand in several places
+  f64 dropout = 0;                                                      // of what it gives, in a training pass
+  isize contact_inputs = 0;                                             // of ESM's contact_head; 0: there is none
+  f64 layer_drop = 0;                                                   // the share of layers that training leaves out
+  bool shows_embeddings = true;                                         // whether output_hidden_states begins with them
+  bool shows_normed = true;                                             // and ends with what the last norm gives
   isize cache_renewed_after = 0;  // tokens, with one more of which generation begins anew (Phi-3); 0: it never does
   bool causal = true;             // else both directions are seen, and no cache is taken
 
@@ -81,6 +94,9 @@ class Backbone : public ModelParts {
   using on_build = Backbone<Embeddings, Block, Norm, Other>;
   static constexpr const char* class_suffix = "Model";
   static constexpr bool text = std::is_base_of_v<TextInputs, inputs>;
+  static constexpr bool tokens_alone = std::is_same_v<typename Embeddings<B>::options, TokenEmbeddingsOptions>;
+  template <class Part>
+  using part = part_beside<typename Embeddings<B>::options, Part>;
   template <class Config>
   static options options_of(const Config& config) {
     return Embeddings<B>::model_of(config);
@@ -123,9 +139,11 @@ class Backbone : public ModelParts {
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
     leave_out_computed(stored);
-    if (!pooler || !pooler->projects() || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
-    pooler.reset();
-    detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
+    if constexpr (!tokens_alone) {
+      if (!pooler || !pooler->projects() || stored("pooler.dense.weight") || stored("pooler.dense.bias")) return;
+      pooler.reset();
+      detail::log_message(log_level::warning, where_, "the checkpoint has no pooler: there is no pooler_output");
+    }
   }
   /// Drops what a checkpoint may lack since it can be computed: angles of rotary positions.
   void leave_out_computed(const std::function<bool(std::string_view)>& stored);
@@ -136,10 +154,10 @@ class Backbone : public ModelParts {
   Embeddings<B> embeddings;
   std::vector<Block<B>> layers;
   std::optional<Norm<B>> norm;
-  std::optional<typename B::linear> project_out;
-  std::optional<Pooler<B>> pooler;
-  std::vector<RelativePositionBias<B>> position_bias;  // one, or one for each layer
-  std::optional<typename B::linear> contact_head;  // of ESM, over the attention weights of all heads; no pass uses it
+  part<typename B::linear> project_out;
+  part<Pooler<B>> pooler;
+  part<std::vector<RelativePositionBias<B>>> position_bias;  // one, or one for each layer
+  part<typename B::linear> contact_head;  // of ESM, over the attention weights of all heads; no pass uses it
 
  private:
   template <class Layer>
@@ -178,8 +196,8 @@ class Backbone : public ModelParts {
   }
 
   const char* where_;
-  std::optional<AlibiBiasOptions> alibi_;
-  std::optional<BlockSparseOptions> block_sparse_;
+  part<AlibiBiasOptions> alibi_;
+  part<BlockSparseOptions> block_sparse_;
   std::optional<LayerGroups> groups_;
   isize places_;
   f64 dropout_, layer_drop_;
@@ -207,12 +225,13 @@ Backbone<Embeddings, Block, Norm, B>::Backbone(const options& o)
       cache_(cache_of(o.layers)) {
   cache_.renewed_after = o.cache_renewed_after;
   if (o.norm) norm.emplace(*o.norm);
-  if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
-  if (o.pooler) pooler.emplace(*o.pooler);
-  if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
-  if (o.position_bias)
-    for (std::size_t i = 0; i < (bias_of_layers_ ? layers.size() : 1); ++i)
-      position_bias.emplace_back(*o.position_bias);
+  if constexpr (!tokens_alone) {
+    if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
+    if (o.pooler) pooler.emplace(*o.pooler);
+    if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
+    if (o.position_bias)
+      position_bias.emplace(bias_of_layers_ ? layers.size() : 1, RelativePositionBias<B>(*o.position_bias));
+  }
 }
 
 template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>
@@ -223,34 +242,40 @@ auto Backbone<Embeddings, Block, Norm, B>::run(const inputs& in, const ForwardAr
   if (args.output_attentions) context.attentions = &out.attentions, context.cross_attentions = &out.cross_attentions;
   const auto x = embeddings(in, context);  // (B,T,C)
   const auto bias_of = [&, T = x.extent(1)](std::size_t i) {
-    if (i < position_bias.size()) position_bias[i].begin(context, T);
+    if constexpr (!tokens_alone)
+      if (position_bias) (*position_bias)[i].begin(context, T);
   };
   if (!bias_of_layers_) bias_of(0);
-  if constexpr (text)
+  if constexpr (text && !tokens_alone)
     if (alibi_) context.attention_bias = alibi_bias<A>(*alibi_, context.key_mask, x.extent(1), context.key_length);
-  if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
-    context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
-    context.padding_sees_nothing = true;
-  }
+  if constexpr (!tokens_alone)
+    if (block_sparse_ && x.extent(1) > block_sparse_->full_until()) {
+      context.attention_bias = block_sparse_bias<A, typename B::base>(*block_sparse_, x.extent(1));
+      context.padding_sees_nothing = true;
+    }
   if constexpr (D::tracked) context.layer_drop = layer_drop_;
   const auto before = [&](std::size_t i) {
     if (bias_of_layers_) bias_of(i);
   };
   out.last_hidden_state = run_layers(layers, x, context, before, groups_ ? &*groups_ : nullptr);
-  if (context.target_mapping)  // what was asked for stands behind the tokens
-    out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
+  if constexpr (!tokens_alone)
+    if (context.target_mapping)  // what was asked for stands behind the tokens
+      out.last_hidden_state = out.last_hidden_state.slice(1, context.key_length, x.extent(1)).dense();
   if (norm) out.last_hidden_state = (*norm)(out.last_hidden_state);
-  if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
+  if constexpr (!tokens_alone)
+    if (project_out) out.last_hidden_state = (*project_out)(out.last_hidden_state);
   if constexpr (D::tracked) context.dropout.begin_layer(places_ + 1);  // one before it is a head's
   out.last_hidden_state = apply_dropout(out.last_hidden_state, dropout_, context);
   context.hidden_states = nullptr, context.attentions = context.cross_attentions = nullptr;
   if (args.output_hidden_states) show_last(out);
-  if (context.words) {
-    const auto all = out.last_hidden_state;
-    out.last_hidden_state = all.slice(1, 0, context.words).dense();
-    out.entity_last_hidden_state = all.slice(1, context.words, all.extent(1)).dense();
+  if constexpr (!tokens_alone) {
+    if (context.words) {
+      const auto all = out.last_hidden_state;
+      out.last_hidden_state = all.slice(1, 0, context.words).dense();
+      out.entity_last_hidden_state = all.slice(1, context.words, all.extent(1)).dense();
+    }
+    if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
   }
-  if (pooler) out.pooler_output = (*pooler)(out.last_hidden_state);
   return out;
 }
 
@@ -259,13 +284,15 @@ void Backbone<Embeddings, Block, Norm, B>::visit(visitor& v) {
   embeddings.visit(v);
   visit_layers(v);
   v("norm", norm);
-  v("project_out", project_out);
-  v("pooler", pooler);
-  if (bias_of_layers_)
-    v("position_bias", position_bias);
-  else if (!position_bias.empty())
-    v("position_bias", position_bias[0]);
-  v("contact_head.regression", contact_head);
+  if constexpr (!tokens_alone) {
+    v("project_out", project_out);
+    v("pooler", pooler);
+    if (bias_of_layers_)
+      v("position_bias", position_bias);
+    else if (position_bias)
+      v("position_bias", (*position_bias)[0]);
+    v("contact_head.regression", contact_head);
+  }
 }
 
 template <template <class> class Embeddings, template <class> class Block, template <class> class Norm, class B>

@@ -29,7 +29,7 @@ struct BitNetConfig : DecoderConfig {
     hidden_act = "silu";
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using BitNetModel = DecoderModel<BitNetConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -66,7 +66,7 @@ HFT_INLINE AttentionOptions BitNetConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> BitNetConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> BitNetConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.sub_norm = rms_norm_eps;
   return o;

@@ -23,7 +23,7 @@ struct CohereConfig : DecoderConfig {
                   std::vector<f32>& values) const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
 
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
@@ -80,7 +80,7 @@ HFT_INLINE AttentionOptions CohereConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> CohereConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> CohereConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps, .bias = false});
   for (auto& layer : o.layers) layer.parallel = layer.shared_norm = true;
   return o;

@@ -32,7 +32,7 @@ struct Cohere2Config : DecoderConfig {
     layer_types = gguf_layer_types(file);
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
 
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq"};
@@ -84,7 +84,7 @@ HFT_INLINE AttentionOptions Cohere2Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Cohere2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Cohere2Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps, .bias = false});
   for (auto& layer : o.layers) layer.parallel = layer.shared_norm = true;
   return o;

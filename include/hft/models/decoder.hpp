@@ -16,19 +16,19 @@
 namespace hft {
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
-using DecoderModel = PreTrainedModel<Config, TextModel<Block, Norm, B>>;
+using DecoderModel = PreTrainedModel<Config, ModelOf<Config, Block, Norm, B>>;
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
-using CausalLM = PreTrainedModel<Config, ForCausalLM<TextModel<Block, Norm, B>>>;
+using CausalLM = PreTrainedModel<Config, ForCausalLM<ModelOf<Config, Block, Norm, B>>>;
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
 using DecoderForSequenceClassification =
-    PreTrainedModel<Config, ForSequenceClassification<TextModel<Block, Norm, B>, last_token>>;
+    PreTrainedModel<Config, ForSequenceClassification<ModelOf<Config, Block, Norm, B>, last_token>>;
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
-using DecoderForTokenClassification = PreTrainedModel<Config, ForTokenClassification<TextModel<Block, Norm, B>>>;
+using DecoderForTokenClassification = PreTrainedModel<Config, ForTokenClassification<ModelOf<Config, Block, Norm, B>>>;
 
 template <class Config, template <class> class Block, template <class> class Norm, class B>
-using DecoderForQuestionAnswering = PreTrainedModel<Config, ForQuestionAnswering<TextModel<Block, Norm, B>>>;
+using DecoderForQuestionAnswering = PreTrainedModel<Config, ForQuestionAnswering<ModelOf<Config, Block, Norm, B>>>;
 
 }  // namespace hft

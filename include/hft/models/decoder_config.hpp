@@ -1,5 +1,6 @@
 // What the configs of most decoders after Llama share: their fields, and the options of layers that follow from them.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -58,21 +59,27 @@ AttentionOptions decoder_attention(const Config& c, isize layer) {
           .rope = c.rope()};
 }
 
-/// Pre-norm blocks, with this norm in them and behind them, and the config's own attention(layer).
-template <class Config>
-TextModelOptions<> decoder_model(const Config& c, const char* where, const NormOptions& norm) {
+namespace detail {
+/// Blocks with this norm and MLP, and each its own attention; all of a config's that does not depend on its type.
+std::vector<BlockOptions> decoder_blocks(isize layers, const NormOptions& norm, const MLPOptions& mlp,
+                                         AttentionOptions (*attention)(const void* config, isize layer),
+                                         const void* config);
+}  // namespace detail
+
+/// Pre-norm blocks, with this norm in them and behind them, and the config's own attention(layer). Options:
+/// TextModelOptions<> where the embeddings have more than TokenEmbeddings.
+template <class Options = TokenModelOptions<>, class Config>
+Options decoder_model(const Config& c, const char* where, const NormOptions& norm) {
+  const auto attention = [](const void* config, isize layer) {
+    return static_cast<const Config*>(config)->attention(layer);
+  };
   const MLPOptions mlp{.hidden_size = c.hidden_size,
                        .intermediate_size = c.intermediate_size,
                        .activation = find_activation(c.hidden_act, where)};
-  TextModelOptions<> o{
-      .where = where,
-      .embeddings = {.vocab_size = c.vocab_size, .hidden_size = c.hidden_size, .pad_token_id = c.pad_token_id},
-      .norm = norm};
-  // Made at once: to grow by one of so many fields costs each program that has a decoder more than all else here.
-  if (c.num_hidden_layers > 0)
-    o.layers.assign(std::size_t(c.num_hidden_layers), {.norm = norm, .attention = c.attention(0), .mlp = mlp});
-  for (isize i = 1; i < c.num_hidden_layers; ++i) o.layers[std::size_t(i)].attention = c.attention(i);
-  return o;
+  return {.where = where,
+          .embeddings = {.vocab_size = c.vocab_size, .hidden_size = c.hidden_size, .pad_token_id = c.pad_token_id},
+          .layers = detail::decoder_blocks(c.num_hidden_layers, norm, mlp, attention, &c),
+          .norm = norm};
 }
 
 template <class Config>
@@ -168,6 +175,16 @@ struct DecoderConfig {
 };
 
 #if HFT_DEFINES(MODELS)
+
+HFT_INLINE_ONCE std::vector<BlockOptions> detail::decoder_blocks(isize layers, const NormOptions& norm,
+                                                                 const MLPOptions& mlp,
+                                                                 AttentionOptions (*attention)(const void*, isize),
+                                                                 const void* config) {
+  // Made at once: to grow by one of so many fields costs each program that has a decoder more than all else here.
+  std::vector<BlockOptions> blocks(std::size_t(std::max<isize>(layers, 0)), {.norm = norm, .mlp = mlp});
+  for (isize i = 0; i < layers; ++i) blocks[std::size_t(i)].attention = attention(config, i);
+  return blocks;
+}
 
 HFT_INLINE void check_layer_types(const std::vector<std::string>& types, isize layers, const char* model_type,
                                   const char* other) {

@@ -30,7 +30,7 @@ struct DeepseekV2Config : LatentConfig {
   }
   AttentionOptions attention(isize layer) const;
   ExpertsOptions experts() const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV2Model = DecoderModel<DeepseekV2Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
@@ -74,7 +74,7 @@ HFT_INLINE ExpertsOptions DeepseekV2Config::experts() const {
   return e;
 }
 
-HFT_INLINE TextModelOptions<> DeepseekV2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> DeepseekV2Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     layer.mlp.bias = mlp_bias;

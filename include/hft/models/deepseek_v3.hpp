@@ -32,7 +32,7 @@ struct DeepseekV3Config : LatentConfig {
   }
   AttentionOptions attention(isize layer) const;
   ExpertsOptions experts() const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using DeepseekV3Model = DecoderModel<DeepseekV3Config, LatentBlock, RMSNorm, build<W, D, L, S>>;
@@ -90,7 +90,7 @@ HFT_INLINE ExpertsOptions DeepseekV3Config::experts() const {
   return e;
 }
 
-HFT_INLINE TextModelOptions<> DeepseekV3Config::text_model() const {
+HFT_INLINE TokenModelOptions<> DeepseekV3Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers)
     if (layer.attention.layer >= first_k_dense_replace) layer.mlp.experts = experts();

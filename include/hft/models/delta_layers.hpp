@@ -92,7 +92,7 @@ struct DeltaLayers {
   }
   /// The blocks of a config, whose attention this is.
   template <class Config>
-  static TextModelOptions<> model(const Config& c) {
+  static TokenModelOptions<> model(const Config& c) {
     auto o = decoder_model(c, Config::class_prefix,
                            {.size = c.hidden_size, .eps = c.rms_norm_eps, .weight_from_zero = true});
     for (auto& layer : o.layers)

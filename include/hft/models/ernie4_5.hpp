@@ -19,7 +19,7 @@ struct Ernie4_5Config : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Ernie4_5Model = DecoderModel<Ernie4_5Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -61,7 +61,7 @@ HFT_INLINE AttentionOptions Ernie4_5Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Ernie4_5Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Ernie4_5Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.bias = use_bias;
   return o;

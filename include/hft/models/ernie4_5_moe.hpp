@@ -27,7 +27,7 @@ struct Ernie4_5_MoeConfig : DecoderConfig {
 
   bool sparse(isize layer) const;
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
 
   static constexpr name_rule rules[] = {
@@ -100,7 +100,7 @@ HFT_INLINE AttentionOptions Ernie4_5_MoeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Ernie4_5_MoeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Ernie4_5_MoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     layer.mlp.bias = use_bias;

@@ -18,7 +18,7 @@ struct EuroBertConfig : LlamaConfig {
   EuroBertConfig();
   void fields(field_visitor& v);
   void check() const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   MaskedLMHeadOptions masked_lm_head() const {
     return {.hidden_size = hidden_size,
             .vocab_size = vocab_size,
@@ -44,7 +44,7 @@ struct EuroBertConfig : LlamaConfig {
 
 /// The backbone.
 template <class B>
-using EuroBertEncoder = TextModel<LlamaBlock, RMSNorm, B>;
+using EuroBertEncoder = TokenModel<LlamaBlock, RMSNorm, B>;
 
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using EuroBertModel = PreTrainedModel<EuroBertConfig, EuroBertEncoder<build<W, D, L, S>>>;
@@ -88,7 +88,7 @@ HFT_INLINE void EuroBertConfig::check() const {
     throw config_error(model_type, "classifier_pooling", "bos, mean or late", detail::quote_text(pooling));
 }
 
-HFT_INLINE TextModelOptions<> EuroBertConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> EuroBertConfig::text_model() const {
   auto o = LlamaConfig::text_model();
   o.where = "EuroBertModel";
   o.causal = false;

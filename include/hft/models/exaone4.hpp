@@ -32,7 +32,7 @@ struct Exaone4Config : DecoderConfig {
   }
   void complete_from(const gguf_file& file);
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Exaone4Model = DecoderModel<Exaone4Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -91,7 +91,7 @@ HFT_INLINE AttentionOptions Exaone4Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Exaone4Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Exaone4Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.norms = norms::after;
   return o;

@@ -27,7 +27,7 @@ struct GemmaConfig : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   bool sees_both_ways() const { return use_bidirectional_attention.value_or(false); }
   /// Norms begin as those of other models, with weights of 0.
   bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream&,
@@ -36,7 +36,7 @@ struct GemmaConfig : DecoderConfig {
 
 /// What the Gemmas have in common.
 template <class Config>
-TextModelOptions<> gemma_model(const Config& c) {
+TokenModelOptions<> gemma_model(const Config& c) {
   auto o =
       decoder_model(c, Config::class_prefix, {.size = c.hidden_size, .eps = c.rms_norm_eps, .weight_from_zero = true});
   o.embeddings.scale = std::sqrt(f64(c.hidden_size));
@@ -91,7 +91,7 @@ HFT_INLINE AttentionOptions GemmaConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> GemmaConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> GemmaConfig::text_model() const {
   auto o = gemma_model(*this);
   if (hidden_act.view() == "gelu")  // as the first files call what they were trained with
     for (auto& layer : o.layers) layer.mlp.activation = gelu_new;

@@ -34,7 +34,7 @@ struct Gemma2Config : GemmaConfig {
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 2); }
   void complete_from(const gguf_file& file) { complete_from(file, rope_parameters, 46); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
 
  protected:
@@ -96,7 +96,7 @@ HFT_INLINE AttentionOptions Gemma2Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Gemma2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Gemma2Config::text_model() const {
   auto o = gemma_model(*this);
   for (auto& layer : o.layers) layer.norms = norms::both;
   return o;

@@ -39,7 +39,7 @@ struct Gemma3TextConfig : Gemma2Config {
     keys.real("rope.freq_base_swa", rope_parameters.sliding_attention.rope_theta);
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Gemma3TextModel = DecoderModel<Gemma3TextConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -105,7 +105,7 @@ HFT_INLINE AttentionOptions Gemma3TextConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Gemma3TextConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Gemma3TextConfig::text_model() const {
   auto o = gemma_model(*this);
   for (auto& layer : o.layers) layer.norms = norms::both;
   return o;

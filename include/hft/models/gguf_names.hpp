@@ -173,7 +173,7 @@ HFT_INLINE_ONCE void complete_decoder_from(const gguf_file& file, isize& vocab_s
   // scale.
   if (const auto* factors = file.find_tensor("rope_freqs.weight")) {
     std::vector<f32> values(std::size_t(factors->numel()));
-    convert(dtype_id::f32, values.data(), factors->dtype, factors->bytes.data(), factors->numel());
+    convert_to_float(dtype_id::f32, values.data(), factors->dtype, factors->bytes.data(), factors->numel());
     rope.rope_type = "longrope";
     rope.short_factor.assign(values.begin(), values.end());
     rope.long_factor = rope.short_factor;

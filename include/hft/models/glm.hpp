@@ -24,7 +24,7 @@ struct GlmConfig : DecoderConfig {
 
   RopeScaling rope() const { return DecoderConfig::rope(0.5); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 
 template <class B>
@@ -71,7 +71,7 @@ HFT_INLINE AttentionOptions GlmConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> GlmConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> GlmConfig::text_model() const {
   return decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
 }
 

@@ -12,7 +12,7 @@ struct Glm4Config : GlmConfig {
   static constexpr name_tables names{
       .rules = rules, .gguf = gguf_gate_up_names, .gguf_pairs = false, .ignored = LlamaConfig::ignored};
 
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Glm4Model = DecoderModel<Glm4Config, GlmBlock, RMSNorm, build<W, D, L, S>>;
@@ -30,7 +30,7 @@ struct glm4
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE TextModelOptions<> Glm4Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Glm4Config::text_model() const {
   auto o = GlmConfig::text_model();
   o.where = class_prefix;
   for (auto& layer : o.layers) layer.norms = norms::both;

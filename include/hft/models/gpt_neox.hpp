@@ -103,7 +103,7 @@ HFT_INLINE AttentionOptions GPTNeoXConfig::attention(isize layer) const {
 }
 
 HFT_INLINE TextModelOptions<> GPTNeoXConfig::text_model() const {
-  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps});
+  auto o = decoder_model<TextModelOptions<>>(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps});
   o.embeddings.pad_token_id = {};  // its row is one like the others
   o.embeddings.dropout = hidden_dropout;
   for (auto& layer : o.layers) {

@@ -33,7 +33,7 @@ struct GptOssConfig : DecoderConfig {
   }
   void complete_in(gguf_keys& keys) const { keys.number("expert_feed_forward_length", intermediate_size); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
   /// Sinks and the router's bias are drawn as weights are.
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
@@ -120,7 +120,7 @@ HFT_INLINE AttentionOptions GptOssConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> GptOssConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> GptOssConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     layer.mlp.bias = true;

@@ -15,7 +15,7 @@ struct GraniteConfig : LlamaConfig {
   static constexpr const char* class_prefix = "Granite";
 
   void fields(field_visitor& v);
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const {
     auto o = LlamaConfig::lm_head();
     o.logit_scale = 1 / logits_scaling;
@@ -39,7 +39,7 @@ HFT_INLINE void GraniteConfig::fields(field_visitor& v) {
   v("logits_scaling", logits_scaling, v.anything.gguf("logit_scale"));
 }
 
-HFT_INLINE TextModelOptions<> GraniteConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> GraniteConfig::text_model() const {
   auto o = LlamaConfig::text_model();
   o.where = class_prefix;
   o.embeddings.scale = embedding_multiplier;

@@ -23,7 +23,7 @@ struct GraniteMoeConfig : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
 
   static constexpr name_rule rules[] = {{"layers.*.mlp.gate", "layers.*.block_sparse_moe.router.layer"},
@@ -78,7 +78,7 @@ HFT_INLINE AttentionOptions GraniteMoeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> GraniteMoeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> GraniteMoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   o.embeddings.scale = embedding_multiplier;
   for (auto& layer : o.layers) {

@@ -19,7 +19,7 @@ struct HeliumConfig : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using HeliumModel = DecoderModel<HeliumConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -72,7 +72,7 @@ HFT_INLINE AttentionOptions HeliumConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> HeliumConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> HeliumConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;

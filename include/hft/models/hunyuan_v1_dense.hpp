@@ -21,7 +21,7 @@ struct HunYuanDenseV1Config : DecoderConfig {
 
   RopeScaling rope() const;
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 
   static constexpr name_rule rules[] = {{"layers.*.self_attn.q_norm", "layers.*.self_attn.query_layernorm"},
                                         {"layers.*.self_attn.k_norm", "layers.*.self_attn.key_layernorm"}};
@@ -76,7 +76,7 @@ HFT_INLINE AttentionOptions HunYuanDenseV1Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> HunYuanDenseV1Config::text_model() const {
+HFT_INLINE TokenModelOptions<> HunYuanDenseV1Config::text_model() const {
   return decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
 }
 

@@ -48,7 +48,7 @@ HFT_INLINE_ONCE void initialise(parameter& p, const std::string& path, const ini
   if (cols % info(format).block) format = dtype_id::f32;
   p.allocate(format);
   std::vector<std::byte> converted(std::size_t(p.bytes()));
-  convert_rows(format, converted.data(), dtype_id::f32, values.data(), rows, cols);
+  p.convert_rows(format, converted.data(), dtype_id::f32, values.data(), rows);
   p.copy_from_host(converted.data(), converted.size());
 }
 

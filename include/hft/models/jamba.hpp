@@ -50,7 +50,7 @@ struct JambaConfig : SparseConfig {
   void complete_in(gguf_keys& keys) const;
   bool attends(isize layer) const { return layer % attn_layer_period == attn_layer_offset; }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>& shape, const random_stream&,
                   std::vector<f32>& values) const {
     return initialise_states(path, shape, values);
@@ -168,7 +168,7 @@ HFT_INLINE AttentionOptions JambaConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> JambaConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> JambaConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     const isize i = layer.attention.layer;

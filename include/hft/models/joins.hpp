@@ -48,7 +48,7 @@ inline void append_rows(std::vector<std::byte>& to, const stored_tensor& t, bool
   }
   const isize cols = t.shape.back(), rows = t.shape[t.shape.size() - 2], count = t.numel();
   std::vector<f32> values(static_cast<std::size_t>(count));
-  convert(dtype_id::f32, values.data(), t.dtype, t.bytes.data(), count);
+  convert_to_float(dtype_id::f32, values.data(), t.dtype, t.bytes.data(), count);
   const std::size_t begin = to.size();
   to.resize(begin + values.size() * sizeof(f32));
   f32* out = reinterpret_cast<f32*>(to.data() + begin);

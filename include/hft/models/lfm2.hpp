@@ -48,7 +48,7 @@ struct Lfm2Config : DecoderConfig {
   bool convolves(isize layer) const;
   f64 mlp_width() const;  // a whole number
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Lfm2Model = DecoderModel<Lfm2Config, HybridBlock, RMSNorm, build<W, D, L, S>>;
@@ -132,7 +132,7 @@ HFT_INLINE AttentionOptions Lfm2Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Lfm2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Lfm2Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = norm_eps});
   for (auto& layer : o.layers) {
     if (layer.attention.convolution) layer.attention_name = "conv";

@@ -53,7 +53,7 @@ struct LlamaConfig {
     return o;
   }
   RopeScaling rope() const { return {rope_parameters, head_size(), max_position_embeddings}; }
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const { return decoder_lm_head(*this); }
   ClassifierOptions classifier() const { return decoder_classifier(*this); }
 
@@ -97,7 +97,7 @@ HFT_INLINE void LlamaConfig::fields(field_visitor& v) {
 
 HFT_INLINE void LlamaConfig::check() const { check_decoder(*this, model_type); }
 
-HFT_INLINE TextModelOptions<> LlamaConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> LlamaConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;

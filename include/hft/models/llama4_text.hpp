@@ -67,7 +67,7 @@ struct Llama4TextConfig : DecoderConfig {
                               : std::find(moe_layers.begin(), moe_layers.end(), layer) != moe_layers.end();
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Llama4TextModel = DecoderModel<Llama4TextConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
@@ -147,7 +147,7 @@ HFT_INLINE AttentionOptions Llama4TextConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Llama4TextConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Llama4TextConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     layer.mlp.intermediate_size = intermediate_size_mlp;

@@ -9,13 +9,13 @@ namespace hft {
 template <class B>
 using LlamaBlock = PreNormBlock<RMSNorm<B>, SelfAttention<B, rope>, GatedMLP<B>>;
 
-#define HFT_OF_WEIGHT(W)                                                                 \
-  HFT_COMPILED_IN(BODIES, class Backbone<TextEmbeddings, LlamaBlock, RMSNorm, build<W>>) \
-  HFT_COMPILED_IN(BODIES, class Headed<TextModel<LlamaBlock, RMSNorm, build<W>>>)        \
-  HFT_COMPILED_IN(BODIES, class LMHead<TextModel<LlamaBlock, RMSNorm, build<W>>>)        \
-  HFT_COMPILED_IN(BODIES, class ForCausalLM<TextModel<LlamaBlock, RMSNorm, build<W>>>)   \
-  HFT_COMPILED_IN(BODIES, class NamedModel<TextModel<LlamaBlock, RMSNorm, build<W>>>)    \
-  HFT_COMPILED_IN(BODIES, class NamedModel<ForCausalLM<TextModel<LlamaBlock, RMSNorm, build<W>>>>)
+#define HFT_OF_WEIGHT(W)                                                                  \
+  HFT_COMPILED_IN(BODIES, class Backbone<TokenEmbeddings, LlamaBlock, RMSNorm, build<W>>) \
+  HFT_COMPILED_IN(BODIES, class Headed<TokenModel<LlamaBlock, RMSNorm, build<W>>>)        \
+  HFT_COMPILED_IN(BODIES, class LMHead<TokenModel<LlamaBlock, RMSNorm, build<W>>>)        \
+  HFT_COMPILED_IN(BODIES, class ForCausalLM<TokenModel<LlamaBlock, RMSNorm, build<W>>>)   \
+  HFT_COMPILED_IN(BODIES, class NamedModel<TokenModel<LlamaBlock, RMSNorm, build<W>>>)    \
+  HFT_COMPILED_IN(BODIES, class NamedModel<ForCausalLM<TokenModel<LlamaBlock, RMSNorm, build<W>>>>)
 HFT_OF_WEIGHT(f32)
 HFT_OF_WEIGHT(bf16)
 HFT_OF_WEIGHT(any_q)

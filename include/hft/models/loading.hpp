@@ -194,7 +194,8 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
   in_order out{.dtype = stored.dtype};
   if (layout.transposed || layout.values != stored_as::same) {
     std::vector<f32> values(std::size_t(p.size()));
-    convert(dtype_id::f32, values.data(), stored.dtype, stored.bytes.data(), p.size());  // (cols, rows) if transposed
+    convert_to_float(dtype_id::f32, values.data(), stored.dtype, stored.bytes.data(),
+                     p.size());  // (cols, rows) if transposed
     out.bytes.resize(values.size() * sizeof(f32));
     out.dtype = dtype_id::f32;
     auto* to = reinterpret_cast<f32*>(out.bytes.data());
@@ -225,7 +226,7 @@ inline in_order put_in_order(const parameter& p, const stored_tensor& stored, co
     if (out.bytes.empty()) {
       out.bytes.resize(std::size_t(p.size()) * sizeof(f32));
       out.dtype = dtype_id::f32;
-      convert(dtype_id::f32, out.bytes.data(), stored.dtype, stored.bytes.data(), p.size());
+      convert_to_float(dtype_id::f32, out.bytes.data(), stored.dtype, stored.bytes.data(), p.size());
     }
     auto* values = reinterpret_cast<f32*>(out.bytes.data());
     std::vector<f32> row(static_cast<std::size_t>(cols));
@@ -274,10 +275,10 @@ HFT_INLINE_ONCE void assign(parameter& p, const stored_tensor& stored, const std
   if (dtype != stored.dtype && info(stored.dtype).block > 1 && !wanted && !p.required_format()) format = dtype;
   p.allocate(format);
   if (p.host_memory()) {
-    convert_rows(format, p.data(), dtype, from, rows, cols);
+    p.convert_rows(format, p.data(), dtype, from, rows);
   } else {
     std::vector<std::byte> staged(std::size_t(p.bytes()));
-    convert_rows(format, staged.data(), dtype, from, rows, cols);
+    p.convert_rows(format, staged.data(), dtype, from, rows);
     p.copy_from_host(staged.data(), staged.size());
   }
   // They have been read; where others are in the same slice, these are read again.

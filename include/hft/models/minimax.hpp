@@ -42,7 +42,7 @@ struct MiniMaxConfig : MixtralConfig {
   void complete_in(gguf_keys& keys) const { keys.real("residual_scale", mlp_alpha_factor); }
   bool linear(isize layer) const;
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MiniMaxModel = DecoderModel<MiniMaxConfig, HybridBlock, RMSNorm, build<W, D, L, S>>;
@@ -103,7 +103,7 @@ HFT_INLINE AttentionOptions MiniMaxConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> MiniMaxConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> MiniMaxConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) {
     const bool is_linear = linear(layer.attention.layer);

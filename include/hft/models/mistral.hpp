@@ -23,7 +23,7 @@ struct MistralConfig : LlamaConfig {
     max_position_embeddings = 4096 * 32;
   }
   void fields(field_visitor& v);
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using MistralModel = DecoderModel<MistralConfig, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -48,7 +48,7 @@ HFT_INLINE void MistralConfig::fields(field_visitor& v) {
   v("sliding_window", sliding_window, v.extent);
 }
 
-HFT_INLINE TextModelOptions<> MistralConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> MistralConfig::text_model() const {
   auto o = LlamaConfig::text_model();
   o.where = class_prefix;
   if (sliding_window)

@@ -22,7 +22,7 @@ struct MixtralConfig : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const {
     auto o = DecoderConfig::lm_head();
     if (output_router_logits) o.router_aux_loss = router_aux_loss_coef;
@@ -93,7 +93,7 @@ HFT_INLINE AttentionOptions MixtralConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> MixtralConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> MixtralConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers)
     layer.mlp.experts = {

@@ -163,7 +163,7 @@ template <>
 HFT_INLINE_ONCE void read_numbers(const stored_tensor& t, f32* to, std::string_view where) {
   if (!info(t.dtype).floating || info(t.dtype).block > 1)
     throw value_error(std::string(where), cat("'", t.name, "'"), "a floating dtype", std::string(name(t.dtype)));
-  convert(dtype_id::f32, to, t.dtype, t.bytes.data(), t.numel());
+  convert_to_float(dtype_id::f32, to, t.dtype, t.bytes.data(), t.numel());
 }
 
 HFT_INLINE_ONCE std::vector<stored_tensor> batch_tensors(const std::vector<std::vector<i64>>& input_ids,

@@ -77,7 +77,8 @@ HFT_INLINE AttentionOptions NemotronConfig::attention(isize layer) const {
 }
 
 HFT_INLINE TextModelOptions<> NemotronConfig::text_model() const {
-  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = norm_eps, .weight_from_zero = true});
+  auto o = decoder_model<TextModelOptions<>>(*this, class_prefix,
+                                             {.size = hidden_size, .eps = norm_eps, .weight_from_zero = true});
   for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;
 }

@@ -21,7 +21,7 @@ struct OlmoConfig : DecoderConfig {
 
   void complete_in(gguf_keys& keys) const { keys.real("attention.layer_norm_epsilon", 1e-5); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 
 template <class B>
@@ -61,7 +61,7 @@ HFT_INLINE AttentionOptions OlmoConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> OlmoConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> OlmoConfig::text_model() const {
   return decoder_model(*this, class_prefix, {.size = hidden_size, .weight = false});
 }
 

@@ -30,7 +30,7 @@ struct Olmo2Config : DecoderConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo2Model = DecoderModel<Olmo2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -66,7 +66,7 @@ HFT_INLINE AttentionOptions Olmo2Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Olmo2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Olmo2Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.norms = norms::after;
   return o;

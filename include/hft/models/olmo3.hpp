@@ -33,7 +33,7 @@ struct Olmo3Config : Olmo2Config {
   bool slides(isize layer) const { return sliding_window && layer_slides(layer_types, layer, 4); }
   RopeScaling rope(bool slides = false) const { return rope_of(rope_parameters.of(slides)); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Olmo3Model = DecoderModel<Olmo3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -68,7 +68,7 @@ HFT_INLINE AttentionOptions Olmo3Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Olmo3Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Olmo3Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.norms = norms::after;
   return o;

@@ -20,7 +20,7 @@ struct OlmoeConfig : SparseConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using OlmoeModel = DecoderModel<OlmoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
@@ -66,7 +66,7 @@ HFT_INLINE AttentionOptions OlmoeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> OlmoeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> OlmoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.experts = experts(intermediate_size);
   return o;

@@ -85,7 +85,7 @@ HFT_INLINE AttentionOptions PhiConfig::attention(isize layer) const {
 }
 
 HFT_INLINE TextModelOptions<> PhiConfig::text_model() const {
-  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps});
+  auto o = decoder_model<TextModelOptions<>>(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps});
   o.embeddings.dropout = embd_pdrop;
   for (auto& layer : o.layers) {
     layer.mlp.bias = true;

@@ -26,7 +26,7 @@ struct Phi3Config : DecoderConfig {
   bool long_rope() const { return rope_parameters.rope_type.view() != "default"; }
   RopeScaling rope() const;
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 
 template <class B>
@@ -88,7 +88,7 @@ HFT_INLINE AttentionOptions Phi3Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Phi3Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Phi3Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.dropout = resid_pdrop;
   if (long_rope()) o.cache_renewed_after = original_max_position_embeddings;

@@ -29,7 +29,7 @@ struct Qwen2Config : LlamaConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2Model = DecoderModel<Qwen2Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -79,7 +79,7 @@ HFT_INLINE AttentionOptions Qwen2Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Qwen2Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen2Config::text_model() const {
   auto o = LlamaConfig::text_model();
   o.where = class_prefix;
   for (isize i = 0; i < num_hidden_layers; ++i) o.layers[std::size_t(i)].attention = attention(i);

@@ -32,7 +32,7 @@ struct Qwen2MoeConfig : SparseConfig {
   void check() const;
 
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen2MoeModel = DecoderModel<Qwen2MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
@@ -92,7 +92,7 @@ HFT_INLINE AttentionOptions Qwen2MoeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Qwen2MoeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen2MoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers)
     if (sparse(layer.attention.layer))

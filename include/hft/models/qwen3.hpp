@@ -11,7 +11,7 @@ struct Qwen3Config : Qwen2Config {
   static constexpr const char* class_prefix = "Qwen3";
 
   Qwen3Config() { head_dim = 128; }
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3Model = DecoderModel<Qwen3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -30,7 +30,7 @@ struct qwen3 : architecture<Qwen3Config, Qwen3Model, Qwen3ForCausalLM, Qwen3ForS
 
 #if HFT_DEFINES(MODELS)
 
-HFT_INLINE TextModelOptions<> Qwen3Config::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen3Config::text_model() const {
   auto o = Qwen2Config::text_model();
   o.where = class_prefix;
   for (auto& layer : o.layers) {

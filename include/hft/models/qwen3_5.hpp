@@ -41,7 +41,7 @@ struct Qwen3_5TextConfig : DecoderConfig {
   }
   std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, false); }
-  TextModelOptions<> text_model() const { return DeltaLayers::model(*this); }
+  TokenModelOptions<> text_model() const { return DeltaLayers::model(*this); }
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
                   std::vector<f32>& values) const {
     return DeltaLayers::initialise(path, random, values);

@@ -41,7 +41,7 @@ struct Qwen3_5MoeTextConfig : SparseConfig {
   }
   std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, false); }
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
                   std::vector<f32>& values) const {
     return DeltaLayers::initialise(path, random, values);
@@ -85,7 +85,7 @@ HFT_INLINE void Qwen3_5MoeTextConfig::check() const {
   check_experts(num_experts, num_experts_per_tok, model_type);
 }
 
-HFT_INLINE TextModelOptions<> Qwen3_5MoeTextConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen3_5MoeTextConfig::text_model() const {
   auto o = DeltaLayers::model(*this);
   for (auto& layer : o.layers) layer.mlp.experts = experts(moe_intermediate_size, shared_expert_intermediate_size);
   return o;

@@ -31,7 +31,7 @@ struct Qwen3MoeConfig : SparseConfig {
     norm_topk_prob = true;  // as llama.cpp takes it
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using Qwen3MoeModel = DecoderModel<Qwen3MoeConfig, SparseBlock, RMSNorm, build<W, D, L, S>>;
@@ -86,7 +86,7 @@ HFT_INLINE AttentionOptions Qwen3MoeConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> Qwen3MoeConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen3MoeConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers)
     if (sparse(layer.attention.layer)) layer.mlp.experts = experts(moe_intermediate_size);

@@ -42,7 +42,7 @@ struct Qwen3NextConfig : SparseConfig {
   void complete_in(gguf_keys& keys) const { delta.complete_in(keys, num_hidden_layers); }
   std::vector<row_parts> gguf_parts(std::string_view path) const { return delta.gguf_parts(path); }
   AttentionOptions attention(isize layer) const { return delta.attention(*this, layer, true); }
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   bool initialise(std::string_view path, const std::vector<isize>&, const random_stream& random,
                   std::vector<f32>& values) const {
     return DeltaLayers::initialise(path, random, values);
@@ -99,7 +99,7 @@ HFT_INLINE void Qwen3NextConfig::check() const {
   check_experts(num_experts, num_experts_per_tok, model_type);
 }
 
-HFT_INLINE TextModelOptions<> Qwen3NextConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> Qwen3NextConfig::text_model() const {
   auto o = DeltaLayers::model(*this);
   for (auto& layer : o.layers)
     if (sparse(layer.attention.layer))

@@ -34,7 +34,7 @@ struct RecurrentGemmaConfig : DecoderConfig {
   isize recurrence_width() const { return lru_width.value_or(hidden_size); }
   bool recurs(isize layer) const { return block_types[std::size_t(layer) % block_types.size()] == "recurrent"; }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   LMHeadOptions lm_head() const;
   f64 initial_deviation(std::string_view path) const;
   /// Norms begin with weights of 0, decays of an open gate between 0.9 and 0.999.
@@ -130,7 +130,7 @@ HFT_INLINE AttentionOptions RecurrentGemmaConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> RecurrentGemmaConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> RecurrentGemmaConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps, .weight_from_zero = true});
   o.embeddings.scale = f32(bf16(f32(std::sqrt(f64(hidden_size)))));
   for (auto& layer : o.layers) {

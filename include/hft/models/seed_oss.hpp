@@ -20,7 +20,7 @@ struct SeedOssConfig : LlamaConfig {
 
   SeedOssConfig();
   void fields(field_visitor& v);
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   f64 token_dropout() const { return 0.1; }
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
@@ -62,7 +62,7 @@ HFT_INLINE void SeedOssConfig::fields(field_visitor& v) {
   v("residual_dropout", residual_dropout, v.rate);
 }
 
-HFT_INLINE TextModelOptions<> SeedOssConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> SeedOssConfig::text_model() const {
   auto o = LlamaConfig::text_model();
   o.where = class_prefix;
   for (auto& layer : o.layers) {

@@ -34,7 +34,7 @@ struct SmolLM3Config : DecoderConfig {
            (layer_types.empty() ? !turns(layer) : layer_types[std::size_t(layer)] == sliding_attention);
   }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using SmolLM3Model = DecoderModel<SmolLM3Config, LlamaBlock, RMSNorm, build<W, D, L, S>>;
@@ -94,7 +94,7 @@ HFT_INLINE AttentionOptions SmolLM3Config::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> SmolLM3Config::text_model() const {
+HFT_INLINE TokenModelOptions<> SmolLM3Config::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = rms_norm_eps});
   for (auto& layer : o.layers) layer.mlp.bias = mlp_bias;
   return o;

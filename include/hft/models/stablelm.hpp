@@ -22,7 +22,7 @@ struct StableLmConfig : DecoderConfig {
 
   RopeScaling rope() const { return DecoderConfig::rope(0.25); }
   AttentionOptions attention(isize layer) const;
-  TextModelOptions<> text_model() const;
+  TokenModelOptions<> text_model() const;
   f64 token_dropout() const { return hidden_dropout; }
 
   static constexpr name_rule rules[] = {{"layers.*.self_attn.q_norm", "layers.*.self_attn.q_layernorm"},
@@ -79,7 +79,7 @@ HFT_INLINE AttentionOptions StableLmConfig::attention(isize layer) const {
   return o;
 }
 
-HFT_INLINE TextModelOptions<> StableLmConfig::text_model() const {
+HFT_INLINE TokenModelOptions<> StableLmConfig::text_model() const {
   auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = layer_norm_eps});
   for (auto& layer : o.layers) {
     layer.mlp_dropout = hidden_dropout;

@@ -79,7 +79,7 @@ HFT_INLINE AttentionOptions Starcoder2Config::attention(isize layer) const {
 }
 
 HFT_INLINE TextModelOptions<> Starcoder2Config::text_model() const {
-  auto o = decoder_model(*this, class_prefix, {.size = hidden_size, .eps = norm_epsilon});
+  auto o = decoder_model<TextModelOptions<>>(*this, class_prefix, {.size = hidden_size, .eps = norm_epsilon});
   o.embeddings.dropout = embedding_dropout;
   for (auto& layer : o.layers) {
     layer.mlp.bias = use_bias;

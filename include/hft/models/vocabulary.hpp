@@ -33,6 +33,7 @@ void end_tie(Weight& weight) {
 struct rows_of_table {
   dtype_id format;
   isize rows, cols, bytes;  // bytes of a row
+  decltype(&convert_rows) convert;
 };
 /// The rows of a table in memory for so many: as many as there were are kept, further ones are the mean of those.
 void copy_resized(const rows_of_table& table, const std::byte* old, std::byte* at, isize rows);
@@ -48,27 +49,30 @@ void resize_rows(Weight& weight, isize rows) {
   auto to = std::decay_t<decltype(from)>::unallocated(shape);
   to.allocate(from.format());
   const isize old_rows = from.extent(0);
-  copy_resized(
-      {.format = from.format(), .rows = old_rows, .cols = from.size() / old_rows, .bytes = from.bytes() / old_rows},
-      reinterpret_cast<const std::byte*>(from.data()), reinterpret_cast<std::byte*>(to.data()), rows);
+  copy_resized({.format = from.format(),
+                .rows = old_rows,
+                .cols = from.size() / old_rows,
+                .bytes = from.bytes() / old_rows,
+                .convert = convert_rows_to<typename std::decay_t<decltype(from)>::dtype_t>},
+               reinterpret_cast<const std::byte*>(from.data()), reinterpret_cast<std::byte*>(to.data()), rows);
   replace_parameter(weight, std::move(to));
 }
 
 #if HFT_DEFINES(MODELS)
 
 HFT_INLINE_ONCE void copy_resized(const rows_of_table& table, const std::byte* old, std::byte* at, isize rows) {
-  const auto [format, old_rows, cols, row_bytes] = table;
+  const auto [format, old_rows, cols, row_bytes, convert] = table;
   const isize kept = std::min(rows, old_rows);
   std::memcpy(at, old, std::size_t(kept * row_bytes));
   if (rows > kept) {
     std::vector<f64> sum(static_cast<std::size_t>(cols));
     std::vector<f32> row(static_cast<std::size_t>(cols));
     for (isize r = 0; r < old_rows; ++r) {
-      convert_rows(dtype_id::f32, row.data(), format, old + r * row_bytes, 1, cols);
+      convert_rows_to_float(dtype_id::f32, row.data(), format, old + r * row_bytes, 1, cols);
       for (isize c = 0; c < cols; ++c) sum[std::size_t(c)] += f64(row[std::size_t(c)]);
     }
     for (isize c = 0; c < cols; ++c) row[std::size_t(c)] = f32(sum[std::size_t(c)] / f64(old_rows));
-    for (isize r = kept; r < rows; ++r) convert_rows(format, at + r * row_bytes, dtype_id::f32, row.data(), 1, cols);
+    for (isize r = kept; r < rows; ++r) convert(format, at + r * row_bytes, dtype_id::f32, row.data(), 1, cols);
   }
 }
 

@@ -107,7 +107,7 @@ inline stored_tensor with_values(const stored_tensor& t, std::vector<isize> shap
   };
   if (narrow) {
     auto halves = std::make_shared<std::vector<bf16>>(values.size());
-    convert(dtype_id::bf16, halves->data(), dtype_id::f32, values.data(), isize(values.size()));
+    convert_to_float(dtype_id::bf16, halves->data(), dtype_id::f32, values.data(), isize(values.size()));
     out.dtype = dtype_id::bf16;
     hold(std::move(halves));
   } else {
@@ -118,7 +118,7 @@ inline stored_tensor with_values(const stored_tensor& t, std::vector<isize> shap
 
 inline std::vector<f32> values_of(const stored_tensor& t) {
   std::vector<f32> values(static_cast<std::size_t>(t.numel()));
-  convert(dtype_id::f32, values.data(), t.dtype, t.bytes.data(), t.numel());
+  convert_to_float(dtype_id::f32, values.data(), t.dtype, t.bytes.data(), t.numel());
   return values;
 }
 

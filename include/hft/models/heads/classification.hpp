@@ -233,7 +233,8 @@ class classifying : public Headed<Base> {
     options o{Base::options_of(config), config.classifier()};
     auto& base = last_backbone(o.base);
     if (!pooler) base.pooler.reset();
-    if (pooler && !base.pooler) base.pooler.emplace(PoolerOptions{o.head.hidden_size});
+    if constexpr (requires { base.pooler.emplace(PoolerOptions{}); })
+      if (pooler && !base.pooler) base.pooler.emplace(PoolerOptions{o.head.hidden_size});
     if constexpr (requires { o.base.shifts_input; }) o.base.shifts_input = true;
     return o;
   }
