@@ -9,6 +9,19 @@ namespace tool {
 
 using namespace hft;
 
+namespace {
+
+// One (rows,V) for each step as (steps,rows,V).
+Tensor<f32, 3> stacked_steps(const std::vector<Tensor<f32, 2>>& steps) {
+  const isize rows = steps[0].extent(0), V = steps[0].extent(1);
+  Tensor<f32, 3> all({isize(steps.size()), rows, V});
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    std::copy_n(steps[i].data(), rows * V, all.data() + isize(i) * rows * V);
+  return all;
+}
+
+}  // namespace
+
 std::vector<stored_tensor> read_tensors(const std::string& path) {
   const auto file = safetensors_file::open(path);
   if (!file.unreadable().empty()) file.find(file.unreadable()[0].name);  // throws, and names its dtype
@@ -47,6 +60,12 @@ int generate(const forward_options& o) {
   std::vector<stored_tensor> out;
   detail::add_named(out, "sequences", result.sequences);
   if (result.sequences_scores) detail::add_named(out, "sequences_scores", result.sequences_scores);
+  const auto add_steps = [&](const char* name, const std::vector<Tensor<f32, 2>>& steps) {
+    if (!steps.empty()) detail::add_named(out, name, stacked_steps(steps));
+  };
+  add_steps("scores", result.scores);
+  add_steps("logits", result.logits);
+  if (result.beam_indices) detail::add_named(out, "beam_indices", result.beam_indices);
   write_safetensors(o.outputs, out, {});
   return 0;
 }

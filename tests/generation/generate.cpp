@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <hft/generation/generate.hpp>
+#include <hft/generation/transition_scores.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/models/mamba.hpp>
@@ -107,6 +108,24 @@ BOOST_AUTO_TEST_CASE(greedy_gives_transformers_ids) {
   check_greedy<MambaForCausalLM<f32>>("mamba", "MambaForCausalLM");
 }
 
+// What is returned beside the sequences, where it is asked for.
+void check_kept(GenerationConfig config, const Tensor<i64, 2>& input_ids, const GenerateOptions& options,
+                const std::string& name, const golden& g) {
+  config.output_scores = config.output_logits = true;
+  const auto out = name.starts_with("llama") ? generate_detailed(tiny_llama(), input_ids, config, options)
+                                             : generate_detailed(tiny_gpt2(), input_ids, config, options);
+  check_ids(out.sequences, g.ids(name + ".sequences"));
+  BOOST_REQUIRE(!out.scores.empty());
+  BOOST_TEST(out.scores.size() == out.logits.size());
+  if (g.has(name + ".last_scores")) {
+    check_close(out.scores.back(), g.at(name + ".last_scores"));
+    check_close(out.logits.back(), g.at(name + ".last_logits"));
+  }
+  check_close(compute_transition_scores(out), g.at(name + ".transition_scores"));
+  check_close(compute_transition_scores(out, true), g.at(name + ".transition_scores_normalized"));
+  if (config.num_beams.value_or(1) > 1) check_ids(out.beam_indices, g.ids(name + ".beam_indices"));
+}
+
 BOOST_AUTO_TEST_CASE(strategies_give_transformers_ids) {
   const golden g(data("generation/generate.safetensors"));
   for (const auto& entry : hft::test::filled(read_json(data("generation/generate.json")))) {
@@ -121,8 +140,22 @@ BOOST_AUTO_TEST_CASE(strategies_give_transformers_ids) {
       check_ids(out.sequences, g.ids(name + ".sequences"));
       BOOST_TEST((out.sequences_scores.size() > 0) == (config.num_beams.value_or(1) > 1));
       if (config.num_beams.value_or(1) > 1) check_close(out.sequences_scores, g.at(name + ".sequences_scores"));
+      check_kept(config, input_ids, options, name, g);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(transition_scores_need_scores_that_fit) {
+  const auto ids = Tensor<i64, 2>::from({1, 2, 3, 4}, {2, 2});
+  BOOST_CHECK_EXCEPTION(compute_transition_scores(GenerateOutput{}), value_error, [](const auto& e) {
+    return e.what() ==
+           std::string("[compute_transition_scores] scores: expected those of output_scores = true, got none");
+  });
+  const std::vector<Tensor<f32, 2>> one{Tensor<f32, 2>::zeros({2, 4})};
+  BOOST_CHECK_THROW(compute_transition_scores(ids, one), value_error);                       // token 4 of 4
+  BOOST_CHECK_THROW(compute_transition_scores(ids, {one[0], one[0], one[0]}), shape_error);  // longer than ids
+  BOOST_CHECK_THROW(compute_transition_scores(ids, one, Tensor<i64, 2>::zeros({3, 1})), shape_error);  // of other rows
+  BOOST_CHECK_THROW(compute_transition_scores(ids, one, Tensor<i64, 2>::filled({2, 1}, 2)), value_error);
 }
 
 // A batch says what each of its rows says alone, whatever the side of its padding.

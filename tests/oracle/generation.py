@@ -40,8 +40,29 @@ def generate(arch, inputs, config, noise=None):
     processors = [Noise(noise)] if noise is not None else []
     config = {"do_sample": False, "pad_token_id": PAD, **config}
     return model.generate(
-        **inputs, **config, logits_processor=processors, return_dict_in_generate=True, output_scores=True
+        **inputs,
+        **config,
+        logits_processor=processors,
+        return_dict_in_generate=True,
+        output_scores=True,
+        output_logits=True,
     )
+
+
+def kept(arch, case, output):
+    """What is returned beside the sequences: of all steps what compute_transition_scores takes from them, and of some
+    cases the last one whole."""
+    model = load(DATA / "models" / arch / "base")
+    tensors = {}
+    if case.split(".")[1] in ("greedy", "bad_words", "beams", "beams_processors"):
+        tensors = {"last_scores": output.scores[-1], "last_logits": output.logits[-1]}
+    beams = output.get("beam_indices")
+    for normalize in (False, True):
+        scores = model.compute_transition_scores(output.sequences, output.scores, beams, normalize_logits=normalize)
+        tensors["transition_scores" + "_normalized" * normalize] = scores
+    if beams is not None:
+        tensors["beam_indices"] = beams.long()
+    return {f"{case}.{key}": value.clone() for key, value in tensors.items()}
 
 
 def is_clear(arch, inputs, config, output):
@@ -118,6 +139,7 @@ def generations():
             tensors[f"{case}.sequences"] = output.sequences
             if config.get("num_beams", 1) > 1:
                 tensors[f"{case}.sequences_scores"] = output.sequences_scores
+            tensors.update(kept(arch, case, output))
             print(case, config, f"attempt {attempt}", output.sequences[:, 8:].tolist(), flush=True)
     write_json(FOLDER / "generate.json", entries)
     save(FOLDER / "generate.safetensors", tensors)

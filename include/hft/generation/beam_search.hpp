@@ -34,8 +34,10 @@ class beam_search {
       if (scores.cols * beams_ < candidates_)
         throw value_error("generate", "num_beams", joined("beams for which ", scores.cols, " tokens are enough"),
                           joined(beams_));
+      loop_.keep(loop_.config.output_logits, scores, out_.logits);
       normalise(scores);
       apply(loop_.processors, loop_.inputs.ids.view(), scores);
+      loop_.keep(loop_.config.output_scores, scores, out_.scores);
       open = advance(scores, n);
       loop_.report();
     }
@@ -47,6 +49,7 @@ class beam_search {
   struct hypothesis {
     f32 score = 0;            // with the length penalty
     std::vector<i64> tokens;  // new ones
+    std::vector<i64> rows{};  // of the scores that each was chosen from, where they are asked for
   };
 
   static void normalise(matrix<f32> scores) {
@@ -93,7 +96,8 @@ class beam_search {
         const auto text = text_of(p * beams_ + id / V, id % V);
         const bool ends = loop_.ends(text);
         all_end = all_end && ends;
-        if (ends && open && isize(k) < beams_) finish(p, penalised(score, length), text.last(std::size_t(length)));
+        if (ends && open && isize(k) < beams_)
+          finish(p, penalised(score, length), text.last(std::size_t(length)), p * beams_ + id / V);
         going_on.push({ends ? score + unlikely : score, i64(k)});
       }
       isize row = p * beams_;
@@ -105,6 +109,7 @@ class beam_search {
         ++row;
       }
     }
+    if (keeps_rows()) follow_rows();
     loop_.reorder(rows_);
     loop_.inputs.append(tokens_);
     return !all_end && may_improve(length);
@@ -120,9 +125,24 @@ class beam_search {
   bool full(isize prompt) const { return number_finished_[std::size_t(prompt)] == beams_; }
   hypothesis& finished(isize prompt, isize i) { return finished_[std::size_t(prompt * beams_ + i)]; }
 
-  /// Puts new tokens among the finished ones of a prompt, of which the best num_beams stay: before all that are worse,
-  /// behind their equals.
-  void finish(isize prompt, f32 score, std::span<const i64> tokens) {
+  bool keeps_rows() const { return loop_.config.output_scores.value_or(false); }
+  /// The rows that the tokens of a beam were chosen from, and a next one of it is.
+  [[gnu::cold, gnu::noinline]] std::vector<i64> rows_to(isize row) const {
+    std::vector<i64> rows;
+    if (!chosen_from_.empty()) rows = chosen_from_[std::size_t(row)];
+    rows.push_back(row);
+    return rows;
+  }
+
+  [[gnu::cold, gnu::noinline]] void follow_rows() {
+    std::vector<std::vector<i64>> all;
+    for (const isize row : rows_) all.push_back(rows_to(row));
+    chosen_from_ = std::move(all);
+  }
+
+  /// Puts new tokens, the last of them chosen from `row`, among the finished ones of a prompt, of which the best
+  /// num_beams stay: before all that are worse, behind their equals.
+  void finish(isize prompt, f32 score, std::span<const i64> tokens, isize row) {
     isize& n = number_finished_[std::size_t(prompt)];
     if (n < beams_)
       ++n;
@@ -133,6 +153,7 @@ class beam_search {
       std::swap(finished(prompt, at), finished(prompt, at - 1));
     finished(prompt, at).score = score;
     finished(prompt, at).tokens.assign(tokens.data(), tokens.data() + tokens.size());
+    if (keeps_rows()) finished(prompt, at).rows = rows_to(row);
   }
 
   /// Whether a running beam may still become better than a finished one. (_check_early_stop_heuristic)
@@ -162,16 +183,19 @@ class beam_search {
         const auto row = loop_.inputs.ids.row(p * beams_ + k);
         h.score = penalised(running_[std::size_t(p * beams_ + k)], loop_.new_tokens());
         h.tokens.assign(row.data() + T, row.data() + row.size());
+        if (keeps_rows()) h.rows = chosen_from_[std::size_t(p * beams_ + k)];
       }
       for (isize i = 0; i < returned; ++i) length = std::max(length, isize(finished(p, i).tokens.size()));
     }
-    GenerateOutput out;
+    GenerateOutput out = std::move(out_);
     out.sequences = sequences_tensor(loop_, prompts_ * returned, T + length, returned, loop_.beam_pad_id());
     out.sequences_scores = Tensor<f32, 1>({prompts_ * returned});
+    if (keeps_rows()) out.beam_indices = Tensor<i64, 2>::filled({prompts_ * returned, length}, -1);
     for (isize i = 0; i < prompts_ * returned; ++i) {
       const hypothesis& h = finished(i / returned, i % returned);
       std::copy_n(h.tokens.data(), h.tokens.size(), out.sequences.data() + i * (T + length) + T);
       out.sequences_scores[i] = h.score;
+      if (keeps_rows()) std::copy_n(h.rows.data(), h.rows.size(), out.beam_indices.data() + i * length);
     }
     return out;
   }
@@ -181,15 +205,17 @@ class beam_search {
   EarlyStopping::kind_t early_;
   f64 length_penalty_;
   // Of each prompt num_beams, one prompt's after the other:
-  std::vector<f32> running_;          // scores of the beams that go on, from the best down
-  std::vector<isize> rows_;           // where each of them comes from
-  std::vector<i64> tokens_;           // and its next token
-  std::vector<hypothesis> finished_;  // from the best down
+  std::vector<f32> running_;                   // scores of the beams that go on, from the best down
+  std::vector<isize> rows_;                    // where each of them comes from
+  std::vector<i64> tokens_;                    // and its next token
+  std::vector<hypothesis> finished_;           // from the best down
+  std::vector<std::vector<i64>> chosen_from_;  // rows of scores, of each token; where they are asked for
   // Of each prompt:
   std::vector<isize> number_finished_;
   std::vector<isize> improvable_;  // 0 or 1
 
   std::vector<i64> text_;
+  GenerateOutput out_;  // what is kept of each step
 };
 
 }  // namespace hft::detail

@@ -5,6 +5,8 @@
 #include <stop_token>
 #include <string>
 
+#include <vector>
+
 #include <hft/generation/base_streamer.hpp>
 #include <hft/generation/logits_process.hpp>
 #include <hft/generation/stopping_criteria.hpp>
@@ -47,6 +49,14 @@ struct GenerateOutput {
   Tensor<i64, 2> sequences;
   /// (B * num_return_sequences): log probability divided by length^length_penalty; empty without beams.
   Tensor<f32, 1> sequences_scores;
+  /// With output_scores for each new token (R,V), where R are the rows that are generated, B * num_beams or B *
+  /// num_return_sequences: what processors made of the scores, of beams of log probabilities; -inf where ruled out.
+  std::vector<Tensor<f32, 2>> scores{};
+  /// With output_logits the same as the model gives them.
+  std::vector<Tensor<f32, 2>> logits{};
+  /// With output_scores, of beams: the row of `scores` that each new token was chosen from, (B * num_return_sequences,
+  /// new tokens); -1 behind the end.
+  Tensor<i64, 2> beam_indices{};
 };
 
 }  // namespace hft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,14 @@ class generation_loop {
     for (const auto& c : criteria_)
       if (c && (*c)(input_ids)) return true;
     return is_done(options.stopping_criteria, input_ids);
+  }
+  /// Keeps scores among those of an output, where they are asked for.
+  [[gnu::cold, gnu::noinline]] static void keep(const std::optional<bool>& asked, matrix<f32> scores,
+                                                std::vector<Tensor<f32, 2>>& in) {
+    if (!asked.value_or(false)) return;
+    Tensor<f32, 2> copy({scores.rows, scores.cols});
+    for (isize r = 0; r < scores.rows; ++r) std::copy_n(scores.row(r), scores.cols, copy.data() + r * scores.cols);
+    in.push_back(std::move(copy));
   }
   void report() const {
     if (options.progress) options.progress(new_tokens(), max_length - inputs.prompt_length());

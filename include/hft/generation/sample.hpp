@@ -10,11 +10,14 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
   const isize rows = loop.rows() * loop.group();
   std::vector<i64> tokens(std::size_t(rows), 0);  // the next column
   std::vector<i64> done(tokens.size(), 0);        // 0 or 1
+  GenerateOutput out;
   auto* streamer = loop.options.streamer;
   if (streamer) streamer->put(loop.inputs.ids.row(0));
   for (isize n = 0, open = rows; open > 0 && !loop.stopped(); ++n) {
     const auto scores = n == 0 ? loop.prefill() : loop.next();
+    loop.keep(loop.config.output_logits, scores, out.logits);
     apply(loop.processors, loop.inputs.ids.view(), scores);
+    loop.keep(loop.config.output_scores, scores, out.scores);
     for (isize b = 0; b < rows; ++b) {
       const std::span<const f32> row(scores.row(b), std::size_t(scores.cols));
       i64& token = tokens[std::size_t(b)];
@@ -37,7 +40,6 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
 
   const bool started = loop.rows() == rows;  // else stopped before the prompts were expanded
   const auto& ids = loop.inputs.ids;
-  GenerateOutput out;
   out.sequences = sequences_tensor(loop, rows, ids.length(), loop.group(), loop.pad_id());
   const isize T = loop.inputs.prompt_length();
   for (isize i = 0; started && i < rows; ++i)

@@ -181,7 +181,8 @@ HFT_INLINE_ONCE std::vector<BlockOptions> detail::decoder_blocks(isize layers, c
                                                                  AttentionOptions (*attention)(const void*, isize),
                                                                  const void* config) {
   // Made at once: to grow by one of so many fields costs each program that has a decoder more than all else here.
-  std::vector<BlockOptions> blocks(std::size_t(std::max<isize>(layers, 0)), {.norm = norm, .attention = {}, .mlp = mlp});
+  std::vector<BlockOptions> blocks(std::size_t(std::max<isize>(layers, 0)),
+                                   {.norm = norm, .attention = {}, .mlp = mlp});
   for (isize i = 0; i < layers; ++i) blocks[std::size_t(i)].attention = attention(config, i);
   return blocks;
 }

@@ -95,12 +95,15 @@ struct GenerationConfig {
   std::optional<i64> pad_token_id{};            // default: the first of eos_token_id
   std::optional<TokenIds> eos_token_id{};       // an empty list: none
   std::optional<i64> decoder_start_token_id{};  // what a decoder beside an encoder starts with; default: bos_token_id
+  // ---- what is returned beside the sequences; see GenerateOutput
+  std::optional<bool> output_scores{};  // false
+  std::optional<bool> output_logits{};  // false
   // ---- hft's own
   std::optional<std::uint64_t> seed{};  // of sampling; 0
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
   /// The fields that JSON has, those of a config that is const to be read only.
-  std::array<detail::generation_field, 38> fields() const;
+  std::array<detail::generation_field, 40> fields() const;
   static std::vector<std::string_view> field_names();
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
@@ -296,7 +299,7 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
   return names;
 }
 
-[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 38> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 40> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -335,6 +338,8 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
       {"pad_token_id", pad_token_id},
       {"eos_token_id", eos_token_id},
       {"decoder_start_token_id", decoder_start_token_id},
+      {"output_scores", output_scores},
+      {"output_logits", output_logits},
       {"seed", seed},
   }};
 }
@@ -465,8 +470,6 @@ HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::stri
                                          "num_beam_groups",
                                          "output_attentions",
                                          "output_hidden_states",
-                                         "output_logits",
-                                         "output_scores",
                                          "penalty_alpha",
                                          "prefill_chunk_size",
                                          "prompt_lookup_num_tokens",
