@@ -229,8 +229,9 @@ Backbone<Embeddings, Block, Norm, B>::Backbone(const options& o)
     if (o.project_out) project_out.emplace(o.project_out->first, o.project_out->second);
     if (o.pooler) pooler.emplace(*o.pooler);
     if (o.contact_inputs) contact_head.emplace(o.contact_inputs, 1, true);
-    if (o.position_bias)
-      position_bias.emplace(bias_of_layers_ ? layers.size() : 1, RelativePositionBias<B>(*o.position_bias));
+    if (o.position_bias) position_bias.emplace();
+    for (std::size_t i = 0; position_bias && i < (bias_of_layers_ ? layers.size() : 1); ++i)
+      position_bias->emplace_back(*o.position_bias);  // each made anew: copies would be one parameter
   }
 }
 
