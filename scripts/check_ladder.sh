@@ -8,7 +8,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
   # The rank of a header by its path; a header includes only ranks up to its own. `beside` groups form their own
   # branch: they are included by what stands above models, and include nothing above tensor but each other.
   function rank(path) {
-    if (path ~ /^hft\/(version|linkage|error|log|dtype|short_string)\.hpp$/) return 0
+    if (path ~ /^hft\/(version|linkage|error|log|progress|dtype|short_string)\.hpp$/) return 0
     if (path ~ /^hft\/(device|parallel|random)\.hpp$/) return 1
     if (path ~ /^hft\/tensor\.hpp$/) return 2
     if (path ~ /^hft\/quantization\/(convert|elements|quantize|block_formats|nf4)\.hpp$/) return 2  # dtypes as others

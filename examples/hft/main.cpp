@@ -1,5 +1,7 @@
 // hft: the command line tool. Results go to standard output, everything else to standard error.
 // Exit status: 0 done; 1 the work failed; 2 wrong usage.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +16,8 @@
 #include <hft/error.hpp>
 #include <hft/io/mapped_file.hpp>
 #include <hft/log.hpp>
+#include <hft/progress.hpp>
+#include <hft/progress_bar.hpp>
 #include <hft/version.hpp>
 
 #include "tool.hpp"
@@ -217,19 +221,29 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "hft: %s ('hft --help' and 'hft VERB --help' say what there is)\n", one_line(what).c_str());
     return 2;
   }
-  hft::set_log_callback([](hft::log_level level, const std::string& text) {
-    if (level == hft::log_level::warning) std::fprintf(stderr, "hft: warning: %s\n", one_line(text).c_str());
+  const hft::ProgressBar bar;
+  hft::set_log_callback([&](hft::log_level level, const std::string& text) {
+    if (level != hft::log_level::warning) return;
+    bar.clear();
+    std::fprintf(stderr, "hft: warning: %s\n", one_line(text).c_str());
   });
+  // Steps are drawn by ProgressCallback, with logs between them. Pipes and files get nothing.
+  if (::isatty(2))
+    hft::set_progress_callback([&](const hft::progress_event& e) {
+      if (e.what != "training" && e.what != "evaluating") bar(e);
+    });
   try {
     const int status = work();
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
       throw hft::file_error("standard output", "cannot write: " + hft::detail::errno_text(errno));
     return status;
   } catch (const std::bad_alloc&) {
+    bar.clear();
     std::fprintf(stderr, "hft: [memory] not enough for this\n");
     return 1;
   } catch (const std::exception& e) {
     std::fflush(stdout);
+    bar.clear();
     std::fprintf(stderr, "hft: %s\n", one_line(e.what()).c_str());
     return 1;
   }

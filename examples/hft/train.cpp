@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include <hft/progress.hpp>
 #include <hft/train/callbacks/progress.hpp>
 #include <hft/train/collators/default.hpp>
 #include <hft/train/collators/language_modeling.hpp>
@@ -253,6 +254,7 @@ int train(const std::vector<std::string>& words) {
   common.device = script.device;
   common.threads = int(script.threads);
   set_up(common);
+  if (args.disable_tqdm.value_or(false)) set_progress_callback({});
 
   const auto folder = resolve_model(script.model_name_or_path, script.model_revision);
   Dataset rows = limited(load_dataset(script.train_file), script.max_train_samples), held_out;

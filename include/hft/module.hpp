@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <hft/name_rules.hpp>
+#include <hft/progress.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>
 
@@ -213,13 +214,20 @@ class visitor {
   bool transposed_ = false, loaded_;
 };
 
-/// Lets the layers of a module do what waits for its parameters' values.
+/// Lets the layers of a module do what waits for its parameters' values, and tells how far it is where `task` is given.
 class after_loading final : public visitor {
  public:
-  after_loading() : visitor(true) {}
+  explicit after_loading(detail::progress* task = nullptr) : visitor(true), task_(task) {}
 
  private:
-  void on_parameter(const std::string&, parameter&) override {}
+  // A layer does its work behind its parameters: those before this one are done.
+  void on_parameter(const std::string&, parameter& p) override {
+    if (task_ && begun_) task_->advance(begun_);
+    begun_ = p.size();
+  }
+
+  detail::progress* task_;
+  isize begun_ = 0;
 };
 
 /// A visitor made of a callable f(path, parameter&).

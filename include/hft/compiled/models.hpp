@@ -178,6 +178,8 @@
 #include <hft/pipelines/sparse_encoder.hpp>
 #include <hft/pipelines/sparse_modules.hpp>
 #include <hft/pipelines/torch_activation.hpp>
+#include <hft/progress.hpp>
+#include <hft/progress_bar.hpp>
 #include <hft/quantization/bitnet.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
 #include <hft/quantization/convert.hpp>

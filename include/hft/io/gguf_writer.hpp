@@ -24,6 +24,7 @@
 #include <hft/io/stored_tensor.hpp>
 #include <hft/io/utf8.hpp>
 #include <hft/linkage.hpp>
+#include <hft/progress.hpp>
 
 namespace hft {
 
@@ -231,9 +232,13 @@ HFT_INLINE_ONCE void write_gguf(const std::filesystem::path& path, const gguf_me
   };
   file.write(header);
   pad();
+  std::size_t size = 0;
+  for (const stored_tensor& t : tensors) size += t.bytes.size();
+  detail::progress task("saving", where, isize(size), "bytes");
   for (const stored_tensor& t : tensors) {
     file.write(t.bytes);
     pad();
+    task.advance(isize(t.bytes.size()));
   }
   if (check && !file.temporary().empty()) check(gguf_file::open(file.temporary()));
   file.commit();

@@ -20,6 +20,7 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
+#include <hft/progress.hpp>
 
 namespace hft {
 
@@ -123,7 +124,13 @@ inline void write_safetensors(const std::filesystem::path& path, std::vector<con
   const std::uint64_t length = header.size();
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
-  for (const stored_tensor* t : tensors) file.write(t->bytes);
+  std::size_t size = 0;
+  for (const stored_tensor* t : tensors) size += t->bytes.size();
+  progress task("saving", path.string(), isize(size), "bytes");
+  for (const stored_tensor* t : tensors) {
+    file.write(t->bytes);
+    task.advance(isize(t->bytes.size()));
+  }
   file.commit();
 }
 

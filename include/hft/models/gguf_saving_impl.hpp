@@ -21,6 +21,7 @@
 #include <hft/log.hpp>
 #include <hft/models/joins.hpp>
 #include <hft/models/stacks.hpp>
+#include <hft/progress.hpp>
 #include <hft/quantization/convert.hpp>
 
 namespace hft::detail {
@@ -327,6 +328,9 @@ inline dtype_id convert_all(std::vector<stored_tensor>& tensors, std::optional<d
                             const std::string& where) {
   std::map<dtype_id, isize> sizes;
   std::map<std::pair<dtype_id, dtype_id>, short_list> others;
+  isize parameters = 0;
+  for (const stored_tensor& t : tensors) parameters += t.numel();
+  progress task(wanted ? "quantizing" : "converting", where, parameters, "parameters");
   for (stored_tensor& t : tensors) {
     const isize cols = t.shape.empty() ? 1 : t.shape.back();
     dtype_id format = t.dtype == dtype_id::f64 ? dtype_id::f32 : t.dtype;
@@ -336,10 +340,12 @@ inline dtype_id convert_all(std::vector<stored_tensor>& tensors, std::optional<d
     while (cols % info(format).block) format = smaller_blocks(format);
     if (format != asked) others[{asked, format}].add(quote_text(t.name));
     sizes[format] += t.numel();
-    if (format == t.dtype) continue;
-    std::vector<std::byte> bytes(*storage_bytes(format, t.shape));
-    convert_rows(format, bytes.data(), t.dtype, t.bytes.data(), cols ? t.numel() / cols : 0, cols);
-    t = owned(t.name, t.shape, format, std::move(bytes));
+    if (format != t.dtype) {
+      std::vector<std::byte> bytes(*storage_bytes(format, t.shape));
+      convert_rows(format, bytes.data(), t.dtype, t.bytes.data(), cols ? t.numel() / cols : 0, cols);
+      t = owned(t.name, t.shape, format, std::move(bytes));
+    }
+    task.advance(t.numel());
   }
   for (const auto& [formats, names] : others)
     log_message(log_level::warning, where,

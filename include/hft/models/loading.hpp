@@ -29,6 +29,7 @@
 #include <hft/models/stacks.hpp>
 #include <hft/module.hpp>
 #include <hft/name_rules.hpp>
+#include <hft/progress.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/quantization/methods.hpp>
 
@@ -415,7 +416,8 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
   tensors = slices.tensors;
 
   std::set<std::string, std::less<>> own;
-  visiting own_paths([&](const std::string& path, parameter&) { own.insert(path); });
+  isize parameters = 0;
+  visiting own_paths([&](const std::string& path, parameter& p) { own.insert(path), parameters += p.size(); });
   model.visit(own_paths);
   for (const auto& [copy, original] : plan.tied) own.insert(copy);
   const path_finder path_of(plan, source.is_gguf(), std::move(own));
@@ -458,7 +460,8 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
         gguf || !path.starts_with(prefix) ? std::nullopt : whole_of(plan.names.stacks, path.substr(prefix.size()));
     return whole ? cat(", of ", quote_text(cat(prefix, whole->whole))) : "";
   };
-  visiting v([&](const std::string& path, parameter& p) {
+  progress task("loading", where, parameters, "parameters");
+  const auto give = [&](const std::string& path, parameter& p) {
     const auto found = available.find(path);
     if (found == available.end()) {
       if (options.init_missing) return draw(path, p, "");
@@ -499,6 +502,10 @@ HFT_INLINE_ONCE void load_weights(const checkpoint& source, const load_plan& pla
       if (conversions.find(pair) == conversions.npos) conversions += (conversions.empty() ? "" : ", ") + pair;
     }
     if (options.dtype && required && *required != *options.dtype && p.shape().size() > 1) fixed_format = required;
+  };
+  visiting v([&](const std::string& path, parameter& p) {
+    give(path, p);
+    task.advance(p.size());
   });
   model.visit(v);
   if (requantised)

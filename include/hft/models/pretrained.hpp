@@ -42,6 +42,7 @@
 #include <hft/models/named_inputs.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/saving.hpp>
+#include <hft/progress.hpp>
 
 namespace hft {
 
@@ -368,8 +369,12 @@ HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, cons
   plan.leave_out_absent = [&](const is_stored& stored) { model.leave_out_absent(stored); };
   load_weights(source, plan, options, model);
   model.tie_weights();
-  after_loading work;
+  isize parameters = 0;
+  for_each_parameter(model, [&](const std::string&, parameter& p) { parameters += p.size(); });
+  progress task("preparing", source.path().string(), parameters, "parameters");
+  after_loading work(&task);
   model.visit(work);
+  task.finish();
 }
 
 HFT_INLINE_ONCE void load_model(ModelParts& model, const AnyConfig& config, GenerationConfig& generation,

@@ -24,6 +24,7 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
 #include <hft/linkage.hpp>
+#include <hft/progress.hpp>
 #include <hft/train/arguments.hpp>
 #include <hft/train/callbacks/flow.hpp>
 #include <hft/train/callbacks/log_files.hpp>
@@ -149,7 +150,8 @@ class Trainer {
   DataLoader train_loader() const;
   DataLoader eval_loader(const Dataset& dataset, bool drop_last) const;
   plan make_plan(const DataLoader& loader) const;
-  void run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped, std::stop_token stop);
+  void run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped, detail::progress& task,
+                 std::stop_token stop);
   void update(const std::vector<Batch>& batches, const plan& p, isize epoch, isize first_batch);
   std::optional<isize> count_items(const std::vector<Batch>& batches) const;
   void add_to_log(f64 loss);
@@ -194,7 +196,7 @@ class Trainer {
   std::unique_ptr<LRScheduler> scheduler_;
   dtype_id precision_ = dtype_id::f32;  // of products
   std::optional<LossScaler> scaler_;
-  f64 loss_since_log_ = 0, total_loss_ = 0;
+  f64 loss_since_log_ = 0, total_loss_ = 0, step_loss_ = 0;
   isize last_logged_ = 0;
   std::optional<f64> grad_norm_, learning_rate_;  // of the last step
   isize flos_per_token_ = 0;

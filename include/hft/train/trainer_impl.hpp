@@ -148,6 +148,7 @@ HFT_INLINE TrainOutput Trainer::train(std::stop_token stop) {
   const auto started = std::chrono::steady_clock::now();
   const isize first_step = state_.global_step;
   training_ = true;
+  detail::progress task("training", args_.output_dir, p.max_steps, "steps", first_step);
   call(&TrainerCallback::on_train_begin);
   if (args_.eval_on_start && first_step == 0) evaluate_in_training(false);
 
@@ -158,12 +159,14 @@ HFT_INLINE TrainOutput Trainer::train(std::stop_token stop) {
        ++epoch) {
     control_.new_epoch();
     call(&TrainerCallback::on_epoch_begin);
-    run_epoch(loader, p, epoch, std::exchange(skipped, 0), stop);
+    run_epoch(loader, p, epoch, std::exchange(skipped, 0), task, stop);
     if (stop.stop_requested()) break;
     control_.new_step();
     call(&TrainerCallback::on_epoch_end);
     log_save_evaluate();
   }
+
+  task.end();
 
   TrainOutput out;
   out.interrupted = stop.stop_requested() && state_.global_step < p.max_steps;
@@ -195,7 +198,7 @@ HFT_INLINE TrainOutput Trainer::train(std::stop_token stop) {
 }
 
 HFT_INLINE void Trainer::run_epoch(const DataLoader& loader, const plan& p, isize epoch, isize skipped,
-                                   std::stop_token stop) {
+                                   detail::progress& task, std::stop_token stop) {
   auto batches = loader.epoch(epoch, skipped);
   for (isize at = skipped; at < p.steps_in_epoch;) {
     std::vector<Batch> accumulated;
@@ -206,6 +209,7 @@ HFT_INLINE void Trainer::run_epoch(const DataLoader& loader, const plan& p, isiz
       accumulated.push_back(*std::move(batch));
     }
     update(accumulated, p, epoch, at);
+    task.advance(1, step_loss_);
     at += isize(accumulated.size());
     if (control_.should_epoch_stop || control_.should_training_stop || stop.stop_requested()) return;
   }
@@ -226,11 +230,13 @@ HFT_INLINE void Trainer::update(const std::vector<Batch>& batches, const plan& p
   o.gradient_checkpointing = args_.activation_checkpointing.value_or(false);
   const random_stream seeds(std::uint64_t(args_.seed), 1);
   const autocast products(autocast_precision());
+  step_loss_ = 0;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     o.dropout_seed = seeds.bits(std::uint64_t(epoch * p.steps_in_epoch + first_batch) + i);
     const f64 loss = model_->training_step(batches[i], o);
     if (!std::isfinite(loss) && !o.nothing_counts) fail_not_finite("the loss", loss, false, {batches[i]}, o);
     add_to_log(loss);
+    step_loss_ += loss;
     track_tokens(batches[i]);
     if (i + 1 < batches.size()) call(&TrainerCallback::on_substep_end);
   }
@@ -391,6 +397,7 @@ HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset,
   isize step = 0;
   auto batches = loader.epoch(0);
   const autocast products(autocast_precision());
+  detail::progress task("evaluating", prefix, loader.size(), "batches");
   while (auto batch = batches.next()) {
     auto prediction = model_->prediction_step(*batch, !loss_only, args_.label_smoothing_factor);
     if (prediction.loss) {
@@ -405,6 +412,7 @@ HFT_INLINE Trainer::loop_output Trainer::evaluation_loop(const Dataset& dataset,
       if (included("inputs")) inputs.add(batch->at("input_ids"));
     }
     call(&TrainerCallback::on_prediction_step, ++step, loader.size());
+    task.advance();
   }
   out.gathered.predictions = predictions.take();
   out.gathered.label_ids = labels.take();

@@ -2,32 +2,17 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <string>
 
 #include <unistd.h>
 
+#include <hft/progress_bar.hpp>
 #include <hft/train/callbacks/trainer_callback.hpp>
 
 namespace hft {
 
 namespace detail {
-
-// 75 -> "01:15", 3725 -> "1:02:05"
-inline std::string clock_text(f64 seconds) {
-  const isize s = isize(std::max(seconds, 0.0));
-  const auto two = [](isize n) { return (n < 10 ? "0" : "") + cat(n); };
-  return (s >= 3600 ? cat(s / 3600, ":") : std::string()) + two(s / 60 % 60) + ":" + two(s % 60);
-}
-
-// Four digits, as Python's '.4g'.
-inline std::string four_digits(f64 x) {
-  if (std::isnan(x)) return "nan";  // without the sign that 0 / 0 has
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.4g", x);
-  return buffer;
-}
 
 // {'loss': '2.303', 'epoch': '1'}, as Transformers prints logs.
 inline std::string log_text(const json& logs) {
@@ -93,13 +78,10 @@ class ProgressCallback final : public TrainerCallback {
     const auto time = clock::now();
     if (!shown_ || (!now && time - drawn_ < std::chrono::milliseconds(100))) return;
     drawn_ = time;
-    constexpr isize width = 30;
     const isize total = std::max<isize>(state.max_steps, 1), step = std::min(state.global_step, total);
-    const isize filled = step * width / total;
     const f64 elapsed = std::chrono::duration<f64>(time - begun_).count();
     const isize done = step - first_step_;
-    std::string line = detail::cat("\r\033[K", step * 100 / total, "% [", std::string(std::size_t(filled), '='),
-                                   std::string(std::size_t(width - filled), ' '), "] ", step, "/", total, "  ",
+    std::string line = detail::cat("\r\033[K", detail::bar_text(step, total), " ", step, "/", total, "  ",
                                    detail::clock_text(elapsed));
     if (done > 0) line += " < " + detail::clock_text(elapsed / f64(done) * f64(total - step));
     if (!loss_.empty()) line += "  loss " + loss_;

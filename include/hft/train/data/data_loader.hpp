@@ -77,19 +77,19 @@ class DataLoader {
  private:
   const std::vector<isize>& lengths() const {
     if (!lengths_.empty()) return lengths_;
-    for (isize i = 0; i < dataset_.size(); ++i) {
-      const json row = dataset_[i];
+    std::vector<isize> all;
+    dataset_.for_each_row("reading", [&](const json& row) {
       const json* length = find_member(row, options_.length_column);
       const json* ids = find_member(row, "input_ids");
       if (length && length->is_number_integer())
-        lengths_.push_back(length->get<isize>());
+        all.push_back(length->get<isize>());
       else if (ids && ids->is_array())
-        lengths_.push_back(isize(ids->size()));
+        all.push_back(isize(ids->size()));
       else
-        throw value_error("group_by_length", detail::joined("row ", i),
+        throw value_error("group_by_length", detail::joined("row ", all.size()),
                           detail::joined("'", options_.length_column, "' or 'input_ids'"), "neither");
-    }
-    return lengths_;
+    });
+    return lengths_ = std::move(all);
   }
 
   Dataset dataset_;

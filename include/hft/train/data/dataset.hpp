@@ -14,6 +14,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include <hft/error.hpp>
 #include <hft/io/json.hpp>
 #include <hft/linkage.hpp>
+#include <hft/progress.hpp>
 #include <hft/random.hpp>
 
 namespace hft {
@@ -32,6 +34,8 @@ class RowSource {
   virtual isize size() const = 0;
   /// An object; 0 <= i < size(). Throws format_error, naming the file, line and column, for one that cannot be read.
   virtual json row(isize i) const = 0;
+  /// What is done to make a row, as progress calls it: "tokenizing"; empty where it is only read.
+  virtual std::string_view desc() const { return ""; }
 };
 
 /// The numbers 0 ... n - 1 in an order that seed and stream choose.
@@ -76,15 +80,11 @@ class Dataset {
     return names;
   }
 
-  /// Rows through f, whenever they are asked for; f is called by many threads at once.
-  Dataset map(std::function<json(json)> f) const;
+  /// Rows through f, whenever they are asked for; f is called by many threads at once. What reads all rows says `desc`
+  /// of its progress (progress.hpp); the last of several maps that has one counts.
+  Dataset map(std::function<json(json)> f, std::string desc = "") const;
   /// The rows that f accepts; reads all of them.
-  Dataset filter(const std::function<bool(const json&)>& f) const {
-    std::vector<isize> kept;
-    for (isize i = 0; i < size(); ++i)
-      if (f(source_->row(i))) kept.push_back(i);
-    return select(std::move(kept));
-  }
+  Dataset filter(const std::function<bool(const json&)>& f) const;
   /// These rows, in this order. Throws value_error for one that there is not.
   Dataset select(std::vector<isize> rows) const;
   Dataset shuffle(std::uint64_t seed) const { return select(random_permutation(size(), seed)); }
@@ -92,11 +92,9 @@ class Dataset {
   /// leaves either empty.
   TrainTestSplit train_test_split(f64 test_size, std::uint64_t seed, bool shuffle = true) const;
   /// All rows computed now and kept in memory.
-  Dataset cached() const {
-    std::vector<json> rows;
-    for (isize i = 0; i < size(); ++i) rows.push_back(source_->row(i));
-    return from_rows(std::move(rows));
-  }
+  Dataset cached() const;
+  /// f(row) of all rows in their order, with progress: `what`, where nothing has a desc.
+  void for_each_row(const char* what, const std::function<void(json)>& f) const;
 
  private:
   std::shared_ptr<const RowSource> source_;
@@ -120,14 +118,16 @@ class memory_rows final : public RowSource {
 
 class mapped_rows final : public RowSource {
  public:
-  mapped_rows(std::shared_ptr<const RowSource> source, std::function<json(json)> f)
-      : source_(std::move(source)), f_(std::move(f)) {}
+  mapped_rows(std::shared_ptr<const RowSource> source, std::function<json(json)> f, std::string desc)
+      : source_(std::move(source)), f_(std::move(f)), desc_(std::move(desc)) {}
   isize size() const override { return source_->size(); }
   json row(isize i) const override { return f_(source_->row(i)); }
+  std::string_view desc() const override { return desc_.empty() ? source_->desc() : desc_; }
 
  private:
   std::shared_ptr<const RowSource> source_;
   std::function<json(json)> f_;
+  std::string desc_;
 };
 
 class selected_rows final : public RowSource {
@@ -136,6 +136,7 @@ class selected_rows final : public RowSource {
       : source_(std::move(source)), rows_(std::move(rows)) {}
   isize size() const override { return isize(rows_.size()); }
   json row(isize i) const override { return source_->row(rows_[std::size_t(i)]); }
+  std::string_view desc() const override { return source_->desc(); }
 
  private:
   std::shared_ptr<const RowSource> source_;
@@ -153,8 +154,33 @@ HFT_INLINE Dataset Dataset::from_rows(std::vector<json> rows) {
   return Dataset(std::make_shared<detail::memory_rows>(std::move(rows)));
 }
 
-HFT_INLINE Dataset Dataset::map(std::function<json(json)> f) const {
-  return source_ ? Dataset(std::make_shared<detail::mapped_rows>(source_, std::move(f))) : Dataset();
+HFT_INLINE Dataset Dataset::map(std::function<json(json)> f, std::string desc) const {
+  return source_ ? Dataset(std::make_shared<detail::mapped_rows>(source_, std::move(f), std::move(desc))) : Dataset();
+}
+
+HFT_INLINE void Dataset::for_each_row(const char* what, const std::function<void(json)>& f) const {
+  const std::string desc(source_ ? source_->desc() : "");
+  detail::progress task(desc.empty() ? what : desc.c_str(), "", size(), "rows");
+  for (isize i = 0; i < size(); ++i) {
+    f(source_->row(i));
+    task.advance();
+  }
+}
+
+HFT_INLINE Dataset Dataset::filter(const std::function<bool(const json&)>& f) const {
+  std::vector<isize> kept;
+  isize at = 0;
+  for_each_row("filtering", [&](const json& row) {
+    if (f(row)) kept.push_back(at);
+    ++at;
+  });
+  return select(std::move(kept));
+}
+
+HFT_INLINE Dataset Dataset::cached() const {
+  std::vector<json> rows;
+  for_each_row("reading", [&](json row) { rows.push_back(std::move(row)); });
+  return from_rows(std::move(rows));
 }
 
 HFT_INLINE Dataset Dataset::select(std::vector<isize> rows) const {

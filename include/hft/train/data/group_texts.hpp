@@ -46,22 +46,22 @@ HFT_INLINE Dataset group_texts(const Dataset& rows, isize block_size) {
   if (block_size < 1) throw value_error("group_texts", "block_size", "at least 1", detail::joined(block_size));
   std::vector<std::int32_t> ids, labels;
   bool all_labelled = false;
-  for (isize i = 0; i < rows.size(); ++i) {
-    const json row = rows[i];
+  isize i = 0;
+  rows.for_each_row("packing", [&](const json& row) {
     const auto where = detail::cat("row ", i);
     const auto row_ids = require<std::vector<std::int32_t>>(row, "input_ids", where);
     const bool labelled = find_member(row, "labels", where) != nullptr;
-    if (i == 0) all_labelled = labelled;
+    if (i++ == 0) all_labelled = labelled;
     if (labelled != all_labelled)
       throw value_error("group_texts", where, "labels in all rows or in none", labelled ? "labels" : "none");
     ids.insert(ids.end(), row_ids.begin(), row_ids.end());
-    if (!labelled) continue;
+    if (!labelled) return;
     const auto row_labels = require<std::vector<std::int32_t>>(row, "labels", where);
     if (row_labels.size() != row_ids.size())
       throw value_error("group_texts", where, detail::joined(row_ids.size(), " labels"),
                         detail::joined(row_labels.size()));
     labels.insert(labels.end(), row_labels.begin(), row_labels.end());
-  }
+  });
   if (isize(ids.size()) < block_size)
     throw value_error("group_texts", "block_size", detail::joined("at most the ", ids.size(), " tokens of all rows"),
                       detail::joined(block_size));

@@ -154,7 +154,7 @@ class row_tokenizer {
 /// cached() keeps it. Throws value_error, on access, for a row that has nothing to tokenise.
 inline Dataset tokenize(const Dataset& rows, PreTrainedTokenizerFast tokenizer, TokenizeOptions options = {}) {
   auto f = std::make_shared<const detail::row_tokenizer>(std::move(tokenizer), std::move(options));
-  return rows.map([f](json row) { return (*f)(std::move(row)); });
+  return rows.map([f](json row) { return (*f)(std::move(row)); }, "tokenizing");
 }
 
 }  // namespace hft
