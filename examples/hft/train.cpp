@@ -14,6 +14,7 @@
 #include <hft/train/data/group_texts.hpp>
 #include <hft/train/data/load_dataset.hpp>
 #include <hft/train/data/tokenize.hpp>
+#include <hft/train/loss_curve.hpp>
 #include <hft/train/trainer.hpp>
 
 #include "lora_arguments.hpp"
@@ -40,6 +41,7 @@ struct script_arguments {
   std::string device = "cpu";
   isize threads = 0;
   isize early_stopping_patience = 0;
+  bool plot_loss = true;  // runs/loss_curve.svg
 
   template <class Self, class F>
   static void fields(Self& a, F& field) {
@@ -59,6 +61,7 @@ struct script_arguments {
     field("device", a.device);
     field("threads", a.threads);
     field("early_stopping_patience", a.early_stopping_patience);
+    field("plot_loss", a.plot_loss);
   }
 };
 
@@ -301,6 +304,10 @@ int train(const std::vector<std::string>& words) {
   if (evaluates && trainer.args().do_eval) metrics.update(trainer.evaluate());
   trainer.save_state();
   const std::filesystem::path out = trainer.args().output_dir;
+  // After the last evaluation, which is behind what the Trainer reports.
+  if (script.plot_loss)
+    save_loss_curve(trainer.state().log_history, out / "runs" / "loss_curve.svg",
+                    {.title = trainer.args().run_name.value_or(script.model_name_or_path)});
   metrics = strict_json(std::move(metrics));
   write_file_atomically(out / "all_results.json", dump(metrics, {.indent = 4}));
   std::fputs(dump(metrics, {.indent = -1, .sort_keys = false}).c_str(), stdout);

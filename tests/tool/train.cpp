@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -143,7 +144,35 @@ BOOST_AUTO_TEST_CASE(several_validation_files_and_loggers) {
   BOOST_TEST(results.contains("eval_news_loss"), folder.out);
   BOOST_TEST(results["eval_books_loss"] == state["best_metric"], folder.out);
   BOOST_TEST(std::filesystem::exists(folder / "out" / "log.csv"));
-  BOOST_TEST(!std::filesystem::is_empty(folder / "out" / "runs"));
+  bool events = false;
+  for (const auto& f : std::filesystem::directory_iterator(folder / "out" / "runs"))
+    events = events || f.path().filename().string().starts_with("events.out.tfevents.");
+  BOOST_TEST(events);
+  // The curve has the last evaluation of each file, too.
+  const std::string curve = read_text(folder / "out" / "runs" / "loss_curve.svg");
+  for (const char* name : {"eval_news_loss", "eval_books_loss"})
+    BOOST_TEST(curve.find(std::string("<g class=\"") + name) != std::string::npos, name);
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_curve_beside_the_logs_and_no_bar_in_a_pipe) {
+  training_folder folder;
+  const std::string args = "--max_steps 3 --logging_steps 1 --save_strategy no --run_name 'a<b' ";
+  BOOST_TEST(folder.train(args) == 0, folder.err);
+  BOOST_TEST(folder.err.find_first_of("\r\033") == std::string::npos, folder.err);
+  const auto file = folder / "out" / "runs" / "loss_curve.svg";
+  BOOST_TEST_REQUIRE(std::filesystem::exists(file));
+  const std::string curve = read_text(file);
+  BOOST_TEST(curve.starts_with("<svg "));
+  BOOST_TEST(curve.find(">a&lt;b</text>") != std::string::npos, curve);
+  const auto points = curve.find(" points=\"", curve.find("<g class=\"loss\""));
+  BOOST_TEST_REQUIRE(points != std::string::npos);
+  const std::string list = curve.substr(points, curve.find('"', points + 9) - points);
+  BOOST_TEST(std::count(list.begin(), list.end(), ',') == 3, list);
+  std::filesystem::remove_all(folder / "out");
+  BOOST_TEST(folder.train(args + "--plot_loss false") == 0, folder.err);
+  BOOST_TEST(!std::filesystem::exists(file));
+  BOOST_TEST(folder.train(args + "--plot_loss false --report_to loss_curve") == 0, folder.err);
+  BOOST_TEST(std::filesystem::exists(file));
 }
 
 BOOST_AUTO_TEST_CASE(contradictions_are_named_before_anything_is_written) {

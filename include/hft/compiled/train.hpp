@@ -14,6 +14,7 @@
 #include <hft/train/data/group_texts.hpp>
 #include <hft/train/data/load_dataset.hpp>
 #include <hft/train/data/text_labels.hpp>
+#include <hft/train/loss_curve.hpp>
 #include <hft/train/metrics.hpp>
 #include <hft/train/optimizers/make_optimizer.hpp>
 #include <hft/train/peft/adapter_files.hpp>

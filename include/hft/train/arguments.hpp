@@ -91,7 +91,7 @@ struct TrainingArguments {
   std::string log_level = "passive";
   std::string log_level_replica = "warning";
   std::optional<bool> disable_tqdm = {};
-  std::vector<std::string> report_to = {"none"};  // none, all, tensorboard, csv, jsonl
+  std::vector<std::string> report_to = {"none"};  // none, all, tensorboard, csv, jsonl, loss_curve
   std::optional<std::string> run_name = {};
   std::string project = "huggingface";
   std::optional<std::string> trackio_space_id = {};
@@ -388,7 +388,7 @@ HFT_INLINE void TrainingArguments::check_ranges() const {
          {"random", "sequential", "group_by_length", "batch_rebalance"});
   one_of("include_num_input_tokens_seen", include_num_input_tokens_seen, {"no", "all", "non_padding"});
   for (const auto& r : report_to) {
-    one_of("report_to", r, {"none", "all", "tensorboard", "csv", "jsonl"});
+    one_of("report_to", r, {"none", "all", "tensorboard", "csv", "jsonl", "loss_curve"});
     if (r == "none" && report_to.size() > 1) contradiction("report_to", "none alone, or loggers", "both");
   }
   for (const auto& d : debug) one_of("debug", d, {"underflow_overflow"});

@@ -28,6 +28,7 @@
 #include <hft/train/arguments.hpp>
 #include <hft/train/callbacks/flow.hpp>
 #include <hft/train/callbacks/log_files.hpp>
+#include <hft/train/callbacks/loss_curve.hpp>
 #include <hft/train/callbacks/tensorboard.hpp>
 #include <hft/train/checkpoint_folders.hpp>
 #include <hft/train/clip.hpp>

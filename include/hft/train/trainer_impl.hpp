@@ -49,6 +49,9 @@ HFT_INLINE Trainer::Trainer(TrainerModel model, TrainingArguments args, TrainerO
   if (args_.reports_to("tensorboard")) callbacks_.add(std::make_shared<TensorBoardCallback>(folder / "runs"));
   if (args_.reports_to("csv")) callbacks_.add(std::make_shared<CSVLoggerCallback>(folder / "log.csv"));
   if (args_.reports_to("jsonl")) callbacks_.add(std::make_shared<JSONLinesLoggerCallback>(folder / "log.jsonl"));
+  if (args_.reports_to("loss_curve"))
+    callbacks_.add(std::make_shared<LossCurveCallback>(
+        folder / "runs" / "loss_curve.svg", LossCurveOptions{.title = args_.run_name.value_or(args_.output_dir)}));
   for (auto& c : options_.callbacks) callbacks_.add(std::move(c));
 
   // 6 floating point operations for each token and each parameter that is no embedding, as Transformers counts.
