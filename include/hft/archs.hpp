@@ -13,6 +13,7 @@
 #pragma once
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <hft/layers/lora.hpp>
@@ -155,6 +156,19 @@ constexpr auto gguf_told_of() -> bool (*)(const gguf_file&) {
     return nullptr;
 }
 
+/// The config of an architecture: of one without a name for it, that of its first class.
+template <class Arch>
+struct config_of_arch {
+  template <class First, class... Rest>
+  static std::type_identity<typename First::config_type> first(type_list<First, Rest...>);
+  using type = typename decltype(first(typename Arch::template models<f32, cpu>()))::type;
+};
+template <class Arch>
+requires requires { typename Arch::config_type; }
+struct config_of_arch<Arch> {
+  using type = typename Arch::config_type;
+};
+
 // A model's class with another layer kind.
 template <class B, class L>
 struct build_of_kind;
@@ -183,6 +197,7 @@ struct lora_base_model<Arch, W, D> : model_of_kind<typename Arch::template base_
 /// An architecture whose classes take adapters.
 template <class Arch>
 struct with_adapters {
+  using config_type = typename detail::config_of_arch<Arch>::type;
   static constexpr const char* model_type = Arch::model_type;
   static constexpr std::string_view gguf_architecture = detail::gguf_architecture_of<Arch>();
   static constexpr std::span<const std::pair<std::string_view, std::string_view>> gguf_classes =

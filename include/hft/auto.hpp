@@ -8,6 +8,7 @@
 #pragma once
 #include <array>
 #include <concepts>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,7 +19,10 @@
 #include <vector>
 
 #include <hft/archs.hpp>
+#include <hft/io/hub.hpp>
+#include <hft/models/any_config.hpp>
 #include <hft/models/any_model.hpp>
+#include <hft/nearest_name.hpp>
 #include <hft/type_list.hpp>
 
 namespace hft {
@@ -52,6 +56,10 @@ struct multiple_choice {
   static constexpr const char *name = "AutoModelForMultipleChoice", *suffix = "ForMultipleChoice",
                               *expected = "a model that chooses between texts";
 };
+struct masked_image_modeling {
+  static constexpr const char *name = "AutoModelForMaskedImageModeling", *suffix = "ForMaskedImageModeling",
+                              *expected = "a model that finds hidden patches of images";
+};
 struct image_classification {
   static constexpr const char *name = "AutoModelForImageClassification", *suffix = "ForImageClassification",
                               *expected = "a classifier of images";
@@ -82,10 +90,10 @@ struct checkpoint_kind {
       return;
     }
     const auto file = source.path() / "config.json";
-    const json config = read_config_json(file);
-    model_type = require<std::string>(config, "model_type", file.string());
-    const auto names = get<std::vector<std::string>>(config, "architectures", {}, file.string());
-    if (!names.empty()) architecture = names[0];
+    read(read_config_json(file), file.string());
+  }
+  checkpoint_kind(const std::filesystem::path& folder, const json& config) : where(folder.string()) {
+    read(config, (folder / "config.json").string());
   }
 
   bool is(const architecture_name& a) const {
@@ -111,16 +119,24 @@ struct checkpoint_kind {
   }
 
  private:
+  void read(const json& config, const std::string& file) {
+    model_type = require<std::string>(config, "model_type", file);
+    const auto names = get<std::vector<std::string>>(config, "architectures", {}, file);
+    if (!names.empty()) architecture = names[0];
+  }
   [[noreturn]] void fail(std::span<const architecture_name> list, const char* what, const char* expected) const {
     std::string known;
+    std::vector<std::string_view> names;
     for (const architecture_name& a : list) {
+      names.push_back(a.model_type);
       if (is(a))
         throw unsupported_error(where, joined(what, " of model_type ", quote_text(model_type)), expected,
                                 architecture.empty() ? std::string("none") : architecture);
       known += cat(known.empty() ? "" : ", ", a.model_type);
     }
-    throw unsupported_error(where, what, "a model_type of this list: " + known,
-                            quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
+    throw unsupported_error(
+        where, what, cat("a model_type of this list, the nearest '", nearest_name(model_type, names), "': ", known),
+        quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
   }
 };
 
@@ -346,6 +362,50 @@ struct head_class : Head {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Reads the config of any architecture of a list.
+template <class Archs>
+struct config_reader;
+template <class... Archs>
+struct config_reader<archs<Archs...>> {
+  static AnyConfig read(const std::filesystem::path& path, const LoadOptions& options);
+};
+template <class... Archs>
+AnyConfig config_reader<archs<Archs...>>::read(const std::filesystem::path& path, const LoadOptions& options) {
+  static constexpr std::pair<architecture_name, const architecture_info*> list[] = {
+      {architecture_name_of<Archs>, &architecture_of<typename config_of_arch<Archs>::type>}...};
+  const auto read_as = [&](const checkpoint_kind& kind, const auto& read) {
+    for (const auto& [name, info] : list)
+      if (kind.is(name)) return read(*info);
+    kind.fail(archs<Archs...>(), "AutoConfig", "");
+  };
+  if (!std::filesystem::is_regular_file(path / "config.json")) {
+    const auto source = checkpoint::open(path);
+    return read_as(checkpoint_kind(source),
+                   [&](const architecture_info& info) { return read_config(info, source, options); });
+  }
+  const json object = read_config_json(path / "config.json");
+  return read_as(checkpoint_kind(path, object), [&](const architecture_info& info) {
+    return read_config(info, object, (path / "config.json").string(), options);
+  });
+}
+
+}  // namespace detail
+
+/// The config of a checkpoint, whatever its architecture; the weights need not be there.
+///   const auto config = AutoConfig::from_pretrained("smollm2");
+///   config.model_type(), config.get<isize>("hidden_size"), config["rope_parameters"]
+/// (transformers.AutoConfig)
+struct AutoConfig {
+  /// From a Transformers folder, a .gguf file, or a hub id that is in the hub cache; with the labels that options give.
+  /// Throws unsupported_error, with the nearest names, for a model_type outside the list, and what reading throws.
+  template <class Archs = default_archs>
+  static AnyConfig from_pretrained(std::string_view id_or_path, const LoadOptions& options = {}) {
+    return detail::config_reader<Archs>::read(resolve_model(id_or_path, options.revision), options);
+  }
+};
+
 /// The class that a checkpoint's config.json names in `architectures`, or the base model where it names none. GGUF
 /// files, which name none, hold causal models. W any_q keeps each weight in the dtype that the file has, or
 /// LoadOptions::dtype.
@@ -375,6 +435,8 @@ struct AutoModelForQuestionAnswering : detail::auto_class<detail::head_class<que
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForMultipleChoice : detail::auto_class<detail::head_class<multiple_choice>, W, D, Archs> {};
 template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
+struct AutoModelForMaskedImageModeling : detail::auto_class<detail::head_class<masked_image_modeling>, W, D, Archs> {};
+template <class W = any_q, BaseDevice D = cpu, class Archs = default_archs>
 struct AutoModelForImageClassification : detail::auto_class<detail::head_class<image_classification>, W, D, Archs> {};
 
 #ifdef HFT_COMPILED_AUTO
@@ -393,7 +455,9 @@ HFT_AUTO_CLASS(detail::head_class<token_classification>)
 HFT_AUTO_CLASS(detail::head_class<question_answering>)
 HFT_AUTO_CLASS(detail::head_class<multiple_choice>)
 HFT_AUTO_CLASS(detail::head_class<image_classification>)
+HFT_AUTO_CLASS(detail::head_class<masked_image_modeling>)
 #undef HFT_AUTO_CLASS
+HFT_AUTO_TEMPLATE template struct detail::config_reader<default_archs>;
 #endif
 
 }  // namespace hft

@@ -25,6 +25,9 @@ BOOST_AUTO_TEST_CASE(a_head_is_found_by_its_kind) {
              "T5ForConditionalGeneration");
   BOOST_TEST(AutoModelForImageClassification<>::from_pretrained(data("models/vit/base").string()).architecture() ==
              "ViTForImageClassification");
+  BOOST_TEST(
+      AutoModelForMaskedImageModeling<>::from_pretrained(data("models/vit/masked_image").string()).architecture() ==
+      "ViTForMaskedImageModeling");
   const auto bert = data("models/bert/sequence_classification").string();
   BOOST_TEST(AutoModelForSequenceClassification<>::from_pretrained(bert).architecture() ==
              "BertForSequenceClassification");

@@ -1,10 +1,12 @@
 // AnyConfig: a config of any architecture, and what belongs to its type: names, defaults, the class names of
 // Transformers.
 #pragma once
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@
 #include <hft/models/gguf_names.hpp>
 #include <hft/models/load_options.hpp>
 #include <hft/name_rules.hpp>
+#include <hft/nearest_name.hpp>
 #include <hft/quantization/methods.hpp>
 #include <hft/random.hpp>
 
@@ -113,9 +116,39 @@ class AnyConfig {
     return found != other_fields.end() && *found == json(true);
   }
 
-  json other_fields = json::object();  // of config.json, which the config has no member for: they are written again
+  std::string model_type() const { return info_->model_type; }
+  /// How many classes a classifier has, and what they are called. Of a config without labels 0, and none.
+  isize num_labels() const;
+  ClassLabels id2label() const;
+
+  /// A field under its name in config.json, or under another that the architecture reads it by; null where it is not
+  /// set. Beside what the model is built from: num_labels, label2id, and what the file says of the classes that were
+  /// saved (architectures), of their dtype and of generation. Throws config_error, with the nearest name, for a name
+  /// that is none.
+  json operator[](std::string_view name) const;
+  /// The same as a T. Throws format_error for a value of another type.
+  template <class T>
+  T get(std::string_view name) const {
+    return json_as<T>((*this)[name], model_type(), std::string(name));
+  }
+  /// The same where it is set, else `fallback`, for a name that is none, too.
+  template <class T>
+  T get(std::string_view name, T fallback) const {
+    const json value = find(name).value_or(json());
+    return value.is_null() ? std::move(fallback) : json_as<T>(value, model_type(), std::string(name));
+  }
+
+  /// config.json. (transformers.PreTrainedConfig.to_dict)
+  json to_json() const;
+  /// Writes config.json into a folder, which is made where there is none. Throws file_error.
+  void save_pretrained(const std::filesystem::path& folder) const;
+
+  json other_fields = json::object();   // of config.json, which the config has no member for: they are written again
+  json beside_fields = json::object();  // of it, what says nothing of the model, and models do not write again
 
  private:
+  std::optional<json> find(std::string_view name) const;
+
   const architecture_info* info_;
   std::shared_ptr<void> config_;
 };
@@ -124,6 +157,9 @@ class AnyConfig {
 /// give. Throws file_error, format_error, config_error, or unsupported_error for a model_type that is not the
 /// architecture's.
 AnyConfig read_config(const architecture_info& info, const checkpoint& source, const LoadOptions& options = {});
+/// The same of a config.json, which `file` names in errors.
+AnyConfig read_config(const architecture_info& info, const json& object, const std::string& file,
+                      const LoadOptions& options = {});
 /// The same of a GGUF file's metadata.
 AnyConfig read_config(const architecture_info& info, const gguf_file& file);
 template <class Config>
@@ -147,7 +183,81 @@ inline bool says_nothing_of_the_model(const std::string& name) {
   return false;
 }
 
+/// Of these, what whoever reads the file alone may ask for.
+inline bool says_of_saved_classes(std::string_view name) {
+  for (const char* other : {"architectures", "dtype", "torch_dtype", "transformers_version"})
+    if (name == other) return true;
+  for (const auto& field : GenerationConfig().fields())
+    if (name == field.name) return true;
+  return false;
+}
+
+/// Looks for the field that is also called so.
+class other_name_finder final : public field_visitor {
+ public:
+  explicit other_name_finder(std::string_view name) : name_(name) {}
+  std::string found;
+
+ private:
+  void on_field(const char* name, field_place, const field_rule& rule) override {
+    if (rule.also_name && name_ == rule.also_name) found = name;
+  }
+  std::string_view name_;
+};
+
 }  // namespace detail
+
+HFT_INLINE_ONCE isize AnyConfig::num_labels() const {
+  const auto labels = get_labels(ref());
+  return labels ? labels->count() : 0;
+}
+
+HFT_INLINE_ONCE ClassLabels AnyConfig::id2label() const { return get_labels(ref()).value_or(ClassLabels{}); }
+
+HFT_INLINE_ONCE json AnyConfig::to_json() const {
+  json object = detail::written_fields(ref());
+  for (const json* others : {&other_fields, &beside_fields})
+    for (const auto& [name, value] : others->get_ref<const json::object_t&>())
+      if (!object.contains(name)) object[name] = value;
+  return encode_special_floats(std::move(object));
+}
+
+HFT_INLINE_ONCE void AnyConfig::save_pretrained(const std::filesystem::path& folder) const {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  write_file_atomically(folder / "config.json", dump(to_json()));
+}
+
+HFT_INLINE_ONCE std::optional<json> AnyConfig::find(std::string_view name) const {
+  const json object = decode_special_floats(to_json());
+  if (const auto found = object.find(std::string(name)); found != object.end()) return *found;
+  if (const auto labels = get_labels(ref())) {
+    if (name == "num_labels") return json(labels->count());
+    if (name == "id2label" || name == "label2id") {
+      json map = json::object();
+      for (isize i = 0; i < labels->count(); ++i)
+        if (name == "id2label")
+          map[detail::cat(i)] = labels->name(i);
+        else
+          map[labels->name(i)] = i;
+      return map;
+    }
+  }
+  detail::other_name_finder other(name);
+  ref().fields(other);
+  if (!other.found.empty() && other.found != name) return find(other.found);
+  if (has_field(ref(), std::string(name).c_str())) return json(nullptr);
+  return {};
+}
+
+HFT_INLINE_ONCE json AnyConfig::operator[](std::string_view name) const {
+  if (auto found = find(name)) return *std::move(found);
+  const json object = to_json();
+  std::vector<std::string_view> names{"num_labels"};
+  for (const auto& member : object.get_ref<const json::object_t&>()) names.push_back(member.first);
+  throw config_error(model_type(), detail::cat("'", name, "'"),
+                     detail::cat("a field; the nearest is '", nearest_name(name, names), "'"), "none of that name");
+}
 
 HFT_INLINE_ONCE std::string architecture_info::class_name(std::string_view suffix) const {
   for (const auto& [usual, own] : names.class_suffixes)
@@ -179,11 +289,14 @@ HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const gguf_
 
 HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const checkpoint& source,
                                       const LoadOptions& options) {
-  AnyConfig config(info);
-  const auto where = source.path().string();
   if (source.is_gguf()) return read_config(info, source.gguf());
-  const auto file = (source.path() / "config.json").string();
-  const json object = read_config_json(file);
+  const auto file = source.path() / "config.json";
+  return read_config(info, read_config_json(file), file.string(), options);
+}
+
+HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const json& object, const std::string& file,
+                                      const LoadOptions& options) {
+  AnyConfig config(info);
   const auto type = get<std::string>(object, "model_type", "", file);
   if (!type.empty() && type != info.model_type)
     throw unsupported_error(file, "model_type", detail::quote_text(info.model_type), detail::quote_text(type));
@@ -192,6 +305,8 @@ HFT_INLINE_ONCE AnyConfig read_config(const architecture_info& info, const check
   for (const auto& [name, value] : object.get_ref<const json::object_t&>())
     if (!known.contains(name) && !detail::says_nothing_of_the_model(name) && !has_field(config.ref(), name))
       config.other_fields[name] = value;
+    else if (!known.contains(name) && detail::says_of_saved_classes(name))
+      config.beside_fields[name] = value;
   // Methods that round what layers see say so of the model, whose weights are then saved as they are computed with.
   if (object.contains("quantization_config"))
     if (json kept = saved_quantization(object["quantization_config"], file); !kept.is_null())

@@ -18,6 +18,7 @@ class gguf_file;
 template <class Config, template <class, Device, class, class> class Base,
           template <class, Device, class, class> class... Heads>
 struct architecture {
+  using config_type = Config;
   static constexpr const char* model_type = Config::model_type;  // in config.json
   static constexpr std::string_view gguf_architecture = Config::names.gguf_name(model_type);
   static constexpr std::span<const std::pair<std::string_view, std::string_view>> gguf_classes =
