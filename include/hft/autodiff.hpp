@@ -403,6 +403,21 @@ Tensor<T, Rank, autodiff<D>> Tensor<T, Rank, autodiff<D>>::dense() const {
 
 // ---- backward
 
+namespace detail {
+template <class Y>
+inline constexpr bool recorded = false;
+template <class T, std::size_t R, class D>
+inline constexpr bool recorded<Tensor<T, R, autodiff<D>>> = true;
+}  // namespace detail
+
+/// Of what no op has recorded there is none.
+template <class Y, class... Seed>
+requires(!detail::recorded<Y>) void backward(const Y&, const Seed&...) {
+  static_assert(sizeof(Y) == 0,
+                "hft: backward() takes a tensor that ops on autodiff<D> made: the loss of a "
+                "LlamaForCausalLM<f32, autodiff<cpu>>");
+}
+
 /// Computes the gradient of y with respect to every leaf that it came from, newest op first, and adds it to what the
 /// leaves hold. What ops saved is freed on the way, so a graph is walked once. `seed` is the gradient of y; without
 /// one, ones. Throws value_error for a y that no leaf leads to, or a graph that was walked before.

@@ -204,6 +204,14 @@ struct cpu {
   template <class W>
   using activation = std::conditional_t<std::is_same_v<W, f64>, f64, f32>;
 
+  cpu() = default;
+  /// What a call of a kernel ends in on a device that has none: no conversion, but an error that says so.
+  template <class Other>
+  requires(!std::is_base_of_v<cpu, Other>) cpu(const Other&) {  // NOLINT
+    static_assert(sizeof(Other) == 0,
+                  "hft: this device lacks a kernel that an op calls: declare that name_kernel(device, ...) beside it");
+  }
+
   static buffer allocate(std::size_t bytes) { return detail::cpu_allocator::instance().allocate(bytes); }
   static void copy_from_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
   static void copy_to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }

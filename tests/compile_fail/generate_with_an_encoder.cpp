@@ -1,4 +1,5 @@
-// expect: hft: generate needs a causal model
+// expect: hft: generate needs a causal model .ForCausalLM
+// lines: 10
 #include <hft/generation/generate.hpp>
 #include <hft/models/bert.hpp>
 #include <hft/models/gpt2.hpp>

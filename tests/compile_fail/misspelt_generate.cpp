@@ -1,4 +1,5 @@
 // expect: max_new_tokns
+// expect: hft: these braces name fields of GenerationConfig
 // lines: 10
 #include <hft/generation/generate.hpp>
 #include <hft/models/llama.hpp>

@@ -1,4 +1,5 @@
 // expect: streamr
+// expect: hft: these braces name fields of GenerateOptions
 // lines: 10
 #include <hft/generation/generate.hpp>
 #include <hft/models/llama.hpp>

@@ -1,4 +1,5 @@
 // expect: atention_mask
+// expect: hft: these braces name fields of ForwardArgs
 // lines: 10
 #include <hft/models/bert.hpp>
 #ifdef GOOD

@@ -1,4 +1,5 @@
 // expect: atention_mask
+// expect: hft: the inputs in braces are tensors, named as in hft/layers/inputs.hpp
 // lines: 10
 #include <hft/models/bert.hpp>
 #ifdef GOOD

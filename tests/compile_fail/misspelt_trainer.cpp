@@ -1,5 +1,6 @@
 // expect: colator
-// lines: 14
+// expect: hft: braces name TrainerOptions
+// lines: 11
 #include <hft/models/bert.hpp>
 #include <hft/train/trainer.hpp>
 using model = hft::BertForMaskedLM<hft::f32, hft::autodiff<hft::cpu>>;

@@ -141,6 +141,21 @@ class model_step final : public generation_step {
 GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids, const GenerationConfig& config,
                               const GenerationConfig& model_config, const GenerateOptions& options);
 
+/// Whether a type has the forward pass of a model, and whether that gives the scores of the next token.
+template <class Model>
+concept HasForwardPass = requires {
+  typename Model::A;
+  typename Model::D;
+};
+template <class Model>
+inline constexpr bool has_next_token = false;
+template <HasForwardPass Model>
+inline constexpr bool has_next_token<Model> = requires(const Model& model, const Tensor<i64, 2>& ids,
+                                                       const ForwardArgs<typename Model::A, typename Model::D>& args) {
+  model(ids, args).logits;
+}
+|| requires(const Model& model, const Tensor<i64, 2>& ids) { model.encode(ids, ids); };
+
 }  // namespace detail
 
 /// Continues each row of input_ids (B,T), or answers it where the model has an encoder: then sequences are the
@@ -152,12 +167,15 @@ GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& inpu
 template <class Model>
 GenerateOutput generate_detailed(const Model& model, const Tensor<i64, 2>& input_ids,
                                  const GenerationConfig& config = {}, const GenerateOptions& options = {}) {
-  static_assert(
-      requires { model(input_ids, ForwardArgs<typename Model::A, typename Model::D>{}).logits; } ||
-          requires { model.encode(input_ids, input_ids); },
-      "hft: generate needs a causal model: model(input_ids, args).logits are the scores of the next token");
-  detail::model_step<Model> step(model, options.past_key_values);
-  return detail::run_generation(step, input_ids, config, model.generation_config, options);
+  static_assert(detail::has_next_token<Model>,
+                "hft: generate needs a causal model (ForCausalLM, ForConditionalGeneration): model(input_ids, "
+                "args).logits are the scores of the next token");
+  if constexpr (detail::has_next_token<Model>) {
+    detail::model_step<Model> step(model, options.past_key_values);
+    return detail::run_generation(step, input_ids, config, model.generation_config, options);
+  } else {
+    return {};
+  }
 }
 
 namespace detail {
@@ -185,6 +203,26 @@ template <TextCodec Tokenizer>
 struct generate_arguments<Tokenizer> {
   using third = std::vector<std::string>;
   using fourth = GenerationConfig;
+};
+
+/// Whether what generate is called with fits, and where it does not, what does not.
+template <class Model, class Prompt, class Third, class Fourth, class Fifth>
+struct generate_call {
+  static constexpr bool model_first = HasForwardPass<Model>;
+  static constexpr bool causal = !model_first || has_next_token<Model>;
+  static constexpr bool of_texts = TextCodec<Prompt>;
+  static constexpr bool text_alone = std::is_convertible_v<const Prompt&, std::string_view>;
+  static constexpr bool ids =
+      of_texts || EncodedPrompts<Prompt> || std::is_convertible_v<const Prompt&, Tensor<i64, 2>>;
+  static constexpr bool texts =
+      !of_texts || std::is_convertible_v<const Third&, std::string_view> || requires(const Third& t) {
+    std::vector<std::string>(std::begin(t), std::end(t));
+  };
+  static constexpr bool settings = of_texts ? std::is_convertible_v<const Fourth&, GenerationConfig> &&
+                                                  std::is_convertible_v<const Fifth&, GenerateOptions>
+                                            : std::is_convertible_v<const Third&, GenerationConfig> &&
+                                                  std::is_convertible_v<const Fourth&, GenerateOptions>;
+  static constexpr bool valid = model_first && causal && ids && texts && settings;
 };
 
 /// Continuations of texts, the types of model and tokenizer erased: `rows` are the texts' ids. num_return_sequences
@@ -216,13 +254,33 @@ std::vector<std::string> generate_texts(const Model& model, const Tokenizer& tok
 ///                                                        and special tokens; options.return_full_text = false: the
 ///                                                        latter alone. stop_strings need no more
 ///   generate(model, tokenizer, texts, config, options)   of a vector of texts as many, times num_return_sequences
-/// They are one template, whose defaults say what braces are, so that a compiler has one candidate to complain of.
-/// Several sequences of one text are a shape_error: give a vector.
+/// They are one template, whose defaults say what braces are, so that a compiler has one candidate to complain of, and
+/// whose assertions say what fits. Compilers show the lines of the arguments where braces do not fit them. Several
+/// sequences of one text are a shape_error: give a vector.
 template <class Model, class Prompt = Tensor<i64, 2>, class Third = typename detail::generate_arguments<Prompt>::third,
           class Fourth = typename detail::generate_arguments<Prompt>::fourth, class Fifth = GenerateOptions>
-auto generate(const Model& model, const Prompt& prompt, const Third& third = {}, const Fourth& fourth = {},
-              const Fifth& fifth = {}) {
-  if constexpr (detail::TextCodec<Prompt>) {
+auto generate(const Model& model,
+              const Prompt& prompt,     // hft: no braces here: Tensor<i64, 2>::from({1, 2, 3}, {1, 3}), or a tokenizer
+              const Third& third = {},  // hft: these braces name fields of GenerationConfig, in its order
+              const Fourth& fourth = {},  // hft: these name fields of GenerateOptions, behind a text GenerationConfig
+              const Fifth& fifth = {}) {  // hft: these braces name fields of GenerateOptions, in its order
+  using call = detail::generate_call<Model, Prompt, Third, Fourth, Fifth>;
+  static_assert(call::model_first,
+                "hft: the model comes first: generate(model, input_ids) or generate(model, tokenizer, text)");
+  static_assert(call::causal,
+                "hft: generate needs a causal model (ForCausalLM, ForConditionalGeneration), whose logits are the "
+                "scores of the next token");
+  static_assert(!call::model_first || !call::text_alone,
+                "hft: generate takes a text behind its tokenizer: generate(model, tokenizer, text)");
+  static_assert(!call::model_first || call::text_alone || call::ids,
+                "hft: generate takes a Tensor<i64, 2> of ids (B,T): Tensor<i64, 2>::from({1, 2, 3}, {1, 3}), or "
+                "ids_tensor(rows) of vectors");
+  static_assert(call::texts, "hft: behind a tokenizer generate takes a text or a vector of texts");
+  static_assert(!call::ids || !call::texts || call::settings,
+                "hft: behind the prompt generate takes a GenerationConfig, then GenerateOptions");
+  if constexpr (!call::valid) {
+    return Tensor<i64, 2>();
+  } else if constexpr (detail::TextCodec<Prompt>) {
     if constexpr (std::is_convertible_v<const Third&, std::string_view>) {
       auto texts = detail::generate_texts(model, prompt, {std::string(std::string_view(third))}, fourth, fifth);
       if (texts.size() != 1)

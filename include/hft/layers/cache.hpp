@@ -1,8 +1,10 @@
 // What layers ask of a cache. The caches themselves are in generation/cache.hpp.
 #pragma once
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -107,6 +109,35 @@ class Cache : public CacheBase {
   virtual recurrent_state<A, D>& state(isize) {
     throw unsupported_error("Cache::state", "a recurrent layer", "a cache with its state");
   }
+};
+
+/// A `Cache<A, D>*` that says so to whoever gives it something else.
+template <Scalar A, BaseDevice D = cpu>
+class cache_pointer {
+ public:
+  cache_pointer(std::nullptr_t = nullptr) {}            // NOLINT
+  cache_pointer(Cache<A, D>* cache) : cache_(cache) {}  // NOLINT
+  template <class Other>
+  cache_pointer(const Other& other) : cache_(of(other)) {}  // NOLINT
+
+  operator Cache<A, D>*() const { return cache_; }  // NOLINT
+  Cache<A, D>* operator->() const { return cache_; }
+  Cache<A, D>* get() const { return cache_; }
+
+ private:
+  template <class Other>
+  static Cache<A, D>* of(const Other& other) {
+    constexpr bool fits = std::is_convertible_v<const Other&, Cache<A, D>*>;
+    static_assert(fits,
+                  "hft: past_key_values takes the address of a cache of the model's activation dtype and device, "
+                  "a DynamicCache<f32> for most");
+    if constexpr (fits)
+      return other;
+    else
+      return nullptr;
+  }
+
+  Cache<A, D>* cache_ = nullptr;
 };
 
 }  // namespace hft

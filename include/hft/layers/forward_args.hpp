@@ -14,7 +14,7 @@ struct ForwardArgs {
   Tensor<i64, 2> attention_mask = {};  // of a model over tokens: see TextInputs
   Tensor<i64, 2> position_ids = {};
   Tensor<i64, 2> token_type_ids = {};
-  Cache<A, D>* past_key_values = nullptr;
+  cache_pointer<A, D> past_key_values = nullptr;
   isize logits_to_keep = 0;                                      // logits of the last so many positions only; 0: of all
   bool output_hidden_states = false, output_attentions = false;  // whether the output has them, too
 };

@@ -119,7 +119,8 @@ class AnyModel {
     model_->save_pretrained(folder, options);
   }
   /// See NamedModel.
-  void save_gguf(const std::filesystem::path& file, const gguf_metadata& tokenizer = {},
+  template <class Metadata = gguf_metadata>
+  void save_gguf(const std::filesystem::path& file, const Metadata& tokenizer = {},
                  const SaveGgufOptions& options = {}) const {
     detail::save_gguf(parts(), model_->any_config, architecture(), tokenizer, file, options);
   }
@@ -172,7 +173,7 @@ class AnyModel {
     static constexpr bool causal = std::is_same_v<output, CausalLMOutput<A, D>>;
     static constexpr bool answers = std::is_same_v<output, Seq2SeqLMOutput<A, D>>;
     static constexpr bool asks = requires(const Body& b, const ForwardArgs<A, D>& args) {
-      b.next_logits(Tensor<i64, 2>(), args.past_key_values, true);
+      b.next_logits(Tensor<i64, 2>(), args.past_key_values.get(), true);
     };
 
     explicit holder(std::unique_ptr<NamedModel<Body>> m)
@@ -184,7 +185,7 @@ class AnyModel {
     Tensor<A, 3, D> next_logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args,
                                 bool first) const override {
       if constexpr (asks)
-        return model.next_logits(input_ids, args.past_key_values, first);
+        return model.next_logits(input_ids, args.past_key_values.get(), first);
       else
         throw unsupported_error(architecture(), "next_logits", "a model that asks for a place");
     }

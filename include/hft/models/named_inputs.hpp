@@ -83,6 +83,23 @@ concept ModelInput = std::is_convertible_v<const In&, const Inputs&> ||
     std::is_convertible_v<const In&, const typename Inputs::main&> ||
     (TokenBatch<In>&& std::is_same_v<typename Inputs::main, Tensor<i64, 2>>);
 
+/// Does not compile for an In that a model with such Inputs is not called with, and says what it is called with.
+template <class In, class Inputs>
+constexpr void check_model_input() {
+  constexpr bool tokens = std::is_same_v<typename Inputs::main, Tensor<i64, 2>>;
+  constexpr bool fits = ModelInput<In, Inputs>, text = std::is_convertible_v<const In&, std::string_view>;
+  constexpr bool text_for_ids = text && !fits, container = !text && !fits && requires(const In&x) { x.begin(); };
+  static_assert(!text_for_ids, "hft: a model takes no text, but what a tokenizer makes of it: model(tokenizer(text))");
+  static_assert(!container,
+                "hft: a model takes tensors: Tensor<i64, 2>::from({1, 2, 3}, {1, 3}), or ids_tensor(rows) of vectors");
+  static_assert(fits || text || container || !tokens,
+                "hft: a model over tokens takes a Tensor<i64, 2> of ids (B,T), {.input_ids = ids, ...}, or what a "
+                "tokenizer returns");
+  static_assert(fits || text || container || tokens,
+                "hft: this model takes its inputs in braces, {.pixel_values = images} for one over images, or the "
+                "first of them alone: hft/layers/inputs.hpp has their types");
+}
+
 template <class Inputs, class In>
 requires ModelInput<In, Inputs> Inputs model_inputs(const In& in) {
   if constexpr (std::is_convertible_v<const In&, const Inputs&>)

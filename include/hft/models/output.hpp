@@ -21,6 +21,10 @@ using loss_t = std::conditional_t<D::tracked, Tensor<A, 1, D>, detail::no_loss>;
 
 template <Scalar A = f32, Device D = cpu>
 struct BaseModelOutput {
+ private:
+  static constexpr bool logits = false;  // hft: a base model has none; a model with a head has, LlamaForCausalLM
+
+ public:
   Tensor<A, 3, D> last_hidden_state = {};                             // (B,T,C)
   Tensor<A, 2, D> pooler_output = {};                                 // (B,C); empty without a pooler
   Tensor<A, 3, D> entity_last_hidden_state = {};                      // (B,E,C) of a pass over entities, too

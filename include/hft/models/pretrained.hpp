@@ -90,6 +90,18 @@ typename Body::options body_options(const Config& config) {
   return o;
 }
 
+/// What a model with such a Body gives for In: what the body gives, where the model takes it.
+template <class Body, class In>
+struct pass_output {
+  struct type {};  // of a call that check_model_input refuses
+};
+template <class Body, class In>
+requires ModelInput<In, typename Body::inputs>
+struct pass_output<Body, In> {
+  using type = decltype(std::declval<const Body&>()(std::declval<const typename Body::inputs&>(),
+                                                    ForwardArgs<typename Body::A, typename Body::D>()));
+};
+
 }  // namespace detail
 
 /// A model with its config, whose type is erased.
@@ -114,14 +126,24 @@ class NamedModel : public Body {
   ///   model(ids, args)                       over the main one alone, with what args have beside: input_ids (B,T) of a
   ///                                          model over tokens; pixel_values (B,C,H,W) of one over images
   ///   model(tokenizer(texts), args)          over what a tokenizer returns: of it, what the model takes
-  /// They are one template, so that a compiler has one candidate to complain of.
+  /// They are one template, so that a compiler has one candidate to complain of, and what it is not called with is said
+  /// by check_model_input. Compilers show the lines of the arguments where braces fit them not: these say what fits.
   template <class In = inputs, class Args = ForwardArgs<typename Body::A, typename Body::D>>
-  requires detail::ModelInput<In, inputs>
-  auto operator()(const In& in, const Args& args = {}) const {
-    ForwardArgs<typename Body::A, typename Body::D> a = args;
-    a.output_hidden_states = a.output_hidden_states || config_.says("output_hidden_states");
-    a.output_attentions = a.output_attentions || config_.says("output_attentions");
-    return Body::operator()(detail::model_inputs<inputs>(in), a);
+  typename detail::pass_output<Body, In>::type operator()(
+      const In& in,                   // hft: the inputs in braces are tensors, named as in hft/layers/inputs.hpp
+      const Args& args = {}) const {  // hft: these braces name fields of ForwardArgs, in its order; labels: on autodiff
+    using arguments = ForwardArgs<typename Body::A, typename Body::D>;
+    detail::check_model_input<In, inputs>();
+    static_assert(std::is_convertible_v<const Args&, arguments>,
+                  "hft: a model's second argument is its ForwardArgs, in braces: {.attention_mask = mask}");
+    if constexpr (detail::ModelInput<In, inputs> && std::is_convertible_v<const Args&, arguments>) {
+      arguments a = args;
+      a.output_hidden_states = a.output_hidden_states || config_.says("output_hidden_states");
+      a.output_attentions = a.output_attentions || config_.says("output_attentions");
+      return Body::operator()(detail::model_inputs<inputs>(in), a);
+    } else {
+      return {};
+    }
   }
 
   /// The length it was made for, where its config says it, else 0.
@@ -200,7 +222,8 @@ class NamedModel : public Body {
   /// (gguf_tokenizer; save_gguf of pipelines takes a tokenizer itself). See SaveGgufOptions for dtypes. A program that
   /// is not linked with hft::compiled includes <hft/pipelines/save_gguf.hpp>.
   /// Throws unsupported_error for what GGUF has no name for, file_error where the file cannot be written.
-  void save_gguf(const std::filesystem::path& file, const gguf_metadata& tokenizer = {},
+  template <class Metadata = gguf_metadata>  // that is defined where this is called
+  void save_gguf(const std::filesystem::path& file, const Metadata& tokenizer = {},
                  const SaveGgufOptions& options = {}) const {
     detail::save_gguf(const_cast<NamedModel&>(*this), config_, architecture(), tokenizer, file, options);
   }
@@ -222,6 +245,7 @@ class NamedModel : public Body {
     at = table;
   }
   checkpoint_names stored_names() const { return {base_model_prefix(), config_.info().names.rules}; }
+
 
  protected:
   AnyConfig config_;

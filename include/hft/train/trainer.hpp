@@ -108,7 +108,11 @@ struct TrainOutput {
 class Trainer {
  public:
   /// The model must outlive the Trainer. Throws value_error and unsupported_error for arguments that do not fit.
-  Trainer(TrainerModel model, TrainingArguments args, TrainerOptions options);
+  template <class Arguments = TrainingArguments>
+  Trainer(TrainerModel model, const Arguments& args, TrainerOptions options = {})  // hft: braces name TrainerOptions
+      : model_(std::move(model.made)), args_(arguments_of(args)), options_(std::move(options)) {
+    set_up();
+  }
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -146,6 +150,19 @@ class Trainer {
     EvalPrediction gathered;
     json metrics = json::object();
   };
+
+  void set_up();
+  template <class Arguments>
+  static TrainingArguments arguments_of(const Arguments& args) {
+    constexpr bool fit = std::is_convertible_v<const Arguments&, TrainingArguments>;
+    static_assert(
+        fit || requires { typename Arguments::inputs; },
+        "hft: a Trainer's arguments are Trainer(model, arguments, options)");
+    if constexpr (fit)
+      return args;
+    else
+      return TrainingArguments();
+  }
 
   void map_text_labels();
   DataLoader train_loader() const;

@@ -21,8 +21,7 @@ inline void add_speed_metrics(json& metrics, const std::string& prefix, f64 seco
 
 }  // namespace detail
 
-HFT_INLINE Trainer::Trainer(TrainerModel model, TrainingArguments args, TrainerOptions options)
-    : model_(std::move(model.made)), args_(std::move(args)), options_(std::move(options)) {
+HFT_INLINE void Trainer::set_up() {
   namespace fs = std::filesystem;
   args_.complete();
   if (!options_.data_collator && options_.processing_class)

@@ -129,13 +129,18 @@ void append_spans(BatchTensor& to, const Tensor<T, 2, D>& start, const Tensor<T,
   to.shape = {start.extent(0), 2, start.extent(1)};
 }
 
+/// What a Trainer takes: see make_training_model.
+template <class Model>
+inline constexpr bool records = false;
+template <class Model>
+requires requires { typename Model::D; }
+inline constexpr bool records<Model> = Model::D::tracked;
+
 template <class Model>
 class training_model_of final : public TrainingModel {
  public:
   using A = typename Model::A;
   using D = typename Model::D;
-  static_assert(D::tracked,
-                "hft: a Trainer takes a model on a device that records: LlamaForCausalLM<f32, autodiff<cpu>>");
   using Args = ForwardArgs<A, D>;
   using Inputs = typename Model::inputs;
   using Output = decltype(std::declval<const Model&>()(Inputs{}, Args{}));
@@ -282,10 +287,18 @@ class training_of_adapters final : public TrainingModel {
 /// A model that outlives what it returns; of a PeftModel its adapters are what is saved.
 template <class Model>
 std::unique_ptr<TrainingModel> make_training_model(Model& model) {
-  if constexpr (requires { model.active_adapters(), model.base_model(); })
+  if constexpr (requires { model.active_adapters(), model.base_model(); }) {
     return std::make_unique<detail::training_of_adapters<Model>>(make_training_model(model.base_model()), model);
-  else
-    return std::make_unique<detail::training_model_of<Model>>(model);
+  } else {
+    constexpr bool is_model = requires { typename Model::inputs; };
+    static_assert(is_model, "hft: a Trainer takes the model first: Trainer(model, arguments, options)");
+    static_assert(!is_model || detail::records<Model>,
+                  "hft: a Trainer takes a model on a device that records: LlamaForCausalLM<f32, autodiff<cpu>>");
+    if constexpr (detail::records<Model>)
+      return std::make_unique<detail::training_model_of<Model>>(model);
+    else
+      return nullptr;
+  }
 }
 
 }  // namespace hft
