@@ -94,4 +94,36 @@ BOOST_AUTO_TEST_CASE(classes_without_names_are_named_after_them) {
   BOOST_TEST(has(failure([&] { Trainer(two, args, {.train_dataset = rows}); }), "3 texts: bad, fair, good"));
 }
 
+BOOST_AUTO_TEST_CASE(labels_of_tokens_may_be_texts) {
+  const workspace folder;
+  const auto made = [&](std::vector<std::string> names) {
+    LoadOptions options;
+    options.id2label = std::move(names);
+    options.ignore_mismatched_sizes = true;
+    return BertForTokenClassification<f32, autodiff<cpu>>::from_pretrained(
+        data("models/bert/token_classification").string(), options);
+  };
+  const auto args = arguments(folder / "out", {"--max_steps", "2", "--save_strategy", "no"});
+  const auto rows = [](const json& first, const json& second) {
+    std::vector<json> out;
+    for (const json& labels : {first, second})
+      out.push_back({{"input_ids", {7, 8, 9}}, {"labels", {-100, labels[0], labels[1]}}});
+    return Dataset::from_rows(std::move(out));
+  };
+  auto model = made({"O", "B-PER", "I-PER"});
+  const auto run = [&](const Dataset& data) {
+    return Trainer(model, args, {.train_dataset = data}).train().training_loss;
+  };
+  ::test::log_of log;
+  const f64 of_texts = run(rows({"B-PER", "I-PER"}, {"O", "O"}));
+  BOOST_TEST(log.has("the labels are texts; the config's label2id says: O = 0, B-PER = 1, I-PER = 2"));
+  model = made({"O", "B-PER", "I-PER"});
+  BOOST_TEST(run(rows({1, 2}, {0, 0})) == of_texts);
+
+  auto unnamed = made({"LABEL_0", "LABEL_1", "LABEL_2"});
+  Trainer(unnamed, args, {.train_dataset = rows({"B-PER", "I-PER"}, {"O", "O"})});
+  BOOST_TEST(log.has("the model's classes are named after: B-PER = 0, I-PER = 1, O = 2"));
+  BOOST_TEST(has(failure([&] { run(rows({"B-LOC", "O"}, {"O", "O"})); }), "2 texts: B-LOC, O"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,6 +52,14 @@ std::string spelled(const PreTrainedTokenizerFast& t, std::string_view text) {
   return t.tokenizer().decode(t.tokenizer().encode_ids(text, false), false);
 }
 
+// The ids of a row's tokens that have a label, and those labels.
+std::vector<std::pair<i64, json>> labelled(const json& row) {
+  std::vector<std::pair<i64, json>> out;
+  for (std::size_t i = 0; i < row["labels"].size(); ++i)
+    if (row["labels"][i] != -100) out.emplace_back(row["input_ids"][i].get<i64>(), row["labels"][i]);
+  return out;
+}
+
 constexpr const char* chat = R"({"messages": [{"role": "user", "content": "Was ist das?"},
   {"role": "assistant", "content": "Ein Bär."}, {"role": "user", "content": "Wo?"},
   {"role": "assistant", "content": "Im Wald."}]})";
@@ -91,6 +99,38 @@ BOOST_AUTO_TEST_CASE(labels_of_what_the_assistant_says) {
     BOOST_TEST(text_of(t, row["labels"]) == spelled(t, blocks ? "Ein Bär.<|im_end|>Im Wald.<|im_end|>"
                                                               : "Ein Bär.<|im_end|>\nIm Wald.<|im_end|>\n"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_word_s_label_is_its_first_token_s) {
+  const auto bert = PreTrainedTokenizerFast::from_file(std::filesystem::path(HFT_TEST_DATA) / "tokenizers/bert.json");
+  const auto row = one(R"({"id": "7", "tokens": ["unbelievable", "London", "is"], "ner_tags": ["O", "B-LOC", "O"],
+                          "pos_tags": [1, 2, 3], "weight": 0.5})");
+  const auto e = bert.tokenizer().encode(std::vector<std::string>{"unbelievable", "London", "is"});
+  std::vector<std::size_t> firsts;
+  for (std::size_t i = 0; i < e.size(); ++i)
+    if (e.word_ids[i] && (i == 0 || e.word_ids[i] != e.word_ids[i - 1])) firsts.push_back(i);
+  BOOST_TEST_REQUIRE(firsts.size() == 3u);
+  BOOST_TEST_REQUIRE(e.size() > 5u);  // special tokens, and words of several
+
+  const json made = tokenize(row, bert)[0];
+  BOOST_TEST(made["input_ids"] == json(e.ids));
+  BOOST_TEST_REQUIRE(made["labels"].size() == e.size());
+  const auto kept = labelled(made);
+  BOOST_TEST_REQUIRE(kept.size() == 3u);
+  for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(made["labels"][firsts[i]] == json(i == 1 ? "B-LOC" : "O"));
+  BOOST_TEST(!made.contains("ner_tags"));
+  BOOST_TEST(!made.contains("pos_tags"));  // one a word, as the tokens are no longer
+  BOOST_TEST(made["weight"] == json(0.5));
+
+  TokenizeOptions all;
+  all.label_all_tokens = true;
+  BOOST_TEST(labelled(tokenize(row, bert, all)[0]).size() == e.size() - 2);
+  const auto numbers = one(R"({"words": ["London", "is"], "labels": [5, 0]})");
+  BOOST_TEST(labelled(tokenize(numbers, bert)[0])[0].second == json(5));
+  BOOST_CHECK_EXCEPTION(
+      tokenize(one(R"({"tokens": ["a", "b"], "tags": ["O"]})"), bert)[0], value_error, [](const error& e) {
+        return std::string(e.what()) == "[tokenize] tags: expected a list of 2, one a word, got an array of 1";
+      });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,5 @@
-// Rows for models: `input_ids` as they are, `text` tokenised, `messages` rendered by the chat template and tokenised.
+// Rows for models: `input_ids` as they are, `text` tokenised, `messages` rendered by the chat template and tokenised,
+// `tokens` or `words` tokenised word by word, with the labels of their words.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -22,6 +23,8 @@ struct TokenizeOptions {
   bool assistant_only_loss = false;
   std::string text_column = "text";
   bool return_offsets_mapping = false;  // of `text`: offset_mapping, for whole_word_mask
+  /// Of words: whether all tokens of a word have its label, and not the first alone.
+  bool label_all_tokens = false;
 };
 
 namespace detail {
@@ -61,9 +64,11 @@ class row_tokenizer {
         if (key != options_.text_column && key != "text_pair") out[key] = value;
       return cut(std::move(out));
     }
+    for (const char* key : {"tokens", "words"})
+      if (const json* words = find_member(row, key)) return of_words(*words, key, row);
     std::string names;
     for (const auto& [key, value] : row.items()) names += (names.empty() ? "" : ", ") + key;
-    throw value_error("tokenize", "row", joined("input_ids, messages or ", options_.text_column), names);
+    throw value_error("tokenize", "row", joined("input_ids, messages, tokens, words or ", options_.text_column), names);
   }
 
  private:
@@ -76,6 +81,35 @@ class row_tokenizer {
     out["input_ids"] = std::vector<i64>(e.ids.begin(), e.ids.end());
     if (has_input("token_type_ids")) out["token_type_ids"] = std::vector<i64>(e.type_ids.begin(), e.type_ids.end());
     return out;
+  }
+
+  // As Transformers' examples of token classification do (run_ner): a word's label is that of its first token, or of
+  // all; other tokens have none, -100.
+  json of_words(const json& column, const char* name, const json& row) const {
+    const auto words = json_as<std::vector<std::string>>(column, "tokenize", name);
+    const auto e = pipeline_.encode(words);
+    json out = columns(e);
+    const char* labelled = nullptr;
+    for (const char* key : {"labels", "ner_tags", "tags", "pos_tags"})
+      if (!labelled && find_member(row, key)) labelled = key;
+    if (labelled) {
+      const json& of_words = row[labelled];
+      if (!of_words.is_array() || of_words.size() != words.size())
+        throw value_error("tokenize", labelled, joined("a list of ", words.size(), ", one a word"), describe(of_words));
+      json labels = json::array();
+      std::optional<std::int64_t> before;
+      for (const auto& word : e.word_ids) {
+        if (word && (options_.label_all_tokens || word != before))
+          labels.push_back(of_words[std::size_t(*word)]);
+        else
+          labels.push_back(-100);
+        before = word;
+      }
+      out["labels"] = std::move(labels);
+    }
+    for (const auto& [key, value] : row.items())  // but what else is one a word
+      if (!(value.is_array() && value.size() == words.size()) && !out.contains(key)) out[key] = value;
+    return cut(std::move(out));
   }
 
   // Columns with one value a token, no longer than max_length.
@@ -150,7 +184,8 @@ class row_tokenizer {
 
 }  // namespace detail
 
-/// The rows with input_ids (and labels, token_type_ids); what else they have stays. Computed when a row is asked for;
+/// The rows with input_ids (and labels, token_type_ids; of words, labels are one a token: those of the words' `labels`,
+/// `ner_tags`, `tags` or `pos_tags`, texts or numbers); what else they have stays. Computed when a row is asked for;
 /// cached() keeps it. Throws value_error, on access, for a row that has nothing to tokenise.
 inline Dataset tokenize(const Dataset& rows, PreTrainedTokenizerFast tokenizer, TokenizeOptions options = {}) {
   auto f = std::make_shared<const detail::row_tokenizer>(std::move(tokenizer), std::move(options));
