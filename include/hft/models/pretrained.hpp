@@ -246,7 +246,6 @@ class NamedModel : public Body {
   }
   checkpoint_names stored_names() const { return {base_model_prefix(), config_.info().names.rules}; }
 
-
  protected:
   AnyConfig config_;
 };
