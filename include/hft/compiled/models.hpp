@@ -94,6 +94,7 @@
 #include <hft/models/gte.hpp>
 #include <hft/models/helium.hpp>
 #include <hft/models/hunyuan_v1_dense.hpp>
+#include <hft/models/ignored_options.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/jamba.hpp>
 #include <hft/models/jina_embeddings_v3.hpp>

@@ -23,6 +23,7 @@
 #include <hft/generation/generation_step.hpp>
 #include <hft/linkage.hpp>
 #include <hft/models/generation_config.hpp>
+#include <hft/models/ignored_options.hpp>
 #include <hft/models/output.hpp>
 #if HFT_DEFINES(MODELS)
 #include <hft/generation/beam_search.hpp>
@@ -99,17 +100,20 @@ class model_step final : public generation_step {
               ForwardArgs<A, D>& args) {
     if constexpr (requires { model_.encode(mask_, mask_); })
       if (encodes)
-        return model_(Seq2SeqInputs<A, D>{.attention_mask = mask_,
-                                          .decoder_input_ids = input_ids,
-                                          .decoder_attention_mask = attention_mask,
-                                          .encoder_outputs = encoded_},
+        return model_(unnamed<Seq2SeqInputs<A, D>>{{.attention_mask = mask_,
+                                                    .decoder_input_ids = input_ids,
+                                                    .decoder_attention_mask = attention_mask,
+                                                    .encoder_outputs = encoded_}},
                       args)
             .logits;
     if constexpr (requires { model_.next_logits(input_ids, cache_, true); })
       if (reads_all) return model_.next_logits(input_ids, cache_, std::exchange(first_, false));
     args.attention_mask = attention_mask;
     args.position_ids = position_ids;
-    if constexpr (requires { model_(input_ids, args).logits; }) return model_(input_ids, args).logits;
+    if constexpr (requires { model_(unnamed_ids<Model>(input_ids), args).logits; })
+      return model_(unnamed_ids<Model>(input_ids), args).logits;
+    else if constexpr (requires { model_(input_ids, args).logits; })
+      return model_(input_ids, args).logits;
   }
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {

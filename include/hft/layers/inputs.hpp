@@ -59,6 +59,11 @@ class input_visitor {
   virtual void on_input(const input_slot& slot) = 0;
 };
 
+/// Inputs and options that a model may have no use for, as bits of a sum.
+namespace without_effect {
+inline constexpr unsigned token_type_ids = 1, task_type_ids = 2, position_ids = 4, output_attentions = 8, labels = 16;
+}  // namespace without_effect
+
 struct MultipleChoiceInputs;
 
 /// Of models over tokens. Empty tensors mean Transformers' None.

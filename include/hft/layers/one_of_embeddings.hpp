@@ -51,6 +51,9 @@ class OneOfEmbeddings {
   isize max_positions() const {
     return std::visit([](const auto& e) { return e.max_positions(); }, kind);
   }
+  unsigned ignored_inputs() const {
+    return std::visit([](const auto& e) { return e.ignored_inputs(); }, kind);
+  }
   isize padding_row() const {
     return std::visit([](const auto& e) { return e.padding_row(); }, kind);
   }

@@ -116,6 +116,11 @@ class TextEmbeddings : public TokenEmbeddings<B> {
     positions_stored_ = false;
     fixed_positions->weight = on_device(sinusoid_table(options_.max_positions, fixed_positions->weight.extent(1)));
   }
+  unsigned ignored_inputs() const {
+    return (embed_token_types || options_.types_are_tokens ? 0 : without_effect::token_type_ids) |
+           (embed_task_types ? 0 : without_effect::task_type_ids) |
+           (options_.own_positions ? without_effect::position_ids : 0);
+  }
   isize max_positions() const { return position_rows() ? position_rows() - options_.first_position : 0; }
 
   using TokenEmbeddings<B>::embed_tokens;

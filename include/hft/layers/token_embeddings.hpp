@@ -50,6 +50,8 @@ class TokenEmbeddings {
   const char* main_parameter() const { return "embed_tokens.weight"; }
   isize max_positions() const { return 0; }
   isize padding_row() const { return padding_row_; }
+  /// A sum of without_effect: what of TextInputs they have no use for.
+  unsigned ignored_inputs() const { return without_effect::token_type_ids | without_effect::task_type_ids; }
   /// The table of the tokens, which heads are tied to.
   const auto& token_table() const { return embed_tokens.weight; }
   auto& token_table() { return embed_tokens.weight; }

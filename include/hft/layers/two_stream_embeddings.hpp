@@ -12,6 +12,9 @@ struct TwoStreamEmbeddingsOptions : TextEmbeddingsOptions {};
 template <class B>
 class TwoStreamEmbeddings : public TextEmbeddings<B> {
  public:
+  /// Types are of the attention.
+  unsigned ignored_inputs() const { return without_effect::task_type_ids; }
+
   using options = TwoStreamEmbeddingsOptions;
 
   explicit TwoStreamEmbeddings(const TwoStreamEmbeddingsOptions& o)

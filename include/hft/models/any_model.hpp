@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <hft/models/ignored_options.hpp>
 #include <hft/models/named_inputs.hpp>
 #include <hft/models/output.hpp>
 #include <hft/models/pretrained.hpp>
@@ -191,13 +192,13 @@ class AnyModel {
     }
     CausalLMOutput<A, D> logits(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args) const override {
       if constexpr (causal)
-        return model(input_ids, args);
+        return model(detail::unnamed_ids<Body>(input_ids), args);
       else
         throw unsupported_error(architecture(), "generation", "a causal language model");
     }
     Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args) const override {
       if constexpr (answers)
-        return model(inputs, args);
+        return model(detail::unnamed<Seq2SeqInputs<A, D>>{inputs}, args);
       else
         throw unsupported_error(architecture(), "answers", "a model with an encoder and a decoder");
     }
@@ -219,7 +220,7 @@ class AnyModel {
       return forward(read_inputs<typename Body::inputs>(inputs, where, others), args);
     }
     std::vector<stored_tensor> forward(const typename Body::inputs& inputs, const ForwardArgs<A, D>& args) const {
-      return named_outputs(model(inputs, args));
+      return named_outputs(model(detail::unnamed<typename Body::inputs>{inputs}, args));
     }
     void save_pretrained(const std::filesystem::path& folder, const SaveOptions& options) const override {
       model.save_pretrained(folder, options);

@@ -136,6 +136,11 @@ class Backbone : public ModelParts {
   isize max_positions() const override { return embeddings.max_positions(); }
   std::string input_embeddings() const override { return embeddings.main_parameter(); }
   isize padding_row() const override { return embeddings.padding_row(); }
+  /// A sum of without_effect: what of its inputs it has no use for. Blocks without attention know no positions.
+  unsigned ignored_inputs() const requires text {
+    constexpr bool attends = requires(const typename Block<B>::options& o) { o.attention; };
+    return embeddings.ignored_inputs() | (attends ? 0 : without_effect::position_ids);
+  }
   /// A checkpoint that was saved with add_pooling_layer=False has no pooler, nor has then the model.
   void leave_out_absent(const std::function<bool(std::string_view)>& stored) override {
     leave_out_computed(stored);

@@ -36,6 +36,7 @@
 #include <hft/models/architecture.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_saving.hpp>
+#include <hft/models/ignored_options.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
@@ -140,7 +141,15 @@ class NamedModel : public Body {
       arguments a = args;
       a.output_hidden_states = a.output_hidden_states || config_.says("output_hidden_states");
       a.output_attentions = a.output_attentions || config_.says("output_attentions");
-      return Body::operator()(detail::model_inputs<inputs>(in), a);
+      if constexpr (detail::is_unnamed<In> || (!std::is_convertible_v<const In&, const inputs&> &&
+                                               !std::is_convertible_v<const In&, const typename inputs::main&>)) {
+        return Body::operator()(detail::model_inputs<inputs>(in), a);
+      } else {
+        const inputs all = detail::model_inputs<inputs>(in);
+        auto out = Body::operator()(all, a);
+        say_what_is_ignored(all, args, out);
+        return out;
+      }
     } else {
       return {};
     }
@@ -238,6 +247,29 @@ class NamedModel : public Body {
   GenerationConfig generation_config;
 
  private:
+  template <class Out>
+  void say_what_is_ignored(const inputs& in, const ForwardArgs<typename Body::A, typename Body::D>& args,
+                           const Out& out) const {
+    unsigned ignored = 0;
+    if constexpr (requires(const Body& b) { b.ignored_inputs(); } &&
+                  std::is_convertible_v<const inputs&, const TextInputs&>)
+      ignored = Body::ignored_inputs() & detail::given_inputs(in, args.token_type_ids, args.position_ids);
+    else if constexpr (requires { in.decoder_input_ids; })
+      ignored = detail::given_inputs({}, args.token_type_ids, args.position_ids);
+    if (args.output_attentions) {
+      if constexpr (requires { out.attentions; })
+        if (out.attentions.empty()) ignored |= without_effect::output_attentions;
+    }
+    if constexpr (Body::D::tracked) {
+      bool loss = false;
+      if constexpr (requires { out.loss; }) loss = bool(out.loss);
+      if constexpr (requires { out.mc_loss; }) loss = loss || out.mc_loss;
+      if (!loss && (args.labels || args.values || args.mc_labels || args.entity_labels || args.sentence_labels ||
+                    args.start_positions || args.end_positions))
+        ignored |= without_effect::labels;
+    }
+    if (ignored) ignored_.say(ignored, config_, Body::class_suffix);
+  }
   template <class Table>
   static void replace_table(Table& at, const Table& table) {
     if (table.shape() != at.shape())
@@ -245,6 +277,8 @@ class NamedModel : public Body {
     at = table;
   }
   checkpoint_names stored_names() const { return {base_model_prefix(), config_.info().names.rules}; }
+
+  mutable detail::ignored_options ignored_;
 
  protected:
   AnyConfig config_;

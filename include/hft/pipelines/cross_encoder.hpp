@@ -128,7 +128,7 @@ inline Tensor<f32, 2> last_logits(const Tensor<f32, 3>& logits) {
 /// The logits of a typed model, and of AnyModel; of a language model those of the last token.
 template <class Model>
 Tensor<f32, 2> sequence_logits(const Model& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) {
-  const auto y = model(input_ids, args);
+  const auto y = model(unnamed_ids<Model>(input_ids), args);
   if constexpr (decltype(y.logits)::rank == 3)
     return last_logits(y.logits);
   else

@@ -50,7 +50,7 @@ isize model_field(const AnyModel<>& model, std::string_view name);
 
 template <class Model>
 BaseModelOutput<f32, cpu> token_states(const Model& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) {
-  auto y = model(input_ids, args);
+  auto y = model(unnamed_ids<Model>(input_ids), args);
   return {.last_hidden_state = std::move(y.last_hidden_state), .hidden_states = std::move(y.hidden_states)};
 }
 /// Throws unsupported_error for a model without last_hidden_state.
@@ -59,7 +59,7 @@ BaseModelOutput<f32, cpu> token_states(const AnyModel<>& model, const Tensor<i64
 
 template <class Model>
 Tensor<f32, 3> token_logits(const Model& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args) {
-  return model(input_ids, args).logits;
+  return model(unnamed_ids<Model>(input_ids), args).logits;
 }
 /// Throws unsupported_error for a model without logits.
 Tensor<f32, 3> token_logits(const AnyModel<>& model, const Tensor<i64, 2>& input_ids, const ForwardArgs<>& args);

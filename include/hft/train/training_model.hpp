@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <hft/io/checkpoint.hpp>
+#include <hft/models/ignored_options.hpp>
 #include <hft/models/named_inputs.hpp>
 #include <hft/models/pretrained.hpp>
 #include <hft/module.hpp>
@@ -221,8 +222,8 @@ class training_model_of final : public TrainingModel {
   void load(const std::filesystem::path& folder) override { model_.load_weights(checkpoint::open(folder)); }
 
  private:
-  static Inputs inputs(const Batch& batch, other_inputs others = other_inputs::ignored) {
-    return read_inputs<Inputs>(without_labels(batch), "batch", others);
+  static unnamed<Inputs> inputs(const Batch& batch, other_inputs others = other_inputs::ignored) {
+    return {read_inputs<Inputs>(without_labels(batch), "batch", others)};
   }
   // Whether the loss is a sum over labels, which num_items_in_batch divides; else it is a mean over the batch.
   bool counts_items(const Args& args) const {

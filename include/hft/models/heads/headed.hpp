@@ -41,6 +41,8 @@ class Headed : public ModelParts {
   isize max_positions() const override { return model.max_positions(); }
   std::string input_embeddings() const override { return "model." + model.input_embeddings(); }
   isize padding_row() const override { return model.padding_row(); }
+  unsigned ignored_inputs() const requires requires(const Base& b) { b.ignored_inputs(); }
+  { return model.ignored_inputs(); }
   const auto& token_table() const requires requires(const Base& b) { b.token_table(); }
   { return model.token_table(); }
   auto& token_table() requires requires(Base& b) { b.token_table(); }
