@@ -117,13 +117,6 @@ struct checkpoint_kind {
     const std::array<architecture_name, sizeof...(Archs)> list{architecture_name_of<Archs>...};
     fail(list, what, expected);
   }
-
- private:
-  void read(const json& config, const std::string& file) {
-    model_type = require<std::string>(config, "model_type", file);
-    const auto names = get<std::vector<std::string>>(config, "architectures", {}, file);
-    if (!names.empty()) architecture = names[0];
-  }
   [[noreturn]] void fail(std::span<const architecture_name> list, const char* what, const char* expected) const {
     std::string known;
     std::vector<std::string_view> names;
@@ -137,6 +130,13 @@ struct checkpoint_kind {
     throw unsupported_error(
         where, what, cat("a model_type of this list, the nearest '", nearest_name(model_type, names), "': ", known),
         quote_text(model_type) + (architecture.empty() ? "" : " (" + architecture + ")"));
+  }
+
+ private:
+  void read(const json& config, const std::string& file) {
+    model_type = require<std::string>(config, "model_type", file);
+    const auto names = get<std::vector<std::string>>(config, "architectures", {}, file);
+    if (!names.empty()) architecture = names[0];
   }
 };
 
@@ -364,6 +364,32 @@ struct head_class : Head {
 
 namespace detail {
 
+/// An architecture of a list, and its config.
+struct listed_config {
+  architecture_name name;
+  const architecture_info* info;
+};
+
+/// The config of a checkpoint of one of them.
+inline AnyConfig read_listed_config(std::span<const listed_config> list, const std::filesystem::path& path,
+                                    const LoadOptions& options) {
+  const auto info_of = [&](const checkpoint_kind& kind) -> const architecture_info& {
+    std::vector<architecture_name> names;
+    for (const auto& listed : list) {
+      if (kind.is(listed.name)) return *listed.info;
+      names.push_back(listed.name);
+    }
+    kind.fail(names, "AutoConfig", "");
+  };
+  const auto file = path / "config.json";
+  if (!std::filesystem::is_regular_file(file)) {
+    const auto source = checkpoint::open(path);
+    return read_config(info_of(checkpoint_kind(source)), source, options);
+  }
+  const json object = read_config_json(file);
+  return read_config(info_of(checkpoint_kind(path, object)), object, file.string(), options);
+}
+
 /// Reads the config of any architecture of a list.
 template <class Archs>
 struct config_reader;
@@ -373,22 +399,9 @@ struct config_reader<archs<Archs...>> {
 };
 template <class... Archs>
 AnyConfig config_reader<archs<Archs...>>::read(const std::filesystem::path& path, const LoadOptions& options) {
-  static constexpr std::pair<architecture_name, const architecture_info*> list[] = {
-      {architecture_name_of<Archs>, &architecture_of<typename config_of_arch<Archs>::type>}...};
-  const auto read_as = [&](const checkpoint_kind& kind, const auto& read) {
-    for (const auto& [name, info] : list)
-      if (kind.is(name)) return read(*info);
-    kind.fail(archs<Archs...>(), "AutoConfig", "");
-  };
-  if (!std::filesystem::is_regular_file(path / "config.json")) {
-    const auto source = checkpoint::open(path);
-    return read_as(checkpoint_kind(source),
-                   [&](const architecture_info& info) { return read_config(info, source, options); });
-  }
-  const json object = read_config_json(path / "config.json");
-  return read_as(checkpoint_kind(path, object), [&](const architecture_info& info) {
-    return read_config(info, object, (path / "config.json").string(), options);
-  });
+  const std::array<listed_config, sizeof...(Archs)> list{
+      {{architecture_name_of<Archs>, &architecture_of<typename config_of_arch<Archs>::type>}...}};
+  return read_listed_config(list, path, options);
 }
 
 }  // namespace detail
