@@ -126,6 +126,9 @@ BOOST_AUTO_TEST_CASE(the_bar_shows_step_time_and_loss_on_terminals_only) {
     bar.on_log(args, state, control, {{"loss", 2.34567}, {"epoch", 0.5}});
     bar.on_train_end(args, state, control);
     const auto text = contents(f);
+    bar.on_prediction_step(args, state, control, 2, 2);
+    bar.on_log(args, state, control, {{"eval_loss", 1.5}});
+    const auto after = contents(f).substr(text.size());
     std::fclose(f);
     if (!terminal) {
       BOOST_TEST(text == "");
@@ -133,6 +136,7 @@ BOOST_AUTO_TEST_CASE(the_bar_shows_step_time_and_loss_on_terminals_only) {
     }
     BOOST_TEST(text.find("50% [===============               ] 2/4  00:00 < 00:00  loss 2.346") != text.npos, text);
     BOOST_TEST(text.back() == '\n');
+    BOOST_TEST(after == "\r\033[K\r\033[K{'eval_loss': '1.5'}\n\r\033[K");  // no bar that is in the way of what comes
   }
   BOOST_TEST(detail::clock_text(3725.9) == "1:02:05");
 }

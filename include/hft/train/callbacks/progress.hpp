@@ -47,6 +47,7 @@ class ProgressCallback final : public TrainerCallback {
   void on_train_begin(const TrainingArguments&, const TrainerState& state, TrainerControl&) override {
     begun_ = clock::now();
     first_step_ = state.global_step;
+    training_ = true;
     draw(state, true);
   }
   void on_step_end(const TrainingArguments&, const TrainerState& state, TrainerControl&) override {
@@ -69,6 +70,7 @@ class ProgressCallback final : public TrainerCallback {
   void on_train_end(const TrainingArguments&, const TrainerState& state, TrainerControl&) override {
     draw(state, true);
     if (shown_) std::fputc('\n', stream_), std::fflush(stream_);
+    training_ = false;
   }
 
  private:
@@ -78,6 +80,11 @@ class ProgressCallback final : public TrainerCallback {
     const auto time = clock::now();
     if (!shown_ || (!now && time - drawn_ < std::chrono::milliseconds(100))) return;
     drawn_ = time;
+    if (!training_ && evaluating_.empty()) {  // an evaluation behind the end is over: others write here next
+      std::fputs("\r\033[K", stream_);
+      std::fflush(stream_);
+      return;
+    }
     const isize total = std::max<isize>(state.max_steps, 1), step = std::min(state.global_step, total);
     const f64 elapsed = std::chrono::duration<f64>(time - begun_).count();
     const isize done = step - first_step_;
@@ -91,7 +98,7 @@ class ProgressCallback final : public TrainerCallback {
   }
 
   std::FILE* stream_;
-  bool shown_;
+  bool shown_, training_ = false;
   clock::time_point begun_{}, drawn_{};
   isize first_step_ = 0;
   std::string loss_, evaluating_;
