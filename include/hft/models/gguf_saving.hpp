@@ -27,6 +27,14 @@ struct SaveGgufOptions {
 
 namespace detail {
 
+/// Whether what writes a file with such metadata is compiled somewhere in the program.
+template <class Metadata>
+#ifdef HFT_COMPILED
+inline constexpr bool writes_gguf = true;
+#else
+inline constexpr bool writes_gguf = false;  // gguf_saving_impl.hpp says otherwise
+#endif
+
 /// What loading and writing need to know of a model beside its parameters, but for ties and values at the start.
 load_plan plan_of(const ModelParts& model, const AnyConfig& config);
 

@@ -3,6 +3,13 @@
 #pragma once
 #include <hft/models/gguf_saving.hpp>
 
+#ifndef HFT_COMPILED
+namespace hft::detail {
+template <>
+inline constexpr bool writes_gguf<gguf_metadata> = true;
+}
+#endif
+
 #if HFT_DEFINES(MODELS)
 #include <algorithm>
 #include <cmath>

@@ -234,6 +234,9 @@ class NamedModel : public Body {
   template <class Metadata = gguf_metadata>  // that is defined where this is called
   void save_gguf(const std::filesystem::path& file, const Metadata& tokenizer = {},
                  const SaveGgufOptions& options = {}) const {
+    static_assert(
+        detail::writes_gguf<Metadata>,
+        "hft: save_gguf needs #include <hft/pipelines/save_gguf.hpp>, or a program linked with hft::compiled");
     detail::save_gguf(const_cast<NamedModel&>(*this), config_, architecture(), tokenizer, file, options);
   }
 
