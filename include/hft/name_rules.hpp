@@ -212,6 +212,9 @@ struct name_tables {
   std::span<const name_rule> other_names = {};         // from today's names to what some files have instead
   std::span<const std::string_view> ignored = {};      // names that are no parameters: buffers of old checkpoints
   std::span<const std::string_view> may_be_left = {};  // paths that a checkpoint may have beyond the model's
+  // Linear layers that bitsandbytes leaves as they are, by the ends of their names: _keep_in_fp32_modules of the
+  // Transformers class, and those that are a class of their own there.
+  std::span<const std::string_view> kept_linear = {};
   // Classes that Transformers does not call after the architecture and the head.
   std::span<const std::pair<std::string_view, std::string_view>> class_suffixes = {};
 

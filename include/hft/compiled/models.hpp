@@ -47,6 +47,7 @@
 #include <hft/models/big_bird.hpp>
 #include <hft/models/biogpt.hpp>
 #include <hft/models/bitnet.hpp>
+#include <hft/models/bitsandbytes_config.hpp>
 #include <hft/models/bloom.hpp>
 #include <hft/models/codegen.hpp>
 #include <hft/models/cohere.hpp>
@@ -183,6 +184,7 @@
 #include <hft/progress_bar.hpp>
 #include <hft/quantization/bitnet.hpp>
 #include <hft/quantization/bitsandbytes.hpp>
+#include <hft/quantization/bitsandbytes_writer.hpp>
 #include <hft/quantization/convert.hpp>
 #include <hft/tensor.hpp>
 #include <hft/testing/model_tests.hpp>

@@ -67,8 +67,12 @@ struct FalconConfig {
                                                   {"model.layers.*.ln_mlp", "blk.*.attn_norm"}};
   static constexpr auto gguf_names = joined_rules(gguf_norm_names, gguf_grouped_names);
   static constexpr std::string_view ignored[] = {"*rotary_emb.inv_freq", "*maybe_rotary.inv_freq"};
-  static constexpr name_tables names{
-      .base_model_prefix = "transformer", .rules = rules, .gguf = gguf_names, .ignored = ignored};
+  static constexpr std::string_view kept_linear[] = {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"};
+  static constexpr name_tables names{.base_model_prefix = "transformer",
+                                     .rules = rules,
+                                     .gguf = gguf_names,
+                                     .ignored = ignored,
+                                     .kept_linear = kept_linear};  // FalconLinear
 };
 template <class W = f32, Device D = cpu, class L = plain, class S = runtime>
 using FalconModel = DecoderModel<FalconConfig, GPTNeoXBlock, LayerNorm, build<W, D, L, S>>;

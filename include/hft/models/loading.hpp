@@ -89,10 +89,16 @@ class linear_layers final : public visitor {
   }
   /// Whether a parameter is the weight of one that rounds.
   bool is_rounding_weight(std::string_view path) const {
-    constexpr std::string_view ending = ".weight";
-    if (!path.ends_with(ending)) return false;
-    const auto layer = layers_.find(path.substr(0, path.size() - ending.size()));
+    const auto layer = layers_.find(layer_of(path));
     return layer != layers_.end() && *layer->second;
+  }
+  /// Whether a parameter is the weight of one.
+  bool is_weight(std::string_view path) const { return layers_.contains(layer_of(path)); }
+  const std::string& last_parameter() const { return last_parameter_; }
+  /// The layer whose weight a parameter is; none where it is none.
+  static std::string_view layer_of(std::string_view path) {
+    constexpr std::string_view ending = ".weight";
+    return path.ends_with(ending) ? path.substr(0, path.size() - ending.size()) : std::string_view();
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,16 +23,57 @@
 
 namespace hft {
 
+/// What quantises the weights of one model as it is saved.
+class weight_quantizer {
+ public:
+  virtual ~weight_quantizer() = default;
+
+  /// quantization_config of config.json.
+  virtual json to_json() const = 0;
+  /// Whether the parameter of that path is a weight that it quantises.
+  virtual bool takes(std::string_view path) const = 0;
+  /// The tensors in the place of such a weight, which is given as (out, in) in the dtype that the model has it in.
+  ///   dtype  that of the weights which stay what they are
+  virtual std::vector<stored_tensor> quantized(const stored_tensor& weight, dtype_id dtype) const = 0;
+};
+
+/// How weights are quantised as they are saved: not at all, or as a method's config says. A config is of a method where
+///   std::unique_ptr<weight_quantizer> quantizer_of(const Config&, ModelParts&, const AnyConfig&, std::string_view
+///   where)
+/// is found by its argument, as for BitsAndBytesConfig, whose header (models/bitsandbytes_config.hpp) alone brings what
+/// quantises.
+class QuantizationConfig {
+ public:
+  QuantizationConfig() = default;
+  template <class Config>
+  requires requires(const Config& c, ModelParts& m, const AnyConfig& a) { quantizer_of(c, m, a, std::string_view()); }
+  QuantizationConfig(const Config& config)  // NOLINT: a method's config is one
+      : make_([config](ModelParts& m, const AnyConfig& a, std::string_view w) {
+          return quantizer_of(config, m, a, w);
+        }) {}
+
+  /// Null where nothing is quantised. Throws where the config or the model do not go with the method.
+  std::unique_ptr<weight_quantizer> quantizer(ModelParts& model, const AnyConfig& config,
+                                              std::string_view where) const {
+    return make_ ? make_(model, config, where) : nullptr;
+  }
+
+ private:
+  std::function<std::unique_ptr<weight_quantizer>(ModelParts&, const AnyConfig&, std::string_view)> make_;
+};
+
 struct SaveOptions {
-  std::optional<dtype_id> dtype;  // f32, f16, bf16; default: the model's own, f32 for block formats
+  std::optional<dtype_id> dtype = {};  // f32, f16, bf16; default: the model's own, f32 for block formats
   std::uint64_t max_shard_size = 50'000'000'000;
+  QuantizationConfig quantization_config = {};  // of weights that are quantised; default: none are
 };
 
 namespace detail {
 
-/// Writes every parameter of a model as safetensors into `folder`, stacks as `names` say.
+/// Writes every parameter of a model as safetensors into `folder`, stacks as `names` say, and those that `quantizer`
+/// takes, where there is one, as it makes of them.
 void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                  const name_tables& names, ModelParts& model);
+                  const name_tables& names, ModelParts& model, const weight_quantizer* quantizer);
 
 /// Tensors of a model, a stack's pieces put together.
 std::vector<stored_tensor> stacked(std::vector<stored_tensor> tensors, const name_tables& names,
@@ -59,7 +101,7 @@ HFT_INLINE_ONCE std::vector<stored_tensor> stacked(std::vector<stored_tensor> te
 }
 
 HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id dtype, std::uint64_t max_shard_size,
-                                  const name_tables& names, ModelParts& model) {
+                                  const name_tables& names, ModelParts& model, const weight_quantizer* quantizer) {
   std::vector<stored_tensor> tensors;
   visiting v([&](const std::string& path, parameter& p) {
     stored_tensor t;
@@ -80,6 +122,12 @@ HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id 
       staged.resize(std::size_t(p.bytes()));
       p.copy_to_host(staged.data(), staged.size());
       from = staged.data();
+    }
+    if (quantizer && quantizer->takes(path)) {
+      t.dtype = p.format();
+      t.bytes = {from, std::size_t(p.bytes())};
+      for (stored_tensor& part : quantizer->quantized(t, dtype)) tensors.push_back(std::move(part));
+      return;
     }
     const std::size_t size = std::size_t(p.size() * info(dtype).bytes);
     if (p.transposed()) {
@@ -117,13 +165,16 @@ HFT_INLINE_ONCE void save_weights(const std::filesystem::path& folder, dtype_id 
 HFT_INLINE_ONCE void save_model(ModelParts& model, const AnyConfig& config, const std::string& architecture,
                                 std::optional<dtype_id> own, const GenerationConfig* generation,
                                 const std::filesystem::path& folder, const SaveOptions& options) {
+  const auto quantizer = options.quantization_config.quantizer(model, config, folder.string());
   std::set<std::string_view> blocks;  // formats that safetensors has not
   if (!own) {                         // the format of the largest weight, if it is a scalar one
     isize largest = 0;
     own = dtype_id::f32;
-    for_each_parameter(model, [&](const std::string&, parameter& p) {
+    for_each_parameter(model, [&](const std::string& path, parameter& p) {
+      const bool in_blocks = info(p.format()).block > 1;
+      if (in_blocks && quantizer && quantizer->takes(path)) return;
       if (p.size() > largest) largest = p.size(), own = p.format();
-      if (info(p.format()).block > 1) blocks.insert(name(p.format()));
+      if (in_blocks) blocks.insert(name(p.format()));
     });
     if (info(*own).block > 1) own = dtype_id::f32;
   }
@@ -137,12 +188,13 @@ HFT_INLINE_ONCE void save_model(ModelParts& model, const AnyConfig& config, cons
                 joined("safetensors have no blocks: weights in ", names, " are written as ", name(dtype),
                        "; save_gguf keeps them"));
   }
-  save_weights(folder, dtype, options.max_shard_size, config.info().names, model);
+  save_weights(folder, dtype, options.max_shard_size, config.info().names, model, quantizer.get());
   json object = written_fields(config.ref());
   for (const auto& [name, value] : config.other_fields.get_ref<const json::object_t&>())
     if (!object.contains(name)) object[name] = value;
   object["architectures"] = json::array({architecture});
   object["dtype"] = torch_dtype_name(dtype);
+  if (quantizer) object["quantization_config"] = quantizer->to_json();
   write_file_atomically(folder / "config.json", dump(encode_special_floats(object)));
   if (!generation) return;
   // Settings that nobody made are not written.
@@ -158,6 +210,10 @@ HFT_INLINE_ONCE std::string_view torch_dtype_name(dtype_id id) {
       return "bfloat16";
     case dtype_id::f64:
       return "float64";
+    case dtype_id::u8:
+      return "uint8";
+    case dtype_id::i8:
+      return "int8";
     default:
       return "float32";
   }

@@ -142,6 +142,7 @@ struct T5Config {
     keys.real("attention.layer_norm_epsilon", layer_norm_epsilon);
   }
   static constexpr std::pair<std::string_view, std::string_view> gguf_classes[] = {{"t5encoder", "EncoderModel"}};
+  static constexpr std::string_view kept_linear[] = {"wo"};
   static constexpr name_tables names{.base_model_prefix = "",
                                      .prefixes = prefixes,
                                      .rules = rules,
@@ -150,7 +151,8 @@ struct T5Config {
                                      .gguf_classes = gguf_classes,
                                      .gguf_told = [](const gguf_file& file) { return !gguf_is_umt5(file); },
                                      .ignored = ignored,
-                                     .may_be_left = may_be_left};
+                                     .may_be_left = may_be_left,
+                                     .kept_linear = kept_linear};
 
  protected:
   TextModelOptions<> stack(isize depth, bool decodes) const;

@@ -18,7 +18,8 @@ struct UMT5Config : MT5Config {
                                      .gguf_classes = gguf_classes,
                                      .gguf_told = gguf_is_umt5,
                                      .ignored = ignored,
-                                     .may_be_left = may_be_left};
+                                     .may_be_left = may_be_left,
+                                     .kept_linear = kept_linear};
 
   TextModelOptions<> encoder() const { return with_biases(MT5Config::encoder()); }
   TextModelOptions<> decoder() const { return with_biases(MT5Config::decoder()); }

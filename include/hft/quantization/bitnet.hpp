@@ -27,6 +27,7 @@
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
 #include <hft/quantization/convert.hpp>
+#include <hft/quantization/module_names.hpp>
 
 namespace hft::detail {
 
@@ -67,17 +68,13 @@ HFT_INLINE_ONCE bool holds_bitnet(const json& config, std::string_view where) {
 }
 
 HFT_INLINE_ONCE bool is_bitnet_layer(const json& config, std::string_view layer, std::string_view last) {
-  const auto starts = [&](std::string_view name) {  // whether the layer is that module, or lies in it
-    return layer.starts_with(name) && (layer.size() == name.size() || layer[name.size()] == '.');
-  };
   const auto named = get<std::vector<std::string>>(config, "modules_to_not_convert", {}, "quantization_config");
   if (!config.contains("modules_to_not_convert") || config["modules_to_not_convert"].is_null()) {
     constexpr std::string_view ending = ".weight";
-    if (last.ends_with(ending) && starts(last.substr(0, last.size() - ending.size()))) return false;
+    if (last.ends_with(ending) && layer == last.substr(0, last.size() - ending.size())) return false;
     return layer != "lm_head" && !layer.ends_with(".lm_head");
   }
-  return std::none_of(named.begin(), named.end(),
-                      [&](std::string_view name) { return starts(name) || layer.ends_with(name); });
+  return !lists_module(named, layer);
 }
 
 HFT_INLINE_ONCE void round_to_ternary(std::span<f32> values) {

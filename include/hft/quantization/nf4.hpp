@@ -35,14 +35,16 @@ inline void dequantize_block(const nf4::storage& b, f32* out) {
   }
 }
 
-/// The code of the level nearest to x in [-1, 1].
-inline u8 nearest_nf4(f32 x) {
+/// The place of the level nearest to x, of 16 that rise; the lower of two that are equally near.
+inline u8 nearest_level(const std::array<f32, 16>& levels, f32 x) {
   int code = 0;
   for (int step = 8; step > 0; step /= 2)  // by halves; codes up to `code` are known to be too low or nearest
-    if (code + step < 16 && x > (nf4_levels[std::size_t(code + step - 1)] + nf4_levels[std::size_t(code + step)]) / 2)
-      code += step;
+    if (x > (levels[std::size_t(code + step - 1)] + levels[std::size_t(code + step)]) / 2) code += step;
   return u8(code);
 }
+
+/// The code of the level nearest to x in [-1, 1].
+inline u8 nearest_nf4(f32 x) { return nearest_level(nf4_levels, x); }
 
 inline void quantize_block(const f32* x, nf4::storage& b) {
   f32 absmax = 0;
