@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <hft/ops/cpu/lanes.hpp>
-#include <hft/train/optimizers/blockwise.hpp>
+#include <hft/quantization/blockwise.hpp>
 #include <hft/train/optimizers/optimizer.hpp>
 
 HFT_INTRINSICS_BEGIN

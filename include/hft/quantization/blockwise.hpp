@@ -1,5 +1,5 @@
-// Blockwise 8-bit quantisation of optimizer states: 256 elements share a scale, and each is one of 256 values whose
-// distances shrink towards zero (Dettmers et al. 2021, "8-bit optimizers via block-wise quantization",
+// Blockwise 8-bit quantisation, of optimizer states and of scales: 256 elements share a scale, and each is one of 256
+// values whose distances shrink towards zero (Dettmers et al. 2021, "8-bit optimizers via block-wise quantization",
 // arXiv 2110.02861; bitsandbytes create_dynamic_map).
 #pragma once
 #include <algorithm>
@@ -20,15 +20,18 @@ constexpr isize num_blocks(isize n) { return (n + block_size - 1) / block_size; 
 class dynamic_map {
  public:
   /// Seven decades below 1, each with twice as many values as the one beneath: of both signs, or of one and twice as
-  /// many of it.
+  /// many of it. Bit for bit those of bitsandbytes: the middles of torch.linspace(0.1, 1), which counts from both ends.
   explicit dynamic_map(bool is_signed) {
     std::size_t n = 0;
-    f64 decade = 1e-6;
-    for (int i = 0; i < 7; ++i, decade *= 10) {
+    constexpr f32 decades[] = {1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1};
+    for (int i = 0; i < 7; ++i) {
       const int items = is_signed ? 1 << i : 2 << i;
+      const f32 step = (1 - 0.1f) / f32(items);
+      const auto bound = [&](int k) {
+        return k < (items + 1) / 2 ? f32(f64(0.1f) + f64(step) * k) : f32(1 - f64(step) * (items - k));
+      };
       for (int k = 0; k < items; ++k) {
-        const f32 low = f32(0.1 + 0.9 * k / items), high = f32(0.1 + 0.9 * (k + 1) / items);
-        const f32 value = f32(decade * f64((low + high) / 2));
+        const f32 value = decades[i] * ((bound(k) + bound(k + 1)) / 2);
         values[n++] = value;
         if (is_signed) values[n++] = -value;
       }
