@@ -37,6 +37,7 @@ struct script_arguments {
   bool assistant_only_loss = false;
   f64 mlm_probability = 0.15;
   bool whole_word_mask = false;
+  bool label_all_tokens = false;  // of words: each of its tokens has a word's label, and not the first alone
   std::string text_column_name = "text";
   std::string device = "cpu";
   isize threads = 0;
@@ -57,6 +58,7 @@ struct script_arguments {
     field("assistant_only_loss", a.assistant_only_loss);
     field("mlm_probability", a.mlm_probability);
     field("whole_word_mask", a.whole_word_mask);
+    field("label_all_tokens", a.label_all_tokens);
     field("text_column_name", a.text_column_name);
     field("device", a.device);
     field("threads", a.threads);
@@ -119,6 +121,7 @@ Dataset prepare(Dataset rows, const std::optional<PreTrainedTokenizerFast>& toke
     o.assistant_only_loss = script.assistant_only_loss;
     o.text_column = script.text_column_name;
     o.return_offsets_mapping = script.whole_word_mask;
+    o.label_all_tokens = script.label_all_tokens;
     rows = tokenize(rows, *tokenizer, std::move(o));
   }
   return script.block_size ? group_texts(rows, *script.block_size) : rows;

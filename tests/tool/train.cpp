@@ -175,6 +175,26 @@ BOOST_AUTO_TEST_CASE(a_loss_curve_beside_the_logs_and_no_bar_in_a_pipe) {
   BOOST_TEST(std::filesystem::exists(file));
 }
 
+BOOST_AUTO_TEST_CASE(labels_of_words_that_are_texts) {
+  training_folder folder;
+  const auto model = folder / "model";
+  std::filesystem::copy(
+      hft::test::seeded_checkpoint(std::filesystem::path(HFT_TEST_DATA) / "models/bert/token_classification"), model);
+  std::filesystem::remove(model / "weights.json");
+  write_file_atomically(model / "tokenizer.json", R"({"version": "1.0", "added_tokens": [],
+    "pre_tokenizer": {"type": "WhitespaceSplit"}, "model": {"type": "WordPiece", "unk_token": "?",
+    "continuing_subword_prefix": "##", "max_input_chars_per_word": 20,
+    "vocab": {"?": 0, "anna": 5, "sees": 6, "ro": 7, "##me": 8}}})");
+  std::ofstream(folder / "rows.jsonl")
+      << R"({"tokens": ["anna", "sees", "rome"], "ner_tags": ["person", "other", "place"]})"
+      << "\n"
+      << R"({"tokens": ["rome"], "ner_tags": ["place"]})"
+      << "\n";
+  BOOST_TEST(folder.train("--max_steps 2 --save_strategy no", model.c_str()) == 0, folder.err);
+  BOOST_TEST(folder.err.find("label2id says: person = 0, place = 1, other = 2") != folder.err.npos, folder.err);
+  BOOST_TEST(std::filesystem::exists(folder / "out" / "tokenizer.json"));
+}
+
 BOOST_AUTO_TEST_CASE(contradictions_are_named_before_anything_is_written) {
   training_folder folder;
   const std::pair<const char*, const char*> cases[] = {

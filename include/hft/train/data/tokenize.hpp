@@ -49,7 +49,9 @@ class row_tokenizer {
   json operator()(json row) const {
     if (find_member(row, "input_ids")) return cut(std::move(row));
     if (const json* messages = find_member(row, "messages")) return chat(*messages, row);
-    if (const json* text = find_member(row, options_.text_column)) {
+    if (const json* text = find_member(row, options_.text_column); text && text->is_array())
+      return of_words(*text, options_.text_column, row);
+    else if (text) {
       const json* pair = find_member(row, "text_pair");
       const auto first = json_as<std::string>(*text, "tokenize", options_.text_column);
       const auto e = pair ? pipeline_.encode(first, json_as<std::string>(*pair, "tokenize", "text_pair"))
@@ -85,7 +87,7 @@ class row_tokenizer {
 
   // As Transformers' examples of token classification do (run_ner): a word's label is that of its first token, or of
   // all; other tokens have none, -100.
-  json of_words(const json& column, const char* name, const json& row) const {
+  json of_words(const json& column, const std::string& name, const json& row) const {
     const auto words = json_as<std::vector<std::string>>(column, "tokenize", name);
     const auto e = pipeline_.encode(words);
     json out = columns(e);
