@@ -403,16 +403,9 @@ Tensor<T, Rank, autodiff<D>> Tensor<T, Rank, autodiff<D>>::dense() const {
 
 // ---- backward
 
-namespace detail {
-template <class Y>
-inline constexpr bool recorded = false;
-template <class T, std::size_t R, class D>
-inline constexpr bool recorded<Tensor<T, R, autodiff<D>>> = true;
-}  // namespace detail
-
 /// Of what no op has recorded there is none.
 template <class Y, class... Seed>
-requires(!detail::recorded<Y>) void backward(const Y&, const Seed&...) {
+requires(!detail::is_tracked<Y>) void backward(const Y&, const Seed&...) {
   static_assert(sizeof(Y) == 0,
                 "hft: backward() takes a tensor that ops on autodiff<D> made: the loss of a "
                 "LlamaForCausalLM<f32, autodiff<cpu>>");

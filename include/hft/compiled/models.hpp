@@ -80,7 +80,6 @@
 #include <hft/models/gemma3.hpp>
 #include <hft/models/generation_config.hpp>
 #include <hft/models/gguf_names.hpp>
-#include <hft/models/gguf_saving.hpp>
 #include <hft/models/gguf_saving_impl.hpp>
 #include <hft/models/glm.hpp>
 #include <hft/models/glm4.hpp>

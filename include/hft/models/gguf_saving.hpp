@@ -9,9 +9,8 @@
 #include <string>
 
 #include <hft/dtype.hpp>
-#include <hft/linkage.hpp>
+#include <hft/io/gguf.hpp>
 #include <hft/models/any_config.hpp>
-#include <hft/models/loading.hpp>
 #include <hft/models/model_parts.hpp>
 
 namespace hft {
@@ -35,9 +34,6 @@ inline constexpr bool writes_gguf = true;
 inline constexpr bool writes_gguf = false;  // gguf_saving_impl.hpp says otherwise
 #endif
 
-/// What loading and writing need to know of a model beside its parameters, but for ties and values at the start.
-load_plan plan_of(const ModelParts& model, const AnyConfig& config);
-
 /// Writes a model as a GGUF file, all or nothing.
 ///   architecture  the class's name, for errors
 void save_gguf(ModelParts& model, const AnyConfig& config, const std::string& architecture,
@@ -46,24 +42,3 @@ void save_gguf(ModelParts& model, const AnyConfig& config, const std::string& ar
 }  // namespace detail
 
 }  // namespace hft
-
-#if HFT_DEFINES(MODELS)
-
-namespace hft::detail {
-
-HFT_INLINE_ONCE load_plan plan_of(const ModelParts& model, const AnyConfig& config) {
-  load_plan plan{.names = config.info().names, .base_model_prefix = model.base_model_prefix()};
-  const config_ref ref = config.ref();
-  plan.num_heads = get_field(ref, "num_attention_heads").value_or(0);
-  plan.num_kv_heads = get_field(ref, "num_key_value_heads").value_or(plan.num_heads);
-  const isize padding = get_field(ref, "pad_token_id").value_or(-1);
-  plan.left_out = padding >= 0 && f64(padding) < field_visitor::largest_extent ? padding + 1 : 0;
-  plan.parts_of = [&info = config.info(), c = ref.config.config](std::string_view path) {
-    return info.gguf_parts(c, path);
-  };
-  return plan;
-}
-
-}  // namespace hft::detail
-
-#endif  // HFT_DEFINES

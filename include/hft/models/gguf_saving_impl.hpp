@@ -27,6 +27,7 @@ inline constexpr bool writes_gguf<gguf_metadata> = true;
 #include <hft/io/json.hpp>
 #include <hft/log.hpp>
 #include <hft/models/joins.hpp>
+#include <hft/models/loading.hpp>
 #include <hft/models/stacks.hpp>
 #include <hft/progress.hpp>
 #include <hft/quantization/convert.hpp>

@@ -22,6 +22,7 @@
 #include <hft/io/stored_tensor.hpp>
 #include <hft/linkage.hpp>
 #include <hft/log.hpp>
+#include <hft/models/any_config.hpp>
 #include <hft/models/initialise.hpp>
 #include <hft/models/joins.hpp>
 #include <hft/models/load_options.hpp>
@@ -53,6 +54,9 @@ struct load_plan {
   // Of the weight at a path, for stored_as::row_parts; none: those of queries, keys and values of attention.
   std::function<std::vector<row_parts>(std::string_view path)> parts_of = {};
 };
+
+/// What loading and writing need to know of a model beside its parameters, but for ties and values at the start.
+load_plan plan_of(const ModelParts& model, const AnyConfig& config);
 
 /// How the file has one parameter: at most one of these.
 struct stored_layout {
@@ -118,6 +122,19 @@ void load_weights(const checkpoint& source, const load_plan& plan, const LoadOpt
 #if HFT_DEFINES(MODELS)
 
 namespace detail {
+
+HFT_INLINE_ONCE load_plan plan_of(const ModelParts& model, const AnyConfig& config) {
+  load_plan plan{.names = config.info().names, .base_model_prefix = model.base_model_prefix()};
+  const config_ref ref = config.ref();
+  plan.num_heads = get_field(ref, "num_attention_heads").value_or(0);
+  plan.num_kv_heads = get_field(ref, "num_key_value_heads").value_or(plan.num_heads);
+  const isize padding = get_field(ref, "pad_token_id").value_or(-1);
+  plan.left_out = padding >= 0 && f64(padding) < field_visitor::largest_extent ? padding + 1 : 0;
+  plan.parts_of = [&info = config.info(), c = ref.config.config](std::string_view path) {
+    return info.gguf_parts(c, path);
+  };
+  return plan;
+}
 
 // llama.cpp stores rotary rows as pairs (2i, 2i + 1); Transformers as halves (i, i + R/2).
 inline std::vector<isize> rows_of_pairs(isize rows, isize heads) {
