@@ -36,7 +36,7 @@ std::size_t left_out(const typename Model::config_type& config,
 
 /// All layers say that they are the first.
 struct OneCacheForAll : LlamaConfig {
-  TextModelOptions<> text_model() const {
+  TokenModelOptions<> text_model() const {
     auto o = LlamaConfig::text_model();
     for (auto& layer : o.layers) layer.attention.layer = 0;
     return o;
