@@ -34,6 +34,7 @@ class beam_search {
       if (scores.cols * beams_ < candidates_)
         throw value_error("generate", "num_beams", joined("beams for which ", scores.cols, " tokens are enough"),
                           joined(beams_));
+      loop_.keep_states(out_);
       loop_.keep(loop_.config.output_logits, scores, out_.logits);
       normalise(scores);
       apply(loop_.processors, loop_.inputs.ids.view(), scores);

@@ -57,9 +57,7 @@ class LayeredCache : public Cache<A, D> {
     return full ? options_.max_cache_len : 0;
   }
 
-  /// Forgets all tokens from `length` on. Throws value_error if there are fewer, unsupported_error where a layer no
-  /// longer has what those before it need.
-  void crop(isize length) {
+  void crop(isize length) override {
     if (length < 0 || length > get_seq_length())
       throw value_error("Cache::crop", "length", detail::joined("0 to ", get_seq_length()), detail::joined(length));
     for (auto& l : layers_) l->crop(length);

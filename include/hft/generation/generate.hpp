@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@
 #include <hft/generation/beam_search.hpp>
 #include <hft/generation/generation_loop.hpp>
 #include <hft/generation/sample.hpp>
+#include <hft/generation/strategy.hpp>
 #endif
 
 namespace hft {
@@ -62,19 +64,26 @@ class model_step final : public generation_step {
   }
 
   matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
-                         const Tensor<i64, 2>& position_ids, bool cached) override {
+                         const Tensor<i64, 2>& position_ids, bool cached, isize keep) override {
     ForwardArgs<A, D> args;
     args.past_key_values = cached ? cache_ : nullptr;
-    args.logits_to_keep = 1;
-    logits_ = last_positions(logits(input_ids, attention_mask, position_ids, args), 1);
-    if constexpr (D::host_memory && std::is_same_v<A, f32>) {
-      return logits_.rows();
-    } else {
-      const auto host = to_host(logits_).dense();
-      scores_.assign(host.data(), host.data() + host.size());
-      return {scores_.data(), host.extent(0), host.extent(2), host.extent(2)};
-    }
+    args.logits_to_keep = keep;
+    args.output_hidden_states = output_hidden_states;
+    args.output_attentions = output_attentions;
+    return on_host(last_positions(logits(input_ids, attention_mask, position_ids, args), keep));
   }
+  matrix<f32> head(const Tensor<f32, 3>& hidden) override {
+    if constexpr (!D::host_memory || !std::is_same_v<A, f32>)
+      throw unsupported_error("generate", "the head over hidden states", "a model in f32 on a host", D::name);
+    else if constexpr (requires { model_.lm_head(hidden); })
+      return on_host(model_.lm_head(hidden));
+    else if constexpr (requires { model_.head(hidden); })
+      return on_host(model_.head(hidden));
+    else
+      throw unsupported_error("generate", "the head over hidden states", "a model with lm_head", "one without");
+  }
+  std::unique_ptr<generation_step> again() const override { return std::make_unique<model_step>(model_, nullptr); }
+  void crop(isize length) override { cache_->crop(length); }
   void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask,
              const Tensor<i64, 2>& global_attention_mask) override {
     if constexpr (requires { model_.encode(prompts, attention_mask, global_attention_mask); }) {
@@ -100,20 +109,46 @@ class model_step final : public generation_step {
               ForwardArgs<A, D>& args) {
     if constexpr (requires { model_.encode(mask_, mask_); })
       if (encodes)
-        return model_(unnamed<Seq2SeqInputs<A, D>>{{.attention_mask = mask_,
-                                                    .decoder_input_ids = input_ids,
-                                                    .decoder_attention_mask = attention_mask,
-                                                    .encoder_outputs = encoded_}},
-                      args)
-            .logits;
+        return shown(model_(unnamed<Seq2SeqInputs<A, D>>{{.attention_mask = mask_,
+                                                          .decoder_input_ids = input_ids,
+                                                          .decoder_attention_mask = attention_mask,
+                                                          .encoder_outputs = encoded_}},
+                            args));
     if constexpr (requires { model_.next_logits(input_ids, cache_, true); })
       if (reads_all) return model_.next_logits(input_ids, cache_, std::exchange(first_, false));
     args.attention_mask = attention_mask;
     args.position_ids = position_ids;
     if constexpr (requires { model_(unnamed_ids<Model>(input_ids), args).logits; })
-      return model_(unnamed_ids<Model>(input_ids), args).logits;
+      return shown(model_(unnamed_ids<Model>(input_ids), args));
     else if constexpr (requires { model_(input_ids, args).logits; })
-      return model_(input_ids, args).logits;
+      return shown(model_(input_ids, args));
+  }
+  /// The logits of a pass, whose states are kept where they are asked for.
+  template <class Output>
+  auto shown(Output&& out) {
+    if constexpr (std::is_same_v<A, f32> && D::host_memory) {
+      if constexpr (requires { out.base; }) {
+        states.hidden_states = std::move(out.base.decoder_hidden_states);
+        states.attentions = std::move(out.base.decoder_attentions);
+        states.cross_attentions = std::move(out.base.cross_attentions);
+      } else if constexpr (requires { out.attentions; }) {
+        states.hidden_states = std::move(out.hidden_states);
+        states.attentions = std::move(out.attentions);
+      }
+    } else if (output_hidden_states || output_attentions) {
+      throw unsupported_error("generate", "output_hidden_states", "a model in f32 on a host", D::name);
+    }
+    return std::move(out.logits);
+  }
+  matrix<f32> on_host(Tensor<A, 3, D> logits) {
+    logits_ = std::move(logits);
+    if constexpr (D::host_memory && std::is_same_v<A, f32>) {
+      return logits_.rows();
+    } else {
+      const auto host = to_host(logits_).dense();
+      scores_.assign(host.data(), host.data() + host.size());
+      return {scores_.data(), host.extent(0) * host.extent(1), host.extent(2), host.extent(2)};
+    }
   }
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {
@@ -140,6 +175,13 @@ class model_step final : public generation_step {
   Tensor<A, 3, D> encoded_;
   Tensor<i64, 2> mask_;
   std::vector<isize> prompts_;
+};
+
+template <class Model>
+struct step_of {
+  static std::unique_ptr<generation_step> make(const Model& model) {
+    return std::make_unique<model_step<Model>>(model, nullptr);
+  }
 };
 
 GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids, const GenerationConfig& config,
@@ -312,6 +354,7 @@ HFT_INLINE GenerateOutput run_generation(generation_step& model, const Tensor<i6
                                          const GenerationConfig& config, const GenerationConfig& model_config,
                                          const GenerateOptions& options) {
   generation_loop loop(model, input_ids, config, model_config, options);
+  if (const auto strategy = strategies::asked_for(loop.config, options)) return strategy(loop);
   return *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
 }
 

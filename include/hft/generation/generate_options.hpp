@@ -1,6 +1,7 @@
 // What generate takes beside a model, a prompt and a config, and what it gives back.
 #pragma once
 #include <functional>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -14,6 +15,33 @@
 #include <hft/tensor.hpp>
 
 namespace hft {
+
+class Constraint;
+
+namespace detail {
+class generation_step;
+/// How a model is seen by generation; defined in generate.hpp.
+template <class Model>
+struct step_of;
+}  // namespace detail
+
+/// A model of any type that drafts for another. It is only referred to.
+class AssistantModel {
+ public:
+  AssistantModel() = default;
+  template <class Model>
+  AssistantModel(const Model& model)  // NOLINT: as an argument it is any model
+      : generation_config(&model.generation_config), make_([&model] { return detail::step_of<Model>::make(model); }) {}
+
+  explicit operator bool() const { return bool(make_); }
+  /// The model from the beginning, with a cache of its own.
+  std::unique_ptr<detail::generation_step> step() const { return make_(); }
+
+  const GenerationConfig* generation_config = nullptr;  // the model's own
+
+ private:
+  std::function<std::unique_ptr<detail::generation_step>()> make_;
+};
 
 struct GenerateOptions {
   /// (B,T): 0 for padding, on either side. Default: where a decoder's prompt contains pad_token_id, and that is no end
@@ -37,6 +65,11 @@ struct GenerateOptions {
   StoppingCriteriaList stopping_criteria{};
   /// The tokens that prompt b may go on with. (De Cao et al. 2020)
   std::function<std::vector<i64>(isize, std::span<const i64>)> prefix_allowed_tokens_fn{};
+  /// A smaller model of the same vocabulary, whose drafts are accepted in part: the text is what the model alone says,
+  /// sooner. (Leviathan et al. 2022, arXiv 2211.17192)
+  AssistantModel assistant_model{};
+  /// What beams must say, beside GenerationConfig::force_words_ids.
+  std::vector<std::shared_ptr<Constraint>> constraints{};
   // Of texts, as TextGenerationPipeline has them. A chat template's text has its special tokens already.
   bool add_special_tokens = true;
   bool return_full_text = true;  // the prompt, too; the answers of an encoder and a decoder have none
@@ -57,6 +90,10 @@ struct GenerateOutput {
   /// With output_scores, of beams: the row of `scores` that each new token was chosen from, (B * num_return_sequences,
   /// new tokens); -1 behind the end.
   Tensor<i64, 2> beam_indices{};
+  // With output_hidden_states and output_attentions for each pass, of each layer: of the prompt the first, of one new
+  // token the others. Beside an encoder they are its decoder's.
+  std::vector<std::vector<Tensor<f32, 3>>> hidden_states{};                   // (R,T,C)
+  std::vector<std::vector<Tensor<f32, 4>>> attentions{}, cross_attentions{};  // (R,H,T,S)
 };
 
 }  // namespace hft

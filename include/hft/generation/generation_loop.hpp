@@ -19,17 +19,17 @@ namespace hft::detail {
 class generation_loop {
  public:
   /// config: the call's settings; those it leaves unset come from model_config, then from Transformers' defaults.
-  generation_loop(generation_step& model, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
+  generation_loop(generation_step& step, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
                   const GenerationConfig& model_config, const GenerateOptions& call)
       : config(resolved(settings, model_config)),
         options(call),
         prompts(prompt_or_bos(prompt, config).dense()),
-        input_ids(model.encodes ? begun(model, prompts, config, call) : prompts),
+        input_ids(step.encodes ? begun(step, prompts, config, call) : prompts),
+        model(step),
         past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
         inputs(input_ids,
                model.encodes || model.reads_all ? Tensor<i64, 2>() : mask_or_padding(input_ids, config, call),
-               past == 0),
-        model_(model) {
+               past == 0) {
     resolve_length();
     if (!*config.use_cache && options.past_key_values)
       throw value_error("generate", "past_key_values", "use_cache = true", "false");
@@ -41,13 +41,16 @@ class generation_loop {
       throw value_error("generate", "streamer", "one sequence",
                         joined(rows(), " prompts, ", group(), " beams or samples of each"));
     make_criteria();
+    model.output_hidden_states = config.output_hidden_states.value_or(false);
+    model.output_attentions = config.output_attentions.value_or(false);
   }
 
   GenerationConfig config;  // all resolved
   const GenerateOptions& options;
   Tensor<i64, 2> prompts;    // (B,S) as given
   Tensor<i64, 2> input_ids;  // (B,T) what is continued: these, or where an encoder reads them the decoder's first token
-  isize past = 0;            // tokens that the cache held before
+  generation_step& model;
+  isize past = 0;  // tokens that the cache held before
   generation_inputs inputs;
   LogitsProcessorList processors;
   isize max_length = 0;
@@ -84,10 +87,21 @@ class generation_loop {
 
   /// The scores (rows, V) of the token after the last one.
   matrix<f32> next() { return forward(inputs.ids.length() - 1); }
+  /// The scores (rows * keep, V) of the tokens behind the last `keep`; those from `cached` on are not in the cache yet.
+  matrix<f32> forward(isize cached, isize keep = 1) {
+    if (!*config.use_cache || model.reads_all) cached = 0;
+    const isize most = model.cache_renewed_after;
+    if (most && cached > 0 && cached <= most && inputs.ids.length() > most) {
+      model.reset();
+      cached = 0;
+    }
+    return model(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache,
+                 keep);
+  }
 
   void reorder(std::span<const isize> rows) {
     inputs.reorder(rows);
-    model_.reorder(rows, *config.use_cache);
+    model.reorder(rows, *config.use_cache);
   }
 
   /// Whether a row ends with its last token.
@@ -104,11 +118,35 @@ class generation_loop {
     for (isize r = 0; r < scores.rows; ++r) std::copy_n(scores.row(r), scores.cols, copy.data() + r * scores.cols);
     in.push_back(std::move(copy));
   }
+  /// The same of what a pass leaves of its layers; of one over a prompt its rows `group()` times, as generated.
+  void keep_states(GenerateOutput& out) {
+    if (config.output_hidden_states.value_or(false)) out.hidden_states.push_back(of_rows(model.states.hidden_states));
+    if (!config.output_attentions.value_or(false)) return;
+    out.attentions.push_back(of_rows(model.states.attentions));
+    if (model.encodes) out.cross_attentions.push_back(of_rows(model.states.cross_attentions));
+  }
   void report() const {
     if (options.progress) options.progress(new_tokens(), max_length - inputs.prompt_length());
   }
 
  private:
+  // What a pass left of layers, for as many rows as are generated.
+  template <std::size_t R>
+  [[gnu::cold, gnu::noinline]] std::vector<Tensor<f32, R>> of_rows(std::vector<Tensor<f32, R>>& layers) const {
+    auto out = std::move(layers);
+    for (auto& layer : out) {
+      const isize B = layer.extent(0), n = rows() / B, size = layer.size() / B;
+      if (n == 1) continue;
+      Shape<R> shape = layer.shape();
+      shape[0] *= n;
+      Tensor<f32, R> repeated(shape);
+      const auto dense = layer.dense();
+      for (isize b = 0; b < B * n; ++b) std::copy_n(dense.data() + b / n * size, size, repeated.data() + b * size);
+      layer = repeated;
+    }
+    return out;
+  }
+
   static GenerationConfig resolved(const GenerationConfig& settings, const GenerationConfig& model_config) {
     GenerationConfig config = settings;
     config.fill_unset(model_config);
@@ -189,7 +227,7 @@ class generation_loop {
   void resolve_length() {
     constexpr isize most = isize(1) << 40;  // so that sums stay far from overflow
     const isize T = inputs.prompt_length();
-    const isize context = model_.max_positions ? model_.max_positions : model_.max_position_embeddings;
+    const isize context = model.max_positions ? model.max_positions : model.max_position_embeddings;
     if (config.max_new_tokens) {
       max_length = T + std::min(*config.max_new_tokens, most);
     } else if (config.max_length) {
@@ -205,10 +243,10 @@ class generation_loop {
     if (config.min_new_tokens) config.min_length = T + std::min(*config.min_new_tokens, most);
     // The last token is given out, not taken in. Transformers fails within the embedding once it gets that far.
     const isize taken_in = inputs.longest_prompt() + max_length - T - 1;
-    if (model_.max_positions && taken_in > model_.max_positions)
+    if (model.max_positions && taken_in > model.max_positions)
       throw value_error(
           "generate", joined("a prompt of ", inputs.longest_prompt(), " tokens and ", max_length - T, " new ones"),
-          joined("at most ", model_.max_positions, " positions, which is what the model has"), joined(taken_in));
+          joined("at most ", model.max_positions, " positions, which is what the model has"), joined(taken_in));
     const isize room = options.past_key_values ? options.past_key_values->get_max_cache_shape() : 0;
     if (room && max_length - 1 > room)
       throw value_error("generate", joined("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
@@ -236,7 +274,7 @@ class generation_loop {
     for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
     const isize S = prompts.extent(1);
     const matrix<const i64> read{prompts.data(), prompts.extent(0), S, S};
-    processors = make_logits_processors(config, {.input_ids = model_.encodes ? read : inputs.ids.view(),
+    processors = make_logits_processors(config, {.input_ids = model.encodes ? read : inputs.ids.view(),
                                                  .prompt_length = inputs.prompt_length(),
                                                  .rows_per_prompt = group(),
                                                  .max_length = max_length,
@@ -245,17 +283,6 @@ class generation_loop {
                                                  .prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn});
   }
 
-  matrix<f32> forward(isize cached) {
-    if (!*config.use_cache || model_.reads_all) cached = 0;
-    const isize most = model_.cache_renewed_after;
-    if (most && cached > 0 && cached <= most && inputs.ids.length() > most) {
-      model_.reset();
-      cached = 0;
-    }
-    return model_(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache);
-  }
-
-  generation_step& model_;
   std::unique_ptr<StoppingCriteria> criteria_[4];  // of the config; null for one whose class the user gave
   std::vector<f32> expanded_scores_;
 };

@@ -1,22 +1,45 @@
 // generation_step: the one thing that generation asks of a model, a forward pass for the scores of the next token. All
 // else in generation/ is compiled once, whatever the number of architectures.
 #pragma once
+#include <memory>
 #include <span>
+#include <vector>
 
 #include <hft/layers/cache.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft::detail {
 
+/// What a pass computed on its way, of each layer.
+struct step_states {
+  std::vector<Tensor<f32, 3>> hidden_states;                 // (B,T,C)
+  std::vector<Tensor<f32, 4>> attentions, cross_attentions;  // (B,H,T,S)
+};
+
 class generation_step {
  public:
   virtual ~generation_step() = default;
 
-  /// The scores (B,V) of the token after `input_ids` (B,T), valid until the next call and for change by the caller.
+  /// The scores (B * keep, V) of the tokens after the `keep` last of `input_ids` (B,T), valid until the next call and
+  /// for change by the caller.
   ///   attention_mask  (B, past + T) or empty;  position_ids (B,T) or empty
   ///   cached          whether the keys and values go to the cache: then only what it lacks is given
   virtual matrix<f32> operator()(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
-                                 const Tensor<i64, 2>& position_ids, bool cached) = 0;
+                                 const Tensor<i64, 2>& position_ids, bool cached, isize keep) = 0;
+
+  /// Whether a pass is to leave these in `states`.
+  bool output_hidden_states = false, output_attentions = false;
+  step_states states;
+
+  /// What the head over the vocabulary makes of hidden states (B,T,C): (B * T, V), as scores are. Throws
+  /// unsupported_error for a model without one.
+  virtual matrix<f32> head(const Tensor<f32, 3>& hidden) = 0;
+
+  /// The same model from the beginning, with a cache of its own.
+  virtual std::unique_ptr<generation_step> again() const = 0;
+
+  /// Forgets the tokens from `length` on. Throws as CacheBase::crop.
+  virtual void crop(isize length) = 0;
 
   /// Where an encoder is part of the model: it reads the prompts, once, and what is generated is the decoder's alone.
   bool encodes = false;

@@ -15,6 +15,7 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
   if (streamer) streamer->put(loop.inputs.ids.row(0));
   for (isize n = 0, open = rows; open > 0 && !loop.stopped(); ++n) {
     const auto scores = n == 0 ? loop.prefill() : loop.next();
+    loop.keep_states(out);
     loop.keep(loop.config.output_logits, scores, out.logits);
     apply(loop.processors, loop.inputs.ids.view(), scores);
     loop.keep(loop.config.output_scores, scores, out.scores);

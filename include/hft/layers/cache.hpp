@@ -38,6 +38,12 @@ class CacheBase {
   /// Forgets everything. Throws unsupported_error unless the cache can.
   virtual void reset() { throw unsupported_error("Cache::reset", "a new beginning", "a cache that can be emptied"); }
 
+  /// Forgets all tokens from `length` on. Throws value_error if there are fewer, unsupported_error where a layer no
+  /// longer has what those before it need, or the cache cannot.
+  virtual void crop(isize /*length*/) {
+    throw unsupported_error("Cache::crop", "tokens to forget", "a cache that can be cropped");
+  }
+
   /// Makes row i of the batch what row rows[i] was; the batch gets as many rows as `rows` has. For beam search and for
   /// several samples of one prompt. (transformers.Cache.reorder_cache)
   /// Throws unsupported_error unless the cache can.

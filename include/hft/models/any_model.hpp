@@ -81,6 +81,9 @@ class AnyModel {
     args.past_key_values = memory;
     return model_->next_logits(input_ids, args, first);
   }
+  /// What the head over the vocabulary makes of hidden states (B,T,C): (B,T,V). Throws unsupported_error for a model
+  /// without one.
+  Tensor<A, 3, D> head(const Tensor<A, 3, D>& hidden) const { return model_->head(hidden); }
   /// The logits of an encoder and a decoder. Throws unsupported_error for a model of another kind.
   Seq2SeqLMOutput<A, D> operator()(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args = {}) const {
     return model_->logits(inputs, args);
@@ -149,6 +152,7 @@ class AnyModel {
     virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask,
                                    const Tensor<i64, 2>& global) const = 0;
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
+    virtual Tensor<A, 3, D> head(const Tensor<A, 3, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(std::span<const stored_tensor>, std::string_view where, other_inputs,
                                                const ForwardArgs<A, D>&) const = 0;
@@ -195,6 +199,12 @@ class AnyModel {
         return model(detail::unnamed_ids<Body>(input_ids), args);
       else
         throw unsupported_error(architecture(), "generation", "a causal language model");
+    }
+    Tensor<A, 3, D> head(const Tensor<A, 3, D>& hidden) const override {
+      if constexpr (requires { model.lm_head(hidden); })
+        return model.lm_head(hidden);
+      else
+        throw unsupported_error(architecture(), "head", "a model with lm_head", "one without");
     }
     Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>& inputs, const ForwardArgs<A, D>& args) const override {
       if constexpr (answers)

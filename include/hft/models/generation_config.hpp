@@ -67,6 +67,19 @@ struct GenerationConfig {
   std::optional<isize> num_return_sequences{};    // 1; each of a prompt's, one after the other
   std::optional<EarlyStopping> early_stopping{};  // beams; false
   std::optional<f64> length_penalty{};            // beams: scores are divided by length^length_penalty; 1
+  std::optional<isize> num_beam_groups{};         // group beam search; 1
+  std::optional<f64> diversity_penalty{};         // of tokens that earlier groups chose; 0
+  json force_words_ids{};               // beams: sequences of ids that must be said, or lists of such to choose from
+  std::optional<bool> low_memory{};     // one after the other what else is computed side by side; false
+  std::optional<f64> penalty_alpha{};   // contrastive search, with top_k above 1
+  json dola_layers{};                   // DoLa: "low", "high" or numbers of layers, which are held against the last
+  std::optional<f64> guidance_scale{};  // classifier-free guidance; 1
+  // ---- drafts, which the model accepts in part (assisted generation)
+  std::optional<isize> num_assistant_tokens{};                 // 20
+  std::optional<std::string> num_assistant_tokens_schedule{};  // constant, heuristic or heuristic_transient; constant
+  std::optional<f64> assistant_confidence_threshold{};         // a draft ends below; 0.4
+  std::optional<isize> prompt_lookup_num_tokens{};             // drafts are looked up in the text so far
+  std::optional<isize> max_matching_ngram_size{};              // by its last so many tokens; 2
   // ---- what sampling may choose from
   std::optional<f64> temperature{};     // 1
   std::optional<isize> top_k{};         // 50; 0 for all
@@ -90,20 +103,23 @@ struct GenerationConfig {
   std::optional<ExponentialDecay> exponential_decay_length_penalty{};
   std::optional<bool> remove_invalid_values{};
   std::optional<bool> renormalize_logits{};
+  json watermarking_config{};  // a WatermarkingConfig or SynthIDTextWatermarkingConfig
   // ---- special tokens
   std::optional<i64> bos_token_id{};            // what an empty prompt starts with
   std::optional<i64> pad_token_id{};            // default: the first of eos_token_id
   std::optional<TokenIds> eos_token_id{};       // an empty list: none
   std::optional<i64> decoder_start_token_id{};  // what a decoder beside an encoder starts with; default: bos_token_id
   // ---- what is returned beside the sequences; see GenerateOutput
-  std::optional<bool> output_scores{};  // false
-  std::optional<bool> output_logits{};  // false
+  std::optional<bool> output_scores{};         // false
+  std::optional<bool> output_logits{};         // false
+  std::optional<bool> output_attentions{};     // false
+  std::optional<bool> output_hidden_states{};  // false
   // ---- hft's own
   std::optional<std::uint64_t> seed{};  // of sampling; 0
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
   /// The fields that JSON has, those of a config that is const to be read only.
-  std::array<detail::generation_field, 40> fields() const;
+  std::array<detail::generation_field, 55> fields() const;
   static std::vector<std::string_view> field_names();
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
@@ -192,6 +208,8 @@ inline void read_field(std::vector<SequenceBias>& biases, const json& value, std
   }
 }
 
+inline void read_field(json& field, const json& value, std::string_view, const char*) { field = value; }
+
 template <class T>
 json field_json(const T& field) {
   return config_json(field);
@@ -203,6 +221,7 @@ inline json field_json(const std::optional<EarlyStopping>& early) {
 inline json field_json(const std::optional<ExponentialDecay>& decay) {
   return decay ? json::array({decay->start, decay->factor}) : json();
 }
+inline json field_json(const json& field) { return field; }
 inline json field_json(const std::vector<SequenceBias>& biases) {
   json list;
   for (const auto& b : biases) list.push_back(json::array({b.token_ids, b.bias}));
@@ -217,6 +236,8 @@ template <class T>
 bool is_set(const std::vector<T>& field) {
   return !field.empty();
 }
+
+inline bool is_set(const json& field) { return !field.is_null(); }
 
 /// A field of a GenerationConfig with its type at run time: what is done with all fields is compiled once for each
 /// type.
@@ -253,10 +274,10 @@ class generation_field {
       ((type == index_of<T>() ? f(*static_cast<T*>(field)) : void()), ...);
     }
   };
-  using types =
-      type_list<std::optional<isize>, std::optional<f64>, std::optional<bool>, std::optional<std::uint64_t>,
-                std::optional<EarlyStopping>, std::optional<ExponentialDecay>, std::optional<TokenIds>,
-                std::vector<i64>, std::vector<std::vector<i64>>, std::vector<std::string>, std::vector<SequenceBias>>;
+  using types = type_list<std::optional<isize>, std::optional<f64>, std::optional<bool>, std::optional<std::uint64_t>,
+                          std::optional<EarlyStopping>, std::optional<ExponentialDecay>, std::optional<TokenIds>,
+                          std::vector<i64>, std::vector<std::vector<i64>>, std::vector<std::string>,
+                          std::vector<SequenceBias>, std::optional<std::string>, json>;
   void* field_;
   int type_;
 };
@@ -299,7 +320,7 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
   return names;
 }
 
-[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 40> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 55> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -313,6 +334,18 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
       {"num_return_sequences", num_return_sequences},
       {"early_stopping", early_stopping},
       {"length_penalty", length_penalty},
+      {"num_beam_groups", num_beam_groups},
+      {"diversity_penalty", diversity_penalty},
+      {"force_words_ids", force_words_ids},
+      {"low_memory", low_memory},
+      {"penalty_alpha", penalty_alpha},
+      {"dola_layers", dola_layers},
+      {"guidance_scale", guidance_scale},
+      {"num_assistant_tokens", num_assistant_tokens},
+      {"num_assistant_tokens_schedule", num_assistant_tokens_schedule},
+      {"assistant_confidence_threshold", assistant_confidence_threshold},
+      {"prompt_lookup_num_tokens", prompt_lookup_num_tokens},
+      {"max_matching_ngram_size", max_matching_ngram_size},
       {"temperature", temperature},
       {"top_k", top_k},
       {"top_p", top_p},
@@ -334,12 +367,15 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
       {"exponential_decay_length_penalty", exponential_decay_length_penalty},
       {"remove_invalid_values", remove_invalid_values},
       {"renormalize_logits", renormalize_logits},
+      {"watermarking_config", watermarking_config},
       {"bos_token_id", bos_token_id},
       {"pad_token_id", pad_token_id},
       {"eos_token_id", eos_token_id},
       {"decoder_start_token_id", decoder_start_token_id},
       {"output_scores", output_scores},
       {"output_logits", output_logits},
+      {"output_attentions", output_attentions},
+      {"output_hidden_states", output_hidden_states},
       {"seed", seed},
   }};
 }
@@ -432,10 +468,7 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
   static constexpr struct {
     const char* name;
     f64 neutral;
-  } unsupported[] = {
-      {"assistant_early_exit", 0},     {"constraints", 0},     {"dola_layers", 0},        {"force_words_ids", 0},
-      {"guidance_scale", 1},           {"num_beam_groups", 1}, {"penalty_alpha", 0},      {"token_healing", 0},
-      {"prompt_lookup_num_tokens", 0}, {"use_mtp", 0},         {"watermarking_config", 0}};
+  } unsupported[] = {{"assistant_early_exit", 0}, {"constraints", 0}, {"token_healing", 0}, {"use_mtp", 0}};
   for (const auto& [field, neutral] : unsupported) {
     const json* value = find_member(other, field, "GenerationConfig");
     if (!value) continue;
@@ -447,7 +480,6 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
 HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::string_view where) {
   // Those of Transformers that have no member here: without effect on what is generated, or refused by check().
   std::vector<std::string_view> names = {"_from_model_config",
-                                         "assistant_confidence_threshold",
                                          "assistant_early_exit",
                                          "assistant_ensemble_weight",
                                          "assistant_lookbehind",
@@ -457,29 +489,15 @@ HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::stri
                                          "constraints",
                                          "continuous_batching_config",
                                          "disable_compile",
-                                         "diversity_penalty",
-                                         "dola_layers",
-                                         "force_words_ids",
-                                         "guidance_scale",
                                          "is_assistant",
-                                         "low_memory",
                                          "max_cache_len",
-                                         "max_matching_ngram_size",
-                                         "num_assistant_tokens",
-                                         "num_assistant_tokens_schedule",
-                                         "num_beam_groups",
-                                         "output_attentions",
-                                         "output_hidden_states",
-                                         "penalty_alpha",
                                          "prefill_chunk_size",
-                                         "prompt_lookup_num_tokens",
                                          "return_dict_in_generate",
                                          "speculation_type",
                                          "target_lookbehind",
                                          "token_healing",
                                          "transformers_version",
-                                         "use_mtp",
-                                         "watermarking_config"};
+                                         "use_mtp"};
   const GenerationConfig any;
   for (const auto& field : any.fields()) names.push_back(field.name);
   if (!object.is_object()) detail::json_mismatch(object, where, "", "an object of generation settings");

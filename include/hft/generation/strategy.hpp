@@ -1,0 +1,56 @@
+// Strategies beside greedy search, sampling and beams: a program compiles those whose header it includes, which enters
+// them here. hft::compiled has all.
+#pragma once
+#include <hft/error.hpp>
+#include <hft/generation/generate_options.hpp>
+#include <hft/models/generation_config.hpp>
+
+namespace hft::detail {
+
+class generation_loop;
+class generation_step;
+
+/// Null where the program has not included the header.
+struct strategies {
+  using strategy = GenerateOutput (*)(generation_loop&);
+  inline static strategy assisted = nullptr;
+  inline static strategy contrastive_search = nullptr;
+  inline static strategy dola = nullptr;
+  inline static strategy group_beam_search = nullptr;
+  inline static strategy constrained_beam_search = nullptr;
+
+  /// What the settings ask for, or null where that is greedy search, sampling or beam search. Throws value_error for
+  /// settings that ask for two, unsupported_error where a header is missing. (GenerationConfig.get_generation_mode)
+  static strategy asked_for(const GenerationConfig& config, const GenerateOptions& options);
+};
+
+[[gnu::cold, gnu::noinline]] inline strategies::strategy strategies::asked_for(const GenerationConfig& config,
+                                                                               const GenerateOptions& options) {
+  struct {
+    const char *setting, *header;
+    strategy made;
+  } asked{};
+  const auto ask = [&](bool set, const char* setting, const char* header, strategy made) {
+    if (!set) return;
+    if (asked.setting) throw value_error("generate", setting, joined("not to be set beside ", asked.setting), "both");
+    asked = {setting, header, made};
+  };
+  const bool drawn = config.do_sample.value_or(false);
+  ask(config.prompt_lookup_num_tokens.value_or(0) > 0, "prompt_lookup_num_tokens", "prompt_lookup.hpp", assisted);
+  ask(bool(options.assistant_model), "assistant_model", "assisted_generation.hpp", assisted);
+  ask(!drawn && config.penalty_alpha.value_or(0) > 0 && config.top_k.value_or(50) > 1, "penalty_alpha",
+      "contrastive_search.hpp", contrastive_search);
+  ask(!config.dola_layers.is_null(), "dola_layers", "dola.hpp", dola);
+  const bool by_token = asked.setting;
+  ask(config.num_beam_groups.value_or(1) > 1, "num_beam_groups", "group_beam_search.hpp", group_beam_search);
+  ask(!config.force_words_ids.is_null(), "force_words_ids", "constrained_beam_search.hpp", constrained_beam_search);
+  ask(!options.constraints.empty(), "constraints", "constrained_beam_search.hpp", constrained_beam_search);
+  if (by_token && config.num_beams.value_or(1) > 1)
+    throw value_error("generate", asked.setting, "num_beams = 1", joined(*config.num_beams, " beams"));
+  if (asked.setting && !asked.made)
+    throw unsupported_error("generate", asked.setting, joined("#include <hft/generation/", asked.header, ">"),
+                            "a program without it");
+  return asked.made;
+}
+
+}  // namespace hft::detail
