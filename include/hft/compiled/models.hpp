@@ -7,9 +7,13 @@
 #include <hft/device.hpp>
 #include <hft/dlpack.hpp>
 #include <hft/error.hpp>
+#include <hft/generation/assisted_generation.hpp>
 #include <hft/generation/cache.hpp>
 #include <hft/generation/cache_layer.hpp>
+#include <hft/generation/contrastive_search.hpp>
+#include <hft/generation/dola.hpp>
 #include <hft/generation/generate.hpp>
+#include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
 #include <hft/io/checkpoint.hpp>
 #include <hft/io/gguf.hpp>

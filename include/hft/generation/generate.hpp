@@ -49,7 +49,10 @@ class model_step final : public generation_step {
     if (!cache_)
       throw value_error("generate", "past_key_values", "a cache of the model's activation type and device",
                         "one of another type");
-    cache_renewed_after = cache_options_of(model).renewed_after;
+    const CacheOptions options = cache_options_of(model);
+    cache_renewed_after = options.renewed_after;
+    for (const auto& type : options.layer_types) keeps_all = keeps_all && type != "linear_attention";
+    if constexpr (requires { model.config().vocab_size; }) vocab_size = isize(model.config().vocab_size);
     if constexpr (requires { model.encode(mask_, mask_); }) {
       encodes = true;
       if constexpr (requires { model.is_encoder_decoder(); }) encodes = model.is_encoder_decoder();
@@ -76,18 +79,35 @@ class model_step final : public generation_step {
     if constexpr (!D::host_memory || !std::is_same_v<A, f32>)
       throw unsupported_error("generate", "the head over hidden states", "a model in f32 on a host", D::name);
     else if constexpr (requires { model_.lm_head(hidden); })
-      return on_host(model_.lm_head(hidden));
+      return (headed_ = model_.lm_head(hidden)).rows();
     else if constexpr (requires { model_.head(hidden); })
-      return on_host(model_.head(hidden));
+      return (headed_ = model_.head(hidden)).rows();
     else
       throw unsupported_error("generate", "the head over hidden states", "a model with lm_head", "one without");
+  }
+  bool ties_embeddings() const override {
+    if constexpr (requires { model_.tied_parameters(); })
+      return !model_.tied_parameters().empty();
+    else
+      return false;
   }
   std::unique_ptr<generation_step> again() const override { return std::make_unique<model_step>(model_, nullptr); }
   void crop(isize length) override { cache_->crop(length); }
   void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask,
              const Tensor<i64, 2>& global_attention_mask) override {
     if constexpr (requires { model_.encode(prompts, attention_mask, global_attention_mask); }) {
-      encoded_ = model_.encode(prompts, attention_mask, global_attention_mask);
+      if constexpr (std::is_same_v<A, f32> && D::host_memory &&
+                    requires(BaseModelOutput<A, D> * s) { model_.encode(prompts, prompts, prompts, {}, s); }) {
+        BaseModelOutput<A, D> shown;
+        ForwardArgs<A, D> args;
+        args.output_hidden_states = output_hidden_states;
+        args.output_attentions = output_attentions;
+        encoded_ = model_.encode(prompts, attention_mask, global_attention_mask, args, &shown);
+        encoder_hidden_states = std::move(shown.hidden_states);
+        encoder_attentions = std::move(shown.attentions);
+      } else {
+        encoded_ = model_.encode(prompts, attention_mask, global_attention_mask);
+      }
       mask_ = attention_mask;
       for (isize b = 0; b < prompts.extent(0); ++b) prompts_.push_back(b);
     }
@@ -169,7 +189,7 @@ class model_step final : public generation_step {
   LayeredCache<A, D> own_;
   Cache<A, D>* cache_;
   bool first_ = true;  // whether no pass was yet, of a model that reads all
-  Tensor<A, 3, D> logits_;
+  Tensor<A, 3, D> logits_, headed_;
   std::vector<f32> scores_;
   // Of a model with an encoder: what it made of each row's prompt, and which prompt that is.
   Tensor<A, 3, D> encoded_;
@@ -354,8 +374,11 @@ HFT_INLINE GenerateOutput run_generation(generation_step& model, const Tensor<i6
                                          const GenerationConfig& config, const GenerationConfig& model_config,
                                          const GenerateOptions& options) {
   generation_loop loop(model, input_ids, config, model_config, options);
-  if (const auto strategy = strategies::asked_for(loop.config, options)) return strategy(loop);
-  return *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
+  const auto strategy = strategies::asked_for(loop.config, options);
+  auto out = strategy ? strategy(loop) : *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
+  out.encoder_hidden_states = std::move(model.encoder_hidden_states);
+  out.encoder_attentions = std::move(model.encoder_attentions);
+  return out;
 }
 
 HFT_INLINE std::vector<std::string> generate_texts(generation_step& model, const std::vector<std::string>& texts,

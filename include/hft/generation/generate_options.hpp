@@ -68,6 +68,8 @@ struct GenerateOptions {
   /// A smaller model of the same vocabulary, whose drafts are accepted in part: the text is what the model alone says,
   /// sooner. (Leviathan et al. 2022, arXiv 2211.17192)
   AssistantModel assistant_model{};
+  /// (B,N), with GenerationConfig::guidance_scale: what is to be said less; default: the last token of each prompt.
+  Tensor<i64, 2> negative_prompt_ids{}, negative_prompt_attention_mask{};
   /// What beams must say, beside GenerationConfig::force_words_ids.
   std::vector<std::shared_ptr<Constraint>> constraints{};
   // Of texts, as TextGenerationPipeline has them. A chat template's text has its special tokens already.
@@ -94,6 +96,9 @@ struct GenerateOutput {
   // token the others. Beside an encoder they are its decoder's.
   std::vector<std::vector<Tensor<f32, 3>>> hidden_states{};                   // (R,T,C)
   std::vector<std::vector<Tensor<f32, 4>>> attentions{}, cross_attentions{};  // (R,H,T,S)
+  // And of each layer of the encoder.
+  std::vector<Tensor<f32, 3>> encoder_hidden_states{};  // (B,S,C)
+  std::vector<Tensor<f32, 4>> encoder_attentions{};     // (B,H,S,S)
 };
 
 }  // namespace hft

@@ -34,6 +34,8 @@ class token_rows {
     data_.swap(data);
     rows_ = isize(rows.size());
   }
+  /// Forgets the columns from `length` on.
+  void crop(isize length) { length_ = length; }
   /// Moves the first n tokens of a row behind the others.
   void turn(isize b, isize n) {
     const std::vector<i64> old(row(b).data(), row(b).data() + length_);
@@ -104,6 +106,10 @@ class generation_inputs {
   void append(std::span<const i64> tokens) {
     ids.append(tokens);
     if (masked_) mask_.append(std::vector<i64>(tokens.size(), 1));
+  }
+  void crop(isize length) {
+    ids.crop(length);
+    if (masked_) mask_.crop(length);
   }
   void reorder(std::span<const isize> rows) {
     ids.reorder(rows);

@@ -10,6 +10,7 @@
 #include <hft/generation/generate_options.hpp>
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
+#include <hft/generation/strategy.hpp>
 #include <hft/log.hpp>
 #include <hft/models/generation_config.hpp>
 
@@ -24,7 +25,7 @@ class generation_loop {
       : config(resolved(settings, model_config)),
         options(call),
         prompts(prompt_or_bos(prompt, config).dense()),
-        input_ids(step.encodes ? begun(step, prompts, config, call) : prompts),
+        input_ids(begun(step, prompts, config, call)),
         model(step),
         past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
         inputs(input_ids,
@@ -41,8 +42,6 @@ class generation_loop {
       throw value_error("generate", "streamer", "one sequence",
                         joined(rows(), " prompts, ", group(), " beams or samples of each"));
     make_criteria();
-    model.output_hidden_states = config.output_hidden_states.value_or(false);
-    model.output_attentions = config.output_attentions.value_or(false);
   }
 
   GenerationConfig config;  // all resolved
@@ -83,6 +82,26 @@ class generation_loop {
       std::copy_n(scores.row(expanded[i]), scores.cols, expanded_scores_.data() + isize(i) * scores.cols);
     reorder(expanded);
     return {expanded_scores_.data(), isize(expanded.size()), scores.cols, scores.cols};
+  }
+
+  /// Of the config and the call; before the batch is expanded.
+  void make_processors() {
+    const auto padding = inputs.padding();
+    std::vector<isize> of_rows(padding.size() * std::size_t(group()));
+    for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
+    const isize S = prompts.extent(1);
+    const matrix<const i64> read{prompts.data(), prompts.extent(0), S, S};
+    processors = make_logits_processors(config, {.input_ids = model.encodes ? read : inputs.ids.view(),
+                                                 .prompt_length = inputs.prompt_length(),
+                                                 .rows_per_prompt = group(),
+                                                 .max_length = max_length,
+                                                 .padding = std::move(of_rows),
+                                                 .custom = options.logits_processor,
+                                                 .prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn});
+    if (config.guidance_scale.value_or(1) != 1) {
+      strategies::check_header(strategies::guidance, "guidance_scale", "guidance.hpp");
+      processors.insert(processors.begin(), std::shared_ptr<LogitsProcessor>(strategies::guidance(*this)));
+    }
   }
 
   /// The scores (rows, V) of the token after the last one.
@@ -199,9 +218,12 @@ class generation_loop {
     return Tensor<i64, 2>::filled({std::max<isize>(1, prompt.extent(0)), 1}, *config.bos_token_id);
   }
 
-  // Lets the encoder read the prompts; what each row of the decoder starts with.
+  // Lets an encoder read the prompts; what each row of the decoder starts with.
   static Tensor<i64, 2> begun(generation_step& model, const Tensor<i64, 2>& prompts, const GenerationConfig& config,
                               const GenerateOptions& options) {
+    model.output_hidden_states = config.output_hidden_states.value_or(false);
+    model.output_attentions = config.output_attentions.value_or(false);
+    if (!model.encodes) return prompts;
     const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
     if (!start)
       throw value_error("generate", "decoder_start_token_id", "a token for the decoder to start with", "none");
@@ -265,22 +287,6 @@ class generation_loop {
     if (config.max_time) add(new MaxTimeCriteria(*config.max_time));
     if (!config.stop_strings.empty()) add(new StopStringCriteria(config.stop_strings, options.decode));
     if (!eos().empty()) add(new EosTokenCriteria(eos()));
-  }
-
-  // Before the batch is expanded.
-  void make_processors() {
-    const auto padding = inputs.padding();
-    std::vector<isize> of_rows(padding.size() * std::size_t(group()));
-    for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
-    const isize S = prompts.extent(1);
-    const matrix<const i64> read{prompts.data(), prompts.extent(0), S, S};
-    processors = make_logits_processors(config, {.input_ids = model.encodes ? read : inputs.ids.view(),
-                                                 .prompt_length = inputs.prompt_length(),
-                                                 .rows_per_prompt = group(),
-                                                 .max_length = max_length,
-                                                 .padding = std::move(of_rows),
-                                                 .custom = options.logits_processor,
-                                                 .prefix_allowed_tokens_fn = options.prefix_allowed_tokens_fn});
   }
 
   std::unique_ptr<StoppingCriteria> criteria_[4];  // of the config; null for one whose class the user gave

@@ -30,10 +30,15 @@ class generation_step {
   /// Whether a pass is to leave these in `states`.
   bool output_hidden_states = false, output_attentions = false;
   step_states states;
+  std::vector<Tensor<f32, 3>> encoder_hidden_states;  // (B,S,C), of begin
+  std::vector<Tensor<f32, 4>> encoder_attentions;     // (B,H,S,S)
 
   /// What the head over the vocabulary makes of hidden states (B,T,C): (B * T, V), as scores are. Throws
   /// unsupported_error for a model without one.
   virtual matrix<f32> head(const Tensor<f32, 3>& hidden) = 0;
+
+  /// Whether the head's weights are the table of the tokens.
+  virtual bool ties_embeddings() const = 0;
 
   /// The same model from the beginning, with a cache of its own.
   virtual std::unique_ptr<generation_step> again() const = 0;
@@ -59,6 +64,10 @@ class generation_step {
 
   /// Positions at which the model ends: 0 where it has no such limit, as with rotary positions.
   isize max_positions = 0;
+  /// Whether all that it keeps of a token can be forgotten again: no recurrent layer.
+  bool keeps_all = true;
+  /// Of its scores, where its config says it, else 0.
+  isize vocab_size = 0;
   /// The length it was trained for, where its config says it, else 0.
   isize max_position_embeddings = 0;
 };

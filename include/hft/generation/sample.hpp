@@ -5,7 +5,14 @@
 
 namespace hft::detail {
 
-inline GenerateOutput generate_by_token(generation_loop& loop) {
+/// What a strategy makes of the scores (rows, V) that the model has just given, before processors.
+class score_change {
+ public:
+  virtual ~score_change() = default;
+  virtual void operator()(matrix<f32> scores) = 0;
+};
+
+inline GenerateOutput generate_by_token(generation_loop& loop, score_change* change = nullptr) {
   const bool drawn = *loop.config.do_sample;
   const isize rows = loop.rows() * loop.group();
   std::vector<i64> tokens(std::size_t(rows), 0);  // the next column
@@ -15,8 +22,9 @@ inline GenerateOutput generate_by_token(generation_loop& loop) {
   if (streamer) streamer->put(loop.inputs.ids.row(0));
   for (isize n = 0, open = rows; open > 0 && !loop.stopped(); ++n) {
     const auto scores = n == 0 ? loop.prefill() : loop.next();
-    loop.keep_states(out);
     loop.keep(loop.config.output_logits, scores, out.logits);
+    if (change) (*change)(scores);
+    loop.keep_states(out);
     apply(loop.processors, loop.inputs.ids.view(), scores);
     loop.keep(loop.config.output_scores, scores, out.scores);
     for (isize b = 0; b < rows; ++b) {

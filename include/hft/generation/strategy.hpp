@@ -3,6 +3,7 @@
 #pragma once
 #include <hft/error.hpp>
 #include <hft/generation/generate_options.hpp>
+#include <hft/generation/logits_process/processor.hpp>
 #include <hft/models/generation_config.hpp>
 
 namespace hft::detail {
@@ -18,10 +19,18 @@ struct strategies {
   inline static strategy dola = nullptr;
   inline static strategy group_beam_search = nullptr;
   inline static strategy constrained_beam_search = nullptr;
+  /// The processor of guidance_scale, which asks the model itself.
+  inline static LogitsProcessor* (*guidance)(const generation_loop&) = nullptr;
 
   /// What the settings ask for, or null where that is greedy search, sampling or beam search. Throws value_error for
   /// settings that ask for two, unsupported_error where a header is missing. (GenerationConfig.get_generation_mode)
   static strategy asked_for(const GenerationConfig& config, const GenerateOptions& options);
+  /// Throws unsupported_error unless the header of what a setting asks for is there.
+  static void check_header(bool there, const char* setting, const char* header) {
+    if (!there)
+      throw unsupported_error("generate", setting, joined("#include <hft/generation/", header, ">"),
+                              "a program without it");
+  }
 };
 
 [[gnu::cold, gnu::noinline]] inline strategies::strategy strategies::asked_for(const GenerationConfig& config,
@@ -36,7 +45,7 @@ struct strategies {
     asked = {setting, header, made};
   };
   const bool drawn = config.do_sample.value_or(false);
-  ask(config.prompt_lookup_num_tokens.value_or(0) > 0, "prompt_lookup_num_tokens", "prompt_lookup.hpp", assisted);
+  ask(config.prompt_lookup_num_tokens.value_or(0) > 0, "prompt_lookup_num_tokens", "assisted_generation.hpp", assisted);
   ask(bool(options.assistant_model), "assistant_model", "assisted_generation.hpp", assisted);
   ask(!drawn && config.penalty_alpha.value_or(0) > 0 && config.top_k.value_or(50) > 1, "penalty_alpha",
       "contrastive_search.hpp", contrastive_search);
@@ -47,9 +56,7 @@ struct strategies {
   ask(!options.constraints.empty(), "constraints", "constrained_beam_search.hpp", constrained_beam_search);
   if (by_token && config.num_beams.value_or(1) > 1)
     throw value_error("generate", asked.setting, "num_beams = 1", joined(*config.num_beams, " beams"));
-  if (asked.setting && !asked.made)
-    throw unsupported_error("generate", asked.setting, joined("#include <hft/generation/", asked.header, ">"),
-                            "a program without it");
+  if (asked.setting) check_header(asked.made, asked.setting, asked.header);
   return asked.made;
 }
 

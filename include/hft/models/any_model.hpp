@@ -90,8 +90,9 @@ class AnyModel {
   }
   /// What the encoder makes of input_ids (B,S): (B,S,C). Throws unsupported_error for a model without one.
   Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask = {},
-                         const Tensor<i64, 2>& global_attention_mask = {}) const {
-    return model_->encode(input_ids, attention_mask, global_attention_mask);
+                         const Tensor<i64, 2>& global_attention_mask = {}, const ForwardArgs<A, D>& args = {},
+                         BaseModelOutput<A, D>* states = nullptr) const {
+    return model_->encode(input_ids, attention_mask, global_attention_mask, args, states);
   }
   /// All outputs of the forward pass under the names that Transformers gives them.
   std::vector<stored_tensor> forward(const Tensor<i64, 2>& input_ids, const ForwardArgs<A, D>& args = {}) const {
@@ -149,8 +150,8 @@ class AnyModel {
     virtual bool reads_all() const = 0;
     virtual Tensor<A, 3, D> next_logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>& memory, bool first) const = 0;
     virtual Seq2SeqLMOutput<A, D> logits(const Seq2SeqInputs<A, D>&, const ForwardArgs<A, D>&) const = 0;
-    virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask,
-                                   const Tensor<i64, 2>& global) const = 0;
+    virtual Tensor<A, 3, D> encode(const Tensor<i64, 2>&, const Tensor<i64, 2>& mask, const Tensor<i64, 2>& global,
+                                   const ForwardArgs<A, D>& args, BaseModelOutput<A, D>* states) const = 0;
     virtual CausalLMOutput<A, D> logits(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
     virtual Tensor<A, 3, D> head(const Tensor<A, 3, D>&) const = 0;
     virtual std::vector<stored_tensor> forward(const Tensor<i64, 2>&, const ForwardArgs<A, D>&) const = 0;
@@ -212,10 +213,10 @@ class AnyModel {
       else
         throw unsupported_error(architecture(), "answers", "a model with an encoder and a decoder");
     }
-    Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask,
-                           const Tensor<i64, 2>& global) const override {
+    Tensor<A, 3, D> encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask, const Tensor<i64, 2>& global,
+                           const ForwardArgs<A, D>& args, BaseModelOutput<A, D>* states) const override {
       if constexpr (answers)
-        return model.encode(input_ids, mask, global);
+        return model.encode(input_ids, mask, global, args, states);
       else
         throw unsupported_error(architecture(), "encode", "a model with an encoder and a decoder");
     }

@@ -180,6 +180,8 @@ class Backbone : public ModelParts {
         if (left < visibility::unlimited) cache.sliding_window = std::max(cache.sliding_window, left + 1);
       }
       if (!cache.sliding_window && !states) cache = {};
+    } else {
+      cache.layer_types = {"linear_attention"};  // blocks without attention are recurrent
     }
     return cache;
   }

@@ -63,12 +63,17 @@ class ForConditionalGeneration : public LMHead<Base> {
     return with_decoder_tokens(in, args);
   }
 
-  /// What the encoder makes of input_ids (B,S): (B,S,C). It is an input of passes that generate.
+  /// What the encoder makes of input_ids (B,S): (B,S,C). It is an input of passes that generate. `states` gets what its
+  /// layers show where args ask for it.
   auto encode(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& attention_mask,
-              const Tensor<i64, 2>& global_attention_mask = {}) const {
+              const Tensor<i64, 2>& global_attention_mask = {}, const ForwardArgs<A, D>& args = {},
+              BaseModelOutput<A, D>* states = nullptr) const {
     const inputs in{
         .input_ids = input_ids, .attention_mask = attention_mask, .global_attention_mask = global_attention_mask};
-    return this->model.encode(in, {}).last_hidden_state;
+    auto out = this->model.encode(in, args);
+    const auto last = out.last_hidden_state;
+    if (states) *states = std::move(out);
+    return last;
   }
 
   void visit(visitor& v) override {
