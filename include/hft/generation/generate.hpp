@@ -172,17 +172,19 @@ class model_step final : public generation_step {
   }
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {
-    std::vector<isize> prompts;
-    for (const isize row : rows) prompts.push_back(prompts_[std::size_t(row)]);
-    if (prompts == prompts_) return;
-    prompts_ = std::move(prompts);
-    const isize S = encoded_.extent(1), C = encoded_.extent(2);
-    const auto moved = reordered(encoded_.dense().template reshape<4>({encoded_.extent(0), S, 1, C}), rows);
-    encoded_ = moved.template reshape<3>({isize(rows.size()), S, C});
-    if (!mask_) return;
-    token_rows mask(mask_);
-    mask.reorder(rows);
-    mask_ = mask.tensor();
+    if constexpr (requires { model_.encode(mask_, mask_); }) {
+      std::vector<isize> prompts;
+      for (const isize row : rows) prompts.push_back(prompts_[std::size_t(row)]);
+      if (prompts == prompts_) return;
+      prompts_ = std::move(prompts);
+      const isize S = encoded_.extent(1), C = encoded_.extent(2);
+      const auto moved = reordered(encoded_.dense().template reshape<4>({encoded_.extent(0), S, 1, C}), rows);
+      encoded_ = moved.template reshape<3>({isize(rows.size()), S, C});
+      if (!mask_) return;
+      token_rows mask(mask_);
+      mask.reorder(rows);
+      mask_ = mask.tensor();
+    }
   }
 
   const Model& model_;

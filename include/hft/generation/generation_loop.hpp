@@ -167,7 +167,8 @@ class generation_loop {
   }
 
   static GenerationConfig resolved(const GenerationConfig& settings, const GenerationConfig& model_config) {
-    GenerationConfig config = settings;
+    GenerationConfig config;
+    config.fill_unset(settings);  // rather than a copy, which no program has to compile then
     config.fill_unset(model_config);
     config.fill_unset(GenerationConfig::defaults());
     if (!config.eos_token_id) config.eos_token_id = TokenIds();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <hft/layers/attention_options.hpp>
@@ -136,6 +137,48 @@ class AttentionCore {
   Tensor<f32, 1, typename B::base> slopes_;  // ALiBi's
 };
 
+namespace detail {
+
+/// Weights of heads, which each has of its own: one parameter, or one for each.
+template <class B>
+struct head_weights {
+  head_weights(const QKNormOptions& o, isize heads, isize head_dim) {
+    if (o.weight_of_heads) weight = decltype(weight)::unallocated({heads, head_dim});
+    for (isize h = 0; o.weights_apart && h < heads; ++h)
+      norms.push_back({decltype(one_head::weight)::unallocated({head_dim})});
+  }
+  /// (B,T,H*D), times them where there are some
+  template <class X>
+  X operator()(const X& y) const {
+    if (norms.empty()) return weight ? mul_rows(y, weight.template reshape<1>({y.extent(2)})) : y;
+    auto all = norms[0].row();
+    for (std::size_t h = 1; h < norms.size(); ++h) all = concat_tokens(all, norms[h].row());  // (1,H,D)
+    return mul_rows(y, all.template reshape<1>({y.extent(2)}));
+  }
+  void visit(visitor& v) {
+    if (weight.extent(0)) v("weight", weight);
+    v("norms", norms);
+  }
+
+  struct one_head {
+    typename B::template parameter<typename B::activation, 1> weight;  // (D)
+    auto row() const { return weight.template reshape<3>({1, 1, weight.extent(0)}); }
+    void visit(visitor& v) { v("weight", weight); }
+  };
+  typename B::template parameter<typename B::activation, 2> weight;  // (H,D), or empty
+  std::vector<one_head> norms;                                       // a row of it each, or none
+};
+struct no_head_weights {
+  no_head_weights(const QKNormOptions&, isize, isize) {}
+  template <class X>
+  const X& operator()(const X& y) const {
+    return y;
+  }
+  void visit(visitor&) {}
+};
+
+}  // namespace detail
+
 /// The norm of a projection's heads, as QKNormOptions say. Checkpoint names: those of the norm, or a weight of all
 /// heads.
 template <template <class> class Norm, class B>
@@ -147,21 +190,14 @@ class HeadNorm {
               .bias = o.bias,
               .weight = o.weight && !o.weight_of_heads && !o.weights_apart,
               .weight_from_zero = o.weight_from_zero}),
-        heads_(o.per_head ? heads : 1) {
-    if (o.weight_of_heads) weight = decltype(weight)::unallocated({heads, head_dim});
-    for (isize h = 0; o.weights_apart && h < heads; ++h)
-      norms.push_back({decltype(one_head::weight)::unallocated({head_dim})});
-  }
+        weights(o, heads, head_dim),
+        heads_(o.per_head ? heads : 1) {}
 
   /// (B,T,H*D) => (B,T,H*D)
   template <class X>
   X operator()(const X& x) const {
     const isize N = x.extent(2) / heads_;
-    const X y = norm(x.template reshape<4>({x.extent(0), x.extent(1), heads_, N})).template reshape<3>(x.shape());
-    if (norms.empty()) return weight ? mul_rows(y, weight.template reshape<1>({x.extent(2)})) : y;
-    auto all = norms[0].row();
-    for (std::size_t h = 1; h < norms.size(); ++h) all = concat_tokens(all, norms[h].row());  // (1,H,D)
-    return mul_rows(y, all.template reshape<1>({x.extent(2)}));
+    return weights(norm(x.template reshape<4>({x.extent(0), x.extent(1), heads_, N})).template reshape<3>(x.shape()));
   }
   /// (B,T,H,D) => (B,T,H,D)
   template <class Heads>
@@ -171,19 +207,14 @@ class HeadNorm {
   }
   void visit(visitor& v) {
     norm.visit(v);
-    if (weight.extent(0)) v("weight", weight);
-    v("norms", norms);
+    weights.visit(v);
   }
 
-  struct one_head {
-    typename B::template parameter<typename B::activation, 1> weight;  // (D)
-    auto row() const { return weight.template reshape<3>({1, 1, weight.extent(0)}); }
-    void visit(visitor& v) { v("weight", weight); }
-  };
+  // Heads have weights of their own where norms are LayerNorm.
+  static constexpr bool weighs = requires(const Norm<B>& n) { n.bias; };
 
   Norm<B> norm;
-  typename B::template parameter<typename B::activation, 2> weight;  // (H,D), or empty
-  std::vector<one_head> norms;                                       // a row of it each, or none
+  [[no_unique_address]] std::conditional_t<weighs, detail::head_weights<B>, detail::no_head_weights> weights;
 
  private:
   isize heads_;

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <hft/io/stored_tensor.hpp>
@@ -289,9 +290,10 @@ Tensor<A, 3, D> last_positions(const Tensor<A, 3, D>& x, isize keep) {
 
 /// Gives a head's output the states that its base model shows.
 template <class Base, class Output>
-void show_states(const Base& base, Output& out) {
-  out.hidden_states = base.hidden_states;
-  out.attentions = base.attentions;
+requires requires(Output& out) { out.hidden_states; }
+void show_states(Base&& base, Output& out) {
+  out.hidden_states = std::forward<Base>(base).hidden_states;
+  out.attentions = std::forward<Base>(base).attentions;
 }
 
 template <Scalar A, Device D, class Output>

@@ -1,5 +1,6 @@
 // ForCausalLM: a head over the vocabulary, whose logits are of the token that follows.
 #pragma once
+#include <utility>
 #include <vector>
 
 #include <hft/models/heads/lm_head.hpp>
@@ -47,16 +48,18 @@ auto ForCausalLM<Base>::operator()(const inputs& in, const ForwardArgs<A, D>& ar
     if (context.router_logits && context.gradient_checkpointing)
       throw unsupported_error("training", "the loss of routers", "no gradient checkpointing", "gradient checkpointing");
   }
-  const auto base = this->model.run(in, args, context);
-  if (head_.streams) {
-    const isize N = base.last_hidden_state.extent(1), T = N / (1 + head_.streams);
-    auto own = args;
-    if constexpr (D::tracked)
-      if (own.label_smoothing == 0) own.label_smoothing = head_.label_smoothing;
-    auto out = stream_model_output<CausalLMOutput<A, D>>(base.last_hidden_state.slice(1, T, N).dense(), head_.streams,
-                                                         head_.streams_learn, this->lm_head, own);
-    show_states(base, out);
-    return out;
+  auto base = this->model.run(in, args, context);
+  if constexpr (!requires { requires Base::tokens_alone; }) {
+    if (head_.streams) {
+      const isize N = base.last_hidden_state.extent(1), T = N / (1 + head_.streams);
+      auto own = args;
+      if constexpr (D::tracked)
+        if (own.label_smoothing == 0) own.label_smoothing = head_.label_smoothing;
+      auto out = stream_model_output<CausalLMOutput<A, D>>(base.last_hidden_state.slice(1, T, N).dense(), head_.streams,
+                                                           head_.streams_learn, this->lm_head, own);
+      show_states(std::move(base), out);
+      return out;
+    }
   }
   const f64 factor = head_.logit_scale, cap = head_.logit_softcap;
   const auto x = factor == 1 ? base.last_hidden_state : scale(base.last_hidden_state, factor);  // (B,T,C)
@@ -67,7 +70,7 @@ auto ForCausalLM<Base>::operator()(const inputs& in, const ForwardArgs<A, D>& ar
   using Output = CausalLMOutput<A, D>;
   auto out = cap ? language_model_output<Output>(x, capped, args, head_.shifts_labels)
                  : language_model_output<Output>(x, this->lm_head, args, head_.shifts_labels);
-  show_states(base, out);
+  show_states(std::move(base), out);
   if constexpr (D::tracked)
     if (!router_logits.empty())
       out.loss = add(out.loss, scale(load_balancing_loss(router_logits, head_.experts_per_token, context.key_mask),
