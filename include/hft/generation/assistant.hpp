@@ -32,6 +32,14 @@ class assistant final : public candidate_generator {
     if (model_->reads_all || !model_->keeps_all)
       throw unsupported_error("generate", "assistant_model", "a model whose cache forgets tokens one by one",
                               "one with a recurrent state");
+    if (loop.options.assistant_model.translate.encode) {  // its tokens are others
+      if (model_->encodes)
+        throw unsupported_error("generate", "assistant_model", "a decoder, where it has a tokenizer of its own",
+                                "a model with an encoder");
+      drawn_ = false;
+      if (own.eos_token_id) eos_ = own.eos_token_id->ids;
+      return;
+    }
     if (model_->vocab_size && loop.model.vocab_size && model_->vocab_size != loop.model.vocab_size)
       throw value_error("generate", "assistant_model", joined("the model's vocabulary of ", loop.model.vocab_size),
                         joined(model_->vocab_size));
@@ -48,7 +56,7 @@ class assistant final : public candidate_generator {
     std::vector<i64> said(text.begin(), text.end());
     // What the model took in of an earlier draft, and the text went on with, it knows.
     isize known = isize(std::mismatch(held_.begin(), held_.end(), said.begin(), said.end() - 1).first - held_.begin());
-    if (known < isize(held_.size())) model_->crop(known);
+    if (known < isize(held_.size())) known = cropped(known);
     for (isize n = 0; n < std::min(most_, room); ++n) {
       const auto scores = (*model_)(ids(said, known), {}, positions(known, isize(said.size())), true, 1);
       known = isize(said.size());
@@ -70,6 +78,17 @@ class assistant final : public candidate_generator {
   }
 
  private:
+  // How many tokens the model still knows, of `length` at most: where a window has forgotten what stood there, none.
+  isize cropped(isize length) {
+    try {
+      model_->crop(length);
+      return length;
+    } catch (const unsupported_error&) {
+      model_->reset();
+      return 0;
+    }
+  }
+
   static constexpr std::uint64_t draft_stream = std::uint64_t(1) << 63;
 
   static const GenerationConfig& own_settings(const generation_loop& loop) {

@@ -16,6 +16,7 @@
 #include <hft/generation/prompt_lookup.hpp>
 #include <hft/generation/sampling.hpp>
 #include <hft/generation/strategy.hpp>
+#include <hft/generation/translated_drafts.hpp>
 
 namespace hft::detail {
 
@@ -26,7 +27,9 @@ class assisted_generation {
     const auto refuse = [](const char* setting, const char* expected, const message& got) {
       throw value_error("generate", setting, expected, got);
     };
-    const char* drafts = loop.options.assistant_model ? "assistant_model" : "prompt_lookup_num_tokens";
+    const char* drafts = loop.options.assistant_model  ? "assistant_model"
+                         : early_exit(loop.config) > 0 ? "assistant_early_exit"
+                                                       : "prompt_lookup_num_tokens";
     if (loop.rows() != 1 || loop.group() != 1)
       refuse(drafts, "one sequence of one prompt", joined(loop.rows(), " prompts, ", loop.group(), " of each"));
     if (!*loop.config.use_cache) refuse(drafts, "use_cache = true", "false");
@@ -75,13 +78,21 @@ class assisted_generation {
   }
 
  private:
+  static isize early_exit(const GenerationConfig& config) { return config.assistant_early_exit.value_or(0); }
   // Once the prompt has gone through the model, so that it is known what it knows.
   void begin(isize vocab_size) {
     loop_.make_processors();
-    if (loop_.options.assistant_model)
+    if (loop_.options.assistant_model) {
       drafts_ = std::make_unique<assistant>(loop_, loop_.options.assistant_model.step());
-    else
+      if (loop_.options.assistant_model.translate.encode)
+        drafts_ = std::make_unique<translated_drafts>(std::move(drafts_), loop_.options.assistant_model);
+    } else if (const isize layers = early_exit(loop_.config)) {
+      auto model = loop_.model.again();
+      model->num_hidden_layers = layers;
+      drafts_ = std::make_unique<assistant>(loop_, std::move(model));
+    } else {
       drafts_ = std::make_unique<prompt_lookup>(loop_.config, loop_.processors, vocab_size);
+    }
     const auto padding = loop_.inputs.padding();
     padding_ = padding.empty() ? 0 : std::size_t(padding[0]);
   }

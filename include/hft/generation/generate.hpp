@@ -73,6 +73,7 @@ class model_step final : public generation_step {
     args.logits_to_keep = keep;
     args.output_hidden_states = output_hidden_states;
     args.output_attentions = output_attentions;
+    args.num_hidden_layers = num_hidden_layers;
     return on_host(last_positions(logits(input_ids, attention_mask, position_ids, args), keep));
   }
   matrix<f32> head(const Tensor<f32, 3>& hidden) override {

@@ -32,12 +32,25 @@ class AssistantModel {
   template <class Model>
   AssistantModel(const Model& model)  // NOLINT: as an argument it is any model
       : generation_config(&model.generation_config), make_([&model] { return detail::step_of<Model>::make(model); }) {}
+  /// One with a tokenizer of its own: drafts go from one to the other as text. (universal assisted generation)
+  template <class Model, class Tokenizer, class Other>
+  AssistantModel(const Model& model, const Tokenizer& own, const Other& of_the_other) : AssistantModel(model) {
+    translate.encode = [&own](const std::string& text) { return own.encode(text, true); };
+    translate.decode = [&own](std::span<const i64> ids) { return own.decode(ids, true); };
+    translate.encode_other = [&of_the_other](const std::string& text) { return of_the_other.encode(text, false); };
+    translate.decode_other = [&of_the_other](std::span<const i64> ids) { return of_the_other.decode(ids, true); };
+  }
 
   explicit operator bool() const { return bool(make_); }
   /// The model from the beginning, with a cache of its own.
   std::unique_ptr<detail::generation_step> step() const { return make_(); }
 
   const GenerationConfig* generation_config = nullptr;  // the model's own
+  /// Where it has a tokenizer of its own, that one and the other's.
+  struct {
+    std::function<std::vector<i64>(const std::string&)> encode, encode_other;
+    std::function<std::string(std::span<const i64>)> decode, decode_other;
+  } translate;
 
  private:
   std::function<std::unique_ptr<detail::generation_step>()> make_;

@@ -33,6 +33,9 @@ class generation_step {
   std::vector<Tensor<f32, 3>> encoder_hidden_states;  // (B,S,C), of begin
   std::vector<Tensor<f32, 4>> encoder_attentions;     // (B,H,S,S)
 
+  /// The first so many layers alone give scores (an early exit); 0: all.
+  isize num_hidden_layers = 0;
+
   /// What the head over the vocabulary makes of hidden states (B,T,C): (B * T, V), as scores are. Throws
   /// unsupported_error for a model without one.
   virtual matrix<f32> head(const Tensor<f32, 3>& hidden) = 0;

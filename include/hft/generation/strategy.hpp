@@ -46,6 +46,7 @@ struct strategies {
   };
   const bool drawn = config.do_sample.value_or(false);
   ask(config.prompt_lookup_num_tokens.value_or(0) > 0, "prompt_lookup_num_tokens", "assisted_generation.hpp", assisted);
+  ask(config.assistant_early_exit.value_or(0) > 0, "assistant_early_exit", "assisted_generation.hpp", assisted);
   ask(bool(options.assistant_model), "assistant_model", "assisted_generation.hpp", assisted);
   ask(!drawn && config.penalty_alpha.value_or(0) > 0 && config.top_k.value_or(50) > 1, "penalty_alpha",
       "contrastive_search.hpp", contrastive_search);

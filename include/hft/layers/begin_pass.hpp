@@ -38,6 +38,7 @@ ForwardContext<A, D> begin_pass(const ForwardArgs<A, D>& args) {
     detail::current_pass() = {args.training, args.dropout_seed};
   } else {
     context.cache = args.past_key_values;
+    context.num_hidden_layers = args.num_hidden_layers;
   }
   return context;
 }

@@ -1,5 +1,6 @@
 // Blocks: a norm, an attention and an MLP around the residual stream.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -51,8 +52,10 @@ struct LayerGroups {
 /// called before layer i.
 template <class Layers, class X, class Context, class Before>
 X run_layers(const Layers& layers, X x, Context& context, const Before& before, const LayerGroups* groups = nullptr) {
-  const isize size = groups ? groups->size : 1,
-              count = groups ? size * isize(groups->order.size()) : isize(layers.size());
+  const isize size = groups ? groups->size : 1;
+  isize count = groups ? size * isize(groups->order.size()) : isize(layers.size());
+  if constexpr (requires { context.num_hidden_layers; })
+    if (context.num_hidden_layers) count = std::min(count, size * context.num_hidden_layers);
   isize place = -1;
   const auto show = [&] {
     if (context.hidden_states && (place + 1) % size == 0) context.hidden_states->push_back(x);

@@ -40,6 +40,7 @@ inline training_pass& current_pass() {
 template <Scalar A, Device D>
 struct pass_state {
   Cache<A, D>* cache = nullptr;  // null: the tokens see each other only
+  isize num_hidden_layers = 0;   // that the pass goes through; 0: all
 };
 template <Scalar A, Device D>
 requires(D::tracked) struct pass_state<A, D> {

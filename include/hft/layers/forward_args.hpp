@@ -17,6 +17,7 @@ struct ForwardArgs {
   cache_pointer<A, D> past_key_values = nullptr;
   isize logits_to_keep = 0;                                      // logits of the last so many positions only; 0: of all
   bool output_hidden_states = false, output_attentions = false;  // whether the output has them, too
+  isize num_hidden_layers = 0;  // an early exit: the first so many layers (of a decoder) alone; 0: all
 };
 
 /// The same on a device that records: with labels, and without a cache, through which nothing can be trained.

@@ -78,6 +78,7 @@ struct GenerationConfig {
   std::optional<isize> num_assistant_tokens{};                 // 20
   std::optional<std::string> num_assistant_tokens_schedule{};  // constant, heuristic or heuristic_transient; constant
   std::optional<f64> assistant_confidence_threshold{};         // a draft ends below; 0.4
+  std::optional<isize> assistant_early_exit{};                 // drafts are what the first so many layers say
   std::optional<isize> prompt_lookup_num_tokens{};             // drafts are looked up in the text so far
   std::optional<isize> max_matching_ngram_size{};              // by its last so many tokens; 2
   // ---- what sampling may choose from
@@ -119,7 +120,7 @@ struct GenerationConfig {
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
   /// The fields that JSON has, those of a config that is const to be read only.
-  std::array<detail::generation_field, 55> fields() const;
+  std::array<detail::generation_field, 56> fields() const;
   static std::vector<std::string_view> field_names();
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
@@ -320,7 +321,7 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
   return names;
 }
 
-[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 55> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 56> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -344,6 +345,7 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
       {"num_assistant_tokens", num_assistant_tokens},
       {"num_assistant_tokens_schedule", num_assistant_tokens_schedule},
       {"assistant_confidence_threshold", assistant_confidence_threshold},
+      {"assistant_early_exit", assistant_early_exit},
       {"prompt_lookup_num_tokens", prompt_lookup_num_tokens},
       {"max_matching_ngram_size", max_matching_ngram_size},
       {"temperature", temperature},
@@ -468,7 +470,7 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
   static constexpr struct {
     const char* name;
     f64 neutral;
-  } unsupported[] = {{"assistant_early_exit", 0}, {"constraints", 0}, {"token_healing", 0}, {"use_mtp", 0}};
+  } unsupported[] = {{"constraints", 0}, {"token_healing", 0}, {"use_mtp", 0}};
   for (const auto& [field, neutral] : unsupported) {
     const json* value = find_member(other, field, "GenerationConfig");
     if (!value) continue;
@@ -480,7 +482,6 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
 HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::string_view where) {
   // Those of Transformers that have no member here: without effect on what is generated, or refused by check().
   std::vector<std::string_view> names = {"_from_model_config",
-                                         "assistant_early_exit",
                                          "assistant_ensemble_weight",
                                          "assistant_lookbehind",
                                          "cache_config",
