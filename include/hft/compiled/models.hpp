@@ -32,6 +32,7 @@
 #include <hft/layers/alibi_bias.hpp>
 #include <hft/layers/attention.hpp>
 #include <hft/layers/begin_pass.hpp>
+#include <hft/layers/cache.hpp>
 #include <hft/layers/channels.hpp>
 #include <hft/layers/disentangled_attention.hpp>
 #include <hft/layers/funnel_stack.hpp>

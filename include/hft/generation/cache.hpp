@@ -1,5 +1,7 @@
 // Caches: a list of layers, made from the config's layer types. DynamicCache grows, StaticCache has its room from the
-// start, SlidingWindowCache forgets. A cache is an argument of the forward pass; the model stays const.
+// start, SlidingWindowCache forgets. A cache is an argument of the forward pass; the model stays const. Further kinds,
+// each in a header of its own, are quantized_cache.hpp, offloaded_cache.hpp, shared_prefix.hpp and prefix_cache.hpp;
+// saved_cache.hpp writes and reads any of them.
 // (transformers.cache_utils)
 #pragma once
 #include <algorithm>
@@ -28,6 +30,7 @@ class LayeredCache : public Cache<A, D> {
   /// names the cache.
   explicit LayeredCache(CacheOptions options, const char* where = "LayeredCache") : options_(std::move(options)) {
     detail::check_cache(options_, where);
+    this->set_model(options_.model);
   }
 
   view update(isize layer, const tensor& keys, const tensor& values) override { return at(layer).update(keys, values); }
@@ -57,10 +60,18 @@ class LayeredCache : public Cache<A, D> {
     return full ? options_.max_cache_len : 0;
   }
 
+  isize batch_size() const override {
+    isize rows = 0;
+    for (const auto& l : layers_) rows = std::max(rows, l->batch_size());
+    return rows;
+  }
+
   void crop(isize length) override {
     if (length < 0 || length > get_seq_length())
       throw value_error("Cache::crop", "length", detail::joined("0 to ", get_seq_length()), detail::joined(length));
-    for (auto& l : layers_) l->crop(length);
+    if (length > 0)
+      for (const auto& l : layers_) l->check_crop(length);  // all of them, before one has changed
+    for (auto& l : layers_) length > 0 ? l->crop(length) : l->reset();
   }
   /// Forgets everything; what has its room from the start keeps it.
   void reset() override {
@@ -68,50 +79,79 @@ class LayeredCache : public Cache<A, D> {
     cross_.clear();
   }
 
- private:
+  // ---- what it consists of, for who saves or shares it
+  using layer_pointer = std::unique_ptr<CacheLayer<A, D>>;
+  const CacheOptions& options() const { return options_; }
+  std::vector<layer_pointer>& layers() { return layers_; }
+  const std::vector<layer_pointer>& layers() const { return layers_; }
+  std::vector<view>& crosses() { return cross_; }
+  const std::vector<view>& crosses() const { return cross_; }
+  /// The layer of that number, made as its type says where there is none yet.
   CacheLayer<A, D>& at(isize layer) {
-    while (layer >= isize(layers_.size())) layers_.push_back(made(layers_.size()));
+    while (layer >= isize(layers_.size())) {
+      const auto& types = options_.layer_types;
+      layers_.push_back(
+          make_layer(types.empty() ? "full_attention" : types[std::min(layers_.size(), types.size() - 1)]));
+    }
     return *layers_[std::size_t(layer)];
   }
-  std::unique_ptr<CacheLayer<A, D>> made(std::size_t layer) const {
-    const auto& types = options_.layer_types;
-    const std::string type = types.empty() ? "full_attention" : types[std::min(layer, types.size() - 1)];
+
+ protected:
+  /// A layer of a type: what other kinds of caches make in another way.
+  virtual layer_pointer make_layer(const std::string& type) const {
     if (type == "sliding_attention") return std::make_unique<SlidingWindowLayer<A, D>>(options_.sliding_window);
     if (type == "linear_attention") return std::make_unique<RecurrentLayer<A, D>>();
     if (options_.max_cache_len) return std::make_unique<StaticLayer<A, D>>(options_.max_cache_len);
     return std::make_unique<DynamicLayer<A, D>>();
   }
 
+ private:
   CacheOptions options_;
   std::vector<std::unique_ptr<CacheLayer<A, D>>> layers_;
   std::vector<view> cross_;
 };
 
-/// Grows by doubling; the default of generate. (transformers.DynamicCache)
+/// Grows by doubling; the default of generate. Made of model.cache_options(), layers with a window keep what it shows,
+/// and recurrent ones a state, each as its type says (Gemma 3, GPT-OSS, Qwen3-Next). (transformers.DynamicCache)
 template <Scalar A = f32, BaseDevice D = cpu>
-class DynamicCache final : public LayeredCache<A, D> {
+class DynamicCache : public LayeredCache<A, D> {
  public:
   DynamicCache() : LayeredCache<A, D>(CacheOptions()) {}
+  /// Throws value_error as LayeredCache does.
+  explicit DynamicCache(CacheOptions model) : LayeredCache<A, D>(std::move(model), "DynamicCache") {}
 };
 
-/// Has room for `max_cache_len` tokens, taken on first use; more are an error. (transformers.StaticCache)
+/// The cache of a decoder beside an encoder: what its tokens left, and what its layers made of the encoder's, once.
+/// Every cache has places for both; the name is for who looks for it. (transformers.EncoderDecoderCache)
 template <Scalar A = f32, BaseDevice D = cpu>
-class StaticCache final : public LayeredCache<A, D> {
+class EncoderDecoderCache : public DynamicCache<A, D> {
  public:
-  /// Throws value_error for a room below 1.
-  explicit StaticCache(isize max_cache_len) : LayeredCache<A, D>({.max_cache_len = checked(max_cache_len)}) {}
+  using DynamicCache<A, D>::DynamicCache;
+  /// Whether a layer has the keys and values of the encoder's tokens.
+  bool is_updated(isize layer) { return bool(this->cross(layer).keys); }
+};
+
+/// Has room for `max_cache_len` tokens, taken on first use; more are an error. Of `model` as DynamicCache.
+/// (transformers.StaticCache)
+template <Scalar A = f32, BaseDevice D = cpu>
+class StaticCache : public LayeredCache<A, D> {
+ public:
+  /// Throws value_error for a room below 1, and as LayeredCache does.
+  explicit StaticCache(isize max_cache_len, CacheOptions model = {})
+      : LayeredCache<A, D>(with_room(std::move(model), max_cache_len), "StaticCache") {}
 
  private:
-  static isize checked(isize n) {
+  static CacheOptions with_room(CacheOptions model, isize n) {
     if (n < 1) throw value_error("StaticCache", "max_cache_len", "at least 1", detail::joined(n));
-    return n;
+    model.max_cache_len = n;
+    return model;
   }
 };
 
 /// Keeps what a sliding window of `window` tokens can still see, for models whose every layer has that window: memory
 /// stays bounded however long the text.
 template <Scalar A = f32, BaseDevice D = cpu>
-class SlidingWindowCache final : public LayeredCache<A, D> {
+class SlidingWindowCache : public LayeredCache<A, D> {
  public:
   /// Throws value_error for a window below 1.
   explicit SlidingWindowCache(isize window)

@@ -29,9 +29,13 @@ class CacheLayer {
   virtual isize get_max_cache_shape() const { return 0; }
   /// Row i becomes what row rows[i] was. Throws value_error for rows that are not.
   virtual void reorder(std::span<const isize> rows) = 0;
-  /// Forgets all tokens from `length` on. Throws unsupported_error where those before it are no longer complete.
+  /// Forgets all tokens from `length` on; check_crop has said that it can.
   virtual void crop(isize length) = 0;
+  /// Throws unsupported_error where the tokens before `length`, which is not 0, are no longer complete.
+  virtual void check_crop(isize /*length*/) const {}
   virtual void reset() = 0;
+  /// Rows of the batch; 0 where nothing is held.
+  virtual isize batch_size() const { return 0; }
 };
 
 namespace detail {
@@ -85,6 +89,18 @@ class kv_layer : public CacheLayer<A, D> {
   }
   void crop(isize length) override { end_ = begin_ + std::max<isize>(0, length - first_); }
   void reset() override { keys_ = values_ = {}, first_ = begin_ = end_ = 0; }
+  isize batch_size() const override { return keys_ ? keys_.extent(0) : 0; }
+
+  // What is held, (B,Hk,S,D), and the position of its first token.
+  std::pair<tensor, tensor> held() const {
+    if (!keys_) return {};
+    return {keys_.slice(2, begin_, end_), values_.slice(2, begin_, end_)};
+  }
+  isize first() const { return first_; }
+  // Takes keys and values (B,Hk,room,D) as they lie, whose first `tokens` are in use, from position `first` on.
+  void hold(const tensor& keys, const tensor& values, isize first, isize tokens) {
+    keys_ = keys, values_ = values, first_ = first, begin_ = 0, end_ = tokens;
+  }
 
  protected:
   // Throws shape_error unless k and v continue what is held.
@@ -133,7 +149,7 @@ class kv_layer : public CacheLayer<A, D> {
 
 /// Grows by doubling.
 template <Scalar A = f32, BaseDevice D = cpu>
-class DynamicLayer final : public detail::kv_layer<A, D> {
+class DynamicLayer : public detail::kv_layer<A, D> {
  public:
   using typename CacheLayer<A, D>::tensor;
   using typename CacheLayer<A, D>::view;
@@ -148,7 +164,7 @@ class DynamicLayer final : public detail::kv_layer<A, D> {
 
 /// Has room for so many tokens, taken on first use; more are an error.
 template <Scalar A = f32, BaseDevice D = cpu>
-class StaticLayer final : public detail::kv_layer<A, D> {
+class StaticLayer : public detail::kv_layer<A, D> {
  public:
   using typename CacheLayer<A, D>::tensor;
   using typename CacheLayer<A, D>::view;
@@ -174,7 +190,7 @@ class StaticLayer final : public detail::kv_layer<A, D> {
 
 /// Keeps what a sliding window of so many tokens can still see. (transformers.DynamicSlidingWindowLayer)
 template <Scalar A = f32, BaseDevice D = cpu>
-class SlidingWindowLayer final : public detail::kv_layer<A, D> {
+class SlidingWindowLayer : public detail::kv_layer<A, D> {
  public:
   using typename CacheLayer<A, D>::tensor;
   using typename CacheLayer<A, D>::view;
@@ -189,11 +205,10 @@ class SlidingWindowLayer final : public detail::kv_layer<A, D> {
     if (this->end_ + T > room) this->resize(std::max(room, 2 * window_ + T), keys, values);
     return this->append(keys, values);
   }
-  void crop(isize length) override {
+  void check_crop(isize length) const override {
     if (length < this->get_seq_length() && this->first_ > std::max<isize>(0, length - (window_ - 1)))
       throw unsupported_error("Cache::crop", "a sliding window", "tokens that it has not forgotten",
                               detail::joined("a length of ", length, " where the first kept is ", this->first_));
-    detail::kv_layer<A, D>::crop(length);
   }
 
  private:
@@ -215,12 +230,18 @@ class RecurrentLayer final : public CacheLayer<A, D> {
   void reorder(std::span<const isize> rows) override {
     for (auto& [name, t] : state_.tensors) t = detail::reordered(t, rows);
   }
-  void crop(isize length) override {
+  void crop(isize) override {}
+  void check_crop(isize length) const override {
     if (length != state_.tokens)
-      throw unsupported_error("Cache::crop", "a recurrent state", "the length that it has, ",
+      throw unsupported_error("Cache::crop", "a recurrent state", "the length that it has, or 0",
                               detail::joined(length, " of ", state_.tokens));
   }
   void reset() override { state_ = {}; }
+  isize batch_size() const override {
+    for (const auto& [name, t] : state_.tensors)
+      if (t) return t.extent(0);
+    return 0;
+  }
 
  private:
   recurrent_state<A, D> state_;

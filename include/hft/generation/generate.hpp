@@ -49,9 +49,10 @@ class model_step final : public generation_step {
     if (!cache_)
       throw value_error("generate", "past_key_values", "a cache of the model's activation type and device",
                         "one of another type");
-    const CacheOptions options = cache_options_of(model);
-    cache_renewed_after = options.renewed_after;
-    for (const auto& type : options.layer_types) keeps_all = keeps_all && type != "linear_attention";
+    const CacheOptions of_model = cache_options_of(model);
+    cache_->check_model(of_model.model, "generate");
+    cache_renewed_after = of_model.renewed_after;
+    for (const auto& type : of_model.layer_types) keeps_all = keeps_all && type != "linear_attention";
     if constexpr (requires { model.config().vocab_size; }) vocab_size = isize(model.config().vocab_size);
     if constexpr (requires { model.encode(mask_, mask_); }) {
       encodes = true;

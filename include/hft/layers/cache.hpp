@@ -1,5 +1,6 @@
 // What layers ask of a cache. The caches themselves are in generation/cache.hpp.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -8,9 +9,25 @@
 #include <utility>
 #include <vector>
 
+#include <hft/error.hpp>
+#include <hft/linkage.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
+
+/// The numbers by which the cache of another model is known; 0 where a model has no such number.
+struct CachedModel {
+  isize num_hidden_layers = 0, hidden_size = 0, num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0,
+        sliding_window = 0;
+
+  /// The same in this order, and what they are called in a config.
+  std::array<isize, 6> values() const {
+    return {num_hidden_layers, hidden_size, num_attention_heads, num_key_value_heads, head_dim, sliding_window};
+  }
+  static constexpr std::array<const char*, 6> names = {"num_hidden_layers",   "hidden_size", "num_attention_heads",
+                                                       "num_key_value_heads", "head_dim",    "sliding_window"};
+  friend bool operator==(const CachedModel&, const CachedModel&) = default;
+};
 
 /// Of which layers a cache consists.
 struct CacheOptions {
@@ -22,6 +39,7 @@ struct CacheOptions {
   // Of a model whose keys are others once there are more tokens than this, as longrope's frequencies are: generation
   // then computes all of them again, where Transformers does. 0: it never does
   isize renewed_after = 0;
+  CachedModel model = {};  // whose layers they are, where that is known
 };
 
 /// What of a cache depends neither on its element type nor on its device; what generate asks of it.
@@ -50,6 +68,23 @@ class CacheBase {
   virtual void reorder(std::span<const isize>) {
     throw unsupported_error("Cache::reorder", "beams or several samples of a prompt", "a cache that can be reordered");
   }
+
+  /// Rows of the batch; 0 before the first token, and where a cache does not say.
+  virtual isize batch_size() const { return 0; }
+  /// Makes of each row `repeats` rows, one behind the other. Throws value_error for fewer than 1, and as reorder does.
+  void batch_repeat_interleave(isize repeats);
+  /// Keeps these rows of the batch, in this order. Throws as reorder does.
+  void batch_select_indices(std::span<const isize> rows) { reorder(rows); }
+
+  /// Called by a model before anything else of a pass: an empty cache becomes that model's. Throws value_error, which
+  /// says what differs, where it holds tokens of another model. Models with equal numbers are not told apart.
+  void check_model(const CachedModel& model, const char* where);
+  /// Whose tokens it holds, where that is known.
+  const CachedModel& model() const { return model_; }
+  void set_model(const CachedModel& model) { model_ = model; }
+
+ private:
+  CachedModel model_;
 };
 
 /// The keys and values that a query may see.
@@ -145,5 +180,35 @@ class cache_pointer {
 
   Cache<A, D>* cache_ = nullptr;
 };
+
+#if HFT_DEFINES(MODELS)
+
+HFT_INLINE_ONCE void CacheBase::batch_repeat_interleave(isize repeats) {
+  if (repeats < 1)
+    throw value_error("Cache::batch_repeat_interleave", "repeats", "at least 1", detail::joined(repeats));
+  std::vector<isize> rows(std::size_t(batch_size() * repeats));
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = isize(i) / repeats;
+  if (!rows.empty()) reorder(rows);
+}
+
+HFT_INLINE void CacheBase::check_model(const CachedModel& model, const char* where) {
+  if (model == model_ || model == CachedModel()) return;
+  if (model_ == CachedModel() || get_seq_length() == 0) {
+    model_ = model;
+    return;
+  }
+  std::string here, there;
+  for (std::size_t i = 0; i < CachedModel::names.size(); ++i) {
+    const isize a = model.values()[i], b = model_.values()[i];
+    if (a == b) continue;
+    const char* comma = here.empty() ? "" : ", ";
+    here += detail::cat(comma, CachedModel::names[i], " = ", a);
+    there += detail::cat(comma, b);
+  }
+  throw value_error(where, "past_key_values", "a cache of this model, with " + here,
+                    "one that holds tokens of another, with " + there);
+}
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

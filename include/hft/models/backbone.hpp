@@ -118,8 +118,10 @@ class Backbone : public ModelParts {
   /// The context of a pass, which layers and heads share.
   ForwardContext<A, D> begin(const inputs& in, const ForwardArgs<A, D>& args) const {
     if constexpr (!D::tracked)
-      if (args.past_key_values && !causal_)
-        throw value_error(where_, "past_key_values", "none: an encoder sees both directions");
+      if (args.past_key_values) {
+        if (!causal_) throw value_error(where_, "past_key_values", "none: an encoder sees both directions");
+        args.past_key_values->check_model(cache_.model, where_);
+      }
     return embeddings.begin(where_, in, args);
   }
   BaseModelOutput<A, D> run(const inputs& in, const ForwardArgs<A, D>& args, ForwardContext<A, D>& context) const;
@@ -168,6 +170,7 @@ class Backbone : public ModelParts {
   template <class Layer>
   static CacheOptions cache_of(const std::vector<Layer>& layers) {
     CacheOptions cache;
+    CachedModel model{.num_hidden_layers = isize(layers.size())};
     if constexpr (requires(const Layer& l) { l.attention.visible; }) {
       bool states = false;
       for (const Layer& l : layers) {
@@ -180,9 +183,16 @@ class Backbone : public ModelParts {
         if (left < visibility::unlimited) cache.sliding_window = std::max(cache.sliding_window, left + 1);
       }
       if (!cache.sliding_window && !states) cache = {};
+      if (!layers.empty()) {
+        const auto& a = layers[0].attention;
+        model.hidden_size = a.hidden_size, model.num_attention_heads = a.num_heads;
+        model.num_key_value_heads = a.num_kv_heads, model.head_dim = a.head_dim;
+      }
+      model.sliding_window = cache.sliding_window;
     } else {
       cache.layer_types = {"linear_attention"};  // blocks without attention are recurrent
     }
+    cache.model = model;
     return cache;
   }
   // Of groups: layers.GROUP.LAYER

@@ -102,6 +102,8 @@ class Seq2SeqModel : public ModelParts {
     TextInputs tokens{.input_ids = in.decoder_input_ids, .attention_mask = in.decoder_attention_mask};
     if (!tokens.input_ids && shifts_input_) tokens.input_ids = shift_right(in.input_ids, shift_);
     if (!tokens.input_ids) throw value_error(where_, "decoder_input_ids", "the decoder's tokens", "none");
+    if constexpr (!D::tracked)
+      if (args.past_key_values) args.past_key_values->check_model(cache_options().model, where_);
     auto encoded = encode(in, args);
     Seq2SeqContext<A, D> context{decoder.begin(tokens, of_decoder(args)), tokens};
     context.source.states = enc_to_dec_proj ? (*enc_to_dec_proj)(encoded.last_hidden_state) : encoded.last_hidden_state;
