@@ -80,7 +80,7 @@ class kv_layer : public CacheLayer<A, D> {
   void reorder(std::span<const isize> rows) override {
     if (!keys_ || checked_identity(rows, keys_.extent(0))) return;
     const auto moved = [&](const tensor& old) {
-      const tensor t({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
+      const tensor t = memory({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
       copy_rows(t.slice(2, begin_, end_), old.slice(2, begin_, end_), rows);
       return t;
     };
@@ -103,6 +103,8 @@ class kv_layer : public CacheLayer<A, D> {
   }
 
  protected:
+  // Where keys or values are to lie.
+  virtual tensor memory(const Shape<4>& shape) const { return tensor(shape); }
   // Throws shape_error unless k and v continue what is held.
   void check(const char* where, const tensor& k, const tensor& v) const {
     const auto fits = [](const tensor& held, const tensor& t) {
@@ -117,7 +119,7 @@ class kv_layer : public CacheLayer<A, D> {
   // Moves the tokens in use to new memory of so many tokens.
   void resize(isize room, const tensor& like_keys, const tensor& like_values) {
     const auto grown = [&](const tensor& old, const tensor& like) {
-      tensor t({like.extent(0), like.extent(2), room, like.extent(3)});
+      const tensor t = memory({like.extent(0), like.extent(2), room, like.extent(3)});
       if (end_ > begin_) copy_into(tokens(t, 0, end_ - begin_), tokens(old, begin_, end_));
       return t;
     };
@@ -177,7 +179,7 @@ class StaticLayer : public detail::kv_layer<A, D> {
     if (this->end_ + keys.extent(1) > max_)
       throw value_error("StaticCache", "tokens", detail::joined("at most max_cache_len = ", max_),
                         detail::joined(this->end_ + keys.extent(1)));
-    if (!this->keys_) this->resize(max_, keys, values);
+    if (this->room() != max_) this->resize(max_, keys, values);
     return this->append(keys, values);
   }
   isize get_max_cache_shape() const override { return max_; }
@@ -196,6 +198,7 @@ class SlidingWindowLayer : public detail::kv_layer<A, D> {
   using typename CacheLayer<A, D>::view;
 
   explicit SlidingWindowLayer(isize window) : window_(window) {}
+  isize window() const { return window_; }
 
   view update(const tensor& keys, const tensor& values) override {
     this->check("SlidingWindowCache", keys, values);
