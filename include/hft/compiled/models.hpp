@@ -15,6 +15,7 @@
 #include <hft/generation/generate.hpp>
 #include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
+#include <hft/generation/quantized_cache.hpp>
 #include <hft/generation/saved_cache.hpp>
 #include <hft/generation/saved_layer.hpp>
 #include <hft/io/checkpoint.hpp>
