@@ -29,6 +29,7 @@
 #include <hft/io/placeholder.hpp>
 #include <hft/io/safetensors.hpp>
 #include <hft/io/safetensors_writer.hpp>
+#include <hft/io/scratch_file.hpp>
 #include <hft/io/sorting.hpp>
 #include <hft/io/strict_json.hpp>
 #include <hft/io/utf8.hpp>
