@@ -9,12 +9,15 @@
 #include <hft/error.hpp>
 #include <hft/generation/assisted_generation.hpp>
 #include <hft/generation/cache.hpp>
+#include <hft/generation/cache_kinds.hpp>
 #include <hft/generation/cache_layer.hpp>
+#include <hft/generation/cache_use.hpp>
 #include <hft/generation/contrastive_search.hpp>
 #include <hft/generation/dola.hpp>
 #include <hft/generation/generate.hpp>
 #include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
+#include <hft/generation/offloaded_cache.hpp>
 #include <hft/generation/quantized_cache.hpp>
 #include <hft/generation/saved_cache.hpp>
 #include <hft/generation/saved_layer.hpp>

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <hft/generation/cache.hpp>
+#include <hft/generation/cache_kinds.hpp>
 #include <hft/generation/generate_options.hpp>
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
@@ -95,6 +96,10 @@ class model_step final : public generation_step {
   }
   std::unique_ptr<generation_step> again() const override { return std::make_unique<model_step>(model_, nullptr); }
   void crop(isize length) override { cache_->crop(length); }
+  void take_cache(const GenerationConfig& config, isize room) override {
+    made_ = make_cache<A, D>(config, cache_options_of(model_), room);
+    cache_ = made_.get();
+  }
   void begin(const Tensor<i64, 2>& prompts, const Tensor<i64, 2>& attention_mask,
              const Tensor<i64, 2>& global_attention_mask) override {
     if constexpr (requires { model_.encode(prompts, attention_mask, global_attention_mask); }) {
@@ -191,6 +196,7 @@ class model_step final : public generation_step {
 
   const Model& model_;
   LayeredCache<A, D> own_;
+  std::unique_ptr<Cache<A, D>> made_;
   Cache<A, D>* cache_;
   bool first_ = true;  // whether no pass was yet, of a model that reads all
   Tensor<A, 3, D> logits_, headed_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <hft/generation/cache_use.hpp>
 #include <hft/generation/generate_options.hpp>
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
@@ -27,10 +28,8 @@ class generation_loop {
         prompts(prompt_or_bos(prompt, config).dense()),
         input_ids(begun(step, prompts, config, call)),
         model(step),
-        past(call.past_key_values ? call.past_key_values->get_seq_length() : 0),
-        inputs(input_ids,
-               model.encodes || model.reads_all ? Tensor<i64, 2>() : mask_or_padding(input_ids, config, call),
-               past == 0) {
+        past(kept_tokens(call.past_key_values, input_ids, mask_of(input_ids, config, call, step), step)),
+        inputs(input_ids, mask_of(input_ids, config, call, step), past == 0) {
     resolve_length();
     if (!*config.use_cache && options.past_key_values)
       throw value_error("generate", "past_key_values", "use_cache = true", "false");
@@ -38,6 +37,10 @@ class generation_loop {
       throw value_error("generate", "past_key_values",
                         joined("fewer tokens than input_ids, ", inputs.prompt_length(), ", which begins with them"),
                         joined(past));
+    if (settings.cache_implementation && options.past_key_values)
+      throw value_error("generate", "cache_implementation", "not to be set beside past_key_values", "both");
+    if (*config.use_cache && !options.past_key_values && config.cache_implementation.value_or("dynamic") != "dynamic")
+      model.take_cache(config, max_length);
     if (options.streamer && (rows() != 1 || group() != 1))
       throw value_error("generate", "streamer", "one sequence",
                         joined(rows(), " prompts, ", group(), " beams or samples of each"));
@@ -114,8 +117,10 @@ class generation_loop {
       model.reset();
       cached = 0;
     }
-    return model(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache,
-                 keep);
+    const auto scores =
+        model(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache, keep);
+    remember_tokens(options.past_key_values, inputs);
+    return scores;
   }
 
   void reorder(std::span<const isize> rows) {
@@ -232,6 +237,10 @@ class generation_loop {
     return Tensor<i64, 2>::filled({prompts.extent(0), 1}, *start);
   }
 
+  static Tensor<i64, 2> mask_of(const Tensor<i64, 2>& ids, const GenerationConfig& config,
+                                const GenerateOptions& options, const generation_step& model) {
+    return model.encodes || model.reads_all ? Tensor<i64, 2>() : mask_or_padding(ids, config, options);
+  }
   // The mask that was given, or pad tokens as padding where none of them can be an end; of a decoder alone.
   // (Transformers' _prepare_attention_mask_for_generation)
   static Tensor<i64, 2> mask_or_padding(const Tensor<i64, 2>& ids, const GenerationConfig& config,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <hft/layers/cache.hpp>
+#include <hft/models/generation_config.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft::detail {
@@ -59,6 +60,9 @@ class generation_step {
 
   /// Makes row i what row rows[i] was, in all that is kept between calls.
   virtual void reorder(std::span<const isize> rows, bool cached) = 0;
+
+  /// Takes a cache of the config's kind, for `room` tokens, in the place of its own. Throws as make_cache.
+  virtual void take_cache(const GenerationConfig& config, isize room) = 0;
 
   /// Forgets what is kept of the tokens between calls.
   virtual void reset() {}

@@ -15,13 +15,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include <hft/generation/cache.hpp>
+#include <hft/generation/cache_kinds.hpp>
+#include <hft/io/json.hpp>
 #include <hft/io/scratch_file.hpp>
+#include <hft/linkage.hpp>
 
 namespace hft {
 
@@ -133,5 +137,21 @@ class OffloadedCache : public LayeredCache<A, D> {
   std::filesystem::path folder_;
   isize last_ = -1;  // the layer of the last update
 };
+
+#if HFT_DEFINES(MODELS)
+
+namespace detail {
+inline const bool offloaded_caches = [] {
+  cache_kinds<f32, cpu>::offloaded = [](CacheOptions model, const json& config) -> std::unique_ptr<Cache<f32>> {
+    const auto folder =
+        config.is_null() ? std::optional<std::string>() : get_optional<std::string>(config, "folder", "cache_config");
+    if (!folder) return std::make_unique<OffloadedCache<f32>>(std::move(model));
+    return std::make_unique<OffloadedCache<f32>>(std::move(model), *folder);
+  };
+  return true;
+}();
+}  // namespace detail
+
+#endif  // HFT_DEFINES
 
 }  // namespace hft

@@ -20,13 +20,16 @@
 #include <vector>
 
 #include <hft/generation/cache.hpp>
+#include <hft/generation/cache_kinds.hpp>
 #include <hft/generation/saved_layer.hpp>
 #include <hft/linkage.hpp>
 #if HFT_DEFINES(MODELS)
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <string_view>
 
+#include <hft/nearest_name.hpp>
 #include <hft/quantization/quantize.hpp>
 #endif
 
@@ -48,6 +51,9 @@ struct QuantizedCacheConfig {
   isize q_group_size = 64;
   isize residual_length = 128;
 
+  /// Of Transformers' cache_config, or null. Throws value_error for a name that is none, format_error for a value of
+  /// another type.
+  static QuantizedCacheConfig from_json(const json& object);
   /// Throws value_error for values that are none of these; unsupported_error for Transformers' other backends.
   void check() const;
 };
@@ -276,6 +282,27 @@ HFT_COMPILED_IN(MODELS, class QuantizedLayer<f32, cpu>)
 
 #if HFT_DEFINES(MODELS)
 
+HFT_INLINE_ONCE QuantizedCacheConfig QuantizedCacheConfig::from_json(const json& object) {
+  QuantizedCacheConfig c;
+  if (object.is_null()) return c;
+  const std::pair<const char*, isize*> numbers[] = {{"nbits", &c.nbits},
+                                                    {"axis_key", &c.axis_key},
+                                                    {"axis_value", &c.axis_value},
+                                                    {"q_group_size", &c.q_group_size},
+                                                    {"residual_length", &c.residual_length}};
+  c.backend = get<std::string>(object, "backend", c.backend, "cache_config");
+  for (const auto& [name, to] : numbers) *to = get<isize>(object, name, *to, "cache_config");
+  std::vector<std::string_view> names = {"backend"};
+  for (const auto& [name, unused] : numbers) names.push_back(name);
+  for (const auto& [key, unused] : object.items())
+    if (std::find(names.begin(), names.end(), key) == names.end())
+      throw value_error(
+          "cache_config", "unknown field",
+          detail::joined("a field of QuantizedCacheConfig; the nearest is '", nearest_name(key, names), "'"),
+          detail::quote_text(key));
+  return c;
+}
+
 HFT_INLINE_ONCE void QuantizedCacheConfig::check() const {
   const auto fail = [](const char* what, const char* expected, detail::message got) {
     throw value_error("QuantizedCacheConfig", what, expected, got);
@@ -291,6 +318,13 @@ HFT_INLINE_ONCE void QuantizedCacheConfig::check() const {
 }
 
 namespace detail {
+
+inline const bool quantized_caches = [] {
+  cache_kinds<f32, cpu>::quantized = [](CacheOptions model, const json& config) -> std::unique_ptr<Cache<f32>> {
+    return std::make_unique<QuantizedCache<f32>>(std::move(model), QuantizedCacheConfig::from_json(config));
+  };
+  return true;
+}();
 
 HFT_INLINE_ONCE kv_codec::kv_codec(const QuantizedCacheConfig& config, bool of_keys, isize head_dim) : dim_(head_dim) {
   if (dim_ < 1) throw value_error("QuantizedCache", "head_dim", "at least 1", joined(dim_));

@@ -8,7 +8,8 @@
 //   generate(model, longer_prompt, config, {.past_key_values = &cache});
 //
 // A file of safetensors: layers.I.keys and layers.I.values (B,Hk,S,D), layers.I.state.NAME (B,...), cross.I.keys and
-// cross.I.values (B,S,Hk,D). Its metadata: format "hft.cache", version, and as JSON layers, options, model, config.
+// cross.I.values (B,S,Hk,D), and of a PrefixCache token_ids (B,S). Its metadata: format "hft.cache", version, and as
+// JSON layers, options, model, config.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -41,8 +42,9 @@ struct SavedCache {
   CacheOptions options;  // and the model
   json config;           // null where none was given
   std::vector<SavedLayer> layers;
-  std::vector<SavedLayer> crosses;  // kind is empty where a place is
-  isize batch = 0;                  // 0: it holds nothing
+  std::vector<SavedLayer> crosses;    // kind is empty where a place is
+  std::vector<std::vector<i64>> ids;  // of each row; empty where they are not known
+  isize batch = 0;                    // 0: it holds nothing
 };
 
 void write_saved_cache(const std::filesystem::path& path, SavedCache cache);
@@ -58,7 +60,7 @@ void check_same_config(const std::string& where, const json& saved, const json& 
 /// cannot be written, unsupported_error for layers of a kind that cannot be saved.
 template <Scalar A, BaseDevice D>
 void save_cache(const LayeredCache<A, D>& cache, const std::filesystem::path& path, const json& config = nullptr) {
-  detail::SavedCache saved{path.string(), cache.options(), config, {}, {}};
+  detail::SavedCache saved{path.string(), cache.options(), config, {}, {}, {}};
   saved.options.model = cache.model();
   for (const auto& layer : cache.layers()) {
     auto& to = saved.layers.emplace_back();
@@ -84,6 +86,7 @@ void save_cache(const LayeredCache<A, D>& cache, const std::filesystem::path& pa
     to.kind = "keys_and_values";
     to.tensors = {detail::stored("keys", cross.keys), detail::stored("values", cross.values)};
   }
+  if (const auto* ids = cache.token_ids()) saved.ids = *ids;
   detail::write_saved_cache(path, std::move(saved));
 }
 
@@ -136,6 +139,7 @@ void load_into(LayeredCache<A, D>& cache, const safetensors_file& file, const js
       to = {loaded<A, 4, D>(from.tensor("keys", 4, where), where),
             loaded<A, 4, D>(from.tensor("values", 4, where), where)};
     }
+    if (auto* ids = cache.token_ids()) *ids = saved.ids;
     cache.set_model(saved.options.model);
     cache.check_model(own, saved.where.c_str());
   } catch (...) {
@@ -198,6 +202,10 @@ HFT_INLINE_ONCE void write_saved_cache(const std::filesystem::path& path, SavedC
   };
   add("layers.", cache.layers, layers);
   add("cross.", cache.crosses, crosses);
+  const bool known = !cache.ids.empty() && std::all_of(cache.ids.begin(), cache.ids.end(), [&](const auto& row) {
+    return row.size() == cache.ids[0].size();
+  });
+  if (known) tensors.push_back(stored("token_ids", ids_tensor(cache.ids)));
   const json options = {{"layer_types", json(cache.options.layer_types)},
                         {"sliding_window", cache.options.sliding_window},
                         {"max_cache_len", cache.options.max_cache_len}};
@@ -253,7 +261,12 @@ HFT_INLINE_ONCE SavedCache read_saved_cache(const safetensors_file& file) {
   read("layers", cache.layers);
   read("cross", cache.crosses);
 
+  const stored_tensor* ids = nullptr;
   for (const stored_tensor& t : file.tensors()) {
+    if (t.name == "token_ids") {
+      ids = &t;
+      continue;
+    }
     const auto fail = [&] { throw format_error(cache.where, "tensor", "one of a layer that is there", t.name); };
     const bool across = t.name.starts_with("cross.");
     if (!across && !t.name.starts_with("layers.")) fail();
@@ -298,6 +311,14 @@ HFT_INLINE_ONCE SavedCache read_saved_cache(const safetensors_file& file) {
   };
   for (std::size_t i = 0; i < cache.layers.size(); ++i) check(cache.layers[i], cat(cache.where, ": layer ", i), false);
   for (std::size_t i = 0; i < cache.crosses.size(); ++i) check(cache.crosses[i], cat(cache.where, ": cross ", i), true);
+  if (ids) {
+    if (ids->shape != std::vector<isize>{cache.batch, tokens} || ids->dtype != dtype_id::i64)
+      throw format_error(cache.where, "token_ids", joined("i64 (", cache.batch, ", ", tokens, ")"),
+                         joined(info(ids->dtype).name, ' ', shape_text(ids->shape)));
+    const auto rows = loaded<i64, 2>(*ids, cache.where);
+    for (isize b = 0; b < cache.batch; ++b)
+      cache.ids.emplace_back(rows.data() + b * tokens, rows.data() + (b + 1) * tokens);
+  }
   return cache;
 }
 

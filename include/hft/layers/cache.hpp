@@ -76,6 +76,10 @@ class CacheBase {
   /// Keeps these rows of the batch, in this order. Throws as reorder does.
   void batch_select_indices(std::span<const isize> rows) { reorder(rows); }
 
+  /// The ids that each row holds, -1 for hidden ones, where the cache remembers them (PrefixCache), else null.
+  virtual std::vector<std::vector<i64>>* token_ids() { return nullptr; }
+  const std::vector<std::vector<i64>>* token_ids() const { return const_cast<CacheBase*>(this)->token_ids(); }
+
   /// Called by a model before anything else of a pass: an empty cache becomes that model's. Throws value_error, which
   /// says what differs, where it holds tokens of another model. Models with equal numbers are not told apart.
   void check_model(const CachedModel& model, const char* where);
@@ -191,7 +195,7 @@ HFT_INLINE_ONCE void CacheBase::batch_repeat_interleave(isize repeats) {
   if (!rows.empty()) reorder(rows);
 }
 
-HFT_INLINE void CacheBase::check_model(const CachedModel& model, const char* where) {
+HFT_INLINE_ONCE void CacheBase::check_model(const CachedModel& model, const char* where) {
   if (model == model_ || model == CachedModel()) return;
   if (model_ == CachedModel() || get_seq_length() == 0) {
     model_ = model;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <span>
@@ -61,14 +62,19 @@ struct GenerationConfig {
   std::optional<f64> max_time{};            // seconds; the token that passes it is the last
   std::vector<std::string> stop_strings{};  // of ids, they need GenerateOptions::decode
   // ---- strategy
-  std::optional<bool> do_sample{};                // false
-  std::optional<bool> use_cache{};                // true
-  std::optional<isize> num_beams{};               // 1
-  std::optional<isize> num_return_sequences{};    // 1; each of a prompt's, one after the other
-  std::optional<EarlyStopping> early_stopping{};  // beams; false
-  std::optional<f64> length_penalty{};            // beams: scores are divided by length^length_penalty; 1
-  std::optional<isize> num_beam_groups{};         // group beam search; 1
-  std::optional<f64> diversity_penalty{};         // of tokens that earlier groups chose; 0
+  std::optional<bool> do_sample{};  // false
+  std::optional<bool> use_cache{};  // true
+  // The cache that generate makes: dynamic, static, offloaded, offloaded_static or quantized, whose header a program
+  // includes. What Transformers gave up (sliding_window, hybrid, ...) is the model's own layers
+  std::optional<std::string> cache_implementation{};  // dynamic
+  json cache_config{};                                // quantized: see QuantizedCacheConfig; offloaded: a "folder"
+  std::optional<isize> max_cache_len{};               // static: room for as many tokens, if these are more than come
+  std::optional<isize> num_beams{};                   // 1
+  std::optional<isize> num_return_sequences{};        // 1; each of a prompt's, one after the other
+  std::optional<EarlyStopping> early_stopping{};      // beams; false
+  std::optional<f64> length_penalty{};                // beams: scores are divided by length^length_penalty; 1
+  std::optional<isize> num_beam_groups{};             // group beam search; 1
+  std::optional<f64> diversity_penalty{};             // of tokens that earlier groups chose; 0
   json force_words_ids{};               // beams: sequences of ids that must be said, or lists of such to choose from
   std::optional<bool> low_memory{};     // one after the other what else is computed side by side; false
   std::optional<f64> penalty_alpha{};   // contrastive search, with top_k above 1
@@ -120,7 +126,7 @@ struct GenerationConfig {
   json other = json::object();          // fields of generation_config.json that hft has no member for
 
   /// The fields that JSON has, those of a config that is const to be read only.
-  std::array<detail::generation_field, 56> fields() const;
+  std::array<detail::generation_field, 59> fields() const;
   static std::vector<std::string_view> field_names();
 
   /// Transformers' values for what neither the call nor the model sets, where that is more than "off".
@@ -321,7 +327,7 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
   return names;
 }
 
-[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 56> GenerationConfig::fields() const {
+[[gnu::noinline]] HFT_INLINE std::array<detail::generation_field, 59> GenerationConfig::fields() const {
   return {{
       {"max_length", max_length},
       {"max_new_tokens", max_new_tokens},
@@ -331,6 +337,9 @@ HFT_INLINE_ONCE std::vector<std::string_view> GenerationConfig::field_names() {
       {"stop_strings", stop_strings},
       {"do_sample", do_sample},
       {"use_cache", use_cache},
+      {"cache_implementation", cache_implementation},
+      {"cache_config", cache_config},
+      {"max_cache_len", max_cache_len},
       {"num_beams", num_beams},
       {"num_return_sequences", num_return_sequences},
       {"early_stopping", early_stopping},
@@ -423,6 +432,15 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
   check_range("max_new_tokens", max_new_tokens, 1, any, "at least 1");
   check_range("max_length", max_length, 1, any, "at least 1");
   check_range("num_beams", num_beams, 1, 1 << 16, "1 to 65536");
+  check_range("max_cache_len", max_cache_len, 1, isize(1) << 40, "at least 1");
+  if (cache_implementation) {
+    static constexpr std::string_view kinds[] = {
+        "dynamic", "static",         "offloaded",        "offloaded_static",         "quantized", "sliding_window",
+        "hybrid",  "hybrid_chunked", "offloaded_hybrid", "offloaded_hybrid_chunked", "paged"};
+    if (std::find(std::begin(kinds), std::end(kinds), *cache_implementation) == std::end(kinds))
+      fail("cache_implementation", "dynamic, static, offloaded, offloaded_static or quantized",
+           detail::quote_text(*cache_implementation));
+  }
   const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
   check_range("num_return_sequences", num_return_sequences, beams > 1 ? 1 : -any, 1 << 16, "1 to 65536");
 
@@ -484,14 +502,11 @@ HFT_INLINE_ONCE void GenerationConfig::check_names(const json& object, std::stri
   std::vector<std::string_view> names = {"_from_model_config",
                                          "assistant_ensemble_weight",
                                          "assistant_lookbehind",
-                                         "cache_config",
-                                         "cache_implementation",
                                          "compile_config",
                                          "constraints",
                                          "continuous_batching_config",
                                          "disable_compile",
                                          "is_assistant",
-                                         "max_cache_len",
                                          "prefill_chunk_size",
                                          "return_dict_in_generate",
                                          "speculation_type",
