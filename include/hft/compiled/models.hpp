@@ -12,9 +12,11 @@
 #include <hft/generation/cache_kinds.hpp>
 #include <hft/generation/cache_layer.hpp>
 #include <hft/generation/cache_use.hpp>
+#include <hft/generation/constrained_beam_search.hpp>
 #include <hft/generation/contrastive_search.hpp>
 #include <hft/generation/dola.hpp>
 #include <hft/generation/generate.hpp>
+#include <hft/generation/group_beam_search.hpp>
 #include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
 #include <hft/generation/offloaded_cache.hpp>

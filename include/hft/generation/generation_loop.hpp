@@ -90,13 +90,15 @@ class generation_loop {
   /// Of the config and the call; before the batch is expanded.
   void make_processors() {
     const auto padding = inputs.padding();
-    std::vector<isize> of_rows(padding.size() * std::size_t(group()));
-    for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(group())];
+    // One group of beams at a time.
+    const isize together = group() / std::max<isize>(1, config.num_beam_groups.value_or(1));
+    std::vector<isize> of_rows(padding.size() * std::size_t(together));
+    for (std::size_t i = 0; i < of_rows.size(); ++i) of_rows[i] = padding[i / std::size_t(together)];
     const isize S = prompts.extent(1);
     const matrix<const i64> read{prompts.data(), prompts.extent(0), S, S};
     processors = make_logits_processors(config, {.input_ids = model.encodes ? read : inputs.ids.view(),
                                                  .prompt_length = inputs.prompt_length(),
-                                                 .rows_per_prompt = group(),
+                                                 .rows_per_prompt = together,
                                                  .max_length = max_length,
                                                  .padding = std::move(of_rows),
                                                  .custom = options.logits_processor,

@@ -54,7 +54,8 @@ struct strategies {
   const bool by_token = asked.setting;
   ask(config.num_beam_groups.value_or(1) > 1, "num_beam_groups", "group_beam_search.hpp", group_beam_search);
   ask(!config.force_words_ids.is_null(), "force_words_ids", "constrained_beam_search.hpp", constrained_beam_search);
-  ask(!options.constraints.empty(), "constraints", "constrained_beam_search.hpp", constrained_beam_search);
+  ask(!options.constraints.empty() && config.force_words_ids.is_null(), "constraints", "constrained_beam_search.hpp",
+      constrained_beam_search);
   if (by_token && config.num_beams.value_or(1) > 1)
     throw value_error("generate", asked.setting, "num_beams = 1", joined(*config.num_beams, " beams"));
   if (asked.setting) check_header(asked.made, asked.setting, asked.header);

@@ -442,6 +442,9 @@ HFT_INLINE_ONCE void GenerationConfig::check() const {
            detail::quote_text(*cache_implementation));
   }
   const isize beams = num_beams.value_or(1), returned = num_return_sequences.value_or(1);
+  check_range("num_beam_groups", num_beam_groups, 1, 1 << 16, "1 to 65536");
+  if (diversity_penalty.value_or(0) != 0 && num_beam_groups.value_or(1) == 1)
+    fail("diversity_penalty", "0, or num_beam_groups above 1", detail::joined(*diversity_penalty));
   check_range("num_return_sequences", num_return_sequences, beams > 1 ? 1 : -any, 1 << 16, "1 to 65536");
 
   // What is not checked here is off outside its range: n-gram sizes and least lengths below 1, cutoffs outside (0, 1),
