@@ -19,10 +19,14 @@
 #include <hft/generation/group_beam_search.hpp>
 #include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
+#include <hft/generation/logits_process/rare.hpp>
+#include <hft/generation/logits_process/synthid.hpp>
+#include <hft/generation/logits_process/watermark.hpp>
 #include <hft/generation/offloaded_cache.hpp>
 #include <hft/generation/quantized_cache.hpp>
 #include <hft/generation/saved_cache.hpp>
 #include <hft/generation/saved_layer.hpp>
+#include <hft/generation/synthid_detector.hpp>
 #include <hft/io/checkpoint.hpp>
 #include <hft/io/gguf.hpp>
 #include <hft/io/gguf_value.hpp>

@@ -3,6 +3,7 @@
 #include <typeinfo>
 
 #include <hft/generation/logits_process/processor.hpp>
+#include <hft/generation/logits_process/rare.hpp>
 #include <hft/generation/logits_process/repetition.hpp>
 #include <hft/generation/logits_process/tokens.hpp>
 #include <hft/generation/logits_process/warpers.hpp>
@@ -95,6 +96,7 @@ HFT_INLINE_ONCE LogitsProcessorList make_logits_processors(const GenerationConfi
     if (cuts(config.epsilon_cutoff)) add(new EpsilonLogitsWarper(*config.epsilon_cutoff, least));
     if (cuts(config.eta_cutoff)) add(new EtaLogitsWarper(*config.eta_cutoff, least));
   }
+  if (!config.watermarking_config.is_null()) add(detail::make_watermark(config.watermarking_config));
   if (config.renormalize_logits.value_or(false)) add(new LogitNormalization());
   return list;
 }

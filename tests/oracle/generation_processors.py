@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Logits processors alone that no model of the other goldens asks for, and what detects watermarks.
+
+    python tests/oracle/generation_processors.py
+
+writes to tests/data/generation/ alone.json, which names the class, its arguments and its calls, one after the other on
+one object, and alone.safetensors with their ids, scores and results; watermarks.json and synthid.json, what detectors say; and
+bayesian_detector/, which is one.
+"""
+
+import json
+
+import numpy as np
+import torch
+import transformers
+from transformers.generation import logits_process
+
+from common import DATA, generator, save, sort_metadata
+
+FOLDER = DATA / "generation"
+VOCAB = 43
+
+
+def scores_of(rng, rows, vocab=VOCAB):
+    return torch.randn(rows, vocab, generator=rng) * torch.tensor([3.0, 0.5, 1.5, 2.0, 1.0, 4.0])[:rows, None]
+
+
+def ids_of(rng, rows, length, vocab=VOCAB):
+    return torch.randint(3, vocab, (rows, length), generator=rng)
+
+
+class Cases:
+    def __init__(self):
+        self.entries, self.tensors = [], {}
+
+    def add(self, name, cls, arguments, calls, extra=None):
+        """calls: pairs of ids and scores, for one object."""
+        processor = cls(**arguments, **(extra or {}))
+        self.entries.append({"name": name, "class": cls.__name__, "arguments": arguments, "calls": len(calls)})
+        for i, (ids, scores) in enumerate(calls):
+            processed = processor(ids, scores.clone())
+            assert not processed.isnan().any(), name
+            for key, value in {"input_ids": ids, "scores": scores, "processed": processed}.items():
+                self.tensors[f"{name}.{i}.{key}"] = value
+        results = [self.tensors[f"{name}.{i}.processed"] for i in range(len(calls))]
+        print(name, arguments, [int((r != s[: len(r)]).sum()) for r, (_, s) in zip(results, calls)], flush=True)
+
+    def write(self, name):
+        lines = ",\n".join("  " + json.dumps(entry) for entry in self.entries)
+        (FOLDER / f"{name}.json").write_text(f"[\n{lines}\n]\n")
+        save(FOLDER / f"{name}.safetensors", self.tensors)
+
+
+GREEN = {
+    "default": {},
+    "lefthash": dict(greenlist_ratio=0.4, bias=1.5, context_width=3),
+    "selfhash": dict(seeding_scheme="selfhash"),
+    "selfhash_wide": dict(seeding_scheme="selfhash", context_width=4, greenlist_ratio=0.5, bias=-0.75),
+    "large_key": dict(hashing_key=2**62 + 12345, seeding_scheme="lefthash"),
+    "selfhash_other_key": dict(hashing_key=987654321, seeding_scheme="selfhash", context_width=2, greenlist_ratio=0.3),
+    "negative_key": dict(hashing_key=-77, seeding_scheme="lefthash"),
+}
+
+
+def green_lists(cases):
+    for name, arguments in GREEN.items():
+        rng = generator("green", name)
+        calls = [(ids_of(rng, rows, length), scores_of(rng, rows)) for rows, length in [(3, 5), (1, 1)]]
+        cases.add(f"green_{name}", logits_process.WatermarkLogitsProcessor, arguments, calls, dict(vocab_size=VOCAB, device="cpu"))
+
+
+def detections():
+    entries = []
+    config = transformers.LlamaConfig(vocab_size=VOCAB, bos_token_id=1)
+    for name, arguments in GREEN.items():
+        for repeated in (False, True):
+            rng = generator("detection", name)
+            watermarking = transformers.WatermarkingConfig(**arguments)
+            processor = watermarking.construct_processor(VOCAB, "cpu")
+            ids = ids_of(rng, 3, 4)
+            for _ in range(24):  # rows with the watermark, without, and of few different tokens
+                scores = torch.randn(3, VOCAB, generator=rng)
+                scores[2, 5:] -= 100
+                marked = processor(ids, scores.clone())
+                scores[0] = marked[0]
+                scores[2] = marked[2]
+                ids = torch.cat([ids, scores.argmax(-1, keepdim=True)], -1)
+            if repeated:
+                ids[:, 0] = 1
+            detector = transformers.WatermarkDetector(config, "cpu", watermarking, ignore_repeated_ngrams=repeated)
+            out = detector(ids, z_threshold=2.0, return_dict=True)
+            fields = {key: value.tolist() for key, value in vars(out).items()}
+            entries.append({"config": arguments, "ignore_repeated_ngrams": repeated, "input_ids": ids.tolist(), **fields})
+            print(name, repeated, fields["z_score"], fields["prediction"])
+    lines = ",\n".join("  " + json.dumps(entry) for entry in entries)
+    (FOLDER / "watermarks.json").write_text(f"[\n{lines}\n]\n")
+
+
+SYNTHID = {
+    "default": dict(ngram_len=4, keys=[654, 400, 836, 123]),
+    "short_history": dict(ngram_len=2, keys=[5, -6, 2**62 + 1], context_history_size=2, sampling_table_size=101),
+    "skips": dict(ngram_len=3, keys=[9, 8], skip_first_ngram_calls=True, sampling_table_seed=7),
+    "debug": dict(ngram_len=3, keys=[1, 2, 3], debug_mode=True),
+}
+
+
+def synthid(cases):
+    """Calls as generate makes them; contexts come again where a row says the same token."""
+    for name, arguments in SYNTHID.items():
+        rng = generator("synthid", name)
+        ids = ids_of(rng, 2, 3)
+        calls = []
+        for step in range(6):
+            scores = scores_of(rng, 2)
+            scores[1, 7:20] = -float("inf")
+            calls.append((ids, scores))
+            ids = torch.cat([ids, torch.tensor([[9 if step % 2 else 4], [5]])], -1)
+        arguments = {"context_history_size": 1024, "sampling_table_seed": 0, "sampling_table_size": 2**16, **arguments}
+        cases.add(f"synthid_{name}", logits_process.SynthIDTextWatermarkLogitsProcessor, arguments, calls, dict(device="cpu"))
+
+
+def mean_score(g_values, mask):
+    """synthid-text's detector_mean.mean_score"""
+    return (g_values * mask[:, :, None]).sum((1, 2)) / (g_values.shape[-1] * mask.sum(1))
+
+
+def weighted_mean_score(g_values, mask):
+    """synthid-text's detector_mean.weighted_mean_score"""
+    weights = np.linspace(10, 1, g_values.shape[-1])
+    weights *= g_values.shape[-1] / weights.sum()
+    return mean_score(g_values * weights, mask)
+
+
+def synthid_detections():
+    """What detectors see and say, and a detector of random weights."""
+    config = transformers.SynthIDTextWatermarkingConfig(ngram_len=3, keys=[11, 22, 33, 44, 55], context_history_size=8)
+    processor = config.construct_processor(VOCAB, "cpu")
+    rng = generator("synthid detection")
+    ids = ids_of(rng, 3, 2)
+    for _ in range(20):
+        scores = torch.randn(3, VOCAB, generator=rng)
+        marked = processor(ids, scores.clone())
+        scores[0], scores[2] = marked[0], marked[2]
+        ids = torch.cat([ids, scores.argmax(-1, keepdim=True)], -1)
+    ids[1, 9:13] = ids[1, 4]
+    ids[2, 15] = 2
+    torch.manual_seed(5)
+    model = transformers.BayesianDetectorModel(transformers.BayesianDetectorConfig(watermarking_depth=5, base_rate=0.3))
+    model.config.set_detector_information("llama", config.to_dict())
+    with torch.no_grad():
+        model.likelihood_model_watermarked.beta.normal_()
+        model.likelihood_model_watermarked.delta.normal_()
+        model.prior.fill_(0.35)
+    folder = FOLDER / "bayesian_detector"
+    model.save_pretrained(folder)
+    sort_metadata(folder / "model.safetensors")
+    model = transformers.BayesianDetectorModel.from_pretrained(folder).eval()
+
+    class Tokenizer:
+        eos_token_id = 2
+
+    detector = transformers.SynthIDTextWatermarkDetector(model, config.construct_processor(VOCAB, "cpu"), Tokenizer())
+    posterior = detector(ids)[0]
+    g = processor.compute_g_values(ids)
+    repeated = processor.compute_context_repetition_mask(ids)
+    text = processor.compute_eos_token_mask(ids, 2)
+    mask = repeated * text[:, config.ngram_len - 1 :]
+    fields = dict(input_ids=ids, g_values=g, repetition_mask=repeated.long(), eos_mask=text.long(), posterior=posterior)
+    fields["mean"] = mean_score(g.double().numpy(), mask.numpy())
+    fields["weighted_mean"] = weighted_mean_score(g.double().numpy(), mask.numpy())
+    fields = {key: value.tolist() for key, value in fields.items()}
+    fields["expected_mean"] = processor.expected_mean_g_value(VOCAB)
+    print(fields["posterior"], fields["mean"], fields["weighted_mean"])
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in fields.items())
+    (FOLDER / "synthid.json").write_text(f"{{\n{lines}\n}}\n")
+
+
+if __name__ == "__main__":
+    cases = Cases()
+    green_lists(cases)
+    synthid(cases)
+    cases.write("alone")
+    detections()
+    synthid_detections()
