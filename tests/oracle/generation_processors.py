@@ -18,7 +18,8 @@ from transformers.generation import logits_process
 from common import DATA, generator, save, sort_metadata
 
 FOLDER = DATA / "generation"
-VOCAB = 43
+VOCAB = 43  # more than the 40 candidates that "selfhash" looks at
+SMALL = 21
 
 
 def scores_of(rng, rows, vocab=VOCAB):
@@ -108,15 +109,74 @@ def synthid(cases):
     """Calls as generate makes them; contexts come again where a row says the same token."""
     for name, arguments in SYNTHID.items():
         rng = generator("synthid", name)
-        ids = ids_of(rng, 2, 3)
+        ids = ids_of(rng, 2, 3, SMALL)
         calls = []
         for step in range(6):
-            scores = scores_of(rng, 2)
-            scores[1, 7:20] = -float("inf")
+            scores = scores_of(rng, 2, SMALL)
+            scores[1, 7:15] = -float("inf")
             calls.append((ids, scores))
             ids = torch.cat([ids, torch.tensor([[9 if step % 2 else 4], [5]])], -1)
         arguments = {"context_history_size": 1024, "sampling_table_seed": 0, "sampling_table_size": 2**16, **arguments}
         cases.add(f"synthid_{name}", logits_process.SynthIDTextWatermarkLogitsProcessor, arguments, calls, dict(device="cpu"))
+
+
+def guidance(cases):
+    rng = generator("guidance")
+    half = ids_of(rng, 2, 3), scores_of(rng, 4)
+    cases.add("guidance", logits_process.ClassifierFreeGuidanceLogitsProcessor, dict(guidance_scale=1.7), [half])
+    dia = logits_process.DiaClassifierFreeGuidanceLogitsProcessor
+    cases.add("dia_guidance", dia, dict(guidance_scale=2.5, guidance_top_k=None), [half])
+    cases.add("dia_guidance_top_k", dia, dict(guidance_scale=2.5, guidance_top_k=7), [half])
+
+
+def audio(cases):
+    rng = generator("audio")
+    calls = [(ids_of(rng, 2, length), scores_of(rng, 2)) for length in (4, 5)]
+    books = dict(input_start_len=2, semantic_vocab_size=9, codebook_size=15)
+    cases.add("codebooks", logits_process.AlternatingCodebooksLogitsProcessor, books, calls)
+
+    bark = logits_process.BarkEosPrioritizerLogitsProcessor
+    scores = scores_of(rng, 4)
+    scores[1:3, 8] = scores[1:3].max() + 1
+    for name, arguments in {"some": dict(eos_token_id=[8, 30], min_eos_p=0.3), "off": dict(eos_token_id=[8], min_eos_p=None)}.items():
+        cases.add(f"bark_{name}", bark, arguments, [(ids_of(rng, 4, 3), scores)])
+
+    scores = scores_of(rng, 6)
+    scores[0, 20] = scores[5, 20] = 14.0  # of the first channel, and of the last
+    channels = dict(num_channels=3, eos_token_id=20)
+    cases.add("dia_channels", logits_process.DiaEOSChannelFilterLogitsProcessor, channels, [(ids_of(rng, 2, 3), scores)])
+    calls = []
+    for step in range(7):
+        scores = scores_of(rng, 6, SMALL)
+        scores[0, 20] = 15.0 if step == 1 else -5.0
+        scores[3, 20] = -5.0
+        calls.append((ids_of(rng, 2, 3 + step), scores))
+    delays = dict(delay_pattern=[0, 1, 3], eos_token_id=20, max_generation_len=10)
+    cases.add("dia_delays", logits_process.DiaEOSDelayPatternLogitsProcessor, delays, calls)
+
+    # Words up to 29, of which 25 ends; 30 is no_timestamps, times from 31 on; two tokens come before the first.
+    texts = {
+        "first": [[]],
+        "pairs": [[31, 4], [33, 33], [5, 36], [36, 7], [31, 31]],
+        "longer": [[31, 4, 34], [31, 6, 7], [31, 31, 33], [31, 8, 35], [31, 9, 31]],
+        "one": [[32], [4], [31], [42], [25]],
+    }
+    for name, said in texts.items():
+        ids = torch.tensor([[1, 2, *row] for row in said])
+        rows = scores_of(rng, len(said))
+        for detect, latest in ((True, 3), (False, None)):
+            config = transformers.GenerationConfig(eos_token_id=25)
+            config.no_timestamps_token_id = 30
+            config.max_initial_timestamp_index = latest
+            settings = dict(eos_token_id=25, no_timestamps_token_id=30, max_initial_timestamp_index=latest)
+            settings["detect_timestamp_from_logprob"] = detect
+
+            class Whisper(logits_process.WhisperTimeStampLogitsProcessor):
+                def __init__(self, **arguments):
+                    super().__init__(config, 2, detect)
+
+            Whisper.__name__ = "WhisperTimeStampLogitsProcessor"
+            cases.add(f"whisper_{name}_{'detects' if detect else 'plain'}", Whisper, settings, [(ids, rows)])
 
 
 def mean_score(g_values, mask):
@@ -179,6 +239,8 @@ if __name__ == "__main__":
     cases = Cases()
     green_lists(cases)
     synthid(cases)
+    guidance(cases)
+    audio(cases)
     cases.write("alone")
     detections()
     synthid_detections()

@@ -19,6 +19,8 @@
 #include <hft/generation/group_beam_search.hpp>
 #include <hft/generation/guidance.hpp>
 #include <hft/generation/logits_process.hpp>
+#include <hft/generation/logits_process/audio.hpp>
+#include <hft/generation/logits_process/guidance.hpp>
 #include <hft/generation/logits_process/rare.hpp>
 #include <hft/generation/logits_process/synthid.hpp>
 #include <hft/generation/logits_process/watermark.hpp>
