@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <thread>
 
+#include <hft/generation/confidence_criteria.hpp>
 #include <hft/generation/generate.hpp>
 #include <hft/generation/transition_scores.hpp>
 #include <hft/models/gpt2.hpp>
@@ -395,6 +396,48 @@ BOOST_AUTO_TEST_CASE(processors_and_criteria_of_the_users_are_asked) {
                     {.prefix_allowed_tokens_fn = [](isize, auto ids) { return std::vector<i64>{ids.back() + 1}; }}))[0];
   BOOST_TEST(allowed == (std::vector<i64>{5, 7, 11, 40, 13, 14, 15, 16, 17, 18, 19, 20, 21}),
              boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(functions_are_processors_and_criteria) {
+  const GenerationConfig config{.max_new_tokens = 8, .eos_token_id = TokenIds{}};
+  const auto plain = rows(generate(tiny_llama(), prompt, config))[0];
+  const auto banned =
+      rows(generate(tiny_llama(), prompt, config, {.logits_processor = {std::make_shared<ban>(plain[5])}}));
+  const i64 id = plain[5];
+  const auto by_function = [id](matrix<const i64> ids, matrix<f32> scores) {
+    for (isize row = 0; row < ids.rows; ++row) scores.row(row)[id] = filter_value;
+  };
+  BOOST_TEST((rows(generate(tiny_llama(), prompt, config, {.logits_processor = {by_function}})) == banned));
+  const auto ended =
+      rows(generate(tiny_llama(), prompt, config,
+                    {.stopping_criteria = {[&](std::span<const i64> ids) { return ids.back() == plain[6]; }}}))[0];
+  const auto end = std::find(plain.begin() + 5, plain.end(), plain[6]) + 1;
+  BOOST_TEST(ended == std::vector<i64>(plain.begin(), end), boost::test_tools::per_element());
+}
+
+// Those of the row that the token was chosen from, after all processors.
+BOOST_AUTO_TEST_CASE(criteria_see_the_scores) {
+  for (const isize beams : {1, 3}) {
+    int asked = 0;
+    generate(tiny_llama(), prompt, {.max_new_tokens = 4, .num_beams = beams, .eos_token_id = TokenIds{}},
+             {.logits_processor = {[](matrix<const i64>, matrix<f32> scores) {
+                for (isize row = 0; row < scores.rows; ++row) scores.row(row)[3] = 100 + f32(row);
+              }},
+              .stopping_criteria = {[&](std::span<const i64> ids, std::span<const f32> scores) {
+                ++asked;
+                BOOST_TEST(argmax(scores) == 3);
+                if (beams == 1) BOOST_TEST(ids.back() == 3);
+                return false;
+              }}});
+    BOOST_TEST(asked >= 3);
+  }
+  // A token of a probability of 1 is in no doubt, one of the model's own is.
+  const GenerationConfig config{.max_new_tokens = 4, .eos_token_id = TokenIds{}};
+  const GenerateOptions doubt{.stopping_criteria = {std::make_shared<ConfidenceCriteria>(0.999)}};
+  BOOST_TEST(generate(tiny_llama(), prompt, config, doubt).extent(1) == 6);
+  GenerateOptions sure = doubt;
+  sure.logits_processor = {[](matrix<const i64>, matrix<f32> scores) { scores.row(0)[3] = 100; }};
+  BOOST_TEST(generate(tiny_llama(), prompt, config, sure).extent(1) == 9);
 }
 
 BOOST_AUTO_TEST_CASE(lengths_come_from_the_call_the_model_and_the_defaults) {

@@ -94,11 +94,11 @@ class beam_search {
       best_candidates going_on{std::size_t(beams_)};
       for (std::size_t k = 0; k < best.size(); ++k) {
         const auto [score, id] = best[k];
-        const auto text = text_of(p * beams_ + id / V, id % V);
-        const bool ends = loop_.ends(text);
+        const isize row = p * beams_ + id / V;
+        const auto text = text_of(row, id % V);
+        const bool ends = loop_.ends(text, {scores.row(row), std::size_t(V)});
         all_end = all_end && ends;
-        if (ends && open && isize(k) < beams_)
-          finish(p, penalised(score, length), text.last(std::size_t(length)), p * beams_ + id / V);
+        if (ends && open && isize(k) < beams_) finish(p, penalised(score, length), text.last(std::size_t(length)), row);
         going_on.push({ends ? score + unlikely : score, i64(k)});
       }
       isize row = p * beams_;

@@ -73,8 +73,11 @@ struct GenerateOptions {
   std::function<void(isize, isize)> progress{};
   /// The text of tokens, for GenerationConfig::stop_strings; of texts, what their tokenizer decodes.
   std::function<std::string(std::span<const i64>)> decode{};
-  /// Applied after the config's, but before what sampling does; one of a built-in class takes that one's place.
+  /// Applied after the config's, but before what sampling does; one of a built-in class takes that one's place. A
+  /// function is one, too: {[](matrix<const i64> input_ids, matrix<f32> scores) { ... }}.
   LogitsProcessorList logits_processor{};
+  /// A row ends where one says so; a function is one, too: {[](std::span<const i64> input_ids) { return ...; }}, or of
+  /// input_ids and the scores (V) that the last token was chosen from.
   StoppingCriteriaList stopping_criteria{};
   /// The tokens that prompt b may go on with. (De Cao et al. 2020)
   std::function<std::vector<i64>(isize, std::span<const i64>)> prefix_allowed_tokens_fn{};

@@ -130,11 +130,11 @@ class generation_loop {
     model.reorder(rows, *config.use_cache);
   }
 
-  /// Whether a row ends with its last token.
-  bool ends(std::span<const i64> input_ids) const {
+  /// Whether a row ends with its last token, which was chosen from `scores` (V).
+  bool ends(std::span<const i64> input_ids, std::span<const f32> scores = {}) const {
     for (const auto& c : criteria_)
       if (c && (*c)(input_ids)) return true;
-    return is_done(options.stopping_criteria, input_ids);
+    return is_done(options.stopping_criteria, input_ids, scores);
   }
   /// Keeps scores among those of an output, where they are asked for.
   [[gnu::cold, gnu::noinline]] static void keep(const std::optional<bool>& asked, matrix<f32> scores,

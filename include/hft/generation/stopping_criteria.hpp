@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include <hft/dtype.hpp>
 #include <hft/error.hpp>
+#include <hft/generation/shared_or_function.hpp>
 
 namespace hft {
 
@@ -21,14 +23,49 @@ class StoppingCriteria {
   virtual ~StoppingCriteria() = default;
   /// Whether a row is finished; input_ids is what it says so far, the prompt and its padding included.
   virtual bool operator()(std::span<const i64> input_ids) = 0;
+  /// The same for a criterion that looks at the scores (V) from which the last token was chosen, after all processors.
+  virtual bool with_scores(std::span<const i64> input_ids, std::span<const f32> /*scores*/) {
+    return (*this)(input_ids);
+  }
+
+  /// A criterion that calls a function, of input_ids or of input_ids and scores.
+  template <class F>
+  requires std::predicate<F, std::span<const i64>> || std::predicate<F, std::span<const i64>, std::span<const f32>>
+  static StoppingCriteria* of(F function);
 };
 
-using StoppingCriteriaList = std::vector<std::shared_ptr<StoppingCriteria>>;
+namespace detail {
+template <class F>
+class function_criteria final : public StoppingCriteria {
+ public:
+  explicit function_criteria(F function) : function_(std::move(function)) {}
+  bool operator()(std::span<const i64> input_ids) override { return with_scores(input_ids, {}); }
+  bool with_scores(std::span<const i64> input_ids, std::span<const f32> scores) override {
+    if constexpr (std::predicate<F, std::span<const i64>>)
+      return function_(input_ids);
+    else
+      return function_(input_ids, scores);
+  }
 
-/// Whether any criterion ends the row.
-inline bool is_done(const StoppingCriteriaList& criteria, std::span<const i64> input_ids) {
+ private:
+  F function_;
+};
+}  // namespace detail
+
+template <class F>
+requires std::predicate<F, std::span<const i64>> || std::predicate<F, std::span<const i64>, std::span<const f32>>
+    StoppingCriteria* StoppingCriteria::of(F function) {
+  return new detail::function_criteria<F>(std::move(function));
+}
+
+/// Each is a std::shared_ptr, or a function: {[](std::span<const i64> input_ids) { return input_ids.back() == 7; }}.
+using StoppingCriteriaList = std::vector<detail::shared_or_function<StoppingCriteria>>;
+
+/// Whether any criterion ends the row, whose last token was chosen from `scores` (V).
+inline bool is_done(const StoppingCriteriaList& criteria, std::span<const i64> input_ids,
+                    std::span<const f32> scores = {}) {
   for (const auto& c : criteria)
-    if ((*c)(input_ids)) return true;
+    if (c->with_scores(input_ids, scores)) return true;
   return false;
 }
 

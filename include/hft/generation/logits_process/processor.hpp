@@ -1,6 +1,7 @@
 // LogitsProcessor: changes the scores of the next token before one is chosen. (transformers.LogitsProcessor)
 #pragma once
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <memory>
 #include <span>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <hft/error.hpp>
+#include <hft/generation/shared_or_function.hpp>
 #include <hft/tensor.hpp>
 
 namespace hft {
@@ -24,7 +26,28 @@ class LogitsProcessor {
   ///   input_ids  (rows, T), what each row says so far, the prompt and its padding included
   /// The rows are the sequences of the batch; in beam search the num_beams of the first, then those of the second, ...
   virtual void operator()(matrix<const i64> input_ids, matrix<f32> scores) = 0;
+
+  /// A processor that calls a function.
+  template <std::invocable<matrix<const i64>, matrix<f32>> F>
+  static LogitsProcessor* of(F function);
 };
+
+namespace detail {
+template <class F>
+class function_processor final : public LogitsProcessor {
+ public:
+  explicit function_processor(F function) : function_(std::move(function)) {}
+  void operator()(matrix<const i64> input_ids, matrix<f32> scores) override { function_(input_ids, scores); }
+
+ private:
+  F function_;
+};
+}  // namespace detail
+
+template <std::invocable<matrix<const i64>, matrix<f32>> F>
+LogitsProcessor* LogitsProcessor::of(F function) {
+  return new detail::function_processor<F>(std::move(function));
+}
 
 /// A processor that looks at one row at a time.
 class RowLogitsProcessor : public LogitsProcessor {
@@ -38,8 +61,9 @@ class RowLogitsProcessor : public LogitsProcessor {
   virtual void process(std::span<const i64> input_ids, std::span<f32> scores, isize row) = 0;
 };
 
-/// Applied in their order. (transformers.LogitsProcessorList)
-using LogitsProcessorList = std::vector<std::shared_ptr<LogitsProcessor>>;
+/// Applied in their order; each is a std::shared_ptr, or a function of input_ids and scores:
+/// {[](matrix<const i64> input_ids, matrix<f32> scores) { ... }}. (transformers.LogitsProcessorList)
+using LogitsProcessorList = std::vector<detail::shared_or_function<LogitsProcessor>>;
 
 inline void apply(const LogitsProcessorList& processors, matrix<const i64> input_ids, matrix<f32> scores) {
   for (const auto& p : processors) (*p)(input_ids, scores);
