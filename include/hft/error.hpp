@@ -186,6 +186,10 @@ struct unsupported_error : error {
 struct cancelled_error : error {
   using error::error;
 };
+/// A wait that was longer than it may be.
+struct timeout_error : error {
+  using error::error;
+};
 
 #if HFT_DEFINES(MODELS)
 

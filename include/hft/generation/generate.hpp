@@ -8,6 +8,7 @@
 // num_beams above 1. (GenerationMixin.generate)
 #pragma once
 #include <algorithm>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -383,12 +384,17 @@ namespace detail {
 HFT_INLINE GenerateOutput run_generation(generation_step& model, const Tensor<i64, 2>& input_ids,
                                          const GenerationConfig& config, const GenerationConfig& model_config,
                                          const GenerateOptions& options) {
-  generation_loop loop(model, input_ids, config, model_config, options);
-  const auto strategy = strategies::asked_for(loop.config, options);
-  auto out = strategy ? strategy(loop) : *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
-  out.encoder_hidden_states = std::move(model.encoder_hidden_states);
-  out.encoder_attentions = std::move(model.encoder_attentions);
-  return out;
+  try {
+    generation_loop loop(model, input_ids, config, model_config, options);
+    const auto strategy = strategies::asked_for(loop.config, options);
+    auto out = strategy ? strategy(loop) : *loop.config.num_beams > 1 ? beam_search(loop)() : generate_by_token(loop);
+    out.encoder_hidden_states = std::move(model.encoder_hidden_states);
+    out.encoder_attentions = std::move(model.encoder_attentions);
+    return out;
+  } catch (...) {
+    if (options.streamer) options.streamer->fail(std::current_exception());
+    throw;
+  }
 }
 
 HFT_INLINE std::vector<std::string> generate_texts(generation_step& model, const std::vector<std::string>& texts,

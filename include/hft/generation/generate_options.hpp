@@ -65,7 +65,7 @@ struct GenerateOptions {
   /// A cache of the model's activation type and device, which afterwards holds all tokens but the last. Where it holds
   /// some already, input_ids begins with these. Default: a DynamicCache for this call.
   CacheBase* past_key_values = nullptr;
-  /// For one sequence only.
+  /// Of one prompt, and without beams.
   BaseStreamer* streamer = nullptr;
   /// Looked at before each token; what there is by then is returned.
   std::stop_token stop{};

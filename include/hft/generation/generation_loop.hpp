@@ -41,9 +41,7 @@ class generation_loop {
       throw value_error("generate", "cache_implementation", "not to be set beside past_key_values", "both");
     if (*config.use_cache && !options.past_key_values && config.cache_implementation.value_or("dynamic") != "dynamic")
       model.take_cache(config, max_length);
-    if (options.streamer && (rows() != 1 || group() != 1))
-      throw value_error("generate", "streamer", "one sequence",
-                        joined(rows(), " prompts, ", group(), " beams or samples of each"));
+    if (options.streamer) check_streamed();
     make_criteria();
   }
 
@@ -285,6 +283,17 @@ class generation_loop {
     if (room && max_length - 1 > room)
       throw value_error("generate", joined("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
                         joined("a cache with room for ", max_length - 1), joined(room));
+  }
+
+  // What is shown as it comes is one text, which is not taken back.
+  void check_streamed() const {
+    const auto refuse = [](const char* setting, isize n, const char* why) {
+      throw value_error("generate", "streamer", joined("not to be set beside ", setting, why),
+                        joined(setting, " = ", n));
+    };
+    if (*config.num_beams > 1) refuse("num_beams", *config.num_beams, ": beams have no text before they end");
+    if (group() > 1) refuse("num_return_sequences", group(), ": one sequence is streamed");
+    if (rows() > 1) throw value_error("generate", "streamer", "one prompt in input_ids", joined(rows()));
   }
 
   void make_criteria() {

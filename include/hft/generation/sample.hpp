@@ -37,7 +37,7 @@ inline GenerateOutput generate_by_token(generation_loop& loop, score_change* cha
                       : argmax(row);
     }
     loop.inputs.append(tokens);
-    if (streamer) streamer->put(tokens);
+    if (streamer) streamer->put_scored(tokens[0], {scores.row(0), std::size_t(scores.cols)});
     for (isize b = 0; b < rows; ++b)
       if (!done[std::size_t(b)] && loop.ends(loop.inputs.ids.row(b), {scores.row(b), std::size_t(scores.cols)})) {
         done[std::size_t(b)] = 1;

@@ -1,4 +1,5 @@
-// Streamers: the text of generate, piece by piece. No piece ends within a character, and no token ends the text.
+// Streamers: the text of generate, piece by piece. No piece ends within a character, and no token ends the text. With
+// probabilities: token_streamer.hpp; from another thread: text_iterator_streamer.hpp.
 #pragma once
 #include <functional>
 #include <string>
