@@ -4,6 +4,8 @@
 
 #include <hft/generation/confidence_criteria.hpp>
 #include <hft/generation/generate.hpp>
+#include <hft/generation/logits_process/synthid.hpp>
+#include <hft/generation/logits_process/watermark.hpp>
 #include <hft/generation/transition_scores.hpp>
 #include <hft/models/gpt2.hpp>
 #include <hft/models/llama.hpp>
@@ -396,6 +398,32 @@ BOOST_AUTO_TEST_CASE(processors_and_criteria_of_the_users_are_asked) {
                     {.prefix_allowed_tokens_fn = [](isize, auto ids) { return std::vector<i64>{ids.back() + 1}; }}))[0];
   BOOST_TEST(allowed == (std::vector<i64>{5, 7, 11, 40, 13, 14, 15, 16, 17, 18, 19, 20, 21}),
              boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(lengths_that_contradict_each_other_are_both_named) {
+  const auto says = [](GenerationConfig config, std::string_view text) {
+    config.eos_token_id = TokenIds{};
+    ::test::log_of log;
+    BOOST_TEST(generate(tiny_llama(), prompt, config).extent(1) == 9);
+    return text.empty() ? log.messages.empty() : log.has(text);
+  };
+  BOOST_TEST(says({.max_new_tokens = 4, .min_new_tokens = 5},
+                  "min_new_tokens = 5 is more than max_new_tokens = 4 of a prompt of 5 allows"));
+  BOOST_TEST(says({.max_length = 9, .min_length = 12}, "min_length = 12 is more than max_length = 9"));
+  BOOST_TEST(says({.max_new_tokens = 4, .min_new_tokens = 4}, ""));
+}
+
+// generation_processors.py
+BOOST_AUTO_TEST_CASE(texts_with_a_watermark_are_transformers) {
+  for (const auto& entry : filled(read_json(data("generation/watermarked.json")))) {
+    GenerationConfig config;
+    config.update(entry["config"], "golden");
+    const auto ids = [&](const char* name) {
+      return ids_tensor(json_as<std::vector<std::vector<i64>>>(entry[name], "golden", name));
+    };
+    const auto out = generate(tiny_llama(), ids("input_ids"), config, {.attention_mask = ids("attention_mask")});
+    BOOST_TEST((rows(out) == rows(ids("sequences"))), entry["name"].get<std::string>());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(functions_are_processors_and_criteria) {

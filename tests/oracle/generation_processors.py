@@ -4,8 +4,8 @@
     python tests/oracle/generation_processors.py
 
 writes to tests/data/generation/ alone.json, which names the class, its arguments and its calls, one after the other on
-one object, and alone.safetensors with their ids, scores and results; watermarks.json and synthid.json, what detectors say; and
-bayesian_detector/, which is one.
+one object, and alone.safetensors with their ids, scores and results; watermarks.json and synthid.json, what detectors say;
+bayesian_detector/, which is one; and watermarked.json, texts that models/llama/base says with a watermark.
 """
 
 import json
@@ -15,7 +15,7 @@ import torch
 import transformers
 from transformers.generation import logits_process
 
-from common import DATA, generator, save, sort_metadata
+from common import DATA, generator, padded_batch, save, sort_metadata
 
 FOLDER = DATA / "generation"
 VOCAB = 43  # more than the 40 candidates that "selfhash" looks at
@@ -235,6 +235,36 @@ def synthid_detections():
     (FOLDER / "synthid.json").write_text(f"{{\n{lines}\n}}\n")
 
 
+def watermarked():
+    """Texts of generate itself that have a watermark, by greedy search and beams."""
+    import generation
+
+    green = dict(greenlist_ratio=0.3, bias=3.0)
+    settings = {
+        "lefthash": dict(watermarking_config=dict(**green)),
+        "selfhash": dict(watermarking_config=dict(seeding_scheme="selfhash", context_width=2, **green)),
+        "beams": dict(watermarking_config=dict(**green), num_beams=3, pad_token_id=generation.BEAM_PAD),
+        "synthid": dict(watermarking_config=dict(ngram_len=3, keys=[5, 6, 7, 8, 9, 10])),
+    }
+    entries = []
+    for name, config in settings.items():
+        config = dict(max_new_tokens=14, eos_token_id=[], **config)
+        kind = transformers.SynthIDTextWatermarkingConfig if name == "synthid" else transformers.WatermarkingConfig
+        called = dict(config, watermarking_config=kind(**config["watermarking_config"]))
+        for attempt in range(64):
+            inputs = padded_batch(generator("watermarked", name, attempt), 41, [5, 8, 3], "left")
+            output = generation.generate("llama", inputs, called)
+            if generation.is_clear("llama", inputs, called, output):
+                break
+        else:
+            raise RuntimeError(f"{name}: no clear choice")
+        fields = {key: value.tolist() for key, value in {**inputs, "sequences": output.sequences}.items()}
+        entries.append({"name": name, "config": config, **fields})
+        print(name, attempt, fields["sequences"][0][8:])
+    lines = ",\n".join("  " + json.dumps(entry) for entry in entries)
+    (FOLDER / "watermarked.json").write_text(f"[\n{lines}\n]\n")
+
+
 if __name__ == "__main__":
     cases = Cases()
     green_lists(cases)
@@ -244,3 +274,4 @@ if __name__ == "__main__":
     cases.write("alone")
     detections()
     synthid_detections()
+    watermarked()

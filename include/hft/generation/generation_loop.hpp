@@ -273,6 +273,7 @@ class generation_loop {
           "generate", "input_ids",
           joined("fewer tokens than ", config.max_length ? "max_length = " : "the context of ", max_length), joined(T));
     if (config.min_new_tokens) config.min_length = T + std::min(*config.min_new_tokens, most);
+    if (config.min_length && *config.min_length > max_length) say_what_contradicts(T);
     // The last token is given out, not taken in. Transformers fails within the embedding once it gets that far.
     const isize taken_in = inputs.longest_prompt() + max_length - T - 1;
     if (model.max_positions && taken_in > model.max_positions)
@@ -283,6 +284,15 @@ class generation_loop {
     if (room && max_length - 1 > room)
       throw value_error("generate", joined("a prompt of ", T, " tokens and ", max_length - T, " new ones"),
                         joined("a cache with room for ", max_length - 1), joined(room));
+  }
+
+  // A text of at least more tokens than it may have ends at the most, as in Transformers.
+  [[gnu::cold]] void say_what_contradicts(isize T) const {
+    const bool least_new = bool(config.min_new_tokens), most_new = !config.max_length || config.max_new_tokens;
+    log_message(log_level::warning, "generate",
+                joined(least_new ? "min_new_tokens = " : "min_length = ", *config.min_length - (least_new ? T : 0),
+                       " is more than ", most_new ? "max_new_tokens = " : "max_length = ",
+                       max_length - (most_new ? T : 0), " of a prompt of ", T, " allows: the text ends there"));
   }
 
   // What is shown as it comes is one text, which is not taken back.
