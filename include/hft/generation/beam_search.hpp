@@ -9,7 +9,7 @@ namespace hft::detail {
 /// One call of generate with num_beams > 1.
 class beam_search {
  public:
-  explicit beam_search(generation_loop& loop)
+  [[gnu::cold]] explicit beam_search(generation_loop& loop)
       : loop_(loop),
         prompts_(loop.rows()),
         beams_(*loop.config.num_beams),
@@ -172,7 +172,7 @@ class beam_search {
     return any && !(all_full && early_ == EarlyStopping::on);
   }
 
-  GenerateOutput result() {
+  [[gnu::cold]] GenerateOutput result() {
     const isize returned = *loop_.config.num_return_sequences, T = loop_.inputs.prompt_length();
     isize length = 0;
     for (isize p = 0; p < prompts_; ++p) {

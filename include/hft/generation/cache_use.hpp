@@ -1,33 +1,25 @@
-// What generate does with a cache that it is given: which of its tokens the prompt begins with, and which it holds
-// afterwards.
+// What generate does with a cache that remembers its ids: which of its tokens the prompt begins with, and which it
+// holds afterwards. prefix_cache.hpp includes it, so that programs without such a cache do not compile it.
 #pragma once
+#include <hft/linkage.hpp>
+#if HFT_DEFINES(MODELS)
 #include <algorithm>
 #include <vector>
 
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
+#include <hft/generation/strategy.hpp>
 #include <hft/layers/cache.hpp>
-#include <hft/linkage.hpp>
 
 namespace hft::detail {
 
-/// The tokens of `ids` (B,T) that the cache holds, where there is one. One that remembers its ids is brought to what it
-/// has in common with `ids`, at most all but the last: rows that begin as they do, cut behind that. What cannot go back
-/// so far (a state, a window that has forgotten) begins anew.
-isize kept_tokens(CacheBase* cache, const Tensor<i64, 2>& ids, const Tensor<i64, 2>& mask,
-                  const generation_step& model);
-
-/// Tells a cache that remembers its ids those that a pass took in.
-void remember_tokens(CacheBase* cache, const generation_inputs& inputs);
-
-#if HFT_DEFINES(MODELS)
-
-HFT_INLINE_ONCE isize kept_tokens(CacheBase* cache, const Tensor<i64, 2>& ids, const Tensor<i64, 2>& mask,
-                                  const generation_step& model) {
-  if (!cache) return 0;
-  const auto* held = cache->token_ids();
-  const isize length = cache->get_seq_length();
-  if (!held) return length;
+/// The tokens of `ids` (B,T) that the cache holds. It is brought to what it has in common with `ids`, at most all but
+/// the last: rows that begin as they do, cut behind that. What cannot go back so far (a state, a window that has
+/// forgotten) begins anew.
+[[gnu::cold]] inline isize kept_tokens(CacheBase& cache, const Tensor<i64, 2>& ids, const Tensor<i64, 2>& mask,
+                                       const generation_step& model) {
+  const auto* held = cache.token_ids();
+  const isize length = cache.get_seq_length();
   if (mask && mask.shape() != ids.shape()) return 0;  // which is said where both are read
   const auto given = ids.dense(), shown = mask ? mask.dense() : mask;
   const isize B = ids.extent(0), T = ids.extent(1), most = model.cache_renewed_after;
@@ -59,18 +51,18 @@ HFT_INLINE_ONCE isize kept_tokens(CacheBase* cache, const Tensor<i64, 2>& ids, c
     moved = moved || rows[std::size_t(b)] != b;
   }
   if (kept > 0) try {
-      if (kept < length) cache->crop(kept);
-      if (moved) cache->reorder(rows);
+      if (kept < length) cache.crop(kept);
+      if (moved) cache.reorder(rows);
       return kept;
     } catch (const unsupported_error&) {  // not one that says something of the call
     }
-  cache->reset();
+  cache.reset();
   return 0;
 }
 
-HFT_INLINE_ONCE void remember_tokens(CacheBase* cache, const generation_inputs& inputs) {
-  auto* held = cache ? cache->token_ids() : nullptr;
-  if (!held) return;
+/// Tells a cache those ids that a pass took in.
+[[gnu::cold]] inline void remember_tokens(CacheBase& cache, const generation_inputs& inputs) {
+  auto* held = cache.token_ids();
   const isize B = inputs.ids.rows(), T = inputs.ids.length();
   const auto mask = inputs.attention_mask();
   if (isize(held->size()) != B) held->assign(std::size_t(B), {});
@@ -81,6 +73,9 @@ HFT_INLINE_ONCE void remember_tokens(CacheBase* cache, const generation_inputs& 
   }
 }
 
-#endif  // HFT_DEFINES
+inline const bool cache_use_is_there =
+    (strategies::kept_tokens = &kept_tokens, strategies::remember_tokens = &remember_tokens, true);
 
 }  // namespace hft::detail
+
+#endif  // HFT_DEFINES

@@ -65,7 +65,7 @@ class generation_inputs {
  public:
   /// mask: (B,T) or empty, where all tokens are shown. A prompt whose padding is on the right is turned, so that its
   /// last token stands last; `turn` says whether that is possible.
-  generation_inputs(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask, bool turn)
+  [[gnu::cold]] generation_inputs(const Tensor<i64, 2>& input_ids, const Tensor<i64, 2>& mask, bool turn)
       : ids(input_ids), prompt_length_(ids.length()) {
     if (!mask) return;
     if (mask.shape() != input_ids.shape())

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <hft/generation/cache_use.hpp>
 #include <hft/generation/generate_options.hpp>
 #include <hft/generation/generation_inputs.hpp>
 #include <hft/generation/generation_step.hpp>
@@ -21,14 +20,14 @@ namespace hft::detail {
 class generation_loop {
  public:
   /// config: the call's settings; those it leaves unset come from model_config, then from Transformers' defaults.
-  generation_loop(generation_step& step, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
+  [[gnu::cold]] generation_loop(generation_step& step, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
                   const GenerationConfig& model_config, const GenerateOptions& call)
       : config(resolved(settings, model_config)),
         options(call),
         prompts(prompt_or_bos(prompt, config).dense()),
         input_ids(begun(step, prompts, config, call)),
         model(step),
-        past(kept_tokens(call.past_key_values, input_ids, mask_of(input_ids, config, call, step), step)),
+        past(kept_tokens(call.past_key_values, step)),
         inputs(input_ids, mask_of(input_ids, config, call, step), past == 0) {
     resolve_length();
     if (!*config.use_cache && options.past_key_values)
@@ -119,7 +118,7 @@ class generation_loop {
     }
     const auto scores =
         model(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache, keep);
-    remember_tokens(options.past_key_values, inputs);
+    if (remembers(options.past_key_values)) strategies::remember_tokens(*options.past_key_values, inputs);
     return scores;
   }
 
@@ -154,6 +153,13 @@ class generation_loop {
   }
 
  private:
+  static bool remembers(CacheBase* cache) { return cache && cache->token_ids() && strategies::kept_tokens; }
+  isize kept_tokens(CacheBase* cache, const generation_step& step) const {
+    if (remembers(cache))
+      return strategies::kept_tokens(*cache, input_ids, mask_of(input_ids, config, options, step), step);
+    return cache ? cache->get_seq_length() : 0;
+  }
+
   // What a pass left of layers, for as many rows as are generated.
   template <std::size_t R>
   [[gnu::cold, gnu::noinline]] std::vector<Tensor<f32, R>> of_rows(std::vector<Tensor<f32, R>>& layers) const {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <hft/generation/cache.hpp>
+#include <hft/generation/cache_use.hpp>
 
 namespace hft {
 

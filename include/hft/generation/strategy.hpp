@@ -8,6 +8,7 @@
 
 namespace hft::detail {
 
+class generation_inputs;
 class generation_loop;
 class generation_step;
 
@@ -19,6 +20,10 @@ struct strategies {
   inline static strategy dola = nullptr;
   inline static strategy group_beam_search = nullptr;
   inline static strategy constrained_beam_search = nullptr;
+  /// Of caches that remember their ids (cache_use.hpp).
+  inline static isize (*kept_tokens)(CacheBase&, const Tensor<i64, 2>& ids, const Tensor<i64, 2>& mask,
+                                     const generation_step&) = nullptr;
+  inline static void (*remember_tokens)(CacheBase&, const generation_inputs&) = nullptr;
   /// The processor of guidance_scale, which asks the model itself.
   inline static LogitsProcessor* (*guidance)(const generation_loop&) = nullptr;
 

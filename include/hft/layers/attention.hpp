@@ -229,7 +229,7 @@ class SelfAttention {
  public:
   using linear_t = typename B::column_linear;
 
-  explicit SelfAttention(const AttentionOptions& o)
+  [[gnu::cold]] explicit SelfAttention(const AttentionOptions& o)
       : q_proj(o.hidden_size, (o.output_gate ? 2 : 1) * o.num_heads * o.head_dim, o.bias),
         k_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),
         v_proj(o.hidden_size, o.num_kv_heads * o.head_dim, o.bias),

@@ -102,7 +102,7 @@ class Backbone : public ModelParts {
     return Embeddings<B>::model_of(config);
   }
 
-  explicit Backbone(const options& o);
+  [[gnu::cold]] explicit Backbone(const options& o);
 
   /// inputs => last_hidden_state (B,T,C), with a pooler pooler_output (B,P). Throws value_error for ids, types or
   /// positions outside their tables, shape_error for arguments that do not fit each other.
