@@ -91,16 +91,21 @@ int main(int argc, char** argv) {
   });
 
   forward_options forward_o;
+  generate_options generate_o;
   for (const bool generates : {false, true}) {
     auto* verb = generates ? app.add_subcommand("generate", "generate from the ids of a safetensors file")
                            : app.add_subcommand("forward", "one forward pass of the class that config.json names");
-    add_common(verb, forward_o);
-    add_adapter(verb, forward_o);
-    verb->add_option("--inputs", forward_o.inputs, "safetensors: input_ids, attention_mask, ...")->required();
-    verb->add_option("--outputs", forward_o.outputs, "the safetensors file to write")->required();
-    if (generates) verb->add_option("--config", forward_o.config, "GenerationConfig fields: JSON text or a file");
+    forward_options& o = generates ? generate_o : forward_o;
+    add_common(verb, o);
+    add_adapter(verb, o);
+    verb->add_option("--inputs", o.inputs, "safetensors: input_ids, attention_mask, ...")->required();
+    verb->add_option("--outputs", o.outputs, "the safetensors file to write")->required();
+    if (generates) {
+      verb->add_option("--config", generate_o.config, "GenerationConfig fields: JSON text or a file");
+      verb->add_option("--assistant", generate_o.assistant, "a model that drafts; its tokenizer may be another");
+    }
     verb->callback(
-        [&, generates] { work = [&, generates] { return generates ? generate(forward_o) : forward(forward_o); }; });
+        [&, generates] { work = [&, generates] { return generates ? generate(generate_o) : forward(forward_o); }; });
   }
 
   auto* backward_v = app.add_subcommand("backward", "loss and gradients of that class, trained in f32");

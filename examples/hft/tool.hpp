@@ -35,11 +35,16 @@ struct run_options : common_options {
 int run(const run_options&);
 
 struct forward_options : common_options {
-  std::string inputs, outputs, config;
+  std::string inputs, outputs;
 };
 int forward(const forward_options&);
-int generate(const forward_options&);
 int backward(const forward_options&);
+
+struct generate_options : forward_options {
+  std::string config;
+  std::string assistant;  // a model that drafts, or empty
+};
+int generate(const generate_options&);
 
 struct tokenize_options : common_options {
   bool no_special = false, keep_special = false;

@@ -46,7 +46,8 @@ class model_step final : public generation_step {
   using A = typename Model::A;
   using D = typename Model::D;
 
-  [[gnu::cold]] model_step(const Model& model, CacheBase* cache) : model_(model), own_(cache_options_of(model)), cache_(&own_) {
+  [[gnu::cold]] model_step(const Model& model, CacheBase* cache)
+      : model_(model), own_(cache_options_of(model)), cache_(&own_) {
     if (cache) cache_ = dynamic_cast<Cache<A, D>*>(cache);
     if (!cache_)
       throw value_error("generate", "past_key_values", "a cache of the model's activation type and device",

@@ -21,7 +21,7 @@ class generation_loop {
  public:
   /// config: the call's settings; those it leaves unset come from model_config, then from Transformers' defaults.
   [[gnu::cold]] generation_loop(generation_step& step, const Tensor<i64, 2>& prompt, const GenerationConfig& settings,
-                  const GenerationConfig& model_config, const GenerateOptions& call)
+                                const GenerationConfig& model_config, const GenerateOptions& call)
       : config(resolved(settings, model_config)),
         options(call),
         prompts(prompt_or_bos(prompt, config).dense()),
