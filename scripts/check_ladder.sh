@@ -21,7 +21,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/ops\//) return 6
     if (path ~ /^hft\/layers\//) return 7
     if (path ~ /^hft\/models\//) return 8
-    if (path ~ /^hft\/jinja\//) return 4
+    if (path ~ /^hft\/(jinja|grammar)\//) return 4
     if (path ~ /^hft\/(tokenizers|processing)\//) return 8  # beside: see independent()
     if (path ~ /^hft\/(generation|train|pipelines)\//) return 9
     if (path ~ /^hft\/(archs|auto)/) return 10
@@ -30,7 +30,7 @@ find hft -name '*.hpp' -print0 | LC_ALL=C sort -z | xargs -0 awk '
     if (path ~ /^hft\/[a-z0-9_]+\.hpp$/) return 3
     return -1
   }
-  function independent(path) { return path ~ /^hft\/(jinja|tokenizers|processing)\// }
+  function independent(path) { return path ~ /^hft\/(jinja|grammar|tokenizers|processing)\// }
   function mathematical(path) { return path ~ /^hft\/(autodiff|module|ops\/.*|layers\/.*|models\/.*)/ }
   function dirname(path) { sub(/[^\/]*$/, "", path); return path }
   function complain(why) { printf "ladder: include/%s:%d: %s includes %s: %s\n", FILENAME, FNR, FILENAME, included, why; bad = 1 }
