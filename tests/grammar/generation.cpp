@@ -2,7 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <hft/generation/generate.hpp>
-#include <hft/generation/logits_process/grammar.hpp>
+#include <hft/generation/logits_process/guided.hpp>
 #include <hft/models/llama.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
@@ -50,6 +50,35 @@ BOOST_AUTO_TEST_CASE(every_strategy_writes_a_text_of_the_grammar) {
   // Where no more may follow, the text ends.
   const auto one = held_to(grammar_from_gbnf("root ::= \"yes\""));
   BOOST_TEST(generate(model(), tok(), "Who", greedy, {.logits_processor = {one}, .return_full_text = false}) == "yes");
+}
+
+BOOST_AUTO_TEST_CASE(guided_reads_what_it_is_given) {
+  const std::string schema =
+      R"({"type":"object","properties":{"city":{"type":"string","maxLength":12},"capital":{"type":"boolean"},
+    "size":{"enum":["small","large"]}},"required":["city","capital","size"]})";
+  const auto write = [&](const GuidedOptions& options, GenerationConfig config) {
+    return generate(model(), tok(), "The capital of France is", config,
+                    {.logits_processor = {guided(tok(), options)}, .return_full_text = false});
+  };
+  for (const isize beams : {1, 3}) {
+    const auto text = write({.json_schema = schema}, {.max_new_tokens = 80, .num_beams = beams});
+    const json value = parse_json(text, "text");
+    BOOST_TEST(value["city"].is_string());
+    BOOST_TEST(value["capital"].is_boolean());
+    BOOST_TEST(value.size() == 3u);
+  }
+  BOOST_TEST(write({.regex = "[A-Z]{3}-\\d{2}"}, {.max_new_tokens = 20}).size() == 6u);
+  BOOST_TEST(write({.grammar = "root ::= \"no\""}, {.max_new_tokens = 20}) == "no");
+  BOOST_CHECK_THROW(guided(tok(), {}), value_error);
+  BOOST_CHECK_THROW(guided(tok(), {.json_schema = "{}", .regex = "a"}), value_error);
+  BOOST_CHECK_THROW(guided(tok().tokenizer(), {.regex = "a"}), value_error);
+  BOOST_CHECK_THROW(guided(tok(), {.regex = "[^\\d\\D]"}), value_error);
+  try {
+    guided(tok(), {.grammar = "root ::= x", .where = "my.gbnf"});
+    BOOST_ERROR("no error");
+  } catch (const format_error& e) {
+    BOOST_TEST(e.where() == "my.gbnf:1:10");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_row_is_found_by_its_tokens) {

@@ -55,11 +55,14 @@ inline std::string random_text(CompiledGrammar& g, std::uint32_t seed, std::size
     if (allowed.empty()) throw std::runtime_error("no token behind " + text);
     if (n == most_tokens) throw std::runtime_error("no end behind " + text);
     auto token = allowed[random() % allowed.size()];
-    // What ends things soon, once the text is long: quotes, else brackets.
-    if (n > 64)
-      for (const char* ending : {"]", "}", "\""})
-        for (const auto t : allowed)
-          if (g.vocabulary().texts[std::size_t(t)] == ending) token = t;
+    // Once the text is long, one of those that end things soon.
+    if (n > 64 && random() % 2) {
+      std::vector<std::int64_t> endings;
+      for (const auto t : allowed)
+        for (const char* ending : {"]", "}", "\"", "\\", "a", "b", "c", "!"})
+          if (g.vocabulary().texts[std::size_t(t)] == ending) endings.push_back(t);
+      if (!endings.empty()) token = endings[random() % endings.size()];
+    }
     const auto next = s.advance(state, token);
     if (!next) throw std::runtime_error("a token of the mask is refused behind " + text);
     state = *next;
