@@ -105,6 +105,9 @@ BOOST_AUTO_TEST_CASE(what_is_asked_of_an_empty_cache_does_nothing) {
   const states s("dynamic");
   s.update(cache, 0, 0, 2);
   BOOST_CHECK_THROW(cache.batch_select_indices(std::vector<isize>{2}), value_error);
+  cache.at(1);  // a layer that nothing has come to, as where layers share keys
+  cache.crop(1);
+  BOOST_TEST(cache.at(1).get_seq_length() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_cache_of_another_model_is_an_error_before_anything_runs) {

@@ -87,7 +87,7 @@ class kv_layer : public CacheLayer<A, D> {
     keys_ = moved(keys_);
     values_ = moved(values_);
   }
-  void crop(isize length) override { end_ = begin_ + std::max<isize>(0, length - first_); }
+  void crop(isize length) override { end_ = std::min(end_, begin_ + std::max<isize>(0, length - first_)); }
   void reset() override { keys_ = values_ = {}, first_ = begin_ = end_ = 0; }
   isize batch_size() const override { return keys_ ? keys_.extent(0) : 0; }
 

@@ -23,6 +23,7 @@
 #include <hft/generation/cache_kinds.hpp>
 #include <hft/generation/saved_layer.hpp>
 #include <hft/linkage.hpp>
+#include <hft/parallel.hpp>
 #if HFT_DEFINES(MODELS)
 #include <cmath>
 #include <cstring>
@@ -207,19 +208,22 @@ class QuantizedLayer : public DynamicLayer<A, D>, public SaveableLayer {
   tensor decoded(const coded& part, const tensor& like, isize more = 0) const {
     const isize T = part.codec.tokens(), dim = like.extent(3), heads = like.extent(1);
     const tensor out({like.extent(0), heads, this->first_ + more, dim});
-    std::vector<f32> unit(std::size_t(T * dim));
-    for (isize i = 0; i < isize(part.lanes.size()); ++i) {
-      auto* to = out.data() + i * out.stride(1);
-      const std::byte* from = part.lanes[std::size_t(i)].data();
-      for (isize t = 0; t < this->first_; t += T, from += part.codec.unit_bytes(), to += T * dim) {
-        if constexpr (std::is_same_v<A, f32>) {
-          part.codec.decode(from, to);
-        } else {
-          part.codec.decode(from, unit.data());
-          for (isize e = 0; e < T * dim; ++e) to[e] = A(unit[std::size_t(e)]);
+    const isize grain = std::max<isize>(1, 16384 / std::max<isize>(1, this->first_ * dim));
+    parallel_for(isize(part.lanes.size()), grain, [&](isize begin, isize end) {
+      std::vector<f32> unit(std::is_same_v<A, f32> ? 0 : std::size_t(T * dim));
+      for (isize i = begin; i < end; ++i) {
+        auto* to = out.data() + i * out.stride(1);
+        const std::byte* from = part.lanes[std::size_t(i)].data();
+        for (isize t = 0; t < this->first_; t += T, from += part.codec.unit_bytes(), to += T * dim) {
+          if constexpr (std::is_same_v<A, f32>) {
+            part.codec.decode(from, to);
+          } else {
+            part.codec.decode(from, unit.data());
+            for (isize e = 0; e < T * dim; ++e) to[e] = A(unit[std::size_t(e)]);
+          }
         }
       }
-    }
+    });
     return out;
   }
   // Codes and what is behind them, exact (B,n,Hk,D), as (B,S,Hk,D).
@@ -373,6 +377,17 @@ HFT_INLINE void kv_codec::encode(const f32* x, std::byte* to) const {
   }
 }
 
+/// A group whose levels fill whole bytes.
+template <int Bits>
+void decode_group(const std::byte* from, f32 scale, f32 low, isize n, isize step, f32* x) {
+  constexpr int per_byte = 8 / Bits;
+  constexpr unsigned mask = (1u << Bits) - 1;
+  for (isize i = 0; i < n; i += per_byte) {
+    const unsigned levels = unsigned(*from++);
+    for (int j = 0; j < per_byte; ++j) x[(i + j) * step] = scale * f32(levels >> (j * Bits) & mask) + low;
+  }
+}
+
 HFT_INLINE void kv_codec::decode(const std::byte* from, f32* x) const {
   if (q8_0_) {
     q8_0::storage block;
@@ -391,6 +406,12 @@ HFT_INLINE void kv_codec::decode(const std::byte* from, f32* x) const {
     std::memcpy(&low, numbers + g * 8 + 4, 4);
     f32* to = by_channel_ ? x + g : x + g * group_;
     const isize step = by_channel_ ? dim_ : 1;
+    if (group_ % per_byte == 0) {
+      const std::byte* levels = from + g * group_ / per_byte;
+      const auto decode = bits_ == 8 ? decode_group<8> : bits_ == 4 ? decode_group<4> : decode_group<2>;
+      decode(levels, scale, low, group_, step, to);
+      continue;
+    }
     for (isize i = 0; i < group_; ++i) {
       const isize at = g * group_ + i;
       to[i * step] = scale * f32(unsigned(from[at / per_byte]) >> (at % per_byte * bits_) & mask) + low;
