@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(every_field_returns_from_json) {
     BOOST_TEST_CONTEXT(key) {
       // One of these values is of the field's type.
       bool accepted = false;
-      for (const char* value : {"3", "0.5", "true", "[3, 4]", "[\"a\"]", "[[3, 4], [5]]", "[[[3], 0.5]]"}) {
+      for (const char* value : {"3", "0.5", "true", "[3, 4]", "[\"a\"]", "[[3, 4], [5]]", "[[[3], 0.5]]", "\"a\""}) {
         try {
           const auto config = from(detail::cat("{\"", key, "\": ", value, "}").c_str());
           const json object = config.to_json();
