@@ -233,4 +233,27 @@ BOOST_AUTO_TEST_CASE(a_search_that_is_stopped_returns_what_there_is) {
   }
 }
 
+// A long prompt in pieces, one of which is padding alone for a row.
+BOOST_AUTO_TEST_CASE(low_memory_changes_nothing) {
+  auto ids = Tensor<i64, 2>::zeros({2, 300}), mask = Tensor<i64, 2>::zeros({2, 300});
+  for (isize i = 0; i < 600; ++i)
+    if (i >= 140) ids.data()[i] = 3 + i * 31 % 90, mask.data()[i] = 1;
+  const auto check = [&](const auto& model) {
+    for (const isize beams : {1, 3}) {
+      GenerationConfig config{.max_new_tokens = 6, .num_beams = beams, .eos_token_id = TokenIds{}};
+      const auto whole = generate_detailed(model, ids, config, {.attention_mask = mask});
+      config.low_memory = true;
+      config.output_logits = true;
+      const auto pieces = generate_detailed(model, ids, config, {.attention_mask = mask});
+      check_ids(pieces.sequences, whole.sequences);
+      config.low_memory = false;
+      const auto logits = generate_detailed(model, ids, config, {.attention_mask = mask}).logits;
+      for (isize i = 0; i < logits[0].size(); ++i)
+        BOOST_REQUIRE(std::abs(pieces.logits[0].data()[i] - logits[0].data()[i]) < 1e-4f);
+    }
+  };
+  check(tiny_llama());
+  check(tiny<MistralForCausalLM<f32>>("mistral/window"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

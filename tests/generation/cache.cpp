@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <hft/generation/cache.hpp>
+#include <hft/random.hpp>
 
 using namespace hft;
 
@@ -95,6 +96,78 @@ BOOST_AUTO_TEST_CASE(layers_of_different_types_stand_side_by_side) {
   BOOST_TEST(cache.state(2).tensors.empty());
   step(0, 2);
   BOOST_TEST(cache.get_seq_length() == 2);
+}
+
+// Rows that take each other's places, as beams do, hold what copies of whole rows would.
+BOOST_AUTO_TEST_CASE(reordered_rows_hold_what_their_sources_held) {
+  DynamicCache<> dynamic;
+  StaticCache<> fixed_room(64);
+  SlidingWindowCache<> window(6);
+  const auto check = [&](auto& cache, std::uint64_t seed, bool may_crop) {
+    std::vector<std::vector<f32>> texts(4);
+    f32 next = 0;
+    const auto say = [&](isize T) {
+      Tensor<f32, 4> keys({isize(texts.size()), T, 2, 3}), values(keys.shape());
+      for (std::size_t b = 0; b < texts.size(); ++b)
+        for (isize t = 0; t < T; ++t) {
+          texts[b].push_back(++next);
+          for (isize i = 0; i < 6; ++i) {
+            const isize at = (isize(b) * T + t) * 6 + i;
+            keys.data()[at] = next + f32(i) / 8;
+            values.data()[at] = -next - f32(i) / 8;
+          }
+        }
+      const auto view = cache.update(0, keys, values);
+      for (std::size_t b = 0; b < texts.size(); ++b)
+        for (isize s = 0; s < view.keys.extent(1); ++s)
+          for (isize i = 0; i < 6; ++i) {
+            const f32 expected = texts[b][std::size_t(view.first + s)] + f32(i) / 8;
+            BOOST_REQUIRE((view.keys[isize(b)][s][i / 3][i % 3] == expected));
+            BOOST_REQUIRE((view.values[isize(b)][s][i / 3][i % 3] == -expected));
+          }
+    };
+    say(5);
+    const random_stream random(seed);
+    for (std::uint64_t n = 0; n < 40; ++n) {
+      const auto draw = [&](std::uint64_t i) { return isize(random.bits(8 * n + i) % texts.size()); };
+      if (n == 30) {
+        cache.reset();
+        for (auto& t : texts) t.clear();
+        say(4);
+      }
+      if (may_crop && n % 7 == 3) {
+        cache.crop(cache.get_seq_length() - 2);
+        for (auto& t : texts) t.resize(t.size() - 2);
+      }
+      std::vector<isize> rows;
+      for (std::size_t b = 0; b < texts.size(); ++b) rows.push_back(n % 5 == 1 ? isize(3 - b) : draw(b));
+      auto moved = texts;
+      for (std::size_t b = 0; b < texts.size(); ++b) moved[b] = texts[std::size_t(rows[b])];
+      texts = moved;
+      cache.reorder(rows);
+      say(1);
+    }
+  };
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    check(dynamic, seed, true);
+    check(fixed_room, seed, true);
+    check(window, seed, false);
+    for (CacheBase* c : std::initializer_list<CacheBase*>{&dynamic, &fixed_room, &window}) c->reset();
+  }
+}
+
+// What beams of one prompt see of its encoder is not moved as they change places.
+BOOST_AUTO_TEST_CASE(rows_of_one_source_are_not_moved) {
+  LayeredCache<> cache{CacheOptions()};
+  cache.cross(0) = {tokens(7, 9).first, tokens(7, 9).second};
+  const isize expanded[] = {0, 0, 1, 1}, within[] = {1, 0, 3, 3}, across[] = {2, 0, 1, 3};
+  cache.reorder(expanded);
+  const f32* where = cache.cross(0).keys.data();
+  cache.reorder(within);
+  BOOST_TEST(cache.cross(0).keys.data() == where);
+  cache.reorder(across);
+  for (const isize b : {0, 3}) BOOST_TEST(row(cache.cross(0).keys, b) == numbers({107, 108}));
+  for (const isize b : {1, 2}) BOOST_TEST(row(cache.cross(0).keys, b) == numbers({7, 8}));
 }
 
 BOOST_AUTO_TEST_CASE(a_crop_forgets_the_last_tokens) {

@@ -50,8 +50,11 @@ BOOST_AUTO_TEST_CASE(the_best_candidates_are_those_of_a_sort) {
     detail::best_candidates best(n);
     for (const auto& c : all) best.push(c);
     BOOST_TEST(best.worst().id == sorted[n - 1].id);
-    const auto kept = std::move(best).sorted();
+    const auto kept = best.sorted();
     BOOST_TEST(std::equal(kept.begin(), kept.end(), sorted.begin(), sorted.begin() + std::ptrdiff_t(n), equal));
+    best.clear();  // as it was made
+    best.push(all[0]);
+    BOOST_TEST(best.sorted()[0].id == 0);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <hft/generation/generation_loop.hpp>
+#include <hft/generation/logits_process/tokens.hpp>
 #include <hft/generation/sampling.hpp>
 
 namespace hft::detail {
@@ -94,7 +95,7 @@ class beam_scorer {
       if (n == 0) begin(scores.cols);
       loop_.keep_states(out_);
       loop_.keep(loop_.config.output_logits, scores, out_.logits);
-      LogitNormalization()({}, scores);
+      LogitNormalization()(loop_.inputs.ids.view(), scores);
       for (isize g = 0; g < groups_; ++g) {
         process(g, scores);
         for (isize p = 0; p < prompts_; ++p) advance(p, g, scores, n + 1);
@@ -177,7 +178,7 @@ class beam_scorer {
       const f32 score = scores.row(first + i / V)[i % V] + running_[std::size_t(first + i / V)];
       best.push({score == score ? score : filter_value, i});
     }
-    const auto sorted = std::move(best).sorted();
+    const auto sorted = best.sorted();
     std::size_t to = std::size_t(first);
     for (isize k = 0; k < isize(sorted.size()) && to < std::size_t(first + size_); ++k) {
       const auto [score, id] = sorted[std::size_t(k)];

@@ -2,6 +2,7 @@
 // (GenerationMixin._beam_search)
 #pragma once
 #include <hft/generation/generation_loop.hpp>
+#include <hft/generation/logits_process/tokens.hpp>
 #include <hft/generation/sampling.hpp>
 
 namespace hft::detail {
@@ -22,7 +23,9 @@ class beam_search {
         tokens_(running_.size()),
         finished_(running_.size()),
         number_finished_(std::size_t(prompts_)),
-        improvable_(std::size_t(prompts_), 1) {
+        improvable_(std::size_t(prompts_), 1),
+        best_(std::size_t(candidates_)),
+        going_on_(std::size_t(beams_)) {
     // All beams of a prompt start equal: only the first may go on, else they stayed equal.
     for (isize b = 0; b < prompts_; ++b) running_[std::size_t(b * beams_)] = 0;
   }
@@ -36,7 +39,7 @@ class beam_search {
                           joined(beams_));
       loop_.keep_states(out_);
       loop_.keep(loop_.config.output_logits, scores, out_.logits);
-      normalise(scores);
+      LogitNormalization()(loop_.inputs.ids.view(), scores);
       apply(loop_.processors, loop_.inputs.ids.view(), scores);
       loop_.keep(loop_.config.output_scores, scores, out_.scores);
       open = advance(scores, n);
@@ -53,21 +56,14 @@ class beam_search {
     std::vector<i64> rows{};  // of the scores that each was chosen from, where they are asked for
   };
 
-  static void normalise(matrix<f32> scores) {
-    for (isize r = 0; r < scores.rows; ++r) {
-      const f64 norm = log_sum_exp({scores.row(r), std::size_t(scores.cols)});
-      for (isize v = 0; v < scores.cols; ++v) scores.row(r)[v] = f32(f64(scores.row(r)[v]) - norm);
-    }
-  }
-
   f32 penalised(f32 score, isize length) const { return score / f32(std::pow(f64(length), length_penalty_)); }
 
   /// The best continuations of a prompt's beams, or as many drawn without replacement: the sum of log probabilities,
   /// and the beam and the token as beam * V + token.
-  std::vector<candidate> best_continuations(matrix<f32> scores, isize prompt, isize n) const {
+  std::span<const candidate> best_continuations(matrix<f32> scores, isize prompt, isize n) {
     const bool drawn = *loop_.config.do_sample;
     const random_stream random(*loop_.config.seed, std::uint64_t(prompt));
-    best_candidates best{std::size_t(candidates_)};
+    best_.clear();
     const isize V = scores.cols;
     const auto score_of = [&](isize i) {
       const f32 score = scores.row(prompt * beams_ + i / V)[i % V] + running_[std::size_t(prompt * beams_ + i / V)];
@@ -77,9 +73,9 @@ class beam_search {
       f32 key = score_of(i);
       if (drawn)  // adding Gumbel noise draws by probability (Kool et al. 2019)
         key -= f32(std::log(-std::log(random.uniform(std::uint64_t(n * beams_ * V + i)) + 0x1p-60)));
-      best.push({key, i});
+      best_.push({key, i});
     }
-    auto out = std::move(best).sorted();
+    const auto out = best_.sorted();
     for (candidate& c : out) c.score = score_of(c.id);
     return out;
   }
@@ -91,7 +87,7 @@ class beam_search {
     for (isize p = 0; p < prompts_; ++p) {
       const auto best = best_continuations(scores, p, n);
       const bool open = improvable_[std::size_t(p)] && !(full(p) && early_ == EarlyStopping::on);
-      best_candidates going_on{std::size_t(beams_)};
+      going_on_.clear();
       for (std::size_t k = 0; k < best.size(); ++k) {
         const auto [score, id] = best[k];
         const isize row = p * beams_ + id / V;
@@ -99,10 +95,10 @@ class beam_search {
         const bool ends = loop_.ends(text, {scores.row(row), std::size_t(V)});
         all_end = all_end && ends;
         if (ends && open && isize(k) < beams_) finish(p, penalised(score, length), text.last(std::size_t(length)), row);
-        going_on.push({ends ? score + unlikely : score, i64(k)});
+        going_on_.push({ends ? score + unlikely : score, i64(k)});
       }
       isize row = p * beams_;
-      for (const auto& [score, k] : std::move(going_on).sorted()) {
+      for (const auto& [score, k] : going_on_.sorted()) {
         const i64 id = best[std::size_t(k)].id;
         rows_[std::size_t(row)] = p * beams_ + id / V;
         tokens_[std::size_t(row)] = id % V;
@@ -215,6 +211,7 @@ class beam_search {
   std::vector<isize> number_finished_;
   std::vector<isize> improvable_;  // 0 or 1
 
+  best_candidates best_, going_on_;  // of the prompt at hand
   std::vector<i64> text_;
   GenerateOutput out_;  // what is kept of each step
 };

@@ -47,6 +47,7 @@ class LayeredCache : public Cache<A, D> {
 
   void reorder(std::span<const isize> rows) override {
     for (auto& l : layers_) l->reorder(rows);
+    if (cross_.empty() || !follow_sources(rows)) return;
     for (auto& c : cross_) c = {detail::reordered(c.keys, rows), detail::reordered(c.values, rows), c.first};
   }
   isize get_seq_length() const override {
@@ -77,6 +78,7 @@ class LayeredCache : public Cache<A, D> {
   void reset() override {
     for (auto& l : layers_) l->reset();
     cross_.clear();
+    sources_.clear();
   }
 
   // ---- what it consists of, for who saves or shares it
@@ -106,9 +108,21 @@ class LayeredCache : public Cache<A, D> {
   }
 
  private:
+  // Whether rows are now of other sources than before: those of beams that change places are not.
+  bool follow_sources(std::span<const isize> rows) {
+    const auto source = [&](isize row) { return row < isize(sources_.size()) ? sources_[std::size_t(row)] : row; };
+    bool same = rows.size() == sources_.size();
+    for (std::size_t i = 0; same && i < rows.size(); ++i) same = source(rows[i]) == sources_[i];
+    if (same) return false;
+    std::vector<isize> next;
+    for (const isize row : rows) next.push_back(source(row));
+    sources_ = std::move(next);
+    return true;
+  }
   CacheOptions options_;
   std::vector<std::unique_ptr<CacheLayer<A, D>>> layers_;
   std::vector<view> cross_;
+  std::vector<isize> sources_;  // of the rows of cross_, once they were reordered: what rows they were at first
 };
 
 /// Grows by doubling; the default of generate. Made of model.cache_options(), layers with a window keep what it shows,

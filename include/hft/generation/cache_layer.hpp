@@ -2,8 +2,10 @@
 // forgets, RecurrentLayer keeps a state. (transformers.cache_utils)
 #pragma once
 #include <algorithm>
+#include <initializer_list>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <hft/layers/cache.hpp>
 #include <hft/ops/copy.hpp>
@@ -69,6 +71,38 @@ Tensor<A, 4, D> reordered(const Tensor<A, 4, D>& x, std::span<const isize> rows)
   return y;
 }
 
+// How many tokens rows have in common for certain, because they came from one by reordering.
+class common_beginnings {
+ public:
+  isize operator()(isize a, isize b, isize rows) const {
+    return rows == rows_ ? tokens_[std::size_t(a * rows_ + b)] : 0;
+  }
+  // Row i became what row rows[i] of `held` was, all of them of `length` tokens.
+  void follow(std::span<const isize> rows, isize held, isize length) {
+    const isize n = isize(rows.size());
+    if (n > most) {
+      rows_ = 0;
+      return;
+    }
+    next_.resize(std::size_t(n * n));
+    for (isize i = 0; i < n; ++i)
+      for (isize j = 0; j < n; ++j) {
+        const isize a = rows[std::size_t(i)], b = rows[std::size_t(j)];
+        next_[std::size_t(i * n + j)] = a == b ? length : (*this)(a, b, held);
+      }
+    tokens_.swap(next_);
+    rows_ = n;
+  }
+  void crop(isize length) {
+    for (isize& t : tokens_) t = std::min(t, length);
+  }
+
+ private:
+  static constexpr isize most = 64;  // rows, beyond which the table would cost more than it saves
+  isize rows_ = 0;
+  std::vector<isize> tokens_, next_;  // (rows, rows)
+};
+
 // Keys and values in memory (B,Hk,room,D), so that a head's keys lie together; `begin` to `end` are in use.
 template <Scalar A, BaseDevice D>
 class kv_layer : public CacheLayer<A, D> {
@@ -77,18 +111,28 @@ class kv_layer : public CacheLayer<A, D> {
   using typename CacheLayer<A, D>::view;
 
   isize get_seq_length() const override { return first_ + end_ - begin_; }
+  /// Beams of one prompt say mostly the same: of a row that takes another's place only what differs is copied.
   void reorder(std::span<const isize> rows) override {
     if (!keys_ || checked_identity(rows, keys_.extent(0))) return;
-    const auto moved = [&](const tensor& old) {
-      const tensor t = memory({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
-      copy_rows(t.slice(2, begin_, end_), old.slice(2, begin_, end_), rows);
-      return t;
-    };
-    keys_ = moved(keys_);
-    values_ = moved(values_);
+    const isize held = keys_.extent(0), length = get_seq_length();
+    if (isize(rows.size()) == held) {
+      copy_differing(rows);
+    } else {
+      const auto moved = [&](const tensor& old) {
+        const tensor t = memory({isize(rows.size()), old.extent(1), old.extent(2), old.extent(3)});
+        copy_rows(t.slice(2, begin_, end_), old.slice(2, begin_, end_), rows);
+        return t;
+      };
+      keys_ = moved(keys_);
+      values_ = moved(values_);
+    }
+    common_.follow(rows, held, length);
   }
-  void crop(isize length) override { end_ = std::min(end_, begin_ + std::max<isize>(0, length - first_)); }
-  void reset() override { keys_ = values_ = {}, first_ = begin_ = end_ = 0; }
+  void crop(isize length) override {
+    end_ = std::min(end_, begin_ + std::max<isize>(0, length - first_));
+    common_.crop(length);
+  }
+  void reset() override { keys_ = values_ = {}, first_ = begin_ = end_ = 0, common_ = {}; }
   isize batch_size() const override { return keys_ ? keys_.extent(0) : 0; }
 
   // What is held, (B,Hk,S,D), and the position of its first token.
@@ -99,7 +143,7 @@ class kv_layer : public CacheLayer<A, D> {
   isize first() const { return first_; }
   // Takes keys and values (B,Hk,room,D) as they lie, whose first `tokens` are in use, from position `first` on.
   void hold(const tensor& keys, const tensor& values, isize first, isize tokens) {
-    keys_ = keys, values_ = values, first_ = first, begin_ = 0, end_ = tokens;
+    keys_ = keys, values_ = values, first_ = first, begin_ = 0, end_ = tokens, common_ = {};
   }
 
  protected:
@@ -142,6 +186,32 @@ class kv_layer : public CacheLayer<A, D> {
   isize begin_ = 0, end_ = 0;  // where the tokens in use lie
 
  private:
+  // Row i becomes row rows[i] of as many. Rows that are themselves replaced are copied aside first.
+  void copy_differing(std::span<const isize> rows) {
+    const auto differing = [&](const tensor& t, isize row, isize other) {
+      const isize same = std::max<isize>(0, common_(row, other, keys_.extent(0)) - first_);
+      return t.slice(0, row, row + 1).slice(2, std::min(begin_ + same, end_), end_);
+    };
+    const auto is_replaced = [&](isize row) { return rows[std::size_t(row)] != row; };
+    for (const tensor* t : {&keys_, &values_}) {
+      tensor aside;
+      for (const bool first : {true, false})
+        for (isize i = 0; i < isize(rows.size()); ++i) {
+          const isize from = rows[std::size_t(i)];
+          if (!is_replaced(i)) continue;
+          const auto source = differing(*t, from, i), target = differing(*t, i, from);
+          if (!is_replaced(from)) {
+            if (!first) copy_into(target, source);
+            continue;
+          }
+          if (!aside) aside = tensor({isize(rows.size()), t->extent(1), t->extent(2), t->extent(3)});
+          const auto kept = aside.slice(0, i, i + 1).slice(2, 0, source.extent(2));
+          first ? copy_into(kept, source) : copy_into(target, kept);
+        }
+    }
+  }
+  common_beginnings common_;
+
   static tensor tokens(const tensor& t, isize from, isize to) {
     return t.slice(2, from, to).permute({0, 2, 1, 3});  // (B,S,Hk,D)
   }
@@ -184,7 +254,7 @@ class StaticLayer : public detail::kv_layer<A, D> {
   }
   isize get_max_cache_shape() const override { return max_; }
   /// Forgets all tokens and keeps the memory.
-  void reset() override { this->end_ = 0; }
+  void reset() override { this->crop(0); }
 
  private:
   isize max_;

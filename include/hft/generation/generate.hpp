@@ -182,9 +182,11 @@ class model_step final : public generation_step {
   // Beams of one prompt share what its encoder made: most of the time nothing moves.
   void reorder_prompts(std::span<const isize> rows) {
     if constexpr (requires { model_.encode(mask_, mask_); }) {
+      bool same = rows.size() == prompts_.size();
+      for (std::size_t i = 0; same && i < rows.size(); ++i) same = prompts_[std::size_t(rows[i])] == prompts_[i];
+      if (same) return;
       std::vector<isize> prompts;
       for (const isize row : rows) prompts.push_back(prompts_[std::size_t(row)]);
-      if (prompts == prompts_) return;
       prompts_ = std::move(prompts);
       const isize S = encoded_.extent(1), C = encoded_.extent(2);
       const auto moved = reordered(encoded_.dense().template reshape<4>({encoded_.extent(0), S, 1, C}), rows);

@@ -21,17 +21,15 @@ class token_rows {
   std::span<const i64> row(isize b) const { return {data_.data() + b * room_, std::size_t(length_)}; }
   matrix<const i64> view() const { return {data_.data(), rows_, length_, room_}; }
 
-  [[gnu::noinline]] void append(std::span<const i64> column) {
-    if (length_ == room_) *this = token_rows(view(), 2 * room_);
-    for (isize b = 0; b < rows_; ++b) row_data(b)[length_] = column[std::size_t(b)];
-    ++length_;
-  }
+  void append(std::span<const i64> column) { append(column.data(), 1); }
+  /// The same token to each row.
+  void append(i64 token) { append(&token, 0); }
   /// Makes row i what row rows[i] was.
   void reorder(std::span<const isize> rows) {
-    std::vector<i64> data(rows.size() * std::size_t(room_));
+    spare_.resize(rows.size() * std::size_t(room_));
     for (std::size_t i = 0; i < rows.size(); ++i)
-      std::copy_n(row_data(rows[i]), length_, data.data() + isize(i) * room_);
-    data_.swap(data);
+      std::copy_n(row_data(rows[i]), length_, spare_.data() + isize(i) * room_);
+    data_.swap(spare_);
     rows_ = isize(rows.size());
   }
   /// Forgets the columns from `length` on.
@@ -41,21 +39,28 @@ class token_rows {
     const std::vector<i64> old(row(b).data(), row(b).data() + length_);
     for (isize i = 0; i < length_; ++i) row_data(b)[i] = old[std::size_t((i + n) % length_)];
   }
-  /// (B, length - first): the columns from `first` on.
-  Tensor<i64, 2> tensor(isize first = 0) const {
-    Tensor<i64, 2> t({rows_, length_ - first});
+  /// (B, length)
+  Tensor<i64, 2> tensor() const { return tensor(0, length_); }
+  /// (B, end - first): the columns from `first` to `end`.
+  Tensor<i64, 2> tensor(isize first, isize end) const {
+    Tensor<i64, 2> t({rows_, end - first});
     for (isize b = 0; b < rows_; ++b) std::copy_n(row(b).data() + first, t.extent(1), t.data() + b * t.extent(1));
     return t;
   }
 
  private:
+  [[gnu::noinline]] void append(const i64* column, isize stride) {
+    if (length_ == room_) *this = token_rows(view(), 2 * room_);
+    for (isize b = 0; b < rows_; ++b) row_data(b)[length_] = column[b * stride];
+    ++length_;
+  }
   i64* row_data(isize b) { return data_.data() + b * room_; }
   token_rows(matrix<const i64> from, isize room)
       : data_(std::size_t(from.rows * room)), rows_(from.rows), length_(from.cols), room_(room) {
     for (isize b = 0; b < rows_; ++b) std::copy_n(from.row(b), length_, row_data(b));
   }
 
-  std::vector<i64> data_;  // (rows, room)
+  std::vector<i64> data_, spare_;  // (rows, room)
   isize rows_ = 0, length_ = 0, room_ = 0;
 };
 
@@ -105,7 +110,7 @@ class generation_inputs {
 
   void append(std::span<const i64> tokens) {
     ids.append(tokens);
-    if (masked_) mask_.append(std::vector<i64>(tokens.size(), 1));
+    if (masked_) mask_.append(1);
   }
   void crop(isize length) {
     ids.crop(length);
@@ -116,19 +121,19 @@ class generation_inputs {
     if (masked_) mask_.reorder(rows);
   }
 
-  // ---- the arguments of a forward pass over the tokens from `past` on
+  // ---- the arguments of a forward pass over the tokens from `past` to `end`
 
-  Tensor<i64, 2> input_ids(isize past) const { return ids.tensor(past); }
+  Tensor<i64, 2> input_ids(isize past, isize end) const { return ids.tensor(past, end); }
   /// Empty where nothing is hidden.
-  Tensor<i64, 2> attention_mask() const { return masked_ ? mask_.tensor() : Tensor<i64, 2>(); }
+  Tensor<i64, 2> attention_mask(isize end) const { return masked_ ? mask_.tensor(0, end) : Tensor<i64, 2>(); }
   /// Said even where nothing is hidden: a model that skips padding (RoBERTa) would else begin elsewhere, and count anew
   /// with each token.
-  Tensor<i64, 2> position_ids(isize past) const {
-    Tensor<i64, 2> t({ids.rows(), ids.length() - past});
+  Tensor<i64, 2> position_ids(isize past, isize end) const {
+    Tensor<i64, 2> t({ids.rows(), end - past});
     i64* out = t.data();
     for (isize b = 0; b < ids.rows(); ++b) {
       i64 position = 0;
-      for (isize i = 0; i < ids.length(); ++i) {
+      for (isize i = 0; i < end; ++i) {
         const bool shown = !masked_ || mask_.row(b)[std::size_t(i)] != 0;
         if (i >= past) *out++ = shown ? position : 0;
         position += shown;

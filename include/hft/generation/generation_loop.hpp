@@ -71,7 +71,7 @@ class generation_loop {
 
   /// The scores (rows, V) of the token after the prompts, each `group()` times, which the rows then are.
   matrix<f32> prefill() {
-    auto scores = forward(past);
+    auto scores = read_prompt();
     const isize n = group();
     make_processors();
     if (n == 1) return scores;
@@ -116,8 +116,7 @@ class generation_loop {
       model.reset();
       cached = 0;
     }
-    const auto scores =
-        model(inputs.input_ids(cached), inputs.attention_mask(), inputs.position_ids(cached), *config.use_cache, keep);
+    const auto scores = pass(cached, inputs.ids.length(), keep);
     if (remembers(options.past_key_values)) strategies::remember_tokens(*options.past_key_values, inputs);
     return scores;
   }
@@ -160,6 +159,19 @@ class generation_loop {
     return cache ? cache->get_seq_length() : 0;
   }
 
+  matrix<f32> pass(isize cached, isize end, isize keep) {
+    return model(inputs.input_ids(cached, end), inputs.attention_mask(end), inputs.position_ids(cached, end),
+                 *config.use_cache, keep);
+  }
+  // With low_memory some tokens after the others, so that the cache alone ever holds something of all of them.
+  matrix<f32> read_prompt() {
+    constexpr isize piece = 128;
+    isize read = past;
+    if (config.low_memory.value_or(false) && *config.use_cache && !model.reads_all && !model.cache_renewed_after &&
+        !model.output_hidden_states && !model.output_attentions)
+      for (; inputs.ids.length() - read > piece; read += piece) pass(read, read + piece, 1);
+    return forward(read);
+  }
   // What a pass left of layers, for as many rows as are generated.
   template <std::size_t R>
   [[gnu::cold, gnu::noinline]] std::vector<Tensor<f32, R>> of_rows(std::vector<Tensor<f32, R>>& layers) const {

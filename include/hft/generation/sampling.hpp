@@ -86,8 +86,7 @@ inline void sort_heap(std::span<candidate> heap) {
 /// The `capacity` best of the candidates pushed. Most cost one comparison.
 class best_candidates {
  public:
-  explicit best_candidates(std::size_t capacity)
-      : heap_(capacity, {-std::numeric_limits<f32>::infinity(), std::numeric_limits<i64>::max()}) {}
+  explicit best_candidates(std::size_t capacity) : heap_(capacity, none) {}
   void push(const candidate& c) {
     if (!better(c, heap_[0])) return;
     heap_[0] = c;
@@ -95,13 +94,15 @@ class best_candidates {
   }
   /// The worst of those that are kept; a score of -inf where fewer were pushed.
   const candidate& worst() const { return heap_[0]; }
-  /// From the best down.
-  std::vector<candidate> sorted() && {
+  /// From the best down; before more are pushed, clear().
+  std::span<candidate> sorted() {
     sort_heap(heap_);
-    return std::move(heap_);
+    return heap_;
   }
+  void clear() { std::fill(heap_.begin(), heap_.end(), none); }
 
  private:
+  static constexpr candidate none{-std::numeric_limits<f32>::infinity(), std::numeric_limits<i64>::max()};
   std::vector<candidate> heap_;
 };
 

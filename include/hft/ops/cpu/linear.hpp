@@ -290,10 +290,11 @@ void interleave_weight(const buffer& memory, weight_matrix<W> w) {
 template <class W>
 void linear_products(const matrix<f32>* y, matrix<const f32> x, const weight_matrix<W>* w, const f32* const* bias,
                      std::size_t count) {
-  std::vector<linear_job<isa::native>> jobs;
-  jobs.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) jobs.push_back(make_linear_job(isa::native{}, y[i], w[i], bias[i]));
-  run_linear_jobs(isa::native{}, x, jobs.data(), count);
+  std::array<linear_job<isa::native>, 4> few{};  // as many as almost every call has
+  std::vector<linear_job<isa::native>> many(count > few.size() ? count : 0);
+  auto* jobs = many.empty() ? few.data() : many.data();
+  for (std::size_t i = 0; i < count; ++i) jobs[i] = make_linear_job(isa::native{}, y[i], w[i], bias[i]);
+  run_linear_jobs(isa::native{}, x, jobs, count);
 }
 HFT_INLINE void linear_products(const matrix<f64>* y, matrix<const f64> x, const weight_matrix<f64>* w,
                                 const f64* const* bias, std::size_t count) {
