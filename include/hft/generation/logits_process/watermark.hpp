@@ -2,9 +2,9 @@
 // et al. 2023, "A watermark for large language models", arXiv 2301.10226, and "On the reliability of watermarks", arXiv
 // 2306.04634)
 //
-//   auto ids = generate(model, prompt, {.max_new_tokens = 200, .watermarking_config = WatermarkingConfig{.bias
-//   = 2.5}}); auto found = WatermarkDetector(model.config, {.bias = 2.5})(ids);  // found.z_score[0],
-//   found.prediction[0]
+//   const WatermarkingConfig marked{.bias = 2.5};
+//   auto ids = generate(model, prompt, {.max_new_tokens = 200, .watermarking_config = marked});
+//   auto found = WatermarkDetector(model.config(), marked)(ids);  // found.z_score[0], found.prediction[0]
 #pragma once
 #include <cstdint>
 #include <optional>
