@@ -64,7 +64,7 @@ namespace hft::detail {
 [[gnu::cold]] inline void remember_tokens(CacheBase& cache, const generation_inputs& inputs) {
   auto* held = cache.token_ids();
   const isize B = inputs.ids.rows(), T = inputs.ids.length();
-  const auto mask = inputs.attention_mask();
+  const auto mask = inputs.attention_mask(inputs.ids.length());
   if (isize(held->size()) != B) held->assign(std::size_t(B), {});
   for (isize b = 0; b < B; ++b) {
     auto& row = (*held)[std::size_t(b)];

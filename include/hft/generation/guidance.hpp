@@ -64,7 +64,8 @@ class UnbatchedClassifierFreeGuidanceLogitsProcessor final : public LogitsProces
       seen_.append(last);
     }
     const isize from = first || !cached_ ? 0 : ids_.length() - 1;
-    return (*model_)(ids_.tensor(from), mask_ ? masks_.tensor() : Tensor<i64, 2>(), {}, cached_, 1);
+    return (*model_)(ids_.tensor(from, ids_.length()), mask_ ? masks_.tensor(0, masks_.length()) : Tensor<i64, 2>(), {},
+                     cached_, 1);
   }
 
   void begin(matrix<const i64> input_ids) {
