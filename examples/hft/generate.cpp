@@ -8,6 +8,8 @@
 #include <hft/io/safetensors.hpp>
 #include <hft/tokenizers/pretrained.hpp>
 
+#include "drafting.hpp"
+#include "guide.hpp"
 #include "model.hpp"
 
 namespace tool {
@@ -45,31 +47,6 @@ void add_layers(std::vector<stored_tensor>& out, const std::string& name, const 
   for (std::size_t i = 0; i < passes.size(); ++i) add_layers(out, detail::cat(name, ".", i), passes[i]);
 }
 
-/// The model that drafts, which may have a tokenizer of its own.
-class drafting {
- public:
-  drafting(const generate_options& o, const AnyModel<>& model) {
-    if (o.assistant.empty()) return;
-    common_options own = o;
-    own.model = o.assistant;
-    own.adapter.clear();
-    model_ = load_generating_model(own);
-    if (model_->config().vocab_size == model.config().vocab_size) {
-      assistant = AssistantModel(*model_);
-      return;
-    }
-    own_ = AutoTokenizer::from_pretrained(o.assistant, o.revision);
-    other_ = AutoTokenizer::from_pretrained(o.model, o.revision);
-    assistant = AssistantModel(*model_, *own_, *other_);
-  }
-
-  AssistantModel assistant;  // empty without one
-
- private:
-  std::optional<AnyModel<>> model_;
-  std::optional<PreTrainedTokenizerFast> own_, other_;
-};
-
 }  // namespace
 
 int generate(const generate_options& o) {
@@ -91,12 +68,14 @@ int generate(const generate_options& o) {
     config.update(fields, where);
   }
   options.attention_mask = in.attention_mask;
-  std::optional<PreTrainedTokenizerFast> tokenizer;  // read where stop_strings ask for it
-  options.decode = [&](std::span<const i64> ids) {
-    if (!tokenizer) tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
-    return tokenizer->decode(ids);
+  std::optional<PreTrainedTokenizerFast> read;  // where someone asks for it
+  const auto tokenizer = [&]() -> const PreTrainedTokenizerFast& {
+    if (!read) read = AutoTokenizer::from_pretrained(o.model, o.revision);
+    return *read;
   };
-  const drafting drafts(o, model);
+  options.decode = [&](std::span<const i64> ids) { return tokenizer().decode(ids); };
+  if (guides(o)) options.logits_processor = guide(o, tokenizer(), config, model.generation_config);
+  const drafting drafts(o.assistant, o, model);
   options.assistant_model = drafts.assistant;
   const auto result = generate_detailed(model, in.input_ids, config, options);
   std::vector<stored_tensor> out;

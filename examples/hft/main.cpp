@@ -61,6 +61,14 @@ std::string one_line(std::string text) {
   return text;
 }
 
+void add_guides(CLI::App* verb, guide_options& o) {
+  auto* schema = verb->add_option("--schema", o.schema, "a file of the JSON schema that the text is to follow");
+  auto* regex = verb->add_option("--regex", o.regex, "a regular expression that the whole text is to match");
+  auto* grammar = verb->add_option("--grammar", o.grammar, "a file of a grammar (GBNF) that the text is to follow");
+  schema->excludes(regex, grammar);
+  regex->excludes(grammar);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -85,6 +93,8 @@ int main(int argc, char** argv) {
   run_v->add_option("--typical-p", run_o.typical_p);
   run_v->add_option("--repetition-penalty", run_o.repetition_penalty);
   run_v->add_option("--stop", run_o.stop_strings, "end at this text (may be repeated)")->allow_extra_args(false);
+  add_guides(run_v, run_o);
+  run_v->add_option("--draft", run_o.draft, "a model that drafts; its tokenizer may be another");
   run_v->callback([&] {
     run_o.has_prompt = prompt->count() > 0;
     work = [&] { return run(run_o); };
@@ -103,6 +113,7 @@ int main(int argc, char** argv) {
     if (generates) {
       verb->add_option("--config", generate_o.config, "GenerationConfig fields: JSON text or a file");
       verb->add_option("--assistant", generate_o.assistant, "a model that drafts; its tokenizer may be another");
+      add_guides(verb, generate_o);
     }
     verb->callback(
         [&, generates] { work = [&, generates] { return generates ? generate(generate_o) : forward(forward_o); }; });

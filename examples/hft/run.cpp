@@ -9,6 +9,8 @@
 #include <hft/generation/streamers.hpp>
 #include <hft/tokenizers/apply_chat_template.hpp>
 
+#include "drafting.hpp"
+#include "guide.hpp"
 #include "model.hpp"
 
 namespace tool {
@@ -74,7 +76,7 @@ GenerationConfig settings(const run_options& o) {
 
 // Generates from `ids` and streams the text, behind the prompt where one is to be seen; returns it.
 std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const std::vector<i64>& ids,
-                     const run_options& o, std::string shown_prompt = "") {
+                     const run_options& o, const AssistantModel& assistant, std::string shown_prompt = "") {
   // Some models have no end, and what an encoder reads takes no room of the decoder's.
   constexpr isize endless = 2048;
   const isize context = context_length(model);
@@ -94,6 +96,8 @@ std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tok
   console_streamer streamer(tokenizer.tokenizer(), std::move(shown_prompt));
   GenerateOptions options;
   options.streamer = &streamer;
+  options.assistant_model = assistant;
+  if (guides(o)) options.logits_processor = guide(o, tokenizer, config, model.generation_config);
   options.decode = [&](std::span<const i64> tokens) { return tokenizer.decode(tokens); };
   const auto begin = clock::now();
   generate(model, Tensor<i64, 2>::from(ids, {1, isize(ids.size())}), config, options);
@@ -119,7 +123,8 @@ json first_messages(const run_options& o) {
   return messages;
 }
 
-int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const run_options& o) {
+int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const run_options& o,
+              const AssistantModel& assistant) {
   json messages = first_messages(o);
   std::string line;
   for (;;) {
@@ -131,7 +136,7 @@ int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer,
     if (line.empty()) continue;
     messages.push_back({{"role", "user"}, {"content", line}});
     messages.push_back(
-        {{"role", "assistant"}, {"content", reply_to(model, tokenizer, chat_ids(tokenizer, messages), o)}});
+        {{"role", "assistant"}, {"content", reply_to(model, tokenizer, chat_ids(tokenizer, messages), o, assistant)}});
   }
 }
 
@@ -140,16 +145,17 @@ int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer,
 int run(const run_options& o) {
   const auto tokenizer = AutoTokenizer::from_pretrained(o.model, o.revision);
   const auto model = load_generating_model(o);
+  const drafting drafts(o.draft, o, model);
   std::string prompt = o.prompt;
   if (!o.has_prompt) {
-    if (isatty(STDIN_FILENO)) return chat_loop(model, tokenizer, o);
+    if (isatty(STDIN_FILENO)) return chat_loop(model, tokenizer, o, drafts.assistant);
     int c;
     while ((c = std::getchar()) != EOF) prompt += char(c);
   }
   if (o.chat) {
     json messages = first_messages(o);
     messages.push_back({{"role", "user"}, {"content", prompt}});
-    reply_to(model, tokenizer, chat_ids(tokenizer, messages), o);
+    reply_to(model, tokenizer, chat_ids(tokenizer, messages), o, drafts.assistant);
     return 0;
   }
   auto ids = tokenizer.encode(prompt);
@@ -158,7 +164,7 @@ int run(const run_options& o) {
     if (!bos) throw value_error("run", "prompt", "at least one token", "none");
     ids.push_back(*bos);
   }
-  reply_to(model, tokenizer, ids, o, model.is_encoder_decoder() ? "" : prompt);
+  reply_to(model, tokenizer, ids, o, drafts.assistant, model.is_encoder_decoder() ? "" : prompt);
   return 0;
 }
 

@@ -21,7 +21,13 @@ struct common_options {
   std::uint64_t seed = 0;
 };
 
-struct run_options : common_options {
+/// What a text is held to: files of a JSON schema and of a GBNF grammar, and a regular expression; one of them, or
+/// none.
+struct guide_options {
+  std::string schema, regex, grammar;
+};
+
+struct run_options : common_options, guide_options {
   std::string prompt;
   bool has_prompt = false;
   std::optional<std::int64_t> max_new_tokens;
@@ -31,6 +37,7 @@ struct run_options : common_options {
   std::optional<double> temperature, top_p, min_p, typical_p, repetition_penalty;
   std::optional<std::int64_t> top_k;
   std::vector<std::string> stop_strings;
+  std::string draft;  // a model that drafts, or empty
 };
 int run(const run_options&);
 
@@ -40,7 +47,7 @@ struct forward_options : common_options {
 int forward(const forward_options&);
 int backward(const forward_options&);
 
-struct generate_options : forward_options {
+struct generate_options : forward_options, guide_options {
   std::string config;
   std::string assistant;  // a model that drafts, or empty
 };
