@@ -47,6 +47,11 @@ BOOST_AUTO_TEST_CASE(every_strategy_writes_a_text_of_the_grammar) {
          generate(model(), tok(), prompts, config, {.logits_processor = {p}, .return_full_text = false}))
       BOOST_TEST(accepts(g, text), text);
   }
+  // Fewer texts than beams.
+  for (const auto& text : generate(
+           model(), tok(), {"Who", "What is"}, {.max_new_tokens = 20, .num_beams = 4, .num_return_sequences = 2},
+           {.logits_processor = {held_to(grammar_from_gbnf("root ::= \"yes\" | \"no\""))}, .return_full_text = false}))
+    BOOST_TEST((text == "yes" || text == "no"), text);
   // Where no more may follow, the text ends.
   const auto one = held_to(grammar_from_gbnf("root ::= \"yes\""));
   BOOST_TEST(generate(model(), tok(), "Who", greedy, {.logits_processor = {one}, .return_full_text = false}) == "yes");
@@ -112,6 +117,14 @@ BOOST_AUTO_TEST_CASE(a_row_is_found_by_its_tokens) {
   BOOST_TEST(same(allowed({7, 9, 'a', 'a', 'b', 1, 2}, 1), texts{"ab"}));  // a longer prompt
   BOOST_TEST(same(allowed({5}, 1), texts{"ab"}));
   BOOST_TEST(same(allowed({5, 256}, 1), texts{"$"}));
+  // A generation that begins: with a prompt of its own, though it starts like the one before, or with what was written.
+  p.begin(2);
+  BOOST_TEST(same(allowed({5, 'b'}, 1), texts{"ab"}));
+  BOOST_TEST(same(allowed({5, 'b', 'b'}, 1), texts{"a"}));
+  p.begin(3);
+  BOOST_TEST(same(allowed({5, 'b', 'b'}, 1), texts{"a"}));
+  p.begin(2);
+  BOOST_TEST(same(allowed({5, 'b'}, 1), texts{"ab"}));
 }
 
 BOOST_AUTO_TEST_CASE(no_token_left_names_the_text_so_far) {

@@ -81,6 +81,7 @@ HFT_INLINE_ONCE LogitsProcessorList make_logits_processors(const GenerationConfi
     add(new SuppressTokensAtBeginLogitsProcessor(
         config.begin_suppress_tokens,
         context.prompt_length + (context.prompt_length <= 1 && config.forced_bos_token_id ? 1 : 0)));
+  for (const auto& p : context.custom) p->begin(context.prompt_length);
   detail::merge_custom(list, context.custom);
 
   if (config.do_sample.value_or(false)) {

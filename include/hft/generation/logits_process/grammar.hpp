@@ -25,8 +25,9 @@ namespace hft {
 /// (a beginning of sequence) count as no text.
 ///
 /// It works with any strategy: a row's place in the grammar is a function of its tokens behind the prompt, which is
-/// what the first call sees. A call with another prompt, or one that is more than a token longer than any before,
-/// begins anew. Of one object one generation is under way at a time; a CompiledGrammar serves any number of them.
+/// what `begin` says or else what the first call sees. A prompt that is no more than what was written before goes on
+/// with it; another one begins anew, as does without `begin` a call that is more than a token longer than any before.
+/// Of one object one generation is under way at a time; a CompiledGrammar serves any number of them.
 class GrammarLogitsProcessor : public LogitsProcessor {
  public:
   /// Throws value_error without an end of sequence.
@@ -36,6 +37,8 @@ class GrammarLogitsProcessor : public LogitsProcessor {
   /// allows, or other processors have ruled them out. Of a row that is no text of the grammar, as beams have for which
   /// no continuation was left, all tokens are ruled out.
   void operator()(matrix<const i64> input_ids, matrix<f32> scores) override;
+
+  void begin(isize prompt_length) override { begun_ = prompt_length; }
 
   const std::shared_ptr<CompiledGrammar>& grammar() const { return grammar_; }
 
@@ -48,7 +51,7 @@ class GrammarLogitsProcessor : public LogitsProcessor {
     bool left = false;  // it is no text of the grammar
   };
 
-  void begin(matrix<const i64> input_ids);
+  void begin_anew(matrix<const i64> input_ids, isize prompt_length);
   bool goes_on(matrix<const i64> input_ids) const;
   void follow(CompiledGrammar::Session& session, path& p, const i64* tokens, std::size_t n, std::size_t row);
   void apply(CompiledGrammar::Session& session, const path& p, f32* scores, std::size_t n) const;
@@ -57,7 +60,7 @@ class GrammarLogitsProcessor : public LogitsProcessor {
   std::shared_ptr<CompiledGrammar> grammar_;
   std::vector<i64> eos_;
   std::vector<path> rows_, before_;
-  isize longest_ = 0;
+  isize longest_ = 0, begun_ = -1;  // what begin said and no call has seen
   std::uint64_t epoch_ = 0;
 };
 
@@ -75,18 +78,27 @@ HFT_INLINE bool GrammarLogitsProcessor::goes_on(matrix<const i64> ids) const {
   for (isize r = 0; r < ids.rows; ++r) {
     const auto& prompt = rows_[std::size_t(r)].prompt;
     if (std::size_t(ids.cols) < prompt.size() || !std::equal(prompt.begin(), prompt.end(), ids.row(r))) return false;
+    // What begins anew goes on only where all of its prompt was written here, but for the last token.
+    const auto& seen = rows_[std::size_t(r)].tokens;
+    const isize new_tokens = begun_ - isize(prompt.size());
+    if (begun_ >= 0 && (new_tokens < 0 || begun_ > ids.cols || new_tokens > isize(seen.size()) + 1 ||
+                        !std::equal(seen.begin(), seen.begin() + std::min(new_tokens, isize(seen.size())),
+                                    ids.row(r) + prompt.size())))
+      return false;
   }
   return true;
 }
 
-HFT_INLINE void GrammarLogitsProcessor::begin(matrix<const i64> ids) {
+HFT_INLINE void GrammarLogitsProcessor::begin_anew(matrix<const i64> ids, isize prompt_length) {
   rows_.assign(std::size_t(ids.rows), {});
-  for (isize r = 0; r < ids.rows; ++r) rows_[std::size_t(r)].prompt.assign(ids.row(r), ids.row(r) + ids.cols);
+  for (isize r = 0; r < ids.rows; ++r) rows_[std::size_t(r)].prompt.assign(ids.row(r), ids.row(r) + prompt_length);
   longest_ = ids.cols;
 }
 
 HFT_INLINE void GrammarLogitsProcessor::operator()(matrix<const i64> ids, matrix<f32> scores) {
-  if (!goes_on(ids)) begin(ids);
+  const isize prompt_length = begun_ >= 0 && begun_ <= ids.cols ? begun_ : ids.cols;
+  if (!goes_on(ids)) begin_anew(ids, prompt_length);
+  begun_ = -1;
   longest_ = std::max(longest_, ids.cols);
   CompiledGrammar::Session session(*grammar_);
   if (epoch_ != session.epoch()) {

@@ -27,6 +27,10 @@ class LogitsProcessor {
   /// The rows are the sequences of the batch; in beam search the num_beams of the first, then those of the second, ...
   virtual void operator()(matrix<const i64> input_ids, matrix<f32> scores) = 0;
 
+  /// A generation begins, whose prompts have that many tokens: generate says so to the caller's processors. Those that
+  /// remember something of their rows let it go.
+  virtual void begin(isize prompt_length) { (void)prompt_length; }
+
   /// A processor that calls a function.
   template <std::invocable<matrix<const i64>, matrix<f32>> F>
   static LogitsProcessor* of(F function);
