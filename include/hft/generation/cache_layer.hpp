@@ -193,18 +193,23 @@ class kv_layer : public CacheLayer<A, D> {
       return t.slice(0, row, row + 1).slice(2, std::min(begin_ + same, end_), end_);
     };
     const auto is_replaced = [&](isize row) { return rows[std::size_t(row)] != row; };
+    isize aside_tokens = 0;
+    for (isize i = 0; i < isize(rows.size()); ++i)
+      if (const isize from = rows[std::size_t(i)]; is_replaced(i) && is_replaced(from))
+        aside_tokens = std::max(aside_tokens, differing(keys_, from, i).extent(2));
     for (const tensor* t : {&keys_, &values_}) {
       tensor aside;
+      if (aside_tokens > 0) aside = tensor({isize(rows.size()), t->extent(1), aside_tokens, t->extent(3)});
       for (const bool first : {true, false})
         for (isize i = 0; i < isize(rows.size()); ++i) {
           const isize from = rows[std::size_t(i)];
           if (!is_replaced(i)) continue;
           const auto source = differing(*t, from, i), target = differing(*t, i, from);
+          if (source.extent(2) == 0) continue;
           if (!is_replaced(from)) {
             if (!first) copy_into(target, source);
             continue;
           }
-          if (!aside) aside = tensor({isize(rows.size()), t->extent(1), t->extent(2), t->extent(3)});
           const auto kept = aside.slice(0, i, i + 1).slice(2, 0, source.extent(2));
           first ? copy_into(kept, source) : copy_into(target, kept);
         }
