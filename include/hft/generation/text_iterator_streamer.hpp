@@ -14,6 +14,7 @@
 #include <iterator>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>

@@ -3,7 +3,9 @@
 //   TokenStreamer streamer(tokenizer, [](const StreamedToken& t) { std::cout << t.text << " " << t.logprob << "\n"; },
 //                          {.top_logprobs = 5});
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <optional>
