@@ -59,9 +59,10 @@ class assisted_generation {
       for (const i64& token : said) {
         loop_.keep(loop_.config.output_scores, {scores.row(taken), 1, scores.cols, scores.cols}, out_.scores);
         loop_.inputs.append({&token, 1});
-        if (streamer) streamer->put({&token, 1});
+        const std::span<const f32> chosen_from(scores.row(taken), std::size_t(scores.cols));
+        if (streamer) streamer->put_scored(token, chosen_from);
         ++taken;
-        open = !loop_.ends(ids.row(0));
+        open = !loop_.ends(ids.row(0), chosen_from);
         loop_.report();
         if (!open) break;
       }

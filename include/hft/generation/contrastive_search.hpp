@@ -52,14 +52,18 @@ class contrastive_search {
       loop_.keep(loop_.config.output_logits, scores_view(), out.logits);
       apply(loop_.processors, loop_.inputs.ids.view(), scores_view());
       loop_.keep(loop_.config.output_scores, scores_view(), out.scores);
+      const auto chosen_from = scores_;
       auto tokens = chosen();
       for (isize b = 0; b < rows_; ++b)
         if (done[std::size_t(b)]) tokens[std::size_t(b)] = loop_.pad_id();
       loop_.inputs.crop(loop_.inputs.ids.length() - 1);
       loop_.inputs.append(tokens);
-      if (streamer) streamer->put(tokens);
+      const auto row = [&](isize b) {
+        return std::span<const f32>(chosen_from.data() + b * vocab_, std::size_t(vocab_));
+      };
+      if (streamer) streamer->put_scored(tokens[0], row(0));
       for (isize b = 0; b < rows_; ++b)
-        if (!done[std::size_t(b)] && loop_.ends(loop_.inputs.ids.row(b))) {
+        if (!done[std::size_t(b)] && loop_.ends(loop_.inputs.ids.row(b), row(b))) {
           done[std::size_t(b)] = 1;
           --open;
         }
