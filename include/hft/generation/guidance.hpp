@@ -54,7 +54,7 @@ class UnbatchedClassifierFreeGuidanceLogitsProcessor final : public LogitsProces
   matrix<f32> next(matrix<const i64> input_ids) {
     const bool first = seen_.length() == 0;
     if (first) {
-      begin(input_ids);
+      start(input_ids);
     } else {
       follow(input_ids);
       std::vector<i64> last, ones(std::size_t(input_ids.rows), 1);
@@ -68,7 +68,7 @@ class UnbatchedClassifierFreeGuidanceLogitsProcessor final : public LogitsProces
                      cached_, 1);
   }
 
-  void begin(matrix<const i64> input_ids) {
+  void start(matrix<const i64> input_ids) {
     const isize rows = input_ids.rows, T = input_ids.cols;
     Tensor<i64, 2> said({rows, T}), last({rows, 1});
     for (isize r = 0; r < rows; ++r) {
