@@ -40,7 +40,7 @@ Tensor<i64, 2> taken(std::vector<stored_tensor>& tensors, std::string_view name,
 /// What layers showed: NAME.LAYER, or of each pass NAME.PASS.LAYER.
 template <class T>
 void add_layers(std::vector<stored_tensor>& out, const std::string& name, const std::vector<T>& layers) {
-  for (std::size_t i = 0; i < layers.size(); ++i) detail::add_named(out, detail::cat(name, ".", i), layers[i]);
+  for (std::size_t i = 0; i < layers.size(); ++i) detail::add_named(out, detail::cat(name, ".", i).c_str(), layers[i]);
 }
 template <class T>
 void add_layers(std::vector<stored_tensor>& out, const std::string& name, const std::vector<std::vector<T>>& passes) {
