@@ -186,6 +186,57 @@ BOOST_AUTO_TEST_CASE(generate_gives_transformers_ids) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(drafts_change_no_ids_and_layers_are_shown) {
+  const workspace w;
+  const auto llama = data("models/llama/base").string(), t5 = data("models/t5/base").string();
+  const std::vector<i64> prompt{5, 7, 11, 40, 13, 5, 7};
+  write_safetensors(w.file("in.safetensors"),
+                    std::vector<stored_tensor>{
+                        {"input_ids", dtype_id::i64, {1, 7}, std::as_bytes(std::span<const i64>(prompt)), nullptr}},
+                    {});
+  const auto generated = [&](const std::string& model, const std::string& more, const std::string& fields) {
+    const auto r = w.run("generate '" + model + "' --inputs '" + w.file("in.safetensors") + "' --outputs '" +
+                         w.file("y.safetensors") + "' " + more + " --config '{\"max_new_tokens\": 9" + fields + "}'");
+    BOOST_TEST_REQUIRE(r.status == 0, r.err);
+    return safetensors_file::open(w.file("y.safetensors"));
+  };
+  const auto ids = [](const safetensors_file& y) {
+    const auto bytes = y.find("sequences")->bytes;
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  const auto plain = ids(generated(llama, "", ""));
+  BOOST_TEST((ids(generated(llama, "--assistant '" + llama + "'", "")) == plain));
+  BOOST_TEST((ids(generated(llama, "", ", \"prompt_lookup_num_tokens\": 3")) == plain));
+  const std::string shown = ", \"output_hidden_states\": true, \"output_attentions\": true";
+  const auto y = generated(llama, "", shown);
+  for (const char* name : {"hidden_states.0.0", "hidden_states.8.2", "attentions.0.0", "attentions.8.1"})
+    BOOST_TEST(y.find(name), name);
+  const auto of_t5 = generated(t5, "", shown);
+  for (const char* name : {"decoder_hidden_states.0.0", "decoder_attentions.0.0", "cross_attentions.0.0",
+                           "encoder_hidden_states.0", "encoder_attentions.0"})
+    BOOST_TEST(of_t5.find(name), name);
+}
+
+BOOST_AUTO_TEST_CASE(texts_follow_a_schema_an_expression_or_a_grammar) {
+  const workspace w;
+  const auto said = [&](const std::string& guide) {
+    const auto r = w.run("run '" + toy + "' -p 'What is' -n 40 --greedy " + guide);
+    BOOST_TEST_REQUIRE(r.status == 0, r.err);
+    return r.out.substr(std::string("What is").size());
+  };
+  BOOST_TEST(said("--regex '[0-9]{3}'").size() == 4);  // with the end of the line
+  std::ofstream(w.file("g.gbnf")) << "root ::= \"yes\" | \"no\"";
+  const auto answer = said("--grammar '" + w.file("g.gbnf") + "'");
+  BOOST_TEST((answer == "yes\n" || answer == "no\n"), answer);
+  std::ofstream(w.file("s.json")) << R"({"type": "object", "properties": {"n": {"enum": [1, 22]}}, "required": ["n"]})";
+  const auto object = parse_json(said("--schema '" + w.file("s.json") + "'"), "");
+  BOOST_TEST((object["n"] == 1 || object["n"] == 22));
+  const auto r = w.run("run '" + toy + "' -p 'What is' --regex '[0-9'");
+  BOOST_TEST(r.status == 1);
+  BOOST_TEST(r.err.starts_with("hft: [regex"), r.err);
+  BOOST_TEST(w.run("run '" + toy + "' -p a --regex b --grammar c").status == 2);
+}
+
 BOOST_AUTO_TEST_CASE(failures_say_one_line_and_leave_no_file) {
   const workspace w;
   const auto llama = data("models/llama/base").string();
