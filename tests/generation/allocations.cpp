@@ -22,12 +22,13 @@ void* allocated(std::size_t bytes) {
 }
 }  // namespace
 
-void* operator new(std::size_t bytes) { return allocated(bytes); }
-void* operator new[](std::size_t bytes) { return allocated(bytes); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+// Not inlined, where a compiler would see new beside free.
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return allocated(bytes); }
+[[gnu::noinline]] void* operator new[](std::size_t bytes) { return allocated(bytes); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete[](void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
 
 BOOST_AUTO_TEST_SUITE(allocations)
 
