@@ -80,6 +80,8 @@ f32 largest_of(const stored_tensor& t) {
   return largest;
 }
 
+const std::string toy = std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf";
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(backward_gives_pytorch_gradients) {
@@ -281,8 +283,6 @@ BOOST_AUTO_TEST_CASE(an_input_of_a_dtype_that_hft_does_not_have_is_named) {
   BOOST_TEST(r.status == 1);
   BOOST_TEST((r.err.find("input_ids") != std::string::npos && r.err.find("U32") != std::string::npos), r.err);
 }
-
-const std::string toy = std::string(HFT_TEST_DATA) + "/../../examples/toy_llama/model.q8_0.gguf";
 
 BOOST_AUTO_TEST_CASE(an_option_takes_one_value_and_a_refused_run_prints_nothing) {
   const workspace w;
