@@ -178,6 +178,8 @@ inline bool says_nothing_of_the_model(const std::string& name) {
                             "_name_or_path", "quantization_config", "num_labels", "label2id", "rope_scaling",
                             "rope_theta", "partial_rotary_factor", "original_max_position_embeddings"})
     if (name == other) return true;
+  if (name == "output_hidden_states" || name == "output_attentions")
+    return false;  // of any pass, not generation's alone
   for (const auto& field : GenerationConfig().fields())
     if (name == field.name) return true;
   return false;
