@@ -1,5 +1,6 @@
 // Prompt lookup: what followed the last tokens where they stood before is what may follow now. It costs no model, and
-// is often right where an answer repeats what it was given. (transformers.PromptLookupCandidateGenerator)
+// is often right where an answer repeats what it was given. (transformers.PromptLookupCandidateGenerator, which looks
+// from the beginning on; here it is the last place that counts, and what repeats itself goes on)
 #pragma once
 #include <algorithm>
 
@@ -27,31 +28,34 @@ class prompt_lookup final : public candidate_generator {
     if (room < 1) return {};
     for (isize n = std::min(ngram_, T - 1); n > 0; --n) {
       const auto last = text.last(std::size_t(n));
-      for (isize from = 0; from + n < T; ++from) {
+      for (isize from = T - n - 1; from >= 0; --from) {
         if (!std::equal(last.begin(), last.end(), text.begin() + from)) continue;
-        const isize begin = from + n, end = std::min(begin + std::min(most_, room), T);
-        const isize count = allowed(text, begin, end);
-        if (count == 0) continue;
-        return {ended({text.begin() + begin, text.begin() + begin + count})};
+        std::vector<i64> tokens;
+        for (isize i = 0; i < std::min(most_, room); ++i) {
+          const isize at = from + n + i;
+          tokens.push_back(at < T ? text[std::size_t(at)] : tokens[std::size_t(at - T)]);
+        }
+        tokens.resize(std::size_t(allowed(text, tokens)));
+        if (!tokens.empty()) return {ended(std::move(tokens))};
       }
     }
     return {};
   }
 
  private:
-  /// How many of the tokens from `begin` to `end`, said again, no processor rules out.
-  isize allowed(std::span<const i64> text, isize begin, isize end) {
-    if (processors_.empty()) return end - begin;
+  /// How many of the tokens, behind the text, no processor rules out.
+  isize allowed(std::span<const i64> text, const std::vector<i64>& tokens) {
+    if (processors_.empty()) return isize(tokens.size());
     std::vector<i64> said(text.begin(), text.end());
-    for (isize i = begin; i < end; ++i) {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
       std::vector<f32> scores(std::size_t(vocab_size_), 1.f);
       const isize T = isize(said.size());
       apply(processors_, {said.data(), 1, T, T}, {scores.data(), 1, vocab_size_, vocab_size_});
-      const i64 token = text[std::size_t(i)];
-      if (token < 0 || token >= vocab_size_ || scores[std::size_t(token)] == filter_value) return i - begin;
+      const i64 token = tokens[i];
+      if (token < 0 || token >= vocab_size_ || scores[std::size_t(token)] == filter_value) return isize(i);
       said.push_back(token);
     }
-    return end - begin;
+    return isize(tokens.size());
   }
   /// Without an end and what follows it.
   std::vector<i64> ended(std::vector<i64> tokens) const {
