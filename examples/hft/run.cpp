@@ -6,6 +6,7 @@
 #include <string>
 
 #include <hft/generation/generate.hpp>
+#include <hft/generation/prefix_cache.hpp>
 #include <hft/generation/streamers.hpp>
 #include <hft/tokenizers/apply_chat_template.hpp>
 
@@ -76,7 +77,8 @@ GenerationConfig settings(const run_options& o) {
 
 // Generates from `ids` and streams the text, behind the prompt where one is to be seen; returns it.
 std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const std::vector<i64>& ids,
-                     const run_options& o, const AssistantModel& assistant, std::string shown_prompt = "") {
+                     const run_options& o, const AssistantModel& assistant, std::string shown_prompt = "",
+                     CacheBase* cache = nullptr) {
   // Some models have no end, and what an encoder reads takes no room of the decoder's.
   constexpr isize endless = 2048;
   const isize context = context_length(model);
@@ -97,6 +99,7 @@ std::string reply_to(const AnyModel<>& model, const PreTrainedTokenizerFast& tok
   GenerateOptions options;
   options.streamer = &streamer;
   options.assistant_model = assistant;
+  options.past_key_values = cache;
   if (guides(o)) options.logits_processor = guide(o, tokenizer, config, model.generation_config);
   options.decode = [&](std::span<const i64> tokens) { return tokenizer.decode(tokens); };
   const auto begin = clock::now();
@@ -123,21 +126,45 @@ json first_messages(const run_options& o) {
   return messages;
 }
 
+// A line of the terminal, or several, of which all but the last end with a backslash; false at the end.
+bool read_message(std::string& text) {
+  text.clear();
+  for (const char* prompt = "> ";; prompt = "  ") {
+    std::fputs(prompt, stderr);
+    const std::size_t before = text.size();
+    int c;
+    while ((c = std::getchar()) != EOF && c != '\n') text += char(c);
+    if (c == EOF) return text.size() > 0;
+    if (text.size() == before || text.back() != '\\') return true;
+    text.back() = '\n';
+  }
+}
+
+// Its cache keeps what was said, so that a turn computes what is new alone.
 int chat_loop(const AnyModel<>& model, const PreTrainedTokenizerFast& tokenizer, const run_options& o,
               const AssistantModel& assistant) {
+  std::fputs("/clear begins anew, /save FILE writes the chat as JSON; a line that ends with \\ goes on\n", stderr);
+  PrefixCache<> cache(model.cache_options());
   json messages = first_messages(o);
-  std::string line;
-  for (;;) {
-    std::fputs("> ", stderr);
-    line.clear();
-    int c;
-    while ((c = std::getchar()) != EOF && c != '\n') line += char(c);
-    if (c == EOF && line.empty()) return 0;
-    if (line.empty()) continue;
-    messages.push_back({{"role", "user"}, {"content", line}});
-    messages.push_back(
-        {{"role", "assistant"}, {"content", reply_to(model, tokenizer, chat_ids(tokenizer, messages), o, assistant)}});
+  for (std::string text; read_message(text);) {
+    if (text.empty()) continue;
+    if (text == "/clear") {
+      messages = first_messages(o);
+    } else if (text.starts_with("/save ")) {
+      try {
+        write_file_atomically(text.substr(6), dump(json{{"messages", messages}}));
+      } catch (const error& e) {
+        std::fprintf(stderr, "%s\n", e.what());
+      }
+    } else {
+      messages.push_back({{"role", "user"}, {"content", text}});
+      const auto ids = chat_ids(tokenizer, messages);
+      const bool answers = model.is_encoder_decoder();
+      messages.push_back({{"role", "assistant"},
+                          {"content", reply_to(model, tokenizer, ids, o, assistant, "", answers ? nullptr : &cache)}});
+    }
   }
+  return 0;
 }
 
 }  // namespace
