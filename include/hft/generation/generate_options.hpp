@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <hft/generation/base_streamer.hpp>
+#include <hft/generation/generation_step.hpp>
 #include <hft/generation/logits_process.hpp>
 #include <hft/generation/stopping_criteria.hpp>
 #include <hft/layers/cache.hpp>
@@ -19,7 +20,6 @@ namespace hft {
 class Constraint;
 
 namespace detail {
-class generation_step;
 /// How a model is seen by generation; defined in generate.hpp.
 template <class Model>
 struct step_of;
