@@ -66,7 +66,7 @@ class assistant final : public candidate_generator {
       out.tokens.push_back(token);
       out.scores.insert(out.scores.end(), row.data(), row.data() + scores.cols);
       said.push_back(token);
-      if (contains(eos_, token) || std::exp(f64(row[std::size_t(token)]) - log_sum_exp(row)) < confidence_) break;
+      if (contains(eos_, token) || token_probability(row, token) < confidence_) break;
     }
     held_.assign(said.begin(), said.begin() + known);
     return out;

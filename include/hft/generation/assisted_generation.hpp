@@ -120,7 +120,7 @@ class assisted_generation {
         if (!offer || said.back() != *offer) return said;
       } else {
         const std::span<const f32> q(draft.scores.data() + i * V, std::size_t(V));
-        const f64 ratio = probability(s, *offer) / probability(q, *offer);
+        const f64 ratio = token_probability(s, *offer) / token_probability(q, *offer);
         if (coins.uniform(std::uint64_t(place)) < ratio) {
           said.push_back(*offer);
           continue;
@@ -132,9 +132,6 @@ class assisted_generation {
     return said;
   }
 
-  static f64 probability(std::span<const f32> scores, i64 token) {
-    return std::exp(f64(scores[std::size_t(token)]) - log_sum_exp(scores));
-  }
   /// The scores of max(p - q, 0), for p and q of these.
   static std::vector<f32> left_over(std::span<const f32> p, std::span<const f32> q) {
     const f64 of_p = log_sum_exp(p), of_q = log_sum_exp(q);

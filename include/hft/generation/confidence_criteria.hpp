@@ -1,6 +1,5 @@
 // ConfidenceCriteria: an end where the model is in doubt.
 #pragma once
-#include <cmath>
 #include <span>
 
 #include <hft/error.hpp>
@@ -22,7 +21,7 @@ class ConfidenceCriteria final : public StoppingCriteria {
     if (input_ids.empty() || input_ids.back() < 0 || std::size_t(input_ids.back()) >= scores.size())
       throw value_error("ConfidenceCriteria", "scores", "those that the last token was chosen from",
                         detail::joined(scores.size(), " scores"));
-    return std::exp(f64(scores[std::size_t(input_ids.back())]) - detail::log_sum_exp(scores)) < threshold_;
+    return detail::token_probability(scores, input_ids.back()) < threshold_;
   }
 
  private:

@@ -46,10 +46,10 @@ class dola final : public score_change {
       for (isize r = 0; r < rows; ++r) {  // of a prompt they stand for all its samples
         const std::span<f32> row(out.data() + r * V, std::size_t(V));
         std::copy_n(y.row(r * B / rows), V, row.data());
-        normalise(row);
+        to_log_probabilities(row);
       }
     }
-    for (isize r = 0; r < rows; ++r) normalise({scores.row(r), std::size_t(V)});
+    for (isize r = 0; r < rows; ++r) to_log_probabilities({scores.row(r), std::size_t(V)});
     const auto& base = early[most_unlike(scores, early)];
     for (isize r = 0; r < rows; ++r) {
       f32* late = scores.row(r);
@@ -79,11 +79,6 @@ class dola final : public score_change {
       if (layer < last) early_.push_back(layer);
     }
     if (early_.empty()) refuse(joined("none that is before ", last));
-  }
-
-  static void normalise(std::span<f32> row) {  // to log probabilities
-    const f64 norm = log_sum_exp(row);
-    for (f32& s : row) s = f32(f64(s) - norm);
   }
 
   // The layer of the largest Jensen-Shannon divergence, as Transformers computes it: the mean over all rows.

@@ -133,6 +133,15 @@ class ranking {
     if (s > -std::numeric_limits<f32>::infinity()) sum += f64(std::exp(s - top));
   return f64(top) + std::log(sum);
 }
+/// Makes scores logarithms of probabilities.
+inline void to_log_probabilities(std::span<f32> scores) {
+  const f64 norm = log_sum_exp(scores);
+  for (f32& s : scores) s = f32(f64(s) - norm);
+}
+/// Of a token, among scores.
+inline f64 token_probability(std::span<const f32> scores, i64 id) {
+  return std::exp(f64(scores[std::size_t(id)]) - log_sum_exp(scores));
+}
 
 }  // namespace detail
 

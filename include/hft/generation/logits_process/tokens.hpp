@@ -210,10 +210,7 @@ class InfNanRemoveLogitsProcessor final : public RowLogitsProcessor {
 
 /// Makes the scores logarithms of probabilities.
 class LogitNormalization final : public RowLogitsProcessor {
-  void process(std::span<const i64>, std::span<f32> scores, isize) override {
-    const f64 norm = detail::log_sum_exp(scores);
-    for (f32& s : scores) s = f32(f64(s) - norm);
-  }
+  void process(std::span<const i64>, std::span<f32> scores, isize) override { detail::to_log_probabilities(scores); }
 };
 
 }  // namespace hft
